@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_ENGINE_ENGINE_H
+#define PENSTOCK_ENGINE_ENGINE_H
+
+/*
+ * The engine: everything deterministic.
+ *
+ * It reads no clock, no descriptor and no random device: time, secrets, seed
+ * and memory are arguments, packets go in and come out.  One engine belongs to
+ * one thread; nothing is shared between engines but immutable policies.
+ */
+#include <stdio.h>
+
+#include "engine/policy.h"
+#include "util/buf.h"
+#include "wire/packet.h"
+
+struct engine;
+
+/**
+ * struct engine_cfg - What an engine is made of
+ * @policy:     services; the engine takes a reference
+ * @pool:       buffers; borrowed, outlives the engine
+ * @max_flows:  flows at once
+ * @max_tw:     TIME_WAIT entries at once
+ * @seed:       of every random choice that is not a secret
+ * @secret:     keys of ISNs, timestamps offsets, cookies and hash tables are
+ *              derived from it
+ * @wall_offset_us: wall clock (Unix, us) minus monotonic clock
+ */
+struct engine_cfg {
+	struct policy *policy;
+	struct buf_pool *pool;
+	uint32_t max_flows, max_tw;
+	uint64_t seed;
+	uint8_t secret[32];
+	int64_t wall_offset_us;
+};
+
+/* NULL when memory cannot be reserved. */
+struct engine *engine_new(const struct engine_cfg *cfg, mono_t now);
+/* Frees every flow without a word to the peers. */
+void engine_free(struct engine *e);
+
+enum verdict {
+	VERDICT_CONSUMED, /* taken (or dropped, and counted) */
+	VERDICT_PASS, /* not ours: let it go on unchanged */
+	VERDICT_REPLY, /* consumed, and *reply goes out in its place */
+};
+
+/**
+ * engine_input() - A packet has arrived
+ * @pkt:   the packet; its buffer is referenced where payload is kept
+ * @reply: out, with VERDICT_REPLY: one stateless answer (SYN-ACK with cookie,
+ *         RST), no payload.  It belongs to no flow, so nothing can overtake it
+ */
+enum verdict engine_input(struct engine *e, const struct packet *pkt,
+			  mono_t now, struct tx *reply);
+
+/**
+ * engine_pull() - What to send next
+ * @tx:  out: @max packets' room
+ * The payload slices stay valid until the next call of any engine verb.
+ * Packets of one leg come in order and must leave in that order.
+ * Return: packets written; less than @max when nothing more is to be sent now
+ */
+int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now);
+
+/* When engine_expire() has to be called; MONO_NEVER when no timer runs. */
+mono_t engine_deadline(const struct engine *e);
+void engine_expire(struct engine *e, mono_t now);
+
+/* New flows follow @p from now on; running flows keep theirs. */
+void engine_set_policy(struct engine *e, struct policy *p);
+
+/* Stop taking new connections; engine_flows() falls as flows end. */
+void engine_stop_accepting(struct engine *e);
+/* Reset every flow: RSTs to both peers, to be pulled.  */
+void engine_reset_all(struct engine *e, mono_t now);
+
+/**
+ * struct engine_gauges - How full the tables are
+ */
+struct engine_gauges {
+	uint32_t flows, flows_max;
+	uint32_t half_open;
+	uint32_t time_wait, time_wait_max;
+	uint64_t mem_held, mem_limit; /* bytes */
+	uint32_t timers;
+};
+
+void engine_gauges(const struct engine *e, struct engine_gauges *g);
+
+/**
+ * engine_counter() - Walk the counters
+ * @i: 0, 1, 2, ... until NULL is returned
+ * @service: out: index into the policy's services, or -1 for the engine's own
+ * Return: the counter's name (nstat's where the kernel has it; "drop_REASON"
+ *         for drops) and its value in *v
+ */
+const char *engine_counter(const struct engine *e, uint32_t i, int *service,
+			   uint64_t *v);
+
+/* One line per flow, for `penstockctl flows`. */
+void engine_dump_flows(const struct engine *e, FILE *out, mono_t now,
+		       uint32_t max);
+
+/**
+ * engine_check() - Verify the engine's invariants, for simulator and fuzzers
+ * @err: out: the first violation, as text
+ *
+ * una <= nxt <= max; a right window edge never retreats; accounted memory =
+ * held memory; every flow owns a deadline or has a reason not to; both legs of
+ * a flow find each other; table counts agree.  Costs a walk of all flows.
+ * Return: 0 or -EINVAL
+ */
+int engine_check(const struct engine *e, mono_t now, char *err, size_t errlen);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_ENGINE_POLICY_H
+#define PENSTOCK_ENGINE_POLICY_H
+
+/*
+ * What the INI says of services, in the form the engine uses.
+ *
+ * A policy is immutable and counted: a flow keeps the one it began with, a
+ * reload gives new flows a new one.
+ */
+#include "tcp/cfg.h"
+#include "util/option.h"
+#include "util/types.h"
+
+#define SERVICE_NAME_MAX 31
+#define SERVICE_LISTENS_MAX 16
+
+enum handshake_mode { HANDSHAKE_CLIENT_FIRST, HANDSHAKE_SERVER_FIRST,
+		      HANDSHAKE_AUTO };
+enum unknown_mode { UNKNOWN_PASS, UNKNOWN_DROP, UNKNOWN_RESET };
+enum no_server_mode { NO_SERVER_RESET, NO_SERVER_DROP };
+enum close_mode { CLOSE_FIN, CLOSE_RST };
+
+/**
+ * struct endpoint - An address (or prefix) and a port
+ * @addr:   network order, v4-mapped for IPv4
+ * @prefix: prefix length of @addr as a 128-bit address; 128 = one host
+ * @port:   host order
+ */
+struct endpoint {
+	struct ipaddr addr;
+	uint8_t prefix;
+	uint16_t port;
+};
+
+struct listen_set {
+	struct endpoint ep[SERVICE_LISTENS_MAX];
+	uint32_t n;
+};
+
+/**
+ * struct service - One [service NAME]
+ * @listen:  what is taken, as clients address it
+ * @connect: where to; port 0 = the address the client used
+ * @tcp:     policies of both legs
+ * @syncookies: 0 never, 1 under load, 2 always
+ * @max_syn_backlog: half-open connections of this service
+ */
+struct service {
+	char name[SERVICE_NAME_MAX + 1];
+	struct listen_set listen;
+	struct endpoint connect;
+	uint8_t handshake; /* enum handshake_mode */
+	uint8_t unknown; /* enum unknown_mode */
+	uint8_t on_no_server; /* enum no_server_mode */
+	uint8_t close; /* enum close_mode */
+	uint32_t syncookies;
+	uint32_t max_syn_backlog;
+	struct tcp_cfg tcp;
+};
+
+/**
+ * struct policy - All services of one configuration
+ * @refs: references; the last policy_put() frees it
+ */
+struct policy {
+	uint32_t refs;
+	uint32_t nservice;
+	struct service service[];
+};
+
+/* A policy with room for @n services, all zero, one reference. */
+struct policy *policy_new(uint32_t n);
+struct policy *policy_get(struct policy *p);
+void policy_put(struct policy *p);
+
+/* Keys of [service NAME] besides those of tcp_options. Offsets into struct
+ * service.  Ends with a NULL name. */
+extern const struct opt_desc service_options[];
+
+/* Does @ep cover address and port?  A port of 0 in @ep covers every port. */
+bool endpoint_matches(const struct endpoint *ep, const struct ipaddr *a,
+		      uint16_t port);
+/* Parse "ADDRESS[/PREFIX]:PORT", IPv6 in brackets. 0 or -EINVAL. */
+int endpoint_parse(const char *text, struct endpoint *ep, char *err,
+		   size_t errlen);
+
+#endif

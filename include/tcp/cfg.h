@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_TCP_CFG_H
+#define PENSTOCK_TCP_CFG_H
+
+/*
+ * The policies of one leg, named after Linux's sysctls.
+ */
+#include "util/option.h"
+#include "util/types.h"
+
+enum tcp_cc_kind { CC_NEWRENO, CC_CUBIC, CC_KINDS };
+
+/**
+ * struct tcp_cfg - [tcp], and every [service] that overrides it
+ *
+ * Times are microseconds, sizes bytes.  Immutable once a flow uses it.
+ */
+struct tcp_cfg {
+	uint32_t synack_retries, syn_retries, retries2, orphan_retries;
+	uint32_t timestamps, window_scaling, sack, dsack, ecn;
+	uint32_t slow_start_after_idle;
+	uint32_t keepalive_probes;
+	uint32_t min_snd_mss;
+	uint32_t challenge_ack_limit;
+	uint32_t rfc1337;
+	uint32_t rmem[3], wmem[3];
+	uint8_t cc[2]; /* enum tcp_cc_kind: client leg, server leg */
+	int64_t keepalive_time, keepalive_intvl;
+	int64_t fin_timeout, timewait_len;
+	int64_t invalid_ratelimit;
+	int64_t user_timeout;
+};
+
+/* Ends with a NULL name. */
+extern const struct opt_desc tcp_options[];
+
+#endif
