@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_CONTROL_CONFIG_H
+#define PENSTOCK_CONTROL_CONFIG_H
+
+/*
+ * The configuration file, read once and whole.
+ */
+#include <stdio.h>
+
+#include "engine/policy.h"
+#include "util/types.h"
+
+/**
+ * struct daemon_cfg - [penstock], and what of [tcp] belongs to the process
+ * @workers:    NFQUEUEs and threads
+ * @queue:      number of the first NFQUEUE
+ * @mark:       firewall mark on what we emit
+ * @mark_mask:  bits of the mark that are ours
+ * @max_flows:  connections at once, all workers together
+ * @max_tw:     TIME_WAIT entries at once, all workers together
+ * @max_memory: bytes of buffers, all workers together
+ * @shutdown_grace: microseconds that flows may take to end at a stop
+ * @tun:        name of the TUN device
+ * @secret_file: path of the fleet's secret; empty = a fresh one at each start
+ * @control:    path of the control socket; empty = none
+ * @http:       ADDRESS:PORT of the HTTP server; empty = none
+ * @log_level:  enum log_level
+ */
+struct daemon_cfg {
+	uint32_t workers, queue;
+	uint32_t mark, mark_mask;
+	uint32_t max_flows, max_tw;
+	uint64_t max_memory;
+	int64_t shutdown_grace;
+	char tun[16];
+	char secret_file[256];
+	char control[108];
+	char http[64];
+	uint8_t log_level;
+};
+
+/**
+ * struct config - A file that was read and found good
+ * @daemon: the process
+ * @policy: the services; this struct holds one reference
+ */
+struct config {
+	struct daemon_cfg daemon;
+	struct policy *policy;
+};
+
+/**
+ * config_load() - Read and check a configuration file
+ * @path:   the file
+ * @out:    out: the configuration, owned by the caller; NULL on error
+ * @errors: every error of the file goes here, one a line, by line number:
+ *          FILE:LINE: [section] key: found "x"; allowed: ...
+ *
+ * Changes nothing but *out, so a bad file never leaves a half-made policy.
+ * Return: 0, -EINVAL after the errors were printed, -ENOMEM, or the errno of
+ *         opening or reading the file (printed too)
+ */
+int config_load(const char *path, struct config **out, FILE *errors);
+
+/* Also puts the policy's reference.  NULL is fine. */
+void config_free(struct config *c);
+
+#endif

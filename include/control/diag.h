@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_CONTROL_DIAG_H
+#define PENSTOCK_CONTROL_DIAG_H
+
+/*
+ * The errors of one file: gathered while it is read, printed at once.
+ */
+#include <stdio.h>
+
+#include "util/types.h"
+
+#define DIAG_TEXT_MAX 512
+#define DIAG_MAX 100 /* errors kept; the rest is only counted */
+
+struct diag_entry {
+	uint32_t line;
+	uint32_t order;
+	char text[DIAG_TEXT_MAX];
+};
+
+/**
+ * struct diag - Errors of one file
+ * @file: name to print; borrowed
+ * @n:    errors found, also those beyond DIAG_MAX
+ * @e:    the first DIAG_MAX of them
+ */
+struct diag {
+	const char *file;
+	uint32_t n;
+	struct diag_entry e[DIAG_MAX];
+};
+
+/* @line: 1, 2, ...; 0 when the whole file is meant. */
+void diag_add(struct diag *d, uint32_t line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* One line each, ordered by line; control characters are made visible. */
+void diag_print(struct diag *d, FILE *out);
+
+/**
+ * diag_distance() - Typing errors between two words
+ *
+ * Insertions, deletions, substitutions and swaps of neighbours count one each
+ * (optimal string alignment).  Words are compared up to 63 characters.
+ */
+uint32_t diag_distance(const char *a, const char *b);
+
+/* Few enough typing errors that @b is worth suggesting for @a. */
+bool diag_is_near(const char *a, const char *b);
+
+#endif

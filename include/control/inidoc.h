@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_CONTROL_INIDOC_H
+#define PENSTOCK_CONTROL_INIDOC_H
+
+/*
+ * An INI file as sections and keys with their line numbers, meaning nothing.
+ */
+#include <stdio.h>
+
+#include "control/diag.h"
+#include "util/types.h"
+
+/* Bytes of a line, without its end.  inih cuts silently at 197. */
+#define INIDOC_LINE_MAX 190
+#define INIDOC_SECTION_MAX 48 /* inih cuts silently at 49 */
+#define INIDOC_LINES_MAX 20000 /* lines of a file */
+
+struct inidoc_key {
+	uint32_t line;
+	uint32_t section; /* index */
+	const char *name, *value; /* trimmed, inline comment cut */
+};
+
+struct inidoc_section {
+	uint32_t line;
+	const char *name; /* trimmed text between the brackets */
+};
+
+/**
+ * struct inidoc - Sections and keys in the order of the file; owns all text
+ */
+struct inidoc {
+	struct inidoc_section *section;
+	struct inidoc_key *key;
+	uint32_t nsection, nkey;
+};
+
+/**
+ * inidoc_read() - Take a file apart
+ * @f:   the file
+ * @out: out: owned by the caller, inidoc_fini(); valid on error too
+ * @d:   errors of form: a line that is too long, a continuation line, a
+ *       byte that is no text, a key before any section, no "="
+ *
+ * Return: 0 (look at d->n), -EIO or -ENOMEM
+ */
+int inidoc_read(FILE *f, struct inidoc *out, struct diag *d);
+void inidoc_fini(struct inidoc *doc);
+
+#endif

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Services: their keys, their addresses, and the count that keeps a policy
+ * alive while a flow still follows it.
+ */
+#include "engine/policy.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct policy *policy_new(uint32_t n)
+{
+	struct policy *p;
+
+	p = calloc(1, sizeof(*p) + n * sizeof(p->service[0]));
+	if (!p)
+		return NULL;
+	p->refs = 1;
+	p->nservice = n;
+	return p;
+}
+
+/* Flows of several workers share a policy, hence the atomics. */
+struct policy *policy_get(struct policy *p)
+{
+	__atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
+	return p;
+}
+
+void policy_put(struct policy *p)
+{
+	if (p && !__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL))
+		free(p);
+}
+
+bool endpoint_matches(const struct endpoint *ep, const struct ipaddr *a,
+		      uint16_t port)
+{
+	uint32_t whole = ep->prefix / 8, rest = ep->prefix % 8;
+
+	if (ep->port && ep->port != port)
+		return false;
+	/* [::]/0 covers IPv6 only, though v4-mapped addresses lie inside. */
+	if (ipaddr_is_v4(&ep->addr) != ipaddr_is_v4(a))
+		return false;
+	if (memcmp(ep->addr.b, a->b, whole))
+		return false;
+	return !rest || !((ep->addr.b[whole] ^ a->b[whole]) >> (8 - rest));
+}
+
+static const char endpoint_allowed[] =
+	"ADDRESS[/PREFIX]:PORT, IPv6 as [ADDRESS]:PORT or [ADDRESS/PREFIX]:"
+	"PORT, a port 1..65535 or * for all";
+
+static int endpoint_fail(const char *text, const char *why, char *err,
+			 size_t errlen)
+{
+	snprintf(err, errlen, "found \"%.80s\" (%s); allowed: %s", text, why,
+		 endpoint_allowed);
+	return -EINVAL;
+}
+
+/* A decimal number without sign, at most @max; -1 when it is none. */
+static long number_parse(const char *s, long max)
+{
+	long v = 0;
+
+	if (!*s)
+		return -1;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9')
+			return -1;
+		v = v * 10 + (*s - '0');
+		if (v > max)
+			return -1;
+	}
+	return v;
+}
+
+/*
+ * Cut "ADDRESS[/PREFIX]:PORT" in place.  *prefix is NULL when there is none.
+ * Brackets may close before or after the prefix.
+ */
+static const char *endpoint_split(char *s, char **addr, char **prefix,
+				  char **port, bool *v6)
+{
+	char *close = strchr(s, ']'), *tail = s;
+
+	*v6 = s[0] == '[';
+	*addr = s;
+	if (*v6) {
+		if (!close)
+			return "no closing bracket";
+		*close = '\0';
+		*addr = s + 1;
+		tail = close + 1;
+	} else if (strchr(s, ':') != strrchr(s, ':')) {
+		return "IPv6 without brackets";
+	}
+	*port = strrchr(tail, ':');
+	if (!*port)
+		return "no port";
+	*(*port)++ = '\0';
+	*prefix = strchr(*addr, '/');
+	if (*prefix)
+		*(*prefix)++ = '\0';
+	if (*v6 && *tail == '/' && !*prefix)
+		*prefix = tail + 1;
+	else if (*v6 && *tail)
+		return "text after the bracket";
+	return NULL;
+}
+
+static bool endpoint_has_host_bits(const struct endpoint *ep)
+{
+	struct endpoint zero = *ep;
+	struct ipaddr net = ep->addr;
+
+	for (uint32_t bit = ep->prefix; bit < 128; bit++)
+		net.b[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
+	zero.addr = net;
+	return !ipaddr_eq(&zero.addr, &ep->addr);
+}
+
+/* Addresses on which no TCP service can be. */
+static const char *endpoint_refuse(const struct endpoint *ep, bool v6)
+{
+	const uint8_t *b = ep->addr.b;
+	static const struct ipaddr none6, lo6 = {{[15] = 1}};
+
+	if (endpoint_has_host_bits(ep))
+		return "address bits set after the prefix";
+	if (v6 && ipaddr_is_v4(&ep->addr))
+		return "v4-mapped address";
+	if (v6 && b[0] == 0xff)
+		return "multicast address";
+	if (!v6 && b[12] >= 224)
+		return "multicast or broadcast address";
+	if (ep->prefix == 128 && (v6 ? ipaddr_eq(&ep->addr, &none6) : !b[12]))
+		return "unspecified address";
+	if (v6 ? ipaddr_eq(&ep->addr, &lo6) : b[12] == 127)
+		return "loopback address";
+	return NULL;
+}
+
+int endpoint_parse(const char *text, struct endpoint *ep, char *err,
+		   size_t errlen)
+{
+	char buf[128], *addr, *prefix, *port;
+	struct endpoint out = {.prefix = 128};
+	const char *why;
+	uint8_t raw[16];
+	long n;
+	bool v6;
+
+	if (strlen(text) >= sizeof(buf))
+		return endpoint_fail(text, "too long", err, errlen);
+	strcpy(buf, text);
+	why = endpoint_split(buf, &addr, &prefix, &port, &v6);
+	if (why)
+		return endpoint_fail(text, why, err, errlen);
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, addr, raw) != 1)
+		return endpoint_fail(text, "not an address", err, errlen);
+	out.addr = v6 ? ipaddr_v6(raw) : ipaddr_v4(raw);
+	if (prefix) {
+		n = number_parse(prefix, v6 ? 128 : 32);
+		if (n < 0)
+			return endpoint_fail(text, "bad prefix", err, errlen);
+		out.prefix = (uint8_t)(v6 ? n : n + 96);
+	}
+	n = strcmp(port, "*") ? number_parse(port, 65535) : 0;
+	if (n < 0 || (!n && *port != '*'))
+		return endpoint_fail(text, "bad port", err, errlen);
+	out.port = (uint16_t)n;
+	why = endpoint_refuse(&out, v6);
+	if (why)
+		return endpoint_fail(text, why, err, errlen);
+	*ep = out;
+	return 0;
+}
+
+static int listen_parse(const char *text, void *field, char *err, size_t errlen)
+{
+	struct listen_set *set = field;
+	struct endpoint ep;
+
+	if (endpoint_parse(text, &ep, err, errlen))
+		return -EINVAL;
+	if (set->n == SERVICE_LISTENS_MAX) {
+		snprintf(err, errlen,
+			 "found one more, \"%.80s\"; allowed: at most %d", text,
+			 SERVICE_LISTENS_MAX);
+		return -EINVAL;
+	}
+	set->ep[set->n++] = ep;
+	return 0;
+}
+
+static int connect_parse(const char *text, void *field, char *err,
+			 size_t errlen)
+{
+	struct endpoint *ep = field, parsed;
+
+	if (!*text) {
+		*ep = (struct endpoint){0};
+		return 0;
+	}
+	if (endpoint_parse(text, &parsed, err, errlen))
+		return -EINVAL;
+	if (parsed.prefix != 128 || !parsed.port)
+		return endpoint_fail(text, "one host and one port are needed",
+				     err, errlen);
+	*ep = parsed;
+	return 0;
+}
+
+static const char *const handshake_names[] = {
+	[HANDSHAKE_CLIENT_FIRST] = "client_first",
+	[HANDSHAKE_SERVER_FIRST] = "server_first",
+	[HANDSHAKE_AUTO] = "auto",
+	NULL,
+};
+
+static const char *const unknown_names[] = {
+	[UNKNOWN_PASS] = "pass",
+	[UNKNOWN_DROP] = "drop",
+	[UNKNOWN_RESET] = "reset",
+	NULL,
+};
+
+static const char *const no_server_names[] = {
+	[NO_SERVER_RESET] = "reset",
+	[NO_SERVER_DROP] = "drop",
+	NULL,
+};
+
+static const char *const close_names[] = {
+	[CLOSE_FIN] = "fin",
+	[CLOSE_RST] = "rst",
+	NULL,
+};
+
+#define CFG(field) .offset = offsetof(struct service, field)
+
+const struct opt_desc service_options[] = {
+	{.name = "listen",
+	 CFG(listen),
+	 .type = OPT_CUSTOM,
+	 .parse = listen_parse,
+	 .allowed = endpoint_allowed,
+	 .repeat = true,
+	 .help = "what is taken, as clients address it; repeats"},
+	{.name = "connect",
+	 CFG(connect),
+	 .type = OPT_CUSTOM,
+	 .def = "",
+	 .parse = connect_parse,
+	 .allowed = "ADDRESS:PORT, or empty: the address the client used",
+	 .help = "where to connect"},
+	{.name = "handshake",
+	 CFG(handshake),
+	 .type = OPT_ENUM,
+	 .def = "auto",
+	 .names = handshake_names,
+	 .help = "who is answered first; auto goes by the load"},
+	{.name = "unknown",
+	 CFG(unknown),
+	 .type = OPT_ENUM,
+	 .def = "reset",
+	 .names = unknown_names,
+	 .help = "what becomes of a segment of no connection"},
+	{.name = "on_no_server",
+	 CFG(on_no_server),
+	 .type = OPT_ENUM,
+	 .def = "reset",
+	 .names = no_server_names,
+	 .help = "a client is connected and the server is not"},
+	{.name = "close",
+	 CFG(close),
+	 .type = OPT_ENUM,
+	 .def = "fin",
+	 .names = close_names,
+	 .help = "how an ended connection is closed"},
+	{.name = "tcp_syncookies",
+	 CFG(syncookies),
+	 .type = OPT_INT,
+	 .min = 0,
+	 .max = 2,
+	 .def = "1",
+	 .help = "0 never, 1 when the SYN queue fills, 2 always"},
+	{.name = "tcp_max_syn_backlog",
+	 CFG(max_syn_backlog),
+	 .type = OPT_INT,
+	 .min = 1,
+	 .max = 1 << 24,
+	 .def = "4096",
+	 .help = "half-open connections of a service"},
+	{.name = NULL},
+};
