@@ -270,9 +270,15 @@ void conf_defaults(enum conf_section s, void *const bases[CONF_BASES])
 	char err[DIAG_TEXT_MAX];
 
 	while (key_next(s, &k)) {
-		if (k.desc->def)
-			opt_parse(k.desc, conf_key_base(&k, bases), k.desc->def,
-				  err, sizeof(err));
+		int rc = !k.desc->def
+				 ? 0
+				 : opt_parse(k.desc, conf_key_base(&k, bases),
+					     k.desc->def, err, sizeof(err));
+
+		/* A default that its own table refuses is our mistake. */
+		if (rc)
+			fprintf(stderr, "%s: default: %s\n", k.desc->name, err);
+		assert(!rc);
 	}
 }
 
