@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_IO_PRIV_H
+#define PENSTOCK_IO_PRIV_H
+
+/*
+ * What packet I/O needs of the system, and one clear line for each lack.
+ */
+#include "util/types.h"
+
+/**
+ * priv_has_net_admin() - May this process bind queues and attach a TUN?
+ */
+bool priv_has_net_admin(void);
+
+/**
+ * priv_explain_queue() - Log why a queue could not be bound
+ * @queue: queue number
+ * @err:   -errno as the kernel gave it
+ *
+ * The kernel says EPERM for a missing capability as well as for a queue that
+ * another socket owns; this tells them apart.
+ * Return: -EPERM (no CAP_NET_ADMIN), -EBUSY (owned by another) or @err
+ */
+int priv_explain_queue(uint16_t queue, int err);
+
+/**
+ * priv_explain_tun() - Log why the TUN device could not be attached
+ * @name: device
+ * @step: what failed: "open", "attach", "up"
+ * @err:  -errno as the kernel gave it
+ *
+ * Return: @err
+ */
+int priv_explain_tun(const char *name, const char *step, int err);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_IO_WORKER_H
+#define PENSTOCK_IO_WORKER_H
+
+/*
+ * A worker: one thread, one queue, one TUN queue, one event base, one engine.
+ *
+ * The engine is known here by its verbs only; penstockd.c joins the two.
+ */
+#include "io/counters.h"
+#include "util/buf.h"
+#include "wire/packet.h"
+
+/**
+ * enum io_verdict - What becomes of a received packet
+ */
+enum io_verdict {
+	IO_CONSUMED, /* dropped here: the engine has it */
+	IO_PASS,     /* goes on unchanged */
+	IO_REPLY,    /* *reply goes out in its place */
+};
+
+/**
+ * struct io_engine_ops - The engine's verbs
+ * @input:    a packet has arrived; *reply is out, with IO_REPLY
+ * @pull:     what to send next, up to @max packets.  Their payload stays valid
+ *            until the next call of any verb
+ * @deadline: when to call @expire; MONO_NEVER for "not at all"
+ * @expire:   timers
+ *
+ * All are called from the worker's thread only (or, while it does not run,
+ * from the thread that owns the worker).
+ */
+struct io_engine_ops {
+	enum io_verdict (*input)(void *engine, const struct packet *pkt,
+				 mono_t now, struct tx *reply);
+	int (*pull)(void *engine, struct tx *tx, int max, mono_t now);
+	mono_t (*deadline)(const void *engine);
+	void (*expire)(void *engine, mono_t now);
+};
+
+/* BUF_RX buffers that a worker wants in reserve, for buf_pool_init(). */
+#define WORKER_RX_RESERVE 64u
+
+/**
+ * struct worker_cfg - What a worker is made of
+ * @index:  0, 1, ...: names the thread
+ * @queue:  its NFQUEUE
+ * @mark:   fwmark of answers; 0 = none
+ * @tun:    TUN device; workers share it, one queue each.  Borrowed until
+ *          worker_new() returns
+ * @pool:   buffers; borrowed, outlives the worker
+ * @ops:    the engine's verbs; borrowed
+ * @engine: their first argument; borrowed, outlives the worker
+ */
+struct worker_cfg {
+	uint32_t index;
+	uint16_t queue;
+	uint32_t mark;
+	const char *tun;
+	struct buf_pool *pool;
+	const struct io_engine_ops *ops;
+	void *engine;
+};
+
+struct worker;
+
+/* CLOCK_MONOTONIC, microseconds; the time that the engine is given. */
+mono_t worker_clock(void);
+
+/**
+ * worker_new() - Open a worker's queue and TUN
+ * On failure a line that says what to do has been logged.
+ * Return: 0 or -errno
+ */
+int worker_new(struct worker **out, const struct worker_cfg *cfg);
+
+/* Stops the thread when it runs; closes everything. */
+void worker_free(struct worker *w);
+
+/* Start the thread, with all signals blocked.  Return: 0 or -errno */
+int worker_start(struct worker *w);
+
+/* End the thread and wait for it.  Packets still queued are not handled. */
+void worker_stop(struct worker *w);
+
+/* False once the thread ended by itself, because its queue broke. */
+bool worker_is_alive(struct worker *w);
+
+/**
+ * worker_call() - Run a function between two batches of the worker
+ * @fn:  runs in the worker's thread; in this one when that does not run
+ * @arg: passed to @fn with the time
+ *
+ * Returns when @fn has returned and what the engine then had to send is
+ * written.  Callers may be several threads.  Not to be called from @fn.
+ */
+void worker_call(struct worker *w, void (*fn)(void *arg, mono_t now),
+		 void *arg);
+
+/**
+ * worker_counters() - Copy the counters, the kernel's loss included
+ * @waiting: out: packets that wait in the kernel's queue; may be NULL
+ * From any thread, as worker_call().
+ */
+void worker_counters(struct worker *w, struct io_counters *c,
+		     uint32_t *waiting);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One NFQUEUE: receive and parse
+ *
+ * A batch of messages goes straight into counted buffers, so that payload which
+ * the engine keeps is never copied: it keeps the buffer, and the ring gets
+ * another one.  The ring's buffers come from the pool's reserve, and the engine
+ * keeps nothing more once the pool is at its limit; so there is always a buffer
+ * to receive the acknowledgments into that free the others.
+ */
+#include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "io/nfq.h"
+
+#define PACKET_TYPE ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET)
+#define ATTR_TYPE_MASK 0x3fffu /* NLA_TYPE_MASK, unsigned */
+#define MSG_HDR_LEN (sizeof(struct nlmsghdr) + sizeof(struct nfgenmsg))
+
+static enum packet_csum csum_state(uint32_t info)
+{
+	if (info & NFQA_SKB_CSUMNOTREADY)
+		return PACKET_CSUM_PARTIAL;
+	if (info & NFQA_SKB_CSUM_NOTVERIFIED)
+		return PACKET_CSUM_VERIFY;
+	return PACKET_CSUM_GOOD;
+}
+
+/* Attributes that matter; @p is the attribute's payload of @n bytes.
+ * True when it was the packet's id. */
+static bool take_attr(struct nfq_packet *out, uint16_t type, const uint8_t *p,
+		      size_t n)
+{
+	switch (type) {
+	case NFQA_PACKET_HDR:
+		if (n < sizeof(struct nfqnl_msg_packet_hdr))
+			break;
+		out->id = get_be32(p);
+		return true;
+	case NFQA_SKB_INFO:
+		if (n < 4)
+			break;
+		out->pkt.csum = csum_state(get_be32(p));
+		out->gso = get_be32(p) & NFQA_SKB_GSO;
+		break;
+	case NFQA_CAP_LEN:
+		if (n >= 4)
+			out->pkt.full_len = get_be32(p);
+		break;
+	case NFQA_PAYLOAD:
+		out->pkt.data = p;
+		out->pkt.len = (uint32_t)n;
+		break;
+	default:
+		break;
+	}
+	return false;
+}
+
+static enum nfq_msg msg_kind(const struct nlmsghdr *nlh, size_t len)
+{
+	if (len < MSG_HDR_LEN || nlh->nlmsg_len < MSG_HDR_LEN)
+		return NFQ_MSG_BAD;
+	if (nlh->nlmsg_type == NLMSG_ERROR)
+		return NFQ_MSG_ERROR;
+	return nlh->nlmsg_type == PACKET_TYPE ? NFQ_MSG_PACKET : NFQ_MSG_OTHER;
+}
+
+enum nfq_msg nfq_parse(struct buf *buf, size_t len, struct nfq_packet *out)
+{
+	const struct nlmsghdr *nlh = (const void *)buf->data;
+	enum nfq_msg kind = msg_kind(nlh, len);
+	const uint8_t *p;
+	size_t left, step;
+	bool has_id = false;
+	struct nlattr a;
+
+	*out = (struct nfq_packet){.pkt.buf = buf,
+				   .pkt.csum = PACKET_CSUM_GOOD};
+	if (kind != NFQ_MSG_PACKET)
+		return kind;
+	if (nlh->nlmsg_len < len)
+		len = nlh->nlmsg_len;
+	p = buf->data + MSG_HDR_LEN;
+	for (left = len - MSG_HDR_LEN; left >= sizeof(a); left -= step) {
+		memcpy(&a, p, sizeof(a));
+		if (a.nla_len < sizeof(a) || a.nla_len > left)
+			return NFQ_MSG_BAD;
+		has_id |= take_attr(out, a.nla_type & ATTR_TYPE_MASK,
+				    p + sizeof(a), a.nla_len - sizeof(a));
+		/* The last attribute may come without its padding. */
+		step = ((size_t)a.nla_len + 3) & ~(size_t)3;
+		if (step > left)
+			break;
+		p += step;
+	}
+	if (!has_id || !out->pkt.len)
+		return NFQ_MSG_BAD;
+	/* The kernel names the full length only when it cut something off. */
+	if (!out->pkt.full_len)
+		out->pkt.full_len = out->pkt.len;
+	return NFQ_MSG_PACKET;
+}
+
+void nfq_ring_init(struct nfq_ring *r, struct buf_pool *pool)
+{
+	int i;
+
+	memset(r, 0, sizeof(*r));
+	r->pool = pool;
+	for (i = 0; i < NFQ_BATCH; i++) {
+		r->iov[i].iov_len = BUF_RX_SIZE;
+		r->msg[i].msg_hdr.msg_iov = &r->iov[i];
+		r->msg[i].msg_hdr.msg_iovlen = 1;
+	}
+}
+
+void nfq_ring_fini(struct nfq_ring *r)
+{
+	int i;
+
+	for (i = 0; i < NFQ_BATCH; i++) {
+		if (r->buf[i])
+			buf_put(r->buf[i]);
+		r->buf[i] = NULL;
+	}
+}
+
+/* Fill the first @max slots; returns how many have a buffer of their own. */
+static int refill(struct nfq_ring *r, int max)
+{
+	struct buf *b;
+	int i;
+
+	for (i = 0; i < max; i++) {
+		if (r->buf[i] && r->buf[i]->refs > 1) {
+			buf_put(r->buf[i]);
+			r->buf[i] = NULL;
+		}
+		if (r->buf[i])
+			continue;
+		b = buf_alloc_reserve(r->pool);
+		if (!b)
+			break;
+		r->buf[i] = b;
+		r->iov[i].iov_base = b->data;
+	}
+	return i;
+}
+
+int nfq_recv(struct nfq *q, struct nfq_ring *r, int max, struct io_counters *c)
+{
+	int room = refill(r, max);
+	int n;
+
+	if (room < max)
+		c->rx_no_buffer++;
+	if (!room)
+		return -ENOBUFS;
+	n = recvmmsg(q->fd, r->msg, (unsigned int)room, MSG_DONTWAIT, NULL);
+	if (n > 0) {
+		c->rx_batches++;
+		return n;
+	}
+	if (errno == ENOBUFS) {
+		c->rx_enobufs++;
+		return 0;
+	}
+	if (errno == EAGAIN || errno == EINTR || errno == ENOMEM)
+		return 0;
+	return -errno;
+}
+
+/*
+ * A line is: queue, portid, waiting, copy mode, copy range, queue_dropped,
+ * user_dropped, last id, 1.
+ */
+static bool stats_line(const char *line, uint16_t queue, uint64_t v[7])
+{
+	char *end;
+	int i;
+
+	for (i = 0; i < 7; i++) {
+		v[i] = strtoull(line, &end, 10);
+		if (end == line)
+			return false;
+		line = end;
+	}
+	return v[0] == queue;
+}
+
+int nfq_kernel_stats(struct nfq *q, struct io_counters *c, uint32_t *waiting)
+{
+	char text[16384];
+	char *line, *next;
+	uint64_t v[7];
+	ssize_t n;
+
+	if (q->proc_fd < 0)
+		return -EBADF;
+	n = pread(q->proc_fd, text, sizeof(text) - 1, 0);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	for (line = text; line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (!stats_line(line, q->queue, v))
+			continue;
+		c->queue_dropped = v[5];
+		c->queue_user_dropped = v[6];
+		if (waiting)
+			*waiting = (uint32_t)v[2];
+		return 0;
+	}
+	return -ENOENT;
+}

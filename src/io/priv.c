@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include <cap-ng.h>
+
+#include "io/priv.h"
+#include "util/log.h"
+
+bool priv_has_net_admin(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_get_caps_process())
+		return true; /* unknown: let the kernel judge */
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+}
+
+int priv_explain_queue(uint16_t queue, int err)
+{
+	if (err == -EPERM && !priv_has_net_admin()) {
+		log_err("queue %u: CAP_NET_ADMIN is missing; start as root or "
+			"with AmbientCapabilities=CAP_NET_ADMIN",
+			queue);
+		return -EPERM;
+	}
+	if (err == -EPERM || err == -EBUSY) {
+		log_err("queue %u: occupied by another process; see the second "
+			"column of /proc/net/netfilter/nfnetlink_queue, or "
+			"choose another with queue =",
+			queue);
+		return -EBUSY;
+	}
+	if (err == -EPROTONOSUPPORT || err == -EINVAL || err == -EOPNOTSUPP) {
+		log_err("queue %u: the kernel lacks NFQUEUE (%s); load module "
+			"nfnetlink_queue",
+			queue, strerror(-err));
+		return err;
+	}
+	log_err("queue %u: %s", queue, strerror(-err));
+	return err;
+}
+
+static const char *tun_hint(const char *step, int err)
+{
+	if (strcmp(step, "open") == 0 && (err == -ENOENT || err == -ENODEV))
+		return "no /dev/net/tun: load module tun (modprobe tun)";
+	if (strcmp(step, "open") == 0)
+		return "/dev/net/tun cannot be opened: check its mode and "
+		       "DeviceAllow=/dev/net/tun rw";
+	if (err == -EPERM)
+		return "CAP_NET_ADMIN is missing, or the device belongs to "
+		       "another user";
+	if (err == -EBUSY)
+		return "busy: another process holds the device";
+	if (err == -EINVAL)
+		return "a device of that name is of another kind; it must be "
+		       "made with mode tun, multi_queue, vnet_hdr, no pi";
+	if (err == -E2BIG)
+		return "more workers than the device has queues";
+	return NULL;
+}
+
+int priv_explain_tun(const char *name, const char *step, int err)
+{
+	const char *hint = tun_hint(step, err);
+
+	if (hint)
+		log_err("TUN %s: %s (%s: %s)", name, hint, step,
+			strerror(-err));
+	else
+		log_err("TUN %s: %s: %s", name, step, strerror(-err));
+	return err;
+}

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: the loop around the engine's four verbs
+ *
+ *   queue readable -> recvmmsg -> input each packet -> pull and write until
+ *   dry -> verdicts -> again while batches come full, a bounded number of
+ *   rounds -> arm one timer from the engine's deadline
+ *
+ * The clock is read once a round.  Nothing is allocated per packet: buffers
+ * come from the worker's pool, everything else is in struct worker.
+ *
+ * Order.  A leg's segments are written to the TUN in the order in which the
+ * engine yields them, each write synchronous; answers given as a verdict belong
+ * to no flow.
+ *
+ * Commands.  worker_call() hands a function to the thread through one slot,
+ * and wakes it by an eventfd: the engine is never touched by two threads.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "io/nfq.h"
+#include "io/tun.h"
+#include "io/worker.h"
+#include "util/log.h"
+#include "wire/build.h"
+
+#define ROUNDS_MAX 16 /* full batches before other events get their turn */
+#define TX_BATCH 32   /* packets of one pull */
+#define STARVED_MS 10 /* pause when there is no buffer to receive into */
+
+_Static_assert(WORKER_RX_RESERVE >= NFQ_BATCH, "the ring needs its reserve");
+
+/**
+ * struct call - The slot of worker_call()
+ * @fn:   function to run, NULL when the slot is free
+ * @arg:  its argument
+ * @done: it has run
+ */
+struct call {
+	void (*fn)(void *arg, mono_t now);
+	void *arg;
+	bool done;
+};
+
+/**
+ * struct worker - See worker.h
+ * @armed:   deadline that @ev_timer stands for; unset when it does not run
+ * @lock:    guards @call and @running
+ * @callers: serialises callers
+ * @failed:  the thread ended by itself
+ */
+struct worker {
+	struct worker_cfg cfg;
+	struct nfq nfq;
+	struct tun tun;
+	struct io_counters c;
+	mono_t armed;
+
+	struct event_base *base;
+	struct event *ev_queue, *ev_tun, *ev_timer, *ev_call, *ev_resume;
+	int call_fd;
+
+	pthread_t thread;
+	pthread_mutex_t lock, callers;
+	pthread_cond_t done;
+	struct call call;
+	bool running, failed, joinable;
+
+	struct nfq_ring ring;
+	struct nfq_verdicts verdicts;
+	struct tx reply;
+	struct tx tx[TX_BATCH];
+};
+
+mono_t worker_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (mono_t){(int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000};
+}
+
+/* Write what the engine has to send. */
+static void drain(struct worker *w, mono_t now)
+{
+	int i, n;
+
+	do {
+		n = w->cfg.ops->pull(w->cfg.engine, w->tx, TX_BATCH, now);
+		for (i = 0; i < n; i++)
+			tun_send(&w->tun, &w->tx[i], &w->c);
+	} while (n == TX_BATCH);
+}
+
+/* One timer; a deadline that moved away is noticed when the timer fires. */
+static void arm_timer(struct worker *w, mono_t now)
+{
+	mono_t d = w->cfg.ops->deadline(w->cfg.engine);
+	struct timeval tv;
+	int64_t us;
+
+	if (d.us == INT64_MAX || !mono_is_set(d))
+		return;
+	if (mono_is_set(w->armed) && !mono_before(d, w->armed))
+		return;
+	us = mono_before(d, now) ? 0 : mono_sub(d, now);
+	tv = (struct timeval){us / USEC_PER_SEC, us % USEC_PER_SEC};
+	evtimer_add(w->ev_timer, &tv);
+	w->armed = d;
+}
+
+static void expire_due(struct worker *w, mono_t now)
+{
+	if (!mono_due(w->cfg.ops->deadline(w->cfg.engine), now))
+		return;
+	w->c.timer_expiries++;
+	w->cfg.ops->expire(w->cfg.engine, now);
+	drain(w, now);
+}
+
+/* A super-segment keeps its segmentation marks in the kernel, so an answer
+ * must not be put into it; it goes by the TUN, the packet away. */
+static void answer(struct worker *w, const struct nfq_packet *p)
+{
+	w->c.verdict_reply++;
+	if (p->gso) {
+		tun_send(&w->tun, &w->reply, &w->c);
+		nfq_verdict_drop(&w->nfq, &w->verdicts, p->id);
+		return;
+	}
+	if (!w->reply.csum_done)
+		wire_csum_finish(&w->reply);
+	nfq_verdict_reply(&w->nfq, &w->verdicts, p->id, &w->reply);
+}
+
+static void handle_packet(struct worker *w, const struct nfq_packet *p,
+			  mono_t now)
+{
+	w->c.rx_packets++;
+	w->c.rx_bytes += p->pkt.len;
+	w->c.rx_truncated += p->pkt.len != p->pkt.full_len;
+	switch (w->cfg.ops->input(w->cfg.engine, &p->pkt, now, &w->reply)) {
+	case IO_PASS:
+		w->c.verdict_accept++;
+		nfq_verdict_accept(&w->nfq, &w->verdicts, p->id);
+		break;
+	case IO_REPLY:
+		answer(w, p);
+		break;
+	case IO_CONSUMED:
+	default:
+		w->c.verdict_drop++;
+		nfq_verdict_drop(&w->nfq, &w->verdicts, p->id);
+		break;
+	}
+}
+
+static void handle_message(struct worker *w, int i, mono_t now)
+{
+	struct nfq_packet p;
+
+	switch (nfq_parse(w->ring.buf[i], w->ring.msg[i].msg_len, &p)) {
+	case NFQ_MSG_PACKET:
+		handle_packet(w, &p, now);
+		break;
+	case NFQ_MSG_ERROR:
+		w->c.verdict_errors++;
+		break;
+	case NFQ_MSG_BAD:
+		w->c.rx_malformed++;
+		break;
+	case NFQ_MSG_OTHER:
+	default:
+		break;
+	}
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(w->ev_queue, NULL);
+}
+
+/* The queue cannot be read: wait for buffers, or end. */
+static void queue_trouble(struct worker *w, int err)
+{
+	const struct timeval pause = {0, STARVED_MS * 1000};
+
+	if (err == -ENOBUFS) {
+		event_del(w->ev_queue);
+		evtimer_add(w->ev_resume, &pause);
+		return;
+	}
+	log_err("worker %u: queue %u: %s", w->cfg.index, w->cfg.queue,
+		strerror(-err));
+	pthread_mutex_lock(&w->lock);
+	w->failed = true;
+	pthread_mutex_unlock(&w->lock);
+	event_base_loopbreak(w->base);
+}
+
+/* Return: true when the batch was full, so more is likely to wait */
+static bool do_round(struct worker *w, mono_t now)
+{
+	int i, n = nfq_recv(&w->nfq, &w->ring, NFQ_BATCH, &w->c);
+
+	if (n < 0)
+		queue_trouble(w, n);
+	if (n <= 0)
+		return false;
+	for (i = 0; i < n; i++)
+		handle_message(w, i, now);
+	drain(w, now);
+	nfq_verdict_flush(&w->nfq, &w->verdicts, &w->c);
+	expire_due(w, now);
+	return n == NFQ_BATCH;
+}
+
+static void on_queue(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	mono_t now;
+	int i;
+
+	(void)fd;
+	(void)what;
+	w->c.wakeups++;
+	for (i = 0; i < ROUNDS_MAX; i++) {
+		now = worker_clock();
+		if (!do_round(w, now))
+			break;
+	}
+	arm_timer(w, now);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	mono_t now = worker_clock();
+
+	(void)fd;
+	(void)what;
+	w->armed = MONO_UNSET;
+	expire_due(w, now);
+	arm_timer(w, now);
+}
+
+static void on_tun(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	tun_discard(&w->tun, &w->c);
+}
+
+static void on_call(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	mono_t now = worker_clock();
+	struct call call;
+	uint64_t n;
+
+	(void)what;
+	if (read(fd, &n, sizeof(n)) != (ssize_t)sizeof(n))
+		return;
+	pthread_mutex_lock(&w->lock);
+	call = w->call;
+	pthread_mutex_unlock(&w->lock);
+	if (!call.fn || call.done)
+		return;
+	call.fn(call.arg, now);
+	drain(w, now);
+	arm_timer(w, now);
+	pthread_mutex_lock(&w->lock);
+	w->call.done = true;
+	pthread_cond_broadcast(&w->done);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* From here on calls run in their caller's thread; one may be waiting. */
+static void end_thread(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->running = false;
+	pthread_cond_broadcast(&w->done);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	arm_timer(w, worker_clock());
+	event_base_dispatch(w->base);
+	end_thread(w);
+	return NULL;
+}
+
+void worker_call(struct worker *w, void (*fn)(void *arg, mono_t now), void *arg)
+{
+	const uint64_t one = 1;
+	bool ran = false;
+	mono_t now;
+
+	pthread_mutex_lock(&w->callers);
+	pthread_mutex_lock(&w->lock);
+	w->call = (struct call){.fn = fn, .arg = arg};
+	if (w->running &&
+	    write(w->call_fd, &one, sizeof(one)) == (ssize_t)sizeof(one)) {
+		while (w->running && !w->call.done)
+			pthread_cond_wait(&w->done, &w->lock);
+		ran = w->call.done;
+	}
+	w->call = (struct call){0};
+	pthread_mutex_unlock(&w->lock);
+	if (!ran) {
+		now = worker_clock();
+		fn(arg, now);
+		drain(w, now);
+	}
+	pthread_mutex_unlock(&w->callers);
+}
+
+struct stats_call {
+	struct worker *w;
+	struct io_counters *c;
+	uint32_t *waiting;
+};
+
+static void copy_stats(void *arg, mono_t now)
+{
+	struct stats_call *s = arg;
+
+	(void)now;
+	nfq_kernel_stats(&s->w->nfq, &s->w->c, s->waiting);
+	*s->c = s->w->c;
+}
+
+void worker_counters(struct worker *w, struct io_counters *c, uint32_t *waiting)
+{
+	struct stats_call s = {w, c, waiting};
+
+	if (waiting)
+		*waiting = 0;
+	worker_call(w, copy_stats, &s);
+}
+
+static struct event_base *new_base(void)
+{
+	struct event_config *ec = event_config_new();
+	struct event_base *base = NULL;
+
+	if (!ec)
+		return NULL;
+	/* One thread per base: no locks.  The batch's clock is our own. */
+	event_config_set_flag(ec, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(ec, EVENT_BASE_FLAG_NO_CACHE_TIME);
+	base = event_base_new_with_config(ec);
+	event_config_free(ec);
+	return base;
+}
+
+static int make_events(struct worker *w)
+{
+	w->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->call_fd < 0)
+		return -errno;
+	w->base = new_base();
+	if (!w->base)
+		return -ENOMEM;
+	w->ev_queue = event_new(w->base, w->nfq.fd, EV_READ | EV_PERSIST,
+				on_queue, w);
+	w->ev_tun =
+		event_new(w->base, w->tun.fd, EV_READ | EV_PERSIST, on_tun, w);
+	w->ev_call = event_new(w->base, w->call_fd, EV_READ | EV_PERSIST,
+			       on_call, w);
+	w->ev_timer = evtimer_new(w->base, on_timer, w);
+	w->ev_resume = evtimer_new(w->base, on_resume, w);
+	if (!w->ev_queue || !w->ev_tun || !w->ev_call || !w->ev_timer ||
+	    !w->ev_resume)
+		return -ENOMEM;
+	if (event_add(w->ev_queue, NULL) || event_add(w->ev_tun, NULL) ||
+	    event_add(w->ev_call, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+int worker_new(struct worker **out, const struct worker_cfg *cfg)
+{
+	const struct nfq_cfg qcfg = {.queue = cfg->queue, .mark = cfg->mark};
+	struct worker *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->cfg = *cfg;
+	w->cfg.tun = NULL;
+	w->call_fd = w->nfq.fd = w->nfq.proc_fd = w->tun.fd = -1;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_mutex_init(&w->callers, NULL);
+	pthread_cond_init(&w->done, NULL);
+	nfq_ring_init(&w->ring, cfg->pool);
+	/* The way out first: a bound queue begins to fill. */
+	err = tun_open(&w->tun, cfg->tun);
+	if (!err)
+		err = nfq_open(&w->nfq, &qcfg);
+	if (!err)
+		err = make_events(w);
+	if (err) {
+		worker_free(w);
+		return err;
+	}
+	*out = w;
+	return 0;
+}
+
+static void free_event(struct event *ev)
+{
+	if (ev)
+		event_free(ev);
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	worker_stop(w);
+	free_event(w->ev_queue);
+	free_event(w->ev_tun);
+	free_event(w->ev_call);
+	free_event(w->ev_timer);
+	free_event(w->ev_resume);
+	if (w->base)
+		event_base_free(w->base);
+	nfq_ring_fini(&w->ring);
+	nfq_close(&w->nfq);
+	tun_close(&w->tun);
+	if (w->call_fd >= 0)
+		close(w->call_fd);
+	pthread_cond_destroy(&w->done);
+	pthread_mutex_destroy(&w->callers);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+int worker_start(struct worker *w)
+{
+	sigset_t all, old;
+	char name[16];
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	w->running = true;
+	err = pthread_create(&w->thread, NULL, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err) {
+		w->running = false;
+		return -err;
+	}
+	w->joinable = true;
+	snprintf(name, sizeof(name), "worker-%u", w->cfg.index % 1000);
+	pthread_setname_np(w->thread, name);
+	return 0;
+}
+
+static void break_loop(void *arg, mono_t now)
+{
+	(void)now;
+	event_base_loopbreak(arg);
+}
+
+void worker_stop(struct worker *w)
+{
+	if (!w->joinable)
+		return;
+	worker_call(w, break_loop, w->base);
+	pthread_join(w->thread, NULL);
+	w->joinable = false;
+}
+
+bool worker_is_alive(struct worker *w)
+{
+	bool alive;
+
+	pthread_mutex_lock(&w->lock);
+	alive = !w->failed;
+	pthread_mutex_unlock(&w->lock);
+	return alive;
+}
