@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/drop.h"
+
+const char *const drop_reason_name[DROP_REASON_COUNT] = {
+#define DROP_NAME(id, name) [DROP_##id] = name,
+	DROP_REASONS(DROP_NAME)
+#undef DROP_NAME
+};
