@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Internet checksum (RFC 1071).
+ *
+ * A running sum counts 16-bit words in network order, as host integers, so that
+ * lengths and protocol numbers may be added to it as they are.  Inside one call
+ * the words are added eight bytes at a time in memory order, with the carry
+ * wrapped around, and swapped once at the end: the ones' complement sum of
+ * swapped words is the swapped sum (RFC 1071, 2(B)).
+ */
+#include <endian.h>
+
+#include "wire/build.h"
+
+static inline uint64_t load_u64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* Ones' complement addition of 64 bits. */
+static inline uint64_t add_carry(uint64_t sum, uint64_t v)
+{
+	sum += v;
+	return sum + (sum < v);
+}
+
+uint16_t csum_fold(uint64_t sum)
+{
+	sum = (sum >> 32) + (sum & 0xffffffffu);
+	sum = (sum >> 32) + (sum & 0xffffffffu);
+	sum = (sum >> 16) + (sum & 0xffffu);
+	sum = (sum >> 16) + (sum & 0xffffu);
+	return (uint16_t)sum;
+}
+
+uint64_t csum_add(uint64_t sum, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t a = 0, b = 0, c = 0, d = 0, tail = 0;
+
+	for (; len >= 32; len -= 32, p += 32) {
+		a = add_carry(a, load_u64(p));
+		b = add_carry(b, load_u64(p + 8));
+		c = add_carry(c, load_u64(p + 16));
+		d = add_carry(d, load_u64(p + 24));
+	}
+	for (; len >= 8; len -= 8, p += 8)
+		a = add_carry(a, load_u64(p));
+	memcpy(&tail, p, len); /* an odd last byte is padded with zero */
+	a = add_carry(add_carry(a, b), add_carry(c, add_carry(d, tail)));
+	return sum + be16toh(csum_fold(a));
+}
+
+uint64_t csum_pseudo(const struct ipaddr *src, const struct ipaddr *dst,
+		     uint8_t proto, uint32_t len)
+{
+	size_t skip = ipaddr_is_v4(src) ? 12 : 0;
+	uint64_t sum = (uint64_t)proto + len;
+
+	sum = csum_add(sum, src->b + skip, 16 - skip);
+	return csum_add(sum, dst->b + skip, 16 - skip);
+}
