@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_WIRE_INTERNAL_H
+#define PENSTOCK_WIRE_INTERNAL_H
+
+/*
+ * What the files of this module share: protocol constants, and the parts of
+ * wire_parse() that have a file of their own.
+ */
+#include "wire/segment.h"
+
+#define IPV4_HLEN 20u
+#define IPV6_HLEN 40u
+#define IPV6_EXT_MAX 8u /* extension headers we are willing to walk */
+#define TCP_HLEN 20u
+#define TCP_HLEN_MAX 60u
+#define TCP_OPTS_MAX 40u
+#define ICMP_HLEN 8u
+#define QUOTE_L4_LEN 8u /* bytes of TCP header that an ICMP error must quote */
+
+#define IPV4_DF 0x4000u
+#define IPV4_FRAG_MASK 0x3fffu /* MF and the offset */
+
+#define PROTO_HOPOPTS 0
+#define PROTO_ICMP 1
+#define PROTO_TCP 6
+#define PROTO_ROUTING 43
+#define PROTO_FRAGMENT 44
+#define PROTO_ICMPV6 58
+#define PROTO_NONE 59
+#define PROTO_DSTOPTS 60
+
+#define TCPOPT_EOL 0
+#define TCPOPT_NOP 1
+#define TCPOPT_MSS 2	       /* RFC 9293, 3.2 */
+#define TCPOPT_WSCALE 3	       /* RFC 7323, 2 */
+#define TCPOPT_SACKOK 4	       /* RFC 2018, 2 */
+#define TCPOPT_SACK 5	       /* RFC 2018, 3 */
+#define TCPOPT_TS 8	       /* RFC 7323, 3 */
+#define TCPOPT_MD5 19	       /* RFC 2385 */
+#define TCPOPT_UTO 28	       /* RFC 5482 */
+#define TCPOPT_AO 29	       /* RFC 5925 */
+#define TCPOPT_TFO 34	       /* RFC 7413, 4.1.1 */
+#define TCPOPT_EXP 254	       /* RFC 6994 */
+#define TCPOPT_EXP_TFO 0xf989u /* the experiment that became Fast Open */
+
+#define TCPOLEN_MSS 4u
+#define TCPOLEN_WSCALE 3u
+#define TCPOLEN_SACKOK 2u
+#define TCPOLEN_SACK_BASE 2u
+#define TCPOLEN_SACK_BLOCK 8u
+#define TCPOLEN_TS 10u
+#define TCPOLEN_MD5 18u
+#define TCPOLEN_UTO 4u
+#define TCPOLEN_AO_MIN 4u
+#define TCPOLEN_TFO_BASE 2u
+#define TCPOLEN_EXP_TFO_BASE 4u
+#define TFO_COOKIE_MIN 4u
+
+/**
+ * struct ip_view - An IP header that was walked to its payload
+ * @src:    source address
+ * @dst:    destination address
+ * @l4:     first byte behind the IP header and its extensions
+ * @l4_len: bytes from @l4 to the end of the packet, link padding left out
+ * @family: 4 or 6
+ * @proto:  what @l4 is: PROTO_*
+ * @tos:    DSCP and ECN byte
+ * @ttl:    TTL or hop limit
+ */
+struct ip_view {
+	struct ipaddr src, dst;
+	const uint8_t *l4;
+	uint32_t l4_len;
+	uint8_t family, proto;
+	uint8_t tos, ttl;
+};
+
+/**
+ * ip_view_parse() - Validate an IP header and walk it to its payload
+ * @p:     the first byte of the header
+ * @len:   bytes at @p
+ * @quote: the header stands in an ICMP error: its packet is cut off and may
+ *         have been rewritten on its way, so lengths and checksum do not count
+ * @v:     out, valid with DROP_NONE
+ * @foreign: out: the packet is in order, but not for us.  It is a fragment
+ *         (DROP_FRAGMENT), another protocol (DROP_NOT_TCP), or a routing
+ *         header says that its destination is not the last (DROP_IP_EXTENSION)
+ *
+ * Return: DROP_NONE, or what is wrong or foreign about it
+ */
+enum drop_reason ip_view_parse(const uint8_t *p, uint32_t len, bool quote,
+			       struct ip_view *v, bool *foreign);
+
+/* Can no unicast TCP packet bear this address? */
+bool ip_addr_martian(const struct ipaddr *a, uint8_t family);
+
+/**
+ * tcp_opts_parse() - Read a TCP option list (RFC 9293, 3.1)
+ * @p:   the list
+ * @len: bytes, 0..40
+ * @syn: the segment has SYN set
+ * @o:   out; valid also with false: what stood before the break
+ * Return: false when an option's length breaks the list
+ */
+bool tcp_opts_parse(const uint8_t *p, uint32_t len, bool syn,
+		    struct tcp_opts *o);
+
+/* Parse an ICMP or ICMPv6 packet; the contract is wire_parse()'s. */
+enum parse_result icmp_parse(const struct packet *pkt, const struct ip_view *v,
+			     struct icmp_error *icmp, enum drop_reason *why);
+
+#endif

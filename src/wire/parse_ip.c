@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * IPv4 (RFC 791) and IPv6 (RFC 8200) headers, walked to the payload.
+ *
+ * Every length is checked against what was captured before anything behind it
+ * is read.  Two things end the walk without being errors: a fragment, since it
+ * is not ours to reassemble, and a protocol that is not TCP or ICMP.  So does a
+ * routing header with segments left: the packet is only on its way through.
+ *
+ * IPv6 packets larger than 64 KiB ("BIG TCP") have a payload length of zero;
+ * NFQUEUE cannot deliver them whole and they are refused as IP_HEADER.
+ */
+#include "wire/build.h"
+#include "internal.h"
+
+bool ip_addr_martian(const struct ipaddr *a, uint8_t family)
+{
+	static const uint8_t zero[15];
+	const uint8_t *b = a->b;
+
+	if (family == 4) {
+		b += 12;
+		return b[0] == 0 || b[0] == 127 || (b[0] & 0xf0) == 0xe0 ||
+		       get_be32(b) == 0xffffffffu;
+	}
+	/* A v4-mapped address on the wire would pass for IPv4 inside. */
+	return b[0] == 0xff || ipaddr_is_v4(a) ||
+	       (memcmp(b, zero, 15) == 0 && b[15] <= 1);
+}
+
+static enum drop_reason ipv4_parse(const uint8_t *p, uint32_t len, bool quote,
+				   struct ip_view *v)
+{
+	uint32_t hlen, total;
+
+	if (len < IPV4_HLEN)
+		return DROP_IP_HEADER;
+	hlen = (p[0] & 0x0fu) * 4u;
+	total = quote ? len : get_be16(p + 2);
+	if (hlen < IPV4_HLEN || hlen > len || total < hlen || total > len)
+		return DROP_IP_HEADER;
+	if (!quote && csum_fold(csum_add(0, p, hlen)) != 0xffff)
+		return DROP_IP_CSUM;
+	if (get_be16(p + 6) & IPV4_FRAG_MASK)
+		return DROP_FRAGMENT;
+
+	v->src = ipaddr_v4(p + 12);
+	v->dst = ipaddr_v4(p + 16);
+	v->l4 = p + hlen;
+	v->l4_len = total - hlen;
+	v->proto = p[9];
+	v->tos = p[1];
+	v->ttl = p[8];
+	return v->proto == PROTO_TCP || v->proto == PROTO_ICMP ? DROP_NONE
+							       : DROP_NOT_TCP;
+}
+
+/*
+ * Walk the extension headers.  @v->l4 and @v->l4_len move on, @v->proto is the
+ * protocol that follows.
+ */
+static enum drop_reason ipv6_walk(struct ip_view *v, bool *foreign)
+{
+	uint32_t n, hlen;
+
+	for (n = 0;; n++) {
+		switch (v->proto) {
+		case PROTO_TCP:
+		case PROTO_ICMPV6:
+			return DROP_NONE;
+		case PROTO_FRAGMENT:
+			return DROP_FRAGMENT;
+		case PROTO_HOPOPTS:
+			if (n > 0)
+				return DROP_IP_HEADER; /* RFC 8200, 4.1 */
+			break;
+		case PROTO_ROUTING:
+		case PROTO_DSTOPTS:
+			break;
+		default:
+			return DROP_NOT_TCP;
+		}
+		if (n == IPV6_EXT_MAX || v->l4_len < 8)
+			return DROP_IP_EXTENSION;
+		hlen = (v->l4[1] + 1u) * 8u;
+		if (hlen > v->l4_len)
+			return DROP_IP_EXTENSION;
+		if (v->proto == PROTO_ROUTING && v->l4[3] != 0) {
+			*foreign = true;
+			return DROP_IP_EXTENSION;
+		}
+		v->proto = v->l4[0];
+		v->l4 += hlen;
+		v->l4_len -= hlen;
+	}
+}
+
+static enum drop_reason ipv6_parse(const uint8_t *p, uint32_t len, bool quote,
+				   struct ip_view *v, bool *foreign)
+{
+	uint32_t payload;
+
+	if (len < IPV6_HLEN)
+		return DROP_IP_HEADER;
+	payload = quote ? len - IPV6_HLEN : get_be16(p + 4);
+	if (payload > len - IPV6_HLEN)
+		return DROP_IP_HEADER;
+	v->proto = p[6];
+	if (payload == 0 && !quote && v->proto != PROTO_NONE)
+		return DROP_IP_HEADER;
+
+	v->src = ipaddr_v6(p + 8);
+	v->dst = ipaddr_v6(p + 24);
+	v->l4 = p + IPV6_HLEN;
+	v->l4_len = payload;
+	v->tos = (uint8_t)(get_be16(p) >> 4);
+	v->ttl = p[7];
+	return ipv6_walk(v, foreign);
+}
+
+enum drop_reason ip_view_parse(const uint8_t *p, uint32_t len, bool quote,
+			       struct ip_view *v, bool *foreign)
+{
+	enum drop_reason why = DROP_IP_VERSION;
+
+	*foreign = false;
+	if (len == 0)
+		return DROP_TRUNCATED;
+	v->family = p[0] >> 4;
+	if (v->family == 4)
+		why = ipv4_parse(p, len, quote, v);
+	else if (v->family == 6)
+		why = ipv6_parse(p, len, quote, v, foreign);
+	if (why == DROP_FRAGMENT || why == DROP_NOT_TCP)
+		*foreign = true;
+	return why;
+}
