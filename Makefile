@@ -1,45 +1,211 @@
-# penstock - see `make help`
+# SPDX-License-Identifier: MIT
+# penstock - `make help` lists the targets
 #
-# Every src/MODULE/*.c becomes build/obj/MODULE/*.o.  A unit test
-# tests/unit/test_X.c names the few objects it links in a line of its own:
+# Every src/MODULE/*.c becomes $(BUILD)/obj/MODULE/*.o and a member of
+# $(BUILD)/libpenstock.a, from which src/penstockd.c and src/penstockctl.c
+# become programs.  A unit test tests/unit/test_X.c and a tool tests/tools/X.c
+# name the few objects they link in a line of their own:
 #   LINKS: util/slab wire/parse
-# so a test that needs an object above its module shows it.
+# so a test that needs an object above its module shows it.  The suites
+# themselves are described by fragments, tests/*/*.mk.
 SHELL := /bin/bash
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
 VERSION := 0.1.0
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR ?= ar
 BUILD ?= build
+# V=1 shows whole commands.
+Q = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)';)
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PYTHON ?= /usr/bin/python3
+
+# Debian packages: what the programs need, what the tests need on top.
+DEPS_BUILD := gcc make libc6-dev pkg-config libnetfilter-queue-dev \
+	libmnl-dev libevent-dev libinih-dev libjansson-dev libsodium-dev \
+	libseccomp-dev libcap-ng-dev libsystemd-dev
+DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
+	procps ethtool curl jq bc openssl tcpdump iperf3 wrk nginx-light \
+	haproxy postgresql socat util-linux valgrind clang clang-tidy \
+	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
+	dpkg-dev git
+
 PKGS := libnetfilter_queue libmnl libevent libevent_pthreads inih jansson \
 	libsodium libseccomp libcap-ng libsystemd
+LIBS = $(eval LIBS := $$(shell pkg-config --libs $(PKGS)) -lm)$(LIBS)
+TEST_LIBS := -lcheck -lsubunit -lrt
+
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 CPPFLAGS += -Iinclude -D_GNU_SOURCE -DPENSTOCK_VERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 $(WARN) -fno-strict-aliasing -pthread $(CFLAGS)
+# Tests may mix integer widths freely.
+TEST_CFLAGS = $(CPPFLAGS) -Itests $(ALL_CFLAGS) -Wno-conversion
+ALL_LDFLAGS = -Wl,--as-needed $(LDFLAGS)
+
+PREFIX ?= /usr/local
+sbindir = $(PREFIX)/sbin
+mandir = $(PREFIX)/share/man
+docdir = $(PREFIX)/share/doc/penstock
+unitdir = $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/systemd/system)
+sysconfdir = $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 MODULES := util wire tcp shield fault engine io control
-LIB_SRC := $(foreach m,$(MODULES),$(wildcard src/$(m)/*.c))
+LIB_SRC := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)
-UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+LIB := $(BUILD)/libpenstock.a
+PROGS := $(patsubst src/%.c,$(BUILD)/%,$(wildcard src/penstockd.c src/penstockctl.c))
+UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_BINS := $(UNIT:%=$(BUILD)/unit/%)
+TOOLS := $(patsubst tests/tools/%.c,%,$(sort $(wildcard tests/tools/*.c)))
+MAN := $(sort $(wildcard docs/*.[1-8] docs/man/*.[1-8]))
 
-unit_links = $(shell sed -n 's/^.*LINKS: *//p' tests/unit/$(1).c | sed 's,\*/,,')
+# `LINKS: a/b c/d` of a source file, as objects; `LINKS: all` is the library.
+links_of = $(shell sed -n 's,^.*LINKS: *,,p' $(1) | sed 's,\*/,,')
+link_objs = $(if $(filter all,$(1)),$(LIB),$(patsubst %,$(BUILD)/obj/%.o,$(1)))
 
-.PHONY: all unit clean
-all: $(LIB_OBJ)
+.PHONY: all
+all: $(LIB) $(PROGS) ## build penstockd and penstockctl
 
-$(BUILD)/obj/%.o: src/%.c
+# Objects are rebuilt when compiler or flags change, e.g. a second CC.
+FLAGS_NOW = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+.PHONY: FORCE
+$(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' >$@
+# What `make check` and `make demo` build waits for the packages.
+ifneq ($(filter check quickcheck demo,$(MAKECMDGOALS)),)
+$(BUILD)/flags: | deps
+endif
+
+$(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call Q,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(call Q,AR)$(AR) rcsD $@ $^
+
+$(PROGS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
+	$(call Q,LINK)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS)
 
 define UNIT_RULE
-$(BUILD)/unit/$(1): tests/unit/$(1).c $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(call unit_links,$(1))))
+$(BUILD)/unit/$(1): tests/unit/$(1).c $(BUILD)/flags $(call link_objs,$(call links_of,tests/unit/$(1).c))
 	@mkdir -p $$(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -Wno-conversion -MMD -MP -o $$@ $$(filter %.c %.o,$$^) -lcheck -lsubunit -lsodium -lm -lrt
+	$$(call Q,TEST)$$(CC) $$(TEST_CFLAGS) -MMD -MP -o $$@ $$(filter %.c %.o %.a,$$^) $$(ALL_LDFLAGS) $$(TEST_LIBS) $$(LIBS)
 endef
 $(foreach t,$(UNIT),$(eval $(call UNIT_RULE,$(t))))
 
-unit: $(addprefix $(BUILD)/unit/,$(UNIT))
-	@for t in $^; do $$t || exit 1; done
+define TOOL_RULE
+$(BUILD)/tools/$(1): tests/tools/$(1).c $(BUILD)/flags $(call link_objs,$(call links_of,tests/tools/$(1).c))
+	@mkdir -p $$(@D)
+	$$(call Q,TEST)$$(CC) $$(TEST_CFLAGS) -MMD -MP -o $$@ $$(filter %.c %.o %.a,$$^) $$(ALL_LDFLAGS) $$(LIBS)
+endef
+$(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
 
-clean:
-	rm -rf $(BUILD)
+.PHONY: tools unit-bins
+tools: $(TOOLS:%=$(BUILD)/tools/%) ## build the test tools
+unit-bins: $(UNIT_BINS)
 
--include $(LIB_OBJ:.o=.d)
+# --- tests ------------------------------------------------------------------
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing (as root)
+	@tests/tools/deps.sh $(DEPS_BUILD) $(DEPS_TEST)
+
+# The suites of `make check`, in order; one whose fragment is absent is left
+# out.  CHECK_SEEDS bounds the simulator's part.
+SUITES := unit $(foreach s,sim matrix hostile e2e,$(if $(wildcard tests/$(s)/$(s).mk),$(s))) lint
+CHECK_SEEDS ?= 2000
+QUICK_SEEDS ?= 200
+
+.PHONY: check quickcheck unit demo
+check: deps ## every test; ends with the sum of all suites
+	@tests/tools/suites.sh '$(BUILD)' '$(MAKE)' $(JOBS) SEEDS=$(CHECK_SEEDS) -- $(SUITES)
+
+quickcheck: deps ## unit tests, a short simulation and the quick lint
+	@tests/tools/suites.sh '$(BUILD)' '$(MAKE)' $(JOBS) SEEDS=$(QUICK_SEEDS) LINT_QUICK=1 -- \
+		$(filter unit sim lint,$(SUITES))
+
+unit: $(UNIT_BINS) ## unit tests
+	@tests/unit/run.sh $(UNIT_BINS)
+
+demo: deps
+
+-include tests/*/*.mk
+
+SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+ASAN_SUITES ?= $(filter unit sim matrix hostile e2e,$(SUITES))
+.PHONY: asan valgrind coverage
+asan: ## unit, simulator and e2e smoke under ASan and UBSan
+	@E2E_SMOKE=1 tests/tools/suites.sh '$(BUILD)/asan' '$(MAKE)' $(JOBS) \
+		CFLAGS='$(SAN)' SEEDS=$(QUICK_SEEDS) -- $(ASAN_SUITES)
+
+valgrind: $(UNIT_BINS) ## unit tests under valgrind
+	@UNIT_NAME=valgrind UNIT_WRAP='valgrind -q --leak-check=full --error-exitcode=99' \
+		CK_TIMEOUT_MULTIPLIER=50 tests/unit/run.sh $(UNIT_BINS)
+
+COVERAGE_SUITES ?= $(filter unit sim matrix hostile,$(SUITES))
+coverage: ## line and branch coverage of src/tcp, src/engine, src/wire
+	@tests/tools/coverage.sh '$(BUILD)/coverage' '$(MAKE)' $(JOBS) \
+		SEEDS=$(CHECK_SEEDS) -- $(COVERAGE_SUITES)
+
+.PHONY: lint format doc paths
+lint: ## all style checks and their self-test (LINT_QUICK=1: no analyzers)
+	@BUILD='$(BUILD)' LINT_QUICK='$(LINT_QUICK)' LINT_JOBS='$(JOBS)' tests/lint/run.sh
+
+format: ## clang-format every C file in place
+	@tests/lint/list.sh c | xargs clang-format -i
+
+doc: ## man pages as HTML; fails where one is malformed or a symbol lacks its comment
+	@mkdir -p $(BUILD)/doc
+	@$(PYTHON) tests/lint/kerneldoc.py
+	@for m in $(MAN); do \
+		mandoc -T lint -W warning "$$m" && \
+		mandoc -T html -O style=mandoc.css "$$m" >$(BUILD)/doc/$${m##*/}.html || exit 1; \
+	done
+	@echo "doc: $(words $(MAN)) pages in $(BUILD)/doc"
+
+paths: all $(BUILD)/tools/linkem ## the table of emulated paths for docs/PERFORMANCE.md
+	@BUILD='$(BUILD)' tests/tools/pathbench.sh
+
+# --- installation -----------------------------------------------------------
+
+CONF := $(wildcard conf/penstock.conf)
+EXAMPLES := $(shell find conf/examples -type f -name '*.conf' 2>/dev/null | sort)
+UNITS := $(wildcard systemd/*.service)
+
+.PHONY: install uninstall deb clean help
+install: all ## install programs, man pages, units and configuration (PREFIX, DESTDIR)
+	install -d '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(sysconfdir)/penstock' '$(DESTDIR)$(docdir)'
+	install -m 755 $(PROGS) '$(DESTDIR)$(sbindir)'
+	$(foreach m,$(MAN),install -D -m 644 $(m) '$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))' &&) true
+	$(foreach u,$(UNITS),install -d '$(DESTDIR)$(unitdir)' && \
+		sed 's,/usr/sbin/,$(sbindir)/,g; s,/etc/penstock/,$(sysconfdir)/penstock/,g' $(u) \
+		>'$(DESTDIR)$(unitdir)/$(notdir $(u))' &&) true
+	$(foreach c,$(CONF),{ test -e '$(DESTDIR)$(sysconfdir)/penstock/penstock.conf' || \
+		install -m 644 $(c) '$(DESTDIR)$(sysconfdir)/penstock/penstock.conf'; } &&) true
+	install -m 644 README.md LICENSE '$(DESTDIR)$(docdir)'
+	$(foreach e,$(EXAMPLES),install -D -m 644 $(e) '$(DESTDIR)$(docdir)/examples/$(e:conf/examples/%=%)' &&) true
+
+uninstall: ## remove what install put there, but not the configuration
+	rm -f $(foreach p,$(PROGS),'$(DESTDIR)$(sbindir)/$(notdir $(p))')
+	rm -f $(foreach m,$(MAN),'$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))')
+	rm -f $(foreach u,$(UNITS),'$(DESTDIR)$(unitdir)/$(notdir $(u))')
+	rm -rf '$(DESTDIR)$(docdir)'
+
+deb: all ## build a Debian package under $(BUILD)
+	@tests/tools/mkdeb.sh '$(BUILD)' '$(MAKE)' '$(VERSION)'
+
+clean: ## remove $(BUILD)
+	rm -rf '$(BUILD)'
+
+help: ## this list
+	@cat $(MAKEFILE_LIST) | sed -n 's/^\([a-z][a-z0-9-]*\):.*## *\(.*\)/\1\t\2/p' | sort | \
+		awk -F'\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+
+-include $(LIB_OBJ:.o=.d) $(PROGS:$(BUILD)/%=$(BUILD)/obj/%.d)
+-include $(UNIT_BINS:=.d) $(TOOLS:%=$(BUILD)/tools/%.d)
