@@ -12,12 +12,12 @@
 
 /* Bytes of a line, without its end.  inih cuts silently at 197. */
 #define INIDOC_LINE_MAX 190
-#define INIDOC_SECTION_MAX 48 /* inih cuts silently at 49 */
+#define INIDOC_SECTION_MAX 48  /* inih cuts silently at 49 */
 #define INIDOC_LINES_MAX 20000 /* lines of a file */
 
 struct inidoc_key {
 	uint32_t line;
-	uint32_t section; /* index */
+	uint32_t section;	  /* index */
 	const char *name, *value; /* trimmed, inline comment cut */
 };
 

@@ -10,10 +10,19 @@
 #include "util/option.h"
 #include "util/types.h"
 
-enum conf_section { CONF_PENSTOCK, CONF_TCP, CONF_SERVICE, CONF_SECTIONS };
+enum conf_section {
+	CONF_PENSTOCK,
+	CONF_TCP,
+	CONF_SERVICE,
+	CONF_SECTIONS
+};
 
 /* The struct that a row's offset counts from. */
-enum conf_base { CONF_IN_DAEMON, CONF_IN_SERVICE, CONF_BASES };
+enum conf_base {
+	CONF_IN_DAEMON,
+	CONF_IN_SERVICE,
+	CONF_BASES
+};
 
 /**
  * struct conf_row - One option table in one kind of section

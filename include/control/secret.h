@@ -12,8 +12,8 @@
 #define SECRET_BYTES 32
 
 enum secret_source {
-	SECRET_READ, /* from the file */
-	SECRET_MADE, /* fresh, and the file was made */
+	SECRET_READ,	  /* from the file */
+	SECRET_MADE,	  /* fresh, and the file was made */
 	SECRET_EPHEMERAL, /* fresh, kept nowhere: dies with the process */
 };
 

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The rules
+ *
+ * They stand in raw PREROUTING, before connection tracking, so that a flood
+ * makes no conntrack entry, and in chains of our own, so that removing them is
+ * exact.  Packets are taken by address and port in both directions, from any
+ * interface but the TUN:
+ *
+ *   PREROUTING -> PENSTOCK
+ *     from the TUN: ours.  Untracked, and not queued again
+ *     to a listen address and port          -> PENSTOCK_Q
+ *     from a server's address and port      -> PENSTOCK_Q, unless the packet
+ *                                    is for this host: its own connections
+ *     ICMP errors: queued without leaving conntrack, as the daemon passes on
+ *     those that quote no flow of its own; and past the daemon when none runs
+ *   PENSTOCK_Q: untracked, then the queue: a chain is not resumed after it
+ *   OUTPUT -> PENSTOCK_OUT: untracked what bears our mark
+ *
+ * An ICMP error about a packet of ours is addressed to the client or to the
+ * server, whom we impersonate, and comes from any router: so its addresses say
+ * nothing, and all of them are looked at.
+ *
+ * Every line is in the form that iptables-save prints: what `rules check`
+ * compares is then plain text.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "control/rules.h"
+
+const char *const rules_chains[] = {"PENSTOCK", "PENSTOCK_Q", "PENSTOCK_OUT",
+				    NULL};
+
+const struct rules_sysctl rules_sysctl_host[] = {
+	{RULES_V4, "net/ipv4/ip_forward", NULL, "1"},
+	/* Answers go out for addresses whose route leads elsewhere: strict
+	 * reverse path filters would drop them, loose ones do not. */
+	{RULES_V4, "net/ipv4/conf/*/rp_filter", "1", "2"},
+	{RULES_V4, "net/ipv4/conf/*/send_redirects", "1", "0"},
+	{RULES_V6, "net/ipv6/conf/all/forwarding", NULL, "1"},
+	{.glob = NULL},
+};
+
+const struct rules_sysctl rules_sysctl_tun[] = {
+	{RULES_V4, "net/ipv4/conf/%s/forwarding", NULL, "1"},
+	{RULES_V4, "net/ipv4/conf/%s/rp_filter", "1", "2"},
+	{RULES_V4, "net/ipv4/conf/%s/send_redirects", "1", "0"},
+	{RULES_V6, "net/ipv6/conf/%s/disable_ipv6", NULL, "0"},
+	{RULES_V6, "net/ipv6/conf/%s/forwarding", NULL, "1"},
+	{.glob = NULL},
+};
+
+static bool text_has_line(const char *text, const char *line)
+{
+	for (const char *p = text; (p = strstr(p, line)); p++) {
+		if (p == text || p[-1] == '\n')
+			return true;
+	}
+	return false;
+}
+
+#define RULE_MAX 256
+
+static void address_print(char *buf, size_t len, char dir,
+			  const struct endpoint *ep)
+{
+	bool v4 = ipaddr_is_v4(&ep->addr);
+	uint32_t prefix = v4 ? ep->prefix - 96u : ep->prefix;
+	char addr[INET6_ADDRSTRLEN];
+
+	buf[0] = '\0';
+	if (!prefix)
+		return;
+	inet_ntop(v4 ? AF_INET : AF_INET6, ep->addr.b + (v4 ? 12 : 0), addr,
+		  sizeof(addr));
+	snprintf(buf, len, " -%c %s/%u", dir, addr, prefix);
+}
+
+/* One rule that takes packets to ('d') or from ('s') an endpoint. */
+static void rule_tcp(FILE *f, char **text, char dir, const struct endpoint *ep)
+{
+	char addr[64], port[48] = "", line[RULE_MAX];
+
+	address_print(addr, sizeof(addr), dir, ep);
+	if (ep->port)
+		snprintf(port, sizeof(port), " -m tcp --%cport %u", dir,
+			 ep->port);
+	snprintf(line, sizeof(line), "-A PENSTOCK%s -p tcp%s%s -j PENSTOCK_Q\n",
+		 addr, port,
+		 dir == 's' ? " -m addrtype ! --dst-type LOCAL" : "");
+	fflush(f);
+	if (!text_has_line(*text, line))
+		fputs(line, f);
+}
+
+static void rules_service(FILE *f, char **text, const struct service *s,
+			  bool v4)
+{
+	for (uint32_t i = 0; i < s->listen.n; i++) {
+		const struct endpoint *ep = &s->listen.ep[i];
+
+		if (ipaddr_is_v4(&ep->addr) != v4)
+			continue;
+		rule_tcp(f, text, 'd', ep);
+		rule_tcp(f, text, 's', s->connect.port ? &s->connect : ep);
+	}
+}
+
+static void queue_print(char *buf, size_t len, const struct daemon_cfg *d)
+{
+	if (d->workers == 1)
+		snprintf(buf, len, "-j NFQUEUE --queue-num %u", d->queue);
+	else
+		snprintf(buf, len, "-j NFQUEUE --queue-balance %u:%u", d->queue,
+			 d->queue + d->workers - 1);
+}
+
+/* Destination unreachable and time exceeded; packet too big. */
+static void rules_icmp(FILE *f, const char *queue, bool v4)
+{
+	static const uint8_t types4[] = {3, 11}, types6[] = {1, 2, 3};
+	const uint8_t *types = v4 ? types4 : types6;
+	size_t n = v4 ? ARRAY_LEN(types4) : ARRAY_LEN(types6);
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "-A PENSTOCK -p %s %u %s --queue-bypass\n",
+			v4 ? "icmp -m icmp --icmp-type"
+			   : "ipv6-icmp -m icmp6 --icmpv6-type",
+			types[i], queue);
+}
+
+static void mark_print(char *buf, size_t len, const struct daemon_cfg *d)
+{
+	if (d->mark_mask == UINT32_MAX)
+		snprintf(buf, len, "0x%x", d->mark);
+	else
+		snprintf(buf, len, "0x%x/0x%x", d->mark, d->mark_mask);
+}
+
+static bool family_is_used(const struct policy *p, bool v4)
+{
+	for (uint32_t i = 0; i < p->nservice; i++) {
+		for (uint32_t j = 0; j < p->service[i].listen.n; j++) {
+			if (ipaddr_is_v4(&p->service[i].listen.ep[j].addr) ==
+			    v4)
+				return true;
+		}
+	}
+	return false;
+}
+
+static int family_print(char **text, const struct config *cfg, bool v4)
+{
+	char queue[64], mark[32];
+	size_t len;
+	FILE *f = open_memstream(text, &len);
+
+	if (!f)
+		return -ENOMEM;
+	queue_print(queue, sizeof(queue), &cfg->daemon);
+	mark_print(mark, sizeof(mark), &cfg->daemon);
+	fprintf(f,
+		"-A PENSTOCK -i %s -j CT --notrack\n"
+		"-A PENSTOCK -i %s -j RETURN\n",
+		cfg->daemon.tun, cfg->daemon.tun);
+	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
+		rules_service(f, text, &cfg->policy->service[i], v4);
+	rules_icmp(f, queue, v4);
+	fprintf(f,
+		"-A PENSTOCK_OUT -m mark --mark %s -j CT --notrack\n"
+		"-A PENSTOCK_Q -j CT --notrack\n"
+		"-A PENSTOCK_Q %s\n",
+		mark, queue);
+	if (fclose(f)) {
+		free(*text);
+		*text = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int rules_plan_init(struct rules_plan *p, const struct config *cfg)
+{
+	*p = (struct rules_plan){0};
+	memcpy(p->tun, cfg->daemon.tun, sizeof(p->tun));
+	for (int f = 0; f < RULES_FAMILIES; f++) {
+		bool v4 = f == RULES_V4;
+
+		if (!family_is_used(cfg->policy, v4))
+			continue;
+		if (family_print(&p->text[f], cfg, v4)) {
+			rules_plan_fini(p);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void rules_plan_fini(struct rules_plan *p)
+{
+	for (int f = 0; f < RULES_FAMILIES; f++) {
+		free(p->text[f]);
+		p->text[f] = NULL;
+	}
+}
+
+static void print_sysctls(const struct rules_plan *p,
+			  const struct rules_sysctl *s, FILE *out)
+{
+	for (; s->glob; s++) {
+		char path[128];
+
+		if (!p->text[s->family])
+			continue;
+		snprintf(path, sizeof(path), s->glob, p->tun);
+		if (strchr(path, '*'))
+			fprintf(out,
+				"for f in /proc/sys/%s; do\n"
+				"\tif [ \"$(cat \"$f\")\" = %s ]; then echo %s "
+				">\"$f\"; fi\n"
+				"done\n",
+				path, s->from, s->to);
+		else if (s->from)
+			fprintf(out,
+				"f=/proc/sys/%s\n"
+				"if [ \"$(cat \"$f\")\" = %s ]; then echo %s "
+				">\"$f\"; fi\n",
+				path, s->from, s->to);
+		else
+			fprintf(out, "echo %s >/proc/sys/%s\n", s->to, path);
+	}
+}
+
+static void print_tables(const char *text, const char *cmd, FILE *out)
+{
+	fprintf(out, "%s-restore --noflush <<'END'\n*raw\n", cmd);
+	for (const char *const *c = rules_chains; *c; c++)
+		fprintf(out, ":%s - [0:0]\n", *c);
+	fprintf(out, "%sCOMMIT\nEND\n", text);
+	fprintf(out,
+		"%s -t raw -C PREROUTING -j PENSTOCK 2>/dev/null ||\n"
+		"\t%s -t raw -A PREROUTING -j PENSTOCK\n"
+		"%s -t raw -C OUTPUT -j PENSTOCK_OUT 2>/dev/null ||\n"
+		"\t%s -t raw -A OUTPUT -j PENSTOCK_OUT\n",
+		cmd, cmd, cmd, cmd);
+}
+
+void rules_print(const struct rules_plan *p, const char *conf, FILE *out)
+{
+	fprintf(out,
+		"#!/bin/sh\n"
+		"# What `penstockctl rules apply -c %s` does.\n"
+		"# It also remembers what was there before, and `penstockctl "
+		"rules remove`\n"
+		"# puts that back; this script does not.\n"
+		"set -e\n\n"
+		"# The gateway forwards, does not filter by reverse path, and "
+		"sends no redirects.\n",
+		conf);
+	print_sysctls(p, rules_sysctl_host, out);
+	fprintf(out,
+		"\n# The device that the daemon's packets leave by.\n"
+		"if ! ip link show dev %s >/dev/null 2>&1; then\n"
+		"\tip tuntap add dev %s mode tun multi_queue vnet_hdr\n"
+		"\tip link set dev %s addrgenmode none\n"
+		"fi\n"
+		"ip link set dev %s up\n",
+		p->tun, p->tun, p->tun, p->tun);
+	print_sysctls(p, rules_sysctl_tun, out);
+	for (int f = 0; f < RULES_FAMILIES; f++) {
+		if (!p->text[f])
+			continue;
+		fprintf(out, "\n# IPv%d: take the services' packets.\n",
+			f == RULES_V4 ? 4 : 6);
+		print_tables(p->text[f],
+			     f == RULES_V4 ? "iptables" : "ip6tables", out);
+	}
+}
