@@ -74,14 +74,32 @@ static bool has_chain(const char *text, const char *chain)
 	return strstr(text, head);
 }
 
-/* The raw table as text; "" when there is none.  To be freed. */
+/* Leave of all tables only raw, "*raw" to "COMMIT", or "". */
+static void table_cut(char *text)
+{
+	char *from = strstr(text, "*raw\n"), *to;
+
+	if (!from) {
+		*text = '\0';
+		return;
+	}
+	to = strstr(from, "COMMIT\n");
+	if (to)
+		to[strlen("COMMIT\n")] = '\0';
+	memmove(text, from, strlen(from) + 1);
+}
+
+/* The raw table as text; "" when there is none (asked for by name, it would
+ * be shown even so).  To be freed. */
 static int table_read(enum rules_family f, char **text, bool quiet)
 {
-	const char *argv[] = {tool[f].save, "-t", "raw", NULL};
+	const char *argv[] = {tool[f].save, NULL};
 	int rc = run_cmd(argv, NULL, text, quiet);
 
-	if (!rc)
+	if (!rc) {
+		table_cut(*text);
 		return 0;
+	}
 	free(*text);
 	*text = NULL;
 	if (!quiet)
@@ -316,7 +334,7 @@ static int state_note(struct rules_state *s, const struct rules_plan *p,
 	for (int f = 0; f < RULES_FAMILIES && !s->found; f++) {
 		if (table_read((enum rules_family)f, &now, true))
 			continue;
-		s->table_before[f] = strstr(now, "*raw\n");
+		s->table_before[f] = *now;
 		free(now);
 	}
 	err = rules_state_note_sysctls(s);
