@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ACK step of a synchronized leg (RFC 9293, 3.10.7.4, fifth; RFC 5961, 5).
+ */
+#include "internal.h"
+
+void ack_take_window(struct leg *l, const struct segment *s)
+{
+	bool syn = s->flags & TCP_SYN;
+	uint32_t w = s->wnd;
+
+	if (!syn && l->wscale_ok)
+		w <<= l->wscale_peer;
+	if (!(seq_lt(l->wl1, s->seq) ||
+	      (seq_eq(l->wl1, s->seq) && seq_le(l->wl2, s->ack))))
+		return;
+	l->wnd = w;
+	l->max_wnd = max_u32(l->max_wnd, w);
+	l->wl1 = s->seq;
+	l->wl2 = s->ack;
+}
+
+/* Drop what is acknowledged from the queue; SYN and FIN hold no byte. */
+static void release(struct leg *l, seq_t ack)
+{
+	seq_t front = leg_snd_front(l);
+	uint32_t n;
+
+	if (seq_gt(ack, front)) {
+		n = min_u32(seq_span(ack, front), l->sndq.bytes);
+		bufq_consume(&l->sndq, l->env->pool, n);
+		l->env->stats->c[CNT_BytesAcked] += n;
+		l->ev |= LEG_EV_ROOM;
+	}
+	l->una = ack;
+}
+
+static void note_progress(struct leg *l, mono_t now)
+{
+	l->backoff = 0;
+	l->retries = 0;
+	l->probes = 0;
+	l->retrans_at = MONO_UNSET;
+	if (board_outstanding(l))
+		timers_restart_rtx(l, now);
+	else
+		timers_stop_rtx(l);
+}
+
+static bool is_dupack(const struct leg *l, const struct segment *s,
+		      uint32_t old_wnd, bool had_data)
+{
+	return had_data && seq_eq(s->ack, l->una) && s->data.len == 0 &&
+	       !(s->flags & (TCP_FIN | TCP_SYN)) && l->wnd == old_wnd;
+}
+
+static void take_ece(struct leg *l, const struct segment *s, mono_t now)
+{
+	if (l->ecn_ok && (s->flags & TCP_ECE) && seq_gt(l->nxt, l->una))
+		recovery_enter_cwr(l, now);
+}
+
+static void after_window(struct leg *l, uint32_t old_wnd, mono_t now)
+{
+	if (l->wnd > old_wnd && l->rtx_kind == RTX_PERSIST) {
+		l->probes = 0;
+		l->backoff = 0;
+		timers_stop_rtx(l);
+	}
+	(void)now;
+}
+
+enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
+{
+	struct ack_sample a = { .rtt_us = -1,
+				.una_before = l->una,
+				.high_before = l->nxt,
+				.lost_before = l->lost_bytes };
+	uint32_t old_wnd = l->wnd;
+	bool outstanding = board_outstanding(l) > 0, dupack;
+
+	if (seq_gt(s->ack, l->nxt)) {
+		acker_challenge(l, now);
+		return DROP_ACK_FUTURE;
+	}
+	if (seq_lt(s->ack, seq_sub(l->una, l->max_wnd))) {
+		acker_challenge(l, now); /* ghost ACK: RFC 5961, 5.2 */
+		return DROP_ACK_OLD;
+	}
+	if (seq_ge(s->ack, l->una))
+		ack_take_window(l, s);
+	dupack = is_dupack(l, s, old_wnd, outstanding);
+	if (seq_gt(s->ack, l->una)) {
+		board_ack(l, s->ack, &a, now);
+		release(l, s->ack);
+	}
+	board_sack(l, s, &a, now);
+	if (a.rtt_us >= 0)
+		rtt_sample(l, a.rtt_us, now);
+	if (seq_gt(l->una, a.una_before))
+		note_progress(l, now);
+	take_ece(l, s, now);
+	tlp_on_ack(l, s, &a, now);
+	if (outstanding)
+		recovery_on_ack(l, s, &a, dupack, now);
+	after_window(l, old_wnd, now);
+	if (l->probes && seq_ge(s->ack, l->una))
+		l->retries = 0;
+	return DROP_NONE;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When to acknowledge (RFC 1122 4.2.3.2, RFC 5681 4.2, RFC 5961 7).
+ *
+ * At once: every second full-sized segment, anything out of order, the first
+ * segments of a connection and those after a loss.  Else within 40 ms.
+ * Answers to segments that are out of window are limited in rate, per leg, so
+ * that two ends which disagree cannot answer each other for ever.
+ */
+#include "internal.h"
+
+void acker_now(struct leg *l)
+{
+	l->ack = ACK_NOW;
+}
+
+void acker_owe(struct leg *l, mono_t now)
+{
+	if (l->ack == ACK_NOW)
+		return;
+	if (l->quickack || l->unacked_bytes > l->rcv_mss) {
+		l->ack = ACK_NOW;
+		return;
+	}
+	if (l->ack == ACK_NONE) {
+		l->ack = ACK_DELAYED;
+		l->t_ack = mono_add(now, DELACK_US);
+	}
+}
+
+static bool limited(uint32_t *last, const struct leg *l, mono_t now)
+{
+	uint32_t ms = ms_clock(now);
+	uint32_t interval = (uint32_t)(l->cfg->invalid_ratelimit /
+				       USEC_PER_MSEC);
+
+	if (*last && ms - *last < interval)
+		return true;
+	*last = ms;
+	return false;
+}
+
+bool acker_out_of_window(struct leg *l, mono_t now)
+{
+	if (limited(&l->oow_ms, l, now)) {
+		leg_count(l, CNT_TcpExtTCPACKSkipped);
+		return false;
+	}
+	acker_now(l);
+	return true;
+}
+
+/* RFC 5961, 7: a budget per leg and second, never a global one. */
+bool acker_challenge(struct leg *l, mono_t now)
+{
+	uint32_t sec = sec_clock(now);
+
+	if (limited(&l->oow_ms, l, now)) {
+		leg_count(l, CNT_TcpExtTCPACKSkipped);
+		return false;
+	}
+	if (l->challenge_s != sec) {
+		l->challenge_s = sec;
+		l->challenge_count = 0;
+	}
+	if (l->challenge_count >= l->cfg->challenge_ack_limit)
+		return false;
+	l->challenge_count++;
+	leg_count(l, CNT_TcpExtTCPChallengeACK);
+	acker_now(l);
+	return true;
+}
+
+/* A segment with an ACK left. */
+void acker_sent(struct leg *l)
+{
+	if (l->quickack && l->unacked_bytes)
+		l->quickack--;
+	l->ack = ACK_NONE;
+	l->t_ack = MONO_UNSET;
+	l->unacked_bytes = 0;
+	l->last_ack_sent = l->rcv_nxt;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scoreboard: what became of each byte in flight (RFC 2018, 6675, 8985).
+ *
+ * Sequence space from una to nxt is kept as runs: contiguous, equal in state
+ * and in time of transmission.  A 64 KiB burst is one run until SACK splits
+ * it, so a healthy flow has as many runs as bursts in flight.  A run is
+ *   SENT    in flight,
+ *   LOST    judged lost, waiting to be retransmitted,
+ *   SACKED  delivered out of order.
+ * Retransmitting turns LOST into SENT with a new time; so RFC 6675's pipe is
+ * nxt - una - sacked_bytes - lost_bytes, and a lost retransmission is found
+ * like a lost original.
+ *
+ * Limits: RUNS_MAX runs a leg.  When a split finds no run the SACK block is
+ * left out (counted), which costs a needless retransmission and nothing else.
+ * Without SACK one run list still works: runs are SENT or LOST only.
+ */
+#include "internal.h"
+
+static uint32_t run_len(const struct run *r)
+{
+	return seq_span(r->end, r->start);
+}
+
+static void run_account(struct leg *l, uint8_t state, uint32_t n, bool add)
+{
+	uint32_t *c = state == RUN_SACKED ? &l->sacked_bytes :
+		      state == RUN_LOST	  ? &l->lost_bytes :
+					    NULL;
+
+	if (c)
+		*c = add ? *c + n : *c - n;
+}
+
+static void run_set_state(struct leg *l, struct run *r, enum run_state to)
+{
+	run_account(l, r->state, run_len(r), false);
+	r->state = (uint8_t)to;
+	run_account(l, r->state, run_len(r), true);
+}
+
+static struct run *run_insert_after(struct leg *l, struct run *at)
+{
+	struct run *r;
+
+	if (l->run_count >= RUNS_MAX)
+		return NULL;
+	r = slab_alloc(l->env->runs);
+	if (!r)
+		return NULL;
+	r->prev = at;
+	r->next = at ? at->next : l->run_head;
+	if (r->next)
+		r->next->prev = r;
+	else
+		l->run_tail = r;
+	if (at)
+		at->next = r;
+	else
+		l->run_head = r;
+	l->run_count++;
+	return r;
+}
+
+/* Unlink and free; the caller has accounted for the bytes. */
+static void run_remove(struct leg *l, struct run *r)
+{
+	if (r->prev)
+		r->prev->next = r->next;
+	else
+		l->run_head = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+	else
+		l->run_tail = r->prev;
+	l->run_count--;
+	slab_free(l->env->runs, r);
+}
+
+/* Cut @r at @at; the second half is returned, NULL when no run is left. */
+static struct run *run_split(struct leg *l, struct run *r, seq_t at)
+{
+	struct run *b = run_insert_after(l, r);
+
+	if (!b)
+		return NULL;
+	b->start = at;
+	b->end = r->end;
+	b->tx_us = r->tx_us;
+	b->state = r->state;
+	b->retx = r->retx;
+	r->end = at;
+	return b;
+}
+
+/* Join @r with its successor where nothing tells them apart. */
+static void run_merge_next(struct leg *l, struct run *r)
+{
+	struct run *n = r->next;
+
+	if (!n || n->state != r->state)
+		return;
+	if (r->state != RUN_SACKED &&
+	    (n->tx_us != r->tx_us || n->retx != r->retx))
+		return;
+	r->end = n->end;
+	r->retx |= n->retx;
+	run_remove(l, n);
+}
+
+static void run_merge(struct leg *l, struct run *r)
+{
+	run_merge_next(l, r);
+	if (r->prev)
+		run_merge_next(l, r->prev);
+}
+
+void board_sent(struct leg *l, seq_t start, seq_t end, mono_t now)
+{
+	struct run *t = l->run_tail;
+	uint32_t us = (uint32_t)now.us;
+
+	if (t && t->state == RUN_SENT && !t->retx && t->tx_us == us) {
+		t->end = end;
+		return;
+	}
+	t = run_insert_after(l, t);
+	if (!t) { /* out of runs: the last one takes it in, as newly sent */
+		t = l->run_tail;
+		assert(t);
+		if (t->state != RUN_SENT)
+			run_set_state(l, t, RUN_SENT);
+		t->end = end;
+		t->tx_us = us;
+		return;
+	}
+	t->start = start;
+	t->end = end;
+	t->tx_us = us;
+	t->state = RUN_SENT;
+	t->retx = false;
+}
+
+static void sample_rtt(const struct run *r, struct ack_sample *a, mono_t now)
+{
+	int64_t rtt = (int64_t)((uint32_t)now.us - r->tx_us);
+
+	if (!r->retx && (a->rtt_us < 0 || rtt < a->rtt_us))
+		a->rtt_us = rtt;
+}
+
+static void note_delivered(struct leg *l, const struct run *r,
+			   struct ack_sample *a, mono_t now)
+{
+	if (r->retx) {
+		a->retx_acked = true;
+	} else {
+		a->orig_acked = true;
+		if (seq_lt(r->end, l->rack.fack) && r->state != RUN_SACKED)
+			a->reordered = true;
+	}
+	sample_rtt(r, a, now);
+	rack_on_delivered(l, r, now);
+}
+
+void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
+{
+	struct run *r;
+
+	while ((r = l->run_head) && seq_lt(r->start, una)) {
+		seq_t end = seq_min(r->end, una);
+		uint32_t n = seq_span(end, r->start);
+		struct run part = *r;
+
+		part.end = end;
+		if (r->state != RUN_SACKED) {
+			a->acked += n;
+			note_delivered(l, &part, a, now);
+		}
+		run_account(l, r->state, n, false);
+		if (seq_eq(end, r->end))
+			run_remove(l, r);
+		else
+			r->start = end;
+	}
+}
+
+/* Mark [start, end) delivered. */
+static void sack_range(struct leg *l, seq_t start, seq_t end,
+		       struct ack_sample *a, mono_t now)
+{
+	struct run *r = l->run_head;
+
+	while (r && seq_le(r->end, start))
+		r = r->next;
+	for (; r && seq_lt(r->start, end); r = r->next) {
+		if (r->state == RUN_SACKED)
+			continue;
+		if (seq_lt(r->start, start)) {
+			r = run_split(l, r, start);
+			if (!r)
+				break;
+		}
+		if (seq_gt(r->end, end) && !run_split(l, r, end))
+			break;
+		note_delivered(l, r, a, now);
+		a->sacked += run_len(r);
+		run_set_state(l, r, RUN_SACKED);
+		run_merge_next(l, r);
+		if (r->prev && r->prev->state == RUN_SACKED) {
+			r = r->prev;
+			run_merge_next(l, r);
+		}
+		continue;
+	}
+	if (!r && l->run_tail && seq_lt(l->run_tail->end, end))
+		leg_count(l, CNT_TcpExtTCPSACKDiscard);
+}
+
+static bool block_is_dsack(const struct segment *s, seq_t ack)
+{
+	const struct sack_block *b = s->opts.sack;
+
+	if (seq_lt(b[0].start, ack))
+		return true;
+	return s->opts.nsack > 1 && seq_ge(b[0].start, b[1].start) &&
+	       seq_le(b[0].end, b[1].end);
+}
+
+static bool block_valid(const struct leg *l, const struct sack_block *b)
+{
+	return seq_lt(b->start, b->end) && seq_gt(b->start, l->una) &&
+	       seq_le(b->end, l->nxt);
+}
+
+/* A DSACK must name what was sent and within the last window (RFC 2883). */
+static bool dsack_valid(const struct leg *l, const struct sack_block *b)
+{
+	return l->cfg->dsack && seq_lt(b->start, b->end) &&
+	       seq_le(b->end, l->nxt) && seq_gt(b->start, l->iss) &&
+	       seq_span(l->una, b->start) <= max_u32(l->max_wnd, 65535);
+}
+
+static void take_dsack(struct leg *l, const struct sack_block *b,
+		       struct ack_sample *a)
+{
+	uint32_t n = seq_span(b->end, b->start);
+
+	a->dsack = true;
+	leg_count(l, CNT_TcpExtTCPDSACKRecv);
+	if (l->undo_valid && seq_ge(b->start, l->undo_marker))
+		l->undo_retrans -= min_u32(n, l->undo_retrans);
+}
+
+void board_sack(struct leg *l, const struct segment *s, struct ack_sample *a,
+		mono_t now)
+{
+	const struct sack_block *b = s->opts.sack;
+	uint32_t i = 0;
+
+	if (!s->opts.nsack || !l->sack_ok)
+		return;
+	if (block_is_dsack(s, s->ack)) {
+		if (dsack_valid(l, &b[0]))
+			take_dsack(l, &b[0], a);
+		i = 1;
+	}
+	for (; i < s->opts.nsack; i++) {
+		if (block_valid(l, &b[i]))
+			sack_range(l, b[i].start, b[i].end, a, now);
+		else if (seq_gt(b[i].end, l->una))
+			leg_count(l, CNT_TcpExtTCPSACKDiscard);
+	}
+}
+
+void board_retransmitted(struct leg *l, seq_t start, seq_t end, mono_t now)
+{
+	struct run *r = l->run_head;
+
+	while (r && seq_le(r->end, start))
+		r = r->next;
+	for (; r && seq_lt(r->start, end); r = r->next) {
+		if (r->state == RUN_SACKED)
+			continue;
+		if (seq_lt(r->start, start)) {
+			struct run *b = run_split(l, r, start);
+
+			r = b ? b : r;
+		}
+		if (seq_gt(r->end, end))
+			run_split(l, r, end);
+		run_set_state(l, r, RUN_SENT);
+		r->tx_us = (uint32_t)now.us;
+		r->retx = true;
+	}
+	if (r)
+		r = r->prev;
+	else
+		r = l->run_tail;
+	if (r)
+		run_merge(l, r);
+}
+
+void board_mark_lost(struct leg *l, struct run *r)
+{
+	if (r->state != RUN_SENT)
+		return;
+	if (r->retx)
+		leg_count(l, CNT_TcpExtTCPLostRetransmit);
+	run_set_state(l, r, RUN_LOST);
+}
+
+void board_mark_all_lost(struct leg *l, bool sacked)
+{
+	for (struct run *r = l->run_head; r; r = r->next) {
+		if (r->state == RUN_SENT || (sacked && r->state == RUN_SACKED))
+			run_set_state(l, r, RUN_LOST);
+	}
+	l->reno_sacked = 0;
+}
+
+void board_mark_head_lost(struct leg *l, uint32_t bytes)
+{
+	struct run *r = l->run_head;
+
+	if (!r || r->state != RUN_SENT)
+		return;
+	if (run_len(r) > bytes && !run_split(l, r, seq_add(r->start, bytes)))
+		return;
+	run_set_state(l, r, RUN_LOST);
+}
+
+struct run *board_first_lost(struct leg *l)
+{
+	struct run *r = l->run_head;
+
+	if (!l->lost_bytes)
+		return NULL;
+	while (r && r->state != RUN_LOST)
+		r = r->next;
+	return r;
+}
+
+void board_unmark_lost(struct leg *l)
+{
+	for (struct run *r = l->run_head; r; r = r->next) {
+		if (r->state == RUN_LOST)
+			run_set_state(l, r, RUN_SENT);
+	}
+}
+
+void board_purge(struct leg *l)
+{
+	while (l->run_head)
+		run_remove(l, l->run_head);
+	l->sacked_bytes = l->lost_bytes = l->reno_sacked = 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening: what the options agreed, and SYN_SENT (RFC 9293, 3.10.7.3).
+ */
+#include "internal.h"
+
+void handshake_take_options(struct leg *l, const struct tcp_opts *o)
+{
+	if (o->has & OPT_HAS_MSS && o->mss)
+		l->peer_mss = o->mss;
+	else
+		l->peer_mss = l->family == 4 ? 536 : 1220;
+	if (l->wscale_ok)
+		l->wscale_peer = o->wscale > WSCALE_MAX ? (uint8_t)WSCALE_MAX :
+							  o->wscale;
+	else
+		l->wscale_ours = 0;
+	leg_set_mss(l);
+}
+
+void leg_synack_opts(const struct tcp_cfg *cfg, const struct tcp_opts *syn,
+		     uint16_t mss, uint32_t tsval, uint32_t tsecr,
+		     struct tcp_opts *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->has = OPT_HAS_MSS;
+	out->mss = mss;
+	if (cfg->timestamps && syn->has & OPT_HAS_TS) {
+		out->has |= OPT_HAS_TS;
+		out->tsval = tsval;
+		out->tsecr = tsecr;
+	}
+	if (cfg->sack && syn->has & OPT_HAS_SACKOK)
+		out->has |= OPT_HAS_SACKOK;
+	if (cfg->window_scaling && syn->has & OPT_HAS_WSCALE) {
+		out->has |= OPT_HAS_WSCALE;
+		out->wscale = leg_wscale_offer(cfg);
+	}
+}
+
+static void take_syn(struct leg *l, const struct segment *s, mono_t now)
+{
+	l->irs = s->seq;
+	l->rcv_nxt = l->rcv_adv = l->last_ack_sent = seq_add(s->seq, 1);
+	l->ts_ok = l->ts_ok && s->opts.has & OPT_HAS_TS;
+	l->sack_ok = l->sack_ok && s->opts.has & OPT_HAS_SACKOK;
+	l->wscale_ok = l->wscale_ok && s->opts.has & OPT_HAS_WSCALE;
+	if (l->ts_ok) {
+		l->ts_recent = s->opts.tsval;
+		l->ts_recent_s = sec_clock(now);
+	}
+	handshake_take_options(l, &s->opts);
+	/* the SYN that we sent advertised this much */
+	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));
+	l->wnd = l->max_wnd = s->wnd;
+	l->wl1 = s->seq;
+	l->wl2 = s->ack;
+}
+
+static enum drop_reason syn_ack(struct leg *l, const struct segment *s,
+				mono_t now)
+{
+	take_syn(l, s, now);
+	l->ecn_ok = l->ecn_ok && (s->flags & TCP_ECE) && !(s->flags & TCP_CWR);
+	l->una = s->ack;
+	if (!l->retries)
+		rtt_sample(l, mono_sub(now, l->last_send), now);
+	l->syn_pending = false;
+	leg_set_state(l, TS_ESTABLISHED, TE_RCV_SYN_ACK);
+	leg_established(l, now);
+	acker_now(l);
+	if (s->data.len && !l->fin_rcvd)
+		return reasm_text(l, s, now);
+	return DROP_NONE;
+}
+
+/* Both ends sent a SYN (RFC 9293, 3.5): answer with SYN and ACK. */
+static enum drop_reason simultaneous(struct leg *l, const struct segment *s,
+				     mono_t now)
+{
+	take_syn(l, s, now);
+	l->ecn_ok = false;
+	l->rcv_adv = l->rcv_nxt; /* advertised by the SYN-ACK */
+	leg_set_state(l, TS_SYN_RECEIVED, TE_RCV_SYN);
+	l->syn_pending = true;
+	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	return DROP_NONE;
+}
+
+enum drop_reason handshake_syn_sent(struct leg *l, const struct segment *s,
+				    mono_t now)
+{
+	bool ack = s->flags & TCP_ACK;
+
+	if (ack && (seq_le(s->ack, l->iss) || seq_gt(s->ack, l->nxt)))
+		return DROP_ACK_BAD;
+	if (s->flags & TCP_RST) {
+		if (!ack)
+			return DROP_RST_WINDOW;
+		leg_closed(l, TE_REFUSED, LEG_EV_REFUSED);
+		return DROP_NONE;
+	}
+	if (!(s->flags & TCP_SYN))
+		return DROP_STATE;
+	return ack ? syn_ack(l, s, now) : simultaneous(l, s, now);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A segment arrives: RFC 9293, 3.10.7, one helper a step, with RFC 5961's
+ * answers to blind attacks and RFC 7323's PAWS.
+ *
+ * Acceptability is the kernel's: a segment may begin at the right edge (a pure
+ * ACK of a peer that filled the window does), and one that ends before
+ * rcv_nxt is old.  With a zero window RST, ACK and URG of a segment at rcv_nxt
+ * still count.
+ */
+#include "internal.h"
+
+static enum drop_reason input_listen(struct leg *l, const struct segment *s)
+{
+	if (s->flags & TCP_RST) {
+		if (!seq_eq(s->seq, l->rcv_nxt))
+			return DROP_RST_WINDOW;
+		leg_closed(l, TE_REFUSED, LEG_EV_RST); /* client gave up */
+		return DROP_NONE;
+	}
+	if (s->flags & TCP_SYN && seq_eq(s->seq, l->irs))
+		return DROP_SYN_PENDING;
+	return DROP_STATE;
+}
+
+/* RFC 7323, 5.3, R1; a missing timestamp is let pass, as Linux does. */
+static bool paws_rejects(const struct leg *l, const struct segment *s,
+			 mono_t now)
+{
+	if (!l->ts_ok || !(s->opts.has & OPT_HAS_TS) || s->flags & TCP_RST)
+		return false;
+	if ((int32_t)(s->opts.tsval - l->ts_recent) >= 0)
+		return false;
+	return sec_clock(now) - l->ts_recent_s < PAWS_AGE_S; /* 5.5 */
+}
+
+static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
+				      mono_t now)
+{
+	seq_t end = segment_end(s);
+	enum drop_reason why = DROP_NONE;
+
+	if (paws_rejects(l, s, now)) {
+		leg_count(l, CNT_TcpExtPAWSEstab);
+		why = DROP_PAWS;
+	} else if (seq_lt(end, l->last_ack_sent) ||
+		   (seq_lt(end, l->rcv_nxt) && s->data.len == 0 &&
+		    !(s->flags & TCP_FIN))) {
+		why = DROP_SEQ_OLD;
+	} else if (seq_gt(s->seq, seq_add(l->rcv_nxt, leg_rcv_wnd(l)))) {
+		why = DROP_SEQ_WINDOW;
+	} else if (seq_lt(end, l->rcv_nxt)) {
+		why = DROP_SEQ_OLD;
+	}
+	if (why == DROP_NONE)
+		return DROP_NONE;
+	if (s->flags & TCP_RST)
+		return DROP_RST_WINDOW;
+	if (why == DROP_SEQ_OLD && s->data.len)
+		reasm_note_dsack(l, s->seq, seq_add(s->seq, s->data.len));
+	acker_out_of_window(l, now);
+	return why;
+}
+
+static enum drop_reason step_rst(struct leg *l, const struct segment *s,
+				 mono_t now)
+{
+	uint32_t wnd = max_u32(leg_rcv_wnd(l), 1);
+
+	if (seq_eq(s->seq, l->rcv_nxt)) {
+		bool refused = l->state == TS_SYN_RECEIVED && l->active;
+
+		leg_closed(l, refused ? TE_REFUSED : TE_RCV_RST,
+			   refused ? LEG_EV_REFUSED : LEG_EV_RST);
+		return DROP_NONE;
+	}
+	if (seq_lt(s->seq, l->rcv_nxt) ||
+	    seq_ge(s->seq, seq_add(l->rcv_nxt, wnd)))
+		return DROP_RST_WINDOW;
+	acker_challenge(l, now); /* RFC 5961, 3.2 */
+	return DROP_RST_INEXACT;
+}
+
+static enum drop_reason step_syn(struct leg *l, mono_t now)
+{
+	leg_count(l, CNT_TcpExtTCPSYNChallenge);
+	acker_challenge(l, now); /* RFC 5961, 4.2 */
+	return DROP_SYN_IN_WINDOW;
+}
+
+static void step_ts_recent(struct leg *l, const struct segment *s, mono_t now)
+{
+	if (!l->ts_ok || !(s->opts.has & OPT_HAS_TS) ||
+	    seq_gt(s->seq, l->last_ack_sent))
+		return;
+	if ((int32_t)(s->opts.tsval - l->ts_recent) < 0 &&
+	    sec_clock(now) - l->ts_recent_s < PAWS_AGE_S)
+		return;
+	l->ts_recent = s->opts.tsval;
+	l->ts_recent_s = sec_clock(now);
+}
+
+static enum drop_reason ack_syn_received(struct leg *l,
+					 const struct segment *s, mono_t now)
+{
+	if (seq_le(s->ack, l->iss) || seq_gt(s->ack, l->nxt))
+		return DROP_ACK_BAD;
+	if (!l->retries && !l->syn_unsent && !l->syn_pending)
+		rtt_sample(l, mono_sub(now, l->last_send), now);
+	l->una = seq_add(l->iss, 1);
+	l->syn_pending = false;
+	l->wl1 = s->seq;
+	l->wl2 = s->ack;
+	l->wnd = (uint32_t)s->wnd << (l->wscale_ok ? l->wscale_peer : 0);
+	l->max_wnd = l->wnd;
+	leg_set_state(l, TS_ESTABLISHED, TE_RCV_ACK);
+	leg_established(l, now);
+	return DROP_NONE;
+}
+
+/* What the acknowledgment of our FIN does. */
+static void ack_of_fin(struct leg *l, mono_t now)
+{
+	if (!l->fin_sent || !seq_eq(l->una, l->nxt))
+		return;
+	switch (l->state) {
+	case TS_FIN_WAIT_1:
+		leg_set_state(l, TS_FIN_WAIT_2, TE_RCV_ACK);
+		if (l->sink_closed)
+			timers_close(l, l->cfg->fin_timeout, now);
+		break;
+	case TS_CLOSING:
+		leg_set_state(l, TS_TIME_WAIT, TE_RCV_ACK);
+		l->ev |= LEG_EV_TIME_WAIT;
+		l->t_keep = MONO_UNSET;
+		timers_close(l, l->cfg->timewait_len, now);
+		break;
+	case TS_LAST_ACK:
+		leg_closed(l, TE_RCV_ACK, LEG_EV_CLOSED);
+		break;
+	default:
+		break;
+	}
+}
+
+static enum drop_reason step_ack(struct leg *l, const struct segment *s,
+				 mono_t now)
+{
+	enum drop_reason why;
+
+	if (!(s->flags & TCP_ACK))
+		return DROP_NO_ACK;
+	if (l->state == TS_SYN_RECEIVED) {
+		why = ack_syn_received(l, s, now);
+		if (why != DROP_NONE)
+			return why;
+	}
+	why = ack_process(l, s, now);
+	if (why == DROP_NONE)
+		ack_of_fin(l, now);
+	if (why == DROP_NONE && l->rst_after_drain && leg_all_acked(l))
+		leg_abort(l, now);
+	return why;
+}
+
+/* The urgent mark is relayed, never used to index anything (RFC 6093). */
+static void step_urg(struct leg *l, const struct segment *s)
+{
+	seq_t up = seq_add(s->seq, s->urg);
+
+	if (!(s->flags & TCP_URG) || l->fin_rcvd || !s->urg ||
+	    seq_le(up, l->rcv_nxt))
+		return;
+	if (!l->urg_in || seq_gt(up, l->rcv_urg)) {
+		l->urg_in = true;
+		l->rcv_urg = up;
+		l->ev |= LEG_EV_URGENT;
+	}
+}
+
+static enum drop_reason step_text(struct leg *l, const struct segment *s,
+				  mono_t now)
+{
+	if (!s->data.len)
+		return DROP_NONE;
+	if (l->state != TS_ESTABLISHED && l->state != TS_FIN_WAIT_1 &&
+	    l->state != TS_FIN_WAIT_2)
+		return DROP_AFTER_FIN;
+	if (l->sink_closed) { /* nobody will ever read it */
+		leg_count(l, CNT_TcpExtTCPAbortOnData);
+		leg_abort(l, now);
+		l->ev |= LEG_EV_RST;
+		return DROP_AFTER_CLOSE;
+	}
+	if (l->peer_fin_known && seq_gt(seq_add(s->seq, s->data.len),
+					l->peer_fin))
+		return DROP_AFTER_FIN;
+	return reasm_text(l, s, now);
+}
+
+/* rcv_nxt has reached the peer's FIN. */
+static void fin_reached(struct leg *l, mono_t now)
+{
+	l->fin_rcvd = true;
+	l->rcv_nxt = seq_add(l->rcv_nxt, 1);
+	l->rcv_adv = seq_max(l->rcv_adv, l->rcv_nxt);
+	l->ev |= LEG_EV_FIN;
+	acker_now(l);
+	switch (l->state) {
+	case TS_ESTABLISHED:
+		leg_set_state(l, TS_CLOSE_WAIT, TE_RCV_FIN);
+		break;
+	case TS_FIN_WAIT_1: /* our FIN is not acknowledged, or would be FW2 */
+		leg_set_state(l, TS_CLOSING, TE_RCV_FIN);
+		break;
+	case TS_FIN_WAIT_2:
+		leg_set_state(l, TS_TIME_WAIT, TE_RCV_FIN);
+		l->ev |= LEG_EV_TIME_WAIT;
+		l->t_keep = MONO_UNSET;
+		timers_stop_rtx(l);
+		timers_close(l, l->cfg->timewait_len, now);
+		break;
+	default:
+		break;
+	}
+}
+
+static void step_fin(struct leg *l, const struct segment *s, mono_t now)
+{
+	if (s->flags & TCP_FIN && !l->fin_rcvd && !l->peer_fin_known) {
+		seq_t at = seq_add(segment_end(s), (uint32_t)-1);
+
+		/* in the window, and not cutting off what is held already */
+		if (seq_le(at, seq_add(l->rcv_nxt, leg_rcv_wnd(l))) &&
+		    seq_ge(at, l->rcv_nxt)) {
+			l->peer_fin = at;
+			l->peer_fin_known = true;
+		}
+	}
+	if (l->peer_fin_known && !l->fin_rcvd &&
+	    seq_eq(l->rcv_nxt, l->peer_fin))
+		fin_reached(l, now);
+}
+
+static enum drop_reason input_time_wait(struct leg *l, const struct segment *s,
+					mono_t now)
+{
+	if (s->flags & TCP_RST)
+		return DROP_TIME_WAIT;
+	if (s->flags & TCP_FIN)
+		timers_close(l, l->cfg->timewait_len, now);
+	acker_out_of_window(l, now);
+	return DROP_TIME_WAIT;
+}
+
+static void take_ecn(struct leg *l, const struct segment *s)
+{
+	if (!l->ecn_ok)
+		return;
+	if (s->flags & TCP_CWR)
+		l->ece_pending = false;
+	if (s->ecn == ECN_CE) {
+		l->ece_pending = true;
+		l->quickack = max_u32(l->quickack, 2) & 0xff;
+		leg_count(l, CNT_TcpExtTCPDeliveredCE);
+	}
+}
+
+static enum drop_reason input_synchronized(struct leg *l,
+					   const struct segment *s, mono_t now)
+{
+	enum drop_reason why;
+
+	/* our SYN-ACK was lost: the same SYN again */
+	if (l->state == TS_SYN_RECEIVED && s->flags & TCP_SYN &&
+	    !(s->flags & TCP_RST) && seq_eq(s->seq, l->irs)) {
+		if (!(s->flags & TCP_ACK)) {
+			l->syn_pending = true;
+			return DROP_SYN_PENDING;
+		}
+		/* simultaneous open: their SYN-ACK */
+		why = step_ack(l, s, now);
+		acker_now(l);
+		return why;
+	}
+	why = step_sequence(l, s, now);
+	if (why != DROP_NONE)
+		return why;
+	if (s->flags & TCP_RST)
+		return step_rst(l, s, now);
+	if (s->flags & TCP_SYN)
+		return step_syn(l, now);
+	why = step_ack(l, s, now);
+	if (why != DROP_NONE || l->state == TS_CLOSED)
+		return why;
+	step_ts_recent(l, s, now);
+	take_ecn(l, s);
+	step_urg(l, s);
+	why = step_text(l, s, now);
+	if (l->state != TS_CLOSED)
+		step_fin(l, s, now);
+	return why;
+}
+
+enum drop_reason leg_input(struct leg *l, const struct segment *s, mono_t now)
+{
+	enum drop_reason why;
+
+	leg_count(l, CNT_TcpInSegs);
+	switch (l->state) {
+	case TS_CLOSED:
+		why = DROP_STATE;
+		break;
+	case TS_LISTEN:
+		why = input_listen(l, s);
+		break;
+	case TS_SYN_SENT:
+		why = handshake_syn_sent(l, s, now);
+		break;
+	case TS_TIME_WAIT:
+		why = input_time_wait(l, s, now);
+		break;
+	default:
+		why = input_synchronized(l, s, now);
+		break;
+	}
+	if (why == DROP_NONE || why == DROP_DUPLICATE)
+		timers_on_receive(l, now);
+	if (why != DROP_NONE)
+		l->env->stats->drop[why]++;
+	leg_arm(l, now);
+	return why;
+}
+
+enum drop_reason leg_icmp(struct leg *l, const struct icmp_error *e, mono_t now)
+{
+	if (l->state == TS_CLOSED || l->state == TS_LISTEN)
+		return DROP_ICMP_NO_FLOW;
+	/* RFC 5927, 4: it must quote something in flight */
+	if (seq_lt(e->seq, l->una) || seq_ge(e->seq, l->nxt))
+		return DROP_ICMP_OUT_OF_WINDOW;
+	if (e->kind == ICMP_K_UNREACH_HARD && l->state == TS_SYN_SENT) {
+		leg_closed(l, TE_REFUSED, LEG_EV_UNREACH);
+		return DROP_NONE;
+	}
+	if (e->kind == ICMP_K_PTB && leg_synchronized(l)) {
+		uint32_t least = l->family == 4 ? 552 : 1280;
+		uint32_t mtu = e->mtu ? max_u32(e->mtu, least) : least;
+
+		if (mtu >= l->pmtu)
+			return DROP_ICMP_OUT_OF_WINDOW;
+		l->pmtu = (uint16_t)mtu;
+		leg_set_mss(l);
+		/* what was too large is gone: send it again, smaller */
+		board_mark_all_lost(l, false);
+		timers_restart_rtx(l, now);
+		leg_arm(l, now);
+	}
+	return DROP_NONE;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_TCP_INTERNAL_H
+#define PENSTOCK_TCP_INTERNAL_H
+
+/*
+ * What the files of src/tcp offer each other.  Nothing outside includes this.
+ */
+#include <assert.h>
+
+#include "tcp/leg.h"
+
+#define IW_SEGMENTS 10u /* RFC 6928 */
+#define WSCALE_MAX 14u /* RFC 7323, 2.3 */
+#define TS_OPT_BYTES 12u
+#define PAWS_AGE_S (24u * 24 * 3600) /* RFC 7323, 5.5 */
+#define RTO_MIN_US (200 * USEC_PER_MSEC)
+#define RTO_MAX_US (120LL * USEC_PER_SEC)
+#define RTO_INIT_US USEC_PER_SEC
+#define DELACK_US (40 * USEC_PER_MSEC)
+#define QUICKACKS 16
+#define RUNS_MAX 1024u
+#define OOO_MAX 512u
+#define DUPTHRESH 3u
+#define SSTHRESH_INF 0x7fffffffu
+
+static inline void leg_count(struct leg *l, enum tcp_counter c)
+{
+	l->env->stats->c[c]++;
+}
+
+static inline uint32_t leg_tsval(const struct leg *l, mono_t now)
+{
+	return (uint32_t)(now.us / USEC_PER_MSEC) + l->ts_off;
+}
+
+/* Modulo-2^32 millisecond clock, never 0 (0 means "never"). */
+static inline uint32_t ms_clock(mono_t now)
+{
+	return (uint32_t)(now.us / USEC_PER_MSEC) | 1;
+}
+
+static inline uint32_t sec_clock(mono_t now)
+{
+	return (uint32_t)(now.us / USEC_PER_SEC);
+}
+
+/* leg.c: the only writer of leg->state. */
+void leg_set_state(struct leg *l, enum tcp_state to, enum tcp_event why);
+/* CLOSED, with everything released but the tuple; raises @ev. */
+void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev);
+void leg_set_mss(struct leg *l);
+/* Congestion state when the handshake ends. */
+void leg_established(struct leg *l, mono_t now);
+static inline bool leg_synchronized(const struct leg *l)
+{
+	return l->state >= TS_ESTABLISHED;
+}
+
+/* May we still send new data or FIN in this state? */
+static inline bool leg_can_send(const struct leg *l)
+{
+	return l->state == TS_ESTABLISHED || l->state == TS_CLOSE_WAIT ||
+	       l->state == TS_FIN_WAIT_1 || l->state == TS_CLOSING ||
+	       l->state == TS_LAST_ACK;
+}
+
+/* board.c: the scoreboard, in runs. */
+enum run_state { RUN_SENT, RUN_LOST, RUN_SACKED };
+
+struct ack_sample {
+	uint32_t acked; /* newly acknowledged cumulatively, bytes */
+	uint32_t sacked; /* newly SACKed, bytes */
+	uint32_t lost_before; /* lost_bytes at the beginning */
+	int64_t rtt_us; /* newest valid sample, -1: none */
+	bool reordered; /* an old, never retransmitted run was delivered */
+	bool dsack;
+	bool retx_acked; /* a retransmitted run was cumulatively acked */
+	bool orig_acked; /* a never retransmitted run was delivered */
+	seq_t una_before, high_before;
+};
+
+void board_sent(struct leg *l, seq_t start, seq_t end, mono_t now);
+void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now);
+void board_sack(struct leg *l, const struct segment *s, struct ack_sample *a,
+		mono_t now);
+void board_retransmitted(struct leg *l, seq_t start, seq_t end, mono_t now);
+void board_mark_lost(struct leg *l, struct run *r);
+/* Mark all SENT runs lost; with @sacked also the SACKed (reneging). */
+void board_mark_all_lost(struct leg *l, bool sacked);
+/* Mark the first @bytes of outstanding data lost (no SACK). */
+void board_mark_head_lost(struct leg *l, uint32_t bytes);
+struct run *board_first_lost(struct leg *l);
+void board_unmark_lost(struct leg *l);
+void board_purge(struct leg *l);
+
+static inline uint32_t board_outstanding(const struct leg *l)
+{
+	return seq_span(l->nxt, l->una);
+}
+
+/* Bytes in flight: RFC 6675's pipe. */
+static inline uint32_t board_pipe(const struct leg *l)
+{
+	uint32_t gone = l->sacked_bytes + l->lost_bytes + l->reno_sacked;
+	uint32_t out = board_outstanding(l);
+
+	return out > gone ? out - gone : 0;
+}
+
+/* rack.c: RFC 8985. */
+void rack_on_delivered(struct leg *l, const struct run *r, mono_t now);
+void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now);
+/* Marks lost runs; returns true when some were. Sets t_rtx for reordering. */
+bool rack_detect_loss(struct leg *l, mono_t now);
+void tlp_arm(struct leg *l, mono_t now);
+void tlp_on_ack(struct leg *l, const struct segment *s,
+		const struct ack_sample *a, mono_t now);
+void tlp_fire(struct leg *l, mono_t now);
+
+/* recovery.c: what to do about loss (RFC 5681, 6675, 9937, 5682, 4015). */
+void recovery_on_ack(struct leg *l, const struct segment *s,
+		     const struct ack_sample *a, bool dupack, mono_t now);
+void recovery_on_rto(struct leg *l, mono_t now);
+void recovery_enter_cwr(struct leg *l, mono_t now);
+void recovery_after_tlp(struct leg *l, mono_t now); /* it repaired a loss */
+void recovery_detect(struct leg *l, mono_t now); /* reordering timer */
+void recovery_note_retransmit(struct leg *l, uint32_t bytes, mono_t now);
+
+/* cc.c: congestion control modules. */
+struct cc_ops {
+	const char *name;
+	void (*init)(struct leg *l);
+	/* @acked bytes were delivered and the window limited us. */
+	void (*on_ack)(struct leg *l, uint32_t acked, mono_t now);
+	/* New ssthresh upon congestion, bytes. */
+	uint32_t (*ssthresh)(struct leg *l, mono_t now);
+	void (*on_rtt)(struct leg *l, uint32_t rtt_us, mono_t now);
+	/* A reduction was undone, or the flow restarts after idle. */
+	void (*reset)(struct leg *l, mono_t now);
+};
+extern const struct cc_ops cc_newreno, cc_cubic;
+const struct cc_ops *leg_cc(const struct leg *l);
+uint32_t cc_slow_start(struct leg *l, uint32_t acked);
+uint32_t leg_initial_cwnd(const struct leg *l);
+void hystart_on_rtt(struct leg *l, uint32_t rtt_us, mono_t now);
+/* Slow-start growth for @acked bytes under HyStart++. */
+uint32_t hystart_scale(const struct leg *l, uint32_t acked);
+
+/* rtt.c: RFC 6298. */
+void rtt_sample(struct leg *l, int64_t rtt_us, mono_t now);
+void rtt_init(struct leg *l);
+uint32_t rtt_rto(const struct leg *l); /* with back-off, microseconds */
+
+/* ack.c: the ACK step. */
+enum drop_reason ack_process(struct leg *l, const struct segment *s,
+			     mono_t now);
+void ack_take_window(struct leg *l, const struct segment *s);
+
+/* reasm.c: text in order, out of order, SACK blocks. */
+enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now);
+void reasm_purge(struct leg *l);
+void reasm_note_dsack(struct leg *l, seq_t start, seq_t end);
+/* Fill @o's SACK blocks for an ACK about to leave. */
+void reasm_sack_blocks(struct leg *l, struct tcp_opts *o, uint32_t max);
+
+/* window.c: the one function that advertises a window. */
+uint16_t window_advertise(struct leg *l, mono_t now);
+uint32_t window_initial(const struct leg *l);
+void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
+		    mono_t now);
+bool window_update_due(const struct leg *l);
+
+/* acker.c: when to acknowledge. */
+void acker_owe(struct leg *l, mono_t now); /* delayed or now, by the rules */
+void acker_now(struct leg *l);
+/* Rate-limited by tcp_invalid_ratelimit; false when suppressed. */
+bool acker_out_of_window(struct leg *l, mono_t now);
+bool acker_challenge(struct leg *l, mono_t now);
+void acker_sent(struct leg *l);
+
+/* timers.c: events in, deadlines out. */
+void timers_restart_rtx(struct leg *l, mono_t now);
+void timers_stop_rtx(struct leg *l);
+void timers_set_rtx(struct leg *l, enum rtx_kind kind, int64_t us, mono_t now);
+void timers_on_receive(struct leg *l, mono_t now);
+void timers_close(struct leg *l, int64_t us, mono_t now);
+
+/* handshake.c: SYN_SENT and SYN_RECEIVED. */
+enum drop_reason handshake_syn_sent(struct leg *l, const struct segment *s,
+				    mono_t now);
+void handshake_take_options(struct leg *l, const struct tcp_opts *o);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A leg's life: opening, closing, aborting.
+ *
+ * The engine owns the leg's memory and both ends of its byte queues.  Here are
+ * the verbs it calls; what segments do is in input.c, what is sent in
+ * output.c, what time does in timers.c.
+ */
+#include <stdlib.h>
+
+#include "internal.h"
+#include "util/log.h"
+
+/* The only writer of leg->state: checks, logs and counts each transition. */
+void leg_set_state(struct leg *l, enum tcp_state to, enum tcp_event why)
+{
+	assert(tcp_transition_legal(l->state, to, why));
+	log_dbg("leg %u>%u %s: %s -> %s on %s", l->t.rport, l->t.lport,
+		l->side == LEG_CLIENT ? "client" : "server",
+		tcp_state_name[l->state], tcp_state_name[to],
+		tcp_event_name[why]);
+	l->env->stats->entered[to]++;
+	l->state = (uint8_t)to;
+}
+
+static void leg_release(struct leg *l)
+{
+	bufq_purge(&l->sndq, l->env->pool);
+	board_purge(l);
+	reasm_purge(l);
+	l->t_rtx = l->t_ack = l->t_pace = l->t_keep = l->t_close = MONO_UNSET;
+	l->rtx_kind = RTX_NONE;
+	l->ack = ACK_NONE;
+	l->syn_pending = l->probe_pending = l->tlp_pending = false;
+	l->una = l->nxt;
+	l->fin_queued = false;
+}
+
+void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev)
+{
+	if (l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED)
+		leg_count(l, CNT_TcpAttemptFails);
+	else if (why != TE_RCV_ACK && l->state != TS_TIME_WAIT)
+		leg_count(l, CNT_TcpEstabResets);
+	leg_set_state(l, TS_CLOSED, why);
+	leg_release(l);
+	l->ev |= ev;
+	wheel_cancel(l->env->wheel, &l->timer);
+}
+
+void leg_init(struct leg *l, struct leg_env *env, const struct tcp_cfg *cfg,
+	      enum leg_side side, const struct tuple *t, struct bufq *sink)
+{
+	memset(l, 0, sizeof(*l));
+	l->t = *t;
+	l->env = env;
+	l->cfg = cfg;
+	l->side = (uint8_t)side;
+	l->family = ipaddr_is_v4(&t->local) ? 4 : 6;
+	l->ttl = 64;
+	l->sink = sink;
+	l->cc = cfg->cc[side];
+	l->rcv_cap = cfg->rmem[1];
+	l->uto_ms = (uint32_t)(cfg->user_timeout / USEC_PER_MSEC);
+	l->pmtu = 1500;
+	bufq_init(&l->sndq);
+	rtt_init(l);
+}
+
+void leg_fini(struct leg *l)
+{
+	leg_release(l);
+	wheel_cancel(l->env->wheel, &l->timer);
+}
+
+uint16_t leg_mss_offer(uint8_t family)
+{
+	return family == 4 ? 1460 : 1440;
+}
+
+uint8_t leg_wscale_offer(const struct tcp_cfg *cfg)
+{
+	uint8_t s = 0;
+
+	if (!cfg->window_scaling)
+		return 0;
+	while (s < WSCALE_MAX && (cfg->rmem[2] >> s) > 65535)
+		s++;
+	return s;
+}
+
+static void leg_open(struct leg *l, seq_t iss, uint32_t ts_off, mono_t now)
+{
+	l->iss = l->una = iss;
+	l->nxt = seq_add(iss, 1);
+	l->ts_off = ts_off;
+	l->wscale_ours = leg_wscale_offer(l->cfg);
+	l->last_rcv = l->last_send = now;
+	l->ssthresh = SSTHRESH_INF;
+	l->quickack = QUICKACKS;
+	l->rcv_mss = 536;
+	l->peer_mss = 536;
+	l->mss = 536;
+}
+
+void leg_open_active(struct leg *l, seq_t iss, uint32_t ts_off,
+		     const struct tcp_opts *peer, mono_t now)
+{
+	const struct tcp_cfg *c = l->cfg;
+
+	leg_open(l, iss, ts_off, now);
+	l->active = true;
+	l->ts_ok = c->timestamps && (!peer || peer->has & OPT_HAS_TS);
+	l->sack_ok = c->sack && (!peer || peer->has & OPT_HAS_SACKOK);
+	l->wscale_ok = c->window_scaling &&
+		       (!peer || peer->has & OPT_HAS_WSCALE);
+	l->ecn_ok = c->ecn == 1;
+	leg_count(l, CNT_TcpActiveOpens);
+	leg_set_state(l, TS_SYN_SENT, TE_OPEN_ACTIVE);
+	l->syn_pending = l->syn_unsent = true;
+	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
+}
+
+static void leg_take_syn(struct leg *l, seq_t irs, const struct tcp_opts *o)
+{
+	const struct tcp_cfg *c = l->cfg;
+
+	l->irs = irs;
+	l->rcv_nxt = l->rcv_adv = l->last_ack_sent = seq_add(irs, 1);
+	l->ts_ok = c->timestamps && o->has & OPT_HAS_TS;
+	l->sack_ok = c->sack && o->has & OPT_HAS_SACKOK;
+	l->wscale_ok = c->window_scaling && o->has & OPT_HAS_WSCALE;
+	handshake_take_options(l, o);
+}
+
+void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
+		      uint32_t ts_off, mono_t now)
+{
+	leg_open(l, iss, ts_off, now);
+	leg_take_syn(l, syn->seq, &syn->opts);
+	if (l->ts_ok) {
+		l->ts_recent = syn->opts.tsval;
+		l->ts_recent_s = sec_clock(now);
+	}
+	l->ecn_ok = l->cfg->ecn && (syn->flags & TCP_ECE) &&
+		    (syn->flags & TCP_CWR);
+	l->wnd = l->max_wnd = syn->wnd;
+	l->wl1 = syn->seq;
+	l->wl2 = iss;
+	leg_set_state(l, TS_LISTEN, TE_OPEN_PASSIVE);
+	leg_arm(l, now);
+}
+
+void leg_accept(struct leg *l, mono_t now)
+{
+	if (l->state != TS_LISTEN)
+		return;
+	leg_count(l, CNT_TcpPassiveOpens);
+	leg_set_state(l, TS_SYN_RECEIVED, TE_ACCEPT);
+	l->syn_pending = l->syn_unsent = true;
+	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
+	leg_arm(l, now);
+}
+
+void leg_open_cookie(struct leg *l, const struct tcp_opts *peer, seq_t irs,
+		     seq_t iss, uint32_t ts_off, bool ecn, mono_t now)
+{
+	leg_open(l, iss, ts_off, now);
+	leg_take_syn(l, irs, peer);
+	l->ecn_ok = ecn && l->cfg->ecn;
+	l->ts_recent = peer->tsval;
+	l->ts_recent_s = sec_clock(now);
+	l->wl1 = irs;
+	l->wl2 = iss;
+	/* the window that the SYN-ACK advertised */
+	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));
+	leg_count(l, CNT_TcpPassiveOpens);
+	leg_set_state(l, TS_SYN_RECEIVED, TE_ACCEPT);
+	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
+	leg_arm(l, now);
+}
+
+void leg_set_mss(struct leg *l)
+{
+	uint32_t ip = l->family == 4 ? 40 : 60;
+	uint32_t m = l->peer_mss;
+
+	m = min_u32(m, l->pmtu - ip);
+	m = max_u32(m, l->cfg->min_snd_mss);
+	if (l->ts_ok)
+		m -= TS_OPT_BYTES;
+	l->mss = (uint16_t)m;
+}
+
+void leg_established(struct leg *l, mono_t now)
+{
+	leg_set_mss(l);
+	l->cwnd = leg_initial_cwnd(l);
+	if (l->retries > 1) /* RFC 6298, 5.7 / RFC 5681, 3.1 */
+		l->cwnd = l->mss;
+	l->retries = l->backoff = 0;
+	leg_cc(l)->init(l);
+	l->recover = l->una;
+	l->rack.fack = l->una;
+	l->hystart.window_end = l->nxt;
+	l->drs_start = now;
+	timers_stop_rtx(l);
+	timers_on_receive(l, now);
+	l->ev |= LEG_EV_ESTABLISHED;
+}
+
+void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now)
+{
+	l->sink_extra = extra;
+	if (!leg_synchronized(l) || l->fin_rcvd)
+		return;
+	if (window_update_due(l))
+		acker_now(l);
+	(void)now;
+}
+
+void leg_shutdown(struct leg *l, mono_t now)
+{
+	if (l->fin_queued)
+		return;
+	switch (l->state) {
+	case TS_ESTABLISHED:
+	case TS_CLOSE_WAIT:
+	case TS_SYN_SENT: /* FIN follows once established */
+	case TS_SYN_RECEIVED:
+		l->fin_queued = true;
+		break;
+	default:
+		break;
+	}
+	leg_arm(l, now);
+}
+
+void leg_vanish(struct leg *l)
+{
+	l->rst_pending = false;
+	if (l->state == TS_CLOSED)
+		return;
+	leg_closed(l, TE_ABORT, 0);
+	l->rst_pending = false;
+}
+
+static bool leg_state_sends_rst(const struct leg *l)
+{
+	switch (l->state) {
+	case TS_SYN_RECEIVED:
+	case TS_ESTABLISHED:
+	case TS_FIN_WAIT_1:
+	case TS_FIN_WAIT_2:
+	case TS_CLOSE_WAIT:
+	case TS_LISTEN:
+		return true;
+	case TS_CLOSING: /* RFC 9293, 3.10.5: respond and close */
+	case TS_LAST_ACK:
+		return !leg_all_acked(l);
+	default:
+		return false;
+	}
+}
+
+void leg_abort(struct leg *l, mono_t now)
+{
+	(void)now;
+	if (l->state == TS_CLOSED)
+		return;
+	if (leg_state_sends_rst(l)) {
+		l->rst_pending = true;
+		l->rst_ack = true;
+	}
+	leg_closed(l, TE_ABORT, 0);
+}
+
+void leg_abort_after_drain(struct leg *l, mono_t now)
+{
+	if (!leg_can_send(l) || leg_all_acked(l) || l->fin_sent) {
+		leg_abort(l, now);
+		return;
+	}
+	l->rst_after_drain = l->orphan = l->sink_closed = true;
+	l->fin_queued = false;
+	timers_close(l, l->cfg->fin_timeout, now);
+	leg_arm(l, now);
+}
+
+void leg_sink_gone(struct leg *l, mono_t now)
+{
+	l->sink_closed = true;
+	if (l->state == TS_FIN_WAIT_2)
+		timers_close(l, l->cfg->fin_timeout, now);
+	leg_arm(l, now);
+}
+
+static const char *check_runs(const struct leg *l)
+{
+	uint32_t n = 0, sacked = 0, lost = 0;
+	seq_t at = leg_snd_front(l);
+
+	for (const struct run *r = l->run_head; r; r = r->next) {
+		if (!seq_lt(r->start, r->end))
+			return "empty run";
+		if (!seq_eq(r->start, at))
+			return "hole between runs";
+		at = r->end;
+		n++;
+		if (r->state == RUN_SACKED)
+			sacked += seq_span(r->end, r->start);
+		if (r->state == RUN_LOST)
+			lost += seq_span(r->end, r->start);
+		if (r->next && r->next->prev != r)
+			return "run links";
+	}
+	if (l->run_head && !seq_eq(at, l->nxt))
+		return "runs end before nxt";
+	if (n != l->run_count || sacked != l->sacked_bytes ||
+	    lost != l->lost_bytes)
+		return "run counters";
+	return NULL;
+}
+
+const char *leg_check(const struct leg *l)
+{
+	if (seq_gt(l->una, l->nxt))
+		return "una > nxt";
+	if (l->state == TS_CLOSED)
+		return l->sndq.bytes || l->run_head || l->ooo ?
+			       "closed leg holds data" : NULL;
+	if (leg_synchronized(l) && l->state != TS_TIME_WAIT &&
+	    seq_gt(l->nxt, seq_add(leg_snd_front(l), l->sndq.bytes +
+						     l->fin_sent)))
+		return "nxt beyond the send queue";
+	if (leg_synchronized(l) && seq_lt(l->rcv_adv, l->last_ack_sent))
+		return "advertised edge behind rcv_nxt";
+	if (l->mss == 0)
+		return "mss 0";
+	if (leg_synchronized(l) && board_outstanding(l) &&
+	    l->rtx_kind == RTX_NONE)
+		return "data outstanding and no retransmission timer";
+	if ((mono_is_set(l->t_rtx) || mono_is_set(l->t_close)) &&
+	    !wtimer_armed(&l->timer))
+		return "deadline set and timer not armed";
+	if (l->ooo_count > OOO_MAX)
+		return "too many out-of-order segments";
+	return check_runs(l);
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What to send next: one packet a call, in this order: RST, SYN, probes, what
+ * was lost, what is new (with FIN), and last an ACK that nothing carried.
+ *
+ * A packet holds up to 64 KiB that the kernel cuts into segments of gso_size;
+ * it is a view of the send queue, nothing is copied.  How much may leave is
+ * the least of the peer's window, cwnd - pipe and the pacing burst.
+ */
+#include "internal.h"
+
+#define PACE_MIN_RTT_US 2000u /* below it timers are coarser than the gaps */
+#define PACE_SLICE_US 1000u
+
+static uint8_t ect(const struct leg *l, bool data, bool retx)
+{
+	return l->ecn_ok && data && !retx ? ECN_ECT0 : ECN_NOT_ECT;
+}
+
+static void fill_opts(struct leg *l, struct tcp_opts *o, bool with_sack,
+		      mono_t now)
+{
+	o->has = 0;
+	o->nsack = 0;
+	if (l->ts_ok) {
+		o->has = OPT_HAS_TS;
+		o->tsval = leg_tsval(l, now);
+		o->tsecr = l->ts_recent;
+	}
+	if (with_sack)
+		reasm_sack_blocks(l, o, l->ts_ok ? 3 : 4);
+}
+
+struct emit {
+	seq_t seq;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t gso;
+	bool retx;
+};
+
+static void set_flags(struct leg *l, struct hdr_spec *h, const struct emit *m)
+{
+	h->flags = m->flags | TCP_ACK;
+	if (l->ece_pending)
+		h->flags |= TCP_ECE;
+	if (l->cwr_pending && m->len && !m->retx) {
+		h->flags |= TCP_CWR;
+		l->cwr_pending = false;
+	}
+	if (l->urg_out && m->len && seq_gt(l->urg_seq, m->seq)) {
+		uint32_t up = seq_span(l->urg_seq, m->seq);
+
+		if (up <= 65535) {
+			h->flags |= TCP_URG;
+			h->urg = (uint16_t)up;
+		}
+	}
+}
+
+/* Header and payload of a segment of a synchronized leg. */
+static void emit(struct leg *l, struct tx *tx, const struct emit *m,
+		 struct tcp_opts *o, mono_t now)
+{
+	struct hdr_spec h = { .t = &l->t,
+			      .opts = o,
+			      .seq = m->seq,
+			      .ack = l->rcv_nxt,
+			      .ttl = l->ttl,
+			      .df = !l->pmtu_blackhole,
+			      .tos = ect(l, m->len > 0, m->retx) };
+
+	set_flags(l, &h, m);
+	h.wnd = window_advertise(l, now);
+	if (!m->len)
+		tx->niov = 0;
+	tx->payload = m->len;
+	tx->gso_size = m->len > m->gso ? m->gso : 0;
+	wire_build(tx, &h, m->len);
+	leg_count(l, CNT_TcpOutSegs);
+	acker_sent(l);
+}
+
+/*
+ * Describe the payload [seq, seq+len) in tx->iov.  When the entries do not
+ * suffice the rest waits for the next packet, cut at a multiple of @mss.
+ * Return: bytes described
+ */
+static uint32_t fill_iov(struct leg *l, struct tx *tx, seq_t seq, uint32_t len,
+			 uint32_t mss)
+{
+	uint32_t got = 0, over;
+
+	if (!len)
+		return 0;
+	tx->niov = (uint16_t)bufq_peek(&l->sndq,
+				       seq_span(seq, leg_snd_front(l)), len,
+				       tx->iov, TX_IOV_MAX, &got);
+	if (got >= len || got <= mss)
+		return got;
+	for (over = got % mss; over;) {
+		struct iovec *v = &tx->iov[tx->niov - 1];
+		uint32_t n = min_u32(over, (uint32_t)v->iov_len);
+
+		v->iov_len -= n;
+		over -= n;
+		if (!v->iov_len)
+			tx->niov--;
+	}
+	return got - got % mss;
+}
+
+static bool out_rst(struct leg *l, struct tx *tx, mono_t now)
+{
+	struct tcp_opts o = { 0 };
+	struct hdr_spec h = { .t = &l->t,
+			      .opts = &o,
+			      .seq = l->nxt,
+			      .ack = l->rcv_nxt,
+			      .flags = TCP_RST | (l->rst_ack ? TCP_ACK : 0),
+			      .ttl = l->ttl,
+			      .df = true };
+
+	if (seq_eq(l->nxt, seq_add(l->iss, 1)) && l->syn_unsent)
+		h.seq = SEQ(0); /* the SYN was never answered: 3.10.7.1 */
+	else if (l->ts_ok)
+		fill_opts(l, &o, false, now);
+	l->rst_pending = false;
+	tx->niov = 0;
+	tx->payload = 0;
+	tx->gso_size = 0;
+	wire_build(tx, &h, 0);
+	leg_count(l, CNT_TcpOutSegs);
+	leg_count(l, CNT_TcpOutRsts);
+	return true;
+}
+
+static void syn_options(struct leg *l, struct tcp_opts *o, mono_t now)
+{
+	memset(o, 0, sizeof(*o));
+	o->has = OPT_HAS_MSS;
+	o->mss = leg_mss_offer(l->family);
+	if (l->ts_ok) {
+		o->has |= OPT_HAS_TS;
+		o->tsval = leg_tsval(l, now);
+		o->tsecr = l->state == TS_SYN_SENT ? 0 : l->ts_recent;
+	}
+	if (l->sack_ok)
+		o->has |= OPT_HAS_SACKOK;
+	if (l->wscale_ok) {
+		o->has |= OPT_HAS_WSCALE;
+		o->wscale = l->wscale_ours;
+	}
+	if (l->behave && l->behave->syn_opts)
+		l->behave->syn_opts(l, o);
+}
+
+static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
+{
+	bool ack = l->state == TS_SYN_RECEIVED;
+	struct tcp_opts o;
+	struct hdr_spec h = { .t = &l->t,
+			      .opts = &o,
+			      .seq = l->iss,
+			      .ack = ack ? l->rcv_nxt : SEQ(0),
+			      .flags = TCP_SYN | (ack ? TCP_ACK : 0),
+			      .ttl = l->ttl,
+			      .df = true };
+
+	syn_options(l, &o, now);
+	if (l->ecn_ok)
+		h.flags |= ack ? TCP_ECE : TCP_ECE | TCP_CWR;
+	h.wnd = ack ? window_advertise(l, now) : (uint16_t)window_initial(l);
+	l->syn_pending = l->syn_unsent = false;
+	l->last_send = now;
+	tx->niov = 0;
+	tx->payload = 0;
+	tx->gso_size = 0;
+	wire_build(tx, &h, 0);
+	leg_count(l, CNT_TcpOutSegs);
+	if (ack)
+		acker_sent(l);
+	return true;
+}
+
+/* Zero-window and keepalive probes: an ACK from just before una. */
+static bool out_probe(struct leg *l, struct tx *tx, mono_t now)
+{
+	struct emit m = { .seq = seq_sub(l->una, 1), .gso = l->mss };
+	struct tcp_opts o;
+
+	l->probe_pending = false;
+	fill_opts(l, &o, false, now);
+	emit(l, tx, &m, &o, now);
+	return true;
+}
+
+static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
+{
+	struct emit m = { .seq = l->nxt, .gso = l->mss };
+	struct tcp_opts o;
+
+	if (l->behave && l->behave->may_ack && !l->behave->may_ack(l, now)) {
+		l->ack = ACK_NONE;
+		return false;
+	}
+	fill_opts(l, &o, true, now);
+	emit(l, tx, &m, &o, now);
+	return true;
+}
+
+/* One packet's payload limit at the pacing rate: a millisecond's worth, at
+ * least two segments (TSO autosizing). */
+static uint32_t burst_limit(const struct leg *l)
+{
+	uint64_t rate;
+
+	if (l->srtt_us < PACE_MIN_RTT_US)
+		return TX_PAYLOAD_MAX;
+	rate = (uint64_t)l->cwnd * 2 * PACE_SLICE_US / l->srtt_us;
+	rate = rate > TX_PAYLOAD_MAX ? TX_PAYLOAD_MAX : rate;
+	return max_u32((uint32_t)rate, 2u * l->mss);
+}
+
+/* Pace at 2 cwnd/srtt in slow start, else 1.2, as Linux does. */
+static void pace_account(struct leg *l, uint32_t bytes, mono_t now)
+{
+	uint64_t num, den;
+
+	if (l->srtt_us < PACE_MIN_RTT_US || !l->cwnd)
+		return;
+	num = (uint64_t)bytes * l->srtt_us * 10;
+	den = (uint64_t)l->cwnd * (l->cwnd < l->ssthresh / 2 ? 20 : 12);
+	if (mono_before(l->pace_next, now))
+		l->pace_next = now;
+	l->pace_next = mono_add(l->pace_next, (int64_t)(num / den));
+}
+
+static bool pace_holds(struct leg *l, mono_t now)
+{
+	if (mono_sub(l->pace_next, now) <= PACE_SLICE_US)
+		return false;
+	l->t_pace = mono_add(l->pace_next, -(int64_t)PACE_SLICE_US);
+	return true;
+}
+
+/* Payload bytes per segment with these options. */
+static uint32_t seg_size(const struct leg *l, const struct tcp_opts *o)
+{
+	uint32_t full = l->mss + (l->ts_ok ? TS_OPT_BYTES : 0);
+	uint32_t opts = wire_opts_len(o, false);
+
+	return full > opts + 8 ? full - opts : 8;
+}
+
+static bool board_full(const struct leg *l)
+{
+	return !l->run_tail && l->env->runs->used >= l->env->runs->max;
+}
+
+static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
+{
+	struct run *r = board_first_lost(l);
+	uint32_t pipe, len, mss, room;
+	struct emit m = { .retx = true };
+	struct tcp_opts o;
+	bool fin;
+
+	if (!r)
+		return false;
+	pipe = board_pipe(l);
+	if (pipe >= l->cwnd || (pipe && pace_holds(l, now)))
+		return false;
+	if (seq_gt(r->start, l->una) &&
+	    seq_ge(r->start, seq_add(l->una, l->wnd)))
+		return false;
+	fill_opts(l, &o, true, now);
+	mss = seg_size(l, &o);
+	m.seq = r->start;
+	m.gso = (uint16_t)mss;
+	len = seq_span(r->end, r->start);
+	fin = l->fin_sent && seq_eq(r->end, l->nxt);
+	len -= fin;
+	room = max_u32(l->cwnd - pipe, mss);
+	room = min_u32(room, burst_limit(l));
+	if (l->behave && l->behave->max_seg)
+		room = l->behave->max_seg(l, room);
+	if (len > room) {
+		len = room >= mss ? room / mss * mss : room;
+		fin = false;
+	}
+	m.len = fill_iov(l, tx, m.seq, len, mss);
+	fin = fin && m.len == len;
+	len = m.len;
+	m.flags = (fin ? TCP_FIN : 0) | (len ? TCP_PSH : 0);
+	emit(l, tx, &m, &o, now);
+	board_retransmitted(l, m.seq, seq_add(m.seq, len + fin), now);
+	recovery_note_retransmit(l, len + fin, now);
+	pace_account(l, len, now);
+	l->last_send = now;
+	if (l->rtx_kind == RTX_NONE || l->rtx_kind == RTX_TLP)
+		timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	return true;
+}
+
+/* Nothing in flight, something queued, and the peer's window too small. */
+static void persist_check(struct leg *l, mono_t now)
+{
+	if (!board_outstanding(l) && l->rtx_kind == RTX_NONE)
+		timers_set_rtx(l, RTX_PERSIST, rtt_rto(l), now);
+}
+
+static bool may_send_fin(struct leg *l, mono_t now)
+{
+	if (!l->fin_queued || l->fin_sent)
+		return false;
+	if (l->behave && l->behave->may_fin && !l->behave->may_fin(l, now))
+		return false;
+	return true;
+}
+
+/* Restart after idle (RFC 5681, 4.1): the old window says nothing now. */
+static void idle_restart(struct leg *l, mono_t now)
+{
+	if (!l->cfg->slow_start_after_idle || board_outstanding(l) ||
+	    mono_sub(now, l->last_send) < (int64_t)l->rto_us)
+		return;
+	if (l->cwnd > leg_initial_cwnd(l)) {
+		l->ssthresh = max_u32(l->ssthresh, l->cwnd / 4 * 3);
+		l->cwnd = leg_initial_cwnd(l);
+		leg_cc(l)->reset(l, now);
+	}
+}
+
+/*
+ * Payload bytes of the next new packet: 0 when none may leave.  @queued bytes
+ * wait beyond nxt.
+ */
+static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss, mono_t now)
+{
+	seq_t edge = seq_add(l->una, l->wnd);
+	uint32_t wnd = seq_gt(edge, l->nxt) ? seq_span(edge, l->nxt) : 0;
+	uint32_t pipe = board_pipe(l), room, len;
+
+	if (!queued)
+		return 0;
+	len = min_u32(queued, wnd);
+	if (len < queued && len < mss && len < l->max_wnd / 2 &&
+	    !(l->probe_pending && len)) {
+		persist_check(l, now); /* SWS avoidance, sender side */
+		return 0;
+	}
+	room = l->cwnd > pipe ? l->cwnd - pipe : 0;
+	if (l->tlp_pending)
+		room = max_u32(room, mss);
+	if (room < len) {
+		l->cwnd_limited = true;
+		if (room < mss)
+			return 0;
+	} else if (pipe + len < l->cwnd / 2) {
+		l->cwnd_limited = false;
+	}
+	if (!l->tlp_pending && pace_holds(l, now))
+		return 0;
+	len = min_u32(len, min_u32(room, burst_limit(l)));
+	if (l->behave && l->behave->max_seg)
+		len = l->behave->max_seg(l, len);
+	if (len > mss && len < queued)
+		len = len / mss * mss;
+	return len;
+}
+
+static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
+{
+	seq_t start = l->nxt;
+
+	l->nxt = seq_add(l->nxt, len + fin);
+	board_sent(l, start, l->nxt, now);
+	l->last_send = now;
+	l->probe_pending = false;
+	if (l->ca == CA_RECOVERY || l->ca == CA_CWR)
+		l->prr_out += len;
+	if (fin) {
+		l->fin_sent = true;
+		leg_set_state(l, l->state == TS_CLOSE_WAIT ? TS_LAST_ACK :
+							     TS_FIN_WAIT_1,
+			      TE_CLOSE);
+	}
+	if (l->tlp_pending) {
+		l->tlp_pending = false;
+		l->rack.tlp_active = true;
+		l->rack.tlp_is_retrans = false;
+		l->rack.tlp_end = l->nxt;
+	} else if (l->rtx_kind == RTX_NONE || l->rtx_kind == RTX_PERSIST ||
+		   l->rtx_kind == RTX_TLP) {
+		timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+		tlp_arm(l, now);
+	}
+	pace_account(l, len, now);
+}
+
+static bool out_new(struct leg *l, struct tx *tx, mono_t now)
+{
+	uint32_t sent = seq_span(l->nxt, leg_snd_front(l)), queued, mss, len;
+	struct emit m = { .seq = l->nxt };
+	struct tcp_opts o;
+	bool fin;
+
+	if (l->fin_sent || l->state == TS_TIME_WAIT || l->lost_bytes)
+		return false;
+	queued = l->sndq.bytes - sent;
+	if (!queued && !may_send_fin(l, now))
+		return false;
+	if (board_full(l)) { /* no scoreboard memory: try again soon */
+		l->t_pace = mono_add(now, 10 * USEC_PER_MSEC);
+		return false;
+	}
+	idle_restart(l, now);
+	fill_opts(l, &o, true, now);
+	mss = seg_size(l, &o);
+	len = new_len(l, queued, mss, now);
+	if (queued && !len) {
+		if (o.nsack) /* the blocks go with a later segment */
+			l->dsack = o.sack[0];
+		return false;
+	}
+	len = fill_iov(l, tx, m.seq, len, mss);
+	fin = len == queued && may_send_fin(l, now);
+	if (!len && seq_ge(l->nxt, seq_add(l->una, l->wnd))) {
+		persist_check(l, now);
+		return false;
+	}
+	m.len = len;
+	m.gso = (uint16_t)mss;
+	m.flags = (fin ? TCP_FIN : 0) | (len && len == queued ? TCP_PSH : 0);
+	emit(l, tx, &m, &o, now);
+	sent_new(l, len, fin, now);
+	return true;
+}
+
+/* The tail loss probe: new data when there is, else the last segment. */
+static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
+{
+	struct run *t = l->run_tail;
+	struct emit m = { .retx = true };
+	struct tcp_opts o;
+	uint32_t len, mss;
+	bool fin;
+
+	if (out_new(l, tx, now))
+		return true;
+	l->tlp_pending = false;
+	if (!t || t->state != RUN_SENT)
+		return false;
+	fill_opts(l, &o, true, now);
+	mss = seg_size(l, &o);
+	fin = l->fin_sent;
+	len = min_u32(seq_span(t->end, t->start) - fin, mss);
+	m.seq = seq_sub(l->nxt, len + fin);
+	m.len = len;
+	m.gso = (uint16_t)mss;
+	m.flags = (fin ? TCP_FIN : 0) | (len ? TCP_PSH : 0);
+	if (fill_iov(l, tx, m.seq, len, mss) < len)
+		return false; /* many small slices: the RTO will do it */
+	emit(l, tx, &m, &o, now);
+	board_retransmitted(l, m.seq, l->nxt, now);
+	recovery_note_retransmit(l, len + fin, now);
+	l->rack.tlp_active = true;
+	l->rack.tlp_is_retrans = true;
+	l->rack.tlp_end = l->nxt;
+	return true;
+}
+
+static bool out_data(struct leg *l, struct tx *tx, mono_t now)
+{
+	if (l->tlp_pending && out_tlp(l, tx, now))
+		return true;
+	if (l->lost_bytes && out_retransmit(l, tx, now))
+		return true;
+	return leg_can_send(l) && out_new(l, tx, now);
+}
+
+bool leg_output(struct leg *l, struct tx *tx, mono_t now)
+{
+	bool sent = false;
+
+	if (l->rst_pending)
+		return out_rst(l, tx, now);
+	if (l->state == TS_CLOSED || l->state == TS_LISTEN)
+		return false;
+	if (l->syn_pending)
+		sent = out_syn(l, tx, now);
+	else if (leg_synchronized(l) && l->state != TS_TIME_WAIT &&
+		 out_data(l, tx, now))
+		sent = true;
+	else if (l->probe_pending && leg_synchronized(l))
+		sent = out_probe(l, tx, now);
+	else if (l->ack == ACK_NOW && leg_synchronized(l))
+		sent = out_ack(l, tx, now);
+	leg_arm(l, now);
+	return sent;
+}

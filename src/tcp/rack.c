@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * RACK-TLP (RFC 8985): loss detection by time.
+ *
+ * A run is lost when something sent sufficiently later was delivered: later by
+ * the reordering window, which is zero until reordering was seen and DUPTHRESH
+ * segments were SACKed, else a quarter of the minimum RTT, grown by DSACKs.
+ * When the tail of a flight is lost nothing is delivered later; the tail loss
+ * probe sends one segment after two RTTs to make it so.
+ *
+ * All runs are looked at on each detection: at most RUNS_MAX.
+ */
+#include "internal.h"
+
+#define REO_PERSIST 16
+#define TLP_DELACK_US (200 * USEC_PER_MSEC)
+
+/* Was (t1, e1) sent after (t2, e2)?  RFC 8985, 5.2. */
+static bool sent_after(uint32_t t1, seq_t e1, uint32_t t2, seq_t e2)
+{
+	int32_t d = (int32_t)(t1 - t2);
+
+	return d > 0 || (d == 0 && seq_gt(e1, e2));
+}
+
+void rack_on_delivered(struct leg *l, const struct run *r, mono_t now)
+{
+	struct rack_state *k = &l->rack;
+	uint32_t rtt = (uint32_t)now.us - r->tx_us;
+
+	if (r->retx && rtt < l->min_rtt_us)
+		return; /* the original arrived, not the retransmission */
+	if (!r->retx && seq_lt(r->end, k->fack))
+		k->reordering_seen = true;
+	k->fack = seq_max(k->fack, r->end);
+	k->rtt_us = rtt;
+	if (!k->valid || sent_after(r->tx_us, r->end, k->xmit_us, k->end_seq)) {
+		k->xmit_us = r->tx_us;
+		k->end_seq = r->end;
+		k->valid = true;
+	}
+}
+
+void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now)
+{
+	struct rack_state *k = &l->rack;
+
+	(void)now;
+	if (k->dsack_seen && seq_ge(l->una, k->dsack_round))
+		k->dsack_seen = false;
+	if (a->dsack && !k->dsack_seen) {
+		k->dsack_seen = true;
+		k->dsack_round = l->nxt;
+		if (k->reo_mult < 255)
+			k->reo_mult++;
+		k->reo_persist = REO_PERSIST;
+	}
+}
+
+static uint32_t reo_window(const struct leg *l)
+{
+	const struct rack_state *k = &l->rack;
+	uint32_t w;
+
+	if (!k->reordering_seen &&
+	    (l->ca >= CA_RECOVERY || l->sacked_bytes >= DUPTHRESH * l->mss))
+		return 0;
+	w = l->min_rtt_us / 4 * (1u + k->reo_mult);
+	return min_u32(w, l->srtt_us);
+}
+
+bool rack_detect_loss(struct leg *l, mono_t now)
+{
+	const struct rack_state *k = &l->rack;
+	uint32_t before = l->lost_bytes, wait = 0;
+	uint32_t reo;
+
+	if (!k->valid)
+		return false;
+	reo = reo_window(l);
+	for (struct run *r = l->run_head; r; r = r->next) {
+		int32_t left;
+
+		if (r->state != RUN_SENT ||
+		    !sent_after(k->xmit_us, k->end_seq, r->tx_us, r->end))
+			continue;
+		left = (int32_t)(r->tx_us + k->rtt_us + reo - (uint32_t)now.us);
+		if (left <= 0)
+			board_mark_lost(l, r);
+		else
+			wait = max_u32(wait, (uint32_t)left);
+	}
+	if (wait)
+		timers_set_rtx(l, RTX_REO, wait, now);
+	return l->lost_bytes > before;
+}
+
+/* Arm the probe instead of the RTO where RFC 8985, 7.2 allows it. */
+void tlp_arm(struct leg *l, mono_t now)
+{
+	uint32_t pto, rto = rtt_rto(l);
+
+	if (!l->sack_ok || l->ca > CA_DISORDER || l->rack.tlp_active ||
+	    !board_outstanding(l) || l->sacked_bytes || l->backoff)
+		return;
+	pto = l->srtt_us ? 2 * l->srtt_us + 2 * USEC_PER_MSEC :
+			   (uint32_t)USEC_PER_SEC;
+	if (board_outstanding(l) <= l->mss)
+		pto += TLP_DELACK_US;
+	if (pto >= rto)
+		return;
+	timers_set_rtx(l, RTX_TLP, pto, now);
+}
+
+void tlp_fire(struct leg *l, mono_t now)
+{
+	leg_count(l, CNT_TcpExtTCPLossProbes);
+	l->tlp_pending = true;
+	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+}
+
+/* Did the probe repair a loss that nothing else reported?  RFC 8985, 7.4. */
+void tlp_on_ack(struct leg *l, const struct segment *s,
+		const struct ack_sample *a, mono_t now)
+{
+	struct rack_state *k = &l->rack;
+
+	if (!k->tlp_active || seq_lt(s->ack, k->tlp_end))
+		return;
+	if (!k->tlp_is_retrans || a->dsack) {
+		k->tlp_active = false; /* new data, or nothing had been lost */
+	} else if (seq_gt(s->ack, k->tlp_end)) {
+		k->tlp_active = false;
+		leg_count(l, CNT_TcpExtTCPLossProbeRecovery);
+		recovery_after_tlp(l, now);
+	} else if (!a->acked && !a->sacked && !s->data.len) {
+		k->tlp_active = false; /* both copies arrived, no DSACK */
+	}
+}

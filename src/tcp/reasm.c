@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text: in order to the sink, out of order into a sorted list.
+ *
+ * The list never overlaps itself: the first copy of a byte wins, so what was
+ * reported by SACK is what is delivered, whatever a later segment says.
+ * Limits: OOO_MAX segments and rcv_cap bytes of true size per leg; beyond it
+ * the *new* segment is dropped (the peer sends it again), so nothing that was
+ * SACKed is ever reneged on.  Segments below BUF_COPY_MAX are copied into
+ * chunks shared with their predecessor, so one-byte segments cost a node and
+ * a byte each.
+ */
+#include "internal.h"
+
+static uint32_t ooo_truesize(const struct ooo *o)
+{
+	return o->buf->cls == BUF_RX ? buf_class_truesize(BUF_RX) : o->len;
+}
+
+static void ooo_free(struct leg *l, struct ooo *o)
+{
+	l->ooo_count--;
+	l->ooo_mem -= ooo_truesize(o);
+	buf_put(o->buf);
+	slab_free(l->env->ooo, o);
+}
+
+void reasm_purge(struct leg *l)
+{
+	while (l->ooo) {
+		struct ooo *o = l->ooo;
+
+		l->ooo = o->next;
+		ooo_free(l, o);
+	}
+	l->sack_n = 0;
+}
+
+static seq_t ooo_end(const struct ooo *o)
+{
+	return seq_add(o->start, o->len);
+}
+
+/* Where a small segment may be copied: the predecessor's chunk, or a new. */
+static struct buf *chunk_for(struct leg *l, const struct ooo *prev,
+			     uint32_t len)
+{
+	if (prev && prev->buf->cls == BUF_CHUNK &&
+	    prev->buf->used + len <= buf_class_room(BUF_CHUNK))
+		return buf_get(prev->buf);
+	return buf_alloc(l->env->pool, BUF_CHUNK);
+}
+
+/* The bytes [p, p+len) become one or more nodes after @prev. */
+static bool ooo_store(struct leg *l, struct ooo **link, struct ooo *prev,
+		      const struct slice *d)
+{
+	struct ooo *o = slab_alloc(l->env->ooo);
+
+	if (!o)
+		return false;
+	if (d->len >= BUF_COPY_MAX && d->buf) {
+		o->buf = buf_get(d->buf);
+		o->p = d->p;
+	} else {
+		o->buf = chunk_for(l, prev, d->len);
+		if (!o->buf) {
+			slab_free(l->env->ooo, o);
+			return false;
+		}
+		memcpy(o->buf->data + o->buf->used, d->p, d->len);
+		o->p = o->buf->data + o->buf->used;
+		o->buf->used = (uint16_t)(o->buf->used + d->len);
+	}
+	o->len = d->len;
+	o->next = *link;
+	*link = o;
+	l->ooo_count++;
+	l->ooo_mem += ooo_truesize(o);
+	return true;
+}
+
+/* Insert one piece that overlaps nothing; pieces larger than a chunk but too
+ * small to be kept by reference are cut. */
+static bool ooo_insert_piece(struct leg *l, struct ooo **link,
+			     struct ooo *prev, seq_t at, struct slice d)
+{
+	uint32_t room = buf_class_room(BUF_CHUNK);
+
+	while (d.len) {
+		struct slice part = d;
+
+		if (d.len < BUF_COPY_MAX || !d.buf)
+			part.len = min_u32(d.len, room);
+		if (l->ooo_count >= OOO_MAX || l->ooo_mem > l->rcv_cap * 2 ||
+		    !ooo_store(l, link, prev, &part))
+			return false;
+		prev = *link;
+		prev->start = at;
+		link = &prev->next;
+		at = seq_add(at, part.len);
+		d.p += part.len;
+		d.len -= part.len;
+	}
+	return true;
+}
+
+static void sack_note(struct leg *l, seq_t start)
+{
+	uint32_t n = ARRAY_LEN(l->sack_recent);
+
+	memmove(&l->sack_recent[1], &l->sack_recent[0],
+		(n - 1) * sizeof(seq_t));
+	l->sack_recent[0] = start;
+	if (l->sack_n < n)
+		l->sack_n++;
+}
+
+void reasm_note_dsack(struct leg *l, seq_t start, seq_t end)
+{
+	if (!l->sack_ok || !l->cfg->dsack || !seq_lt(start, end))
+		return;
+	l->dsack.start = start;
+	l->dsack.end = end;
+	leg_count(l, seq_lt(start, l->rcv_nxt) ? CNT_TcpExtTCPDSACKOldSent :
+						 CNT_TcpExtTCPDSACKOfoSent);
+}
+
+/* Queue @d, which begins at @seq beyond rcv_nxt. */
+static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
+{
+	struct ooo **link = &l->ooo, *prev = NULL;
+	seq_t end = seq_add(seq, d.len), at = seq;
+	bool stored = false, ok = true;
+
+	while (ok && seq_lt(at, end)) {
+		struct ooo *o;
+		seq_t stop;
+
+		while ((o = *link) && seq_le(ooo_end(o), at)) {
+			prev = o;
+			link = &o->next;
+		}
+		if (o && seq_le(o->start, at)) { /* held already */
+			at = seq_min(ooo_end(o), end);
+			continue;
+		}
+		stop = o ? seq_min(o->start, end) : end;
+		ok = ooo_insert_piece(l, link, prev, at,
+				      (struct slice){
+					      d.buf,
+					      d.p + seq_span(at, seq),
+					      seq_span(stop, at) });
+		stored |= ok;
+		at = stop;
+	}
+	if (!ok && !stored) {
+		leg_count(l, CNT_TcpExtTCPOFODrop);
+		return DROP_OOO_LIMIT;
+	}
+	if (!stored) {
+		reasm_note_dsack(l, seq, end);
+		return DROP_DUPLICATE;
+	}
+	leg_count(l, CNT_TcpExtTCPOFOQueue);
+	sack_note(l, seq);
+	return DROP_NONE;
+}
+
+/* Give bytes at rcv_nxt to the sink. */
+static bool deliver(struct leg *l, const struct slice *d)
+{
+	if (bufq_append(l->sink, l->env->pool, d))
+		return false;
+	l->rcv_nxt = seq_add(l->rcv_nxt, d->len);
+	l->env->stats->c[CNT_BytesReceived] += d->len;
+	l->ev |= LEG_EV_DATA;
+	return true;
+}
+
+/* Deliver what the list holds from rcv_nxt on. */
+static void ooo_drain(struct leg *l)
+{
+	struct ooo *o;
+
+	while ((o = l->ooo) && seq_le(o->start, l->rcv_nxt)) {
+		uint32_t skip = seq_span(l->rcv_nxt, o->start);
+		struct slice d = { o->buf, o->p + skip, o->len - skip };
+
+		if (skip < o->len && !deliver(l, &d))
+			return; /* no memory now: the next segment retries */
+		if (skip < o->len)
+			leg_count(l, CNT_TcpExtTCPOFOMerge);
+		l->ooo = o->next;
+		ooo_free(l, o);
+	}
+	if (!l->ooo)
+		l->sack_n = 0;
+}
+
+static void note_rcv_mss(struct leg *l, uint32_t len)
+{
+	if (len >= l->rcv_mss)
+		l->rcv_mss = (uint16_t)min_u32(
+			len, max_u32(l->mss, leg_mss_offer(l->family)));
+}
+
+/* In order, or overlapping what is. */
+static enum drop_reason in_order(struct leg *l, const struct segment *s,
+				 struct slice d, mono_t now)
+{
+	seq_t before = l->rcv_nxt;
+	bool had_ooo = l->ooo != NULL;
+
+	if (!deliver(l, &d)) {
+		leg_count(l, CNT_TcpExtTCPAbortOnMemory);
+		return DROP_BUFFER_LIMIT;
+	}
+	if (had_ooo) {
+		struct ooo *o = l->ooo;
+
+		if (seq_lt(o->start, l->rcv_nxt)) /* partly held: report */
+			reasm_note_dsack(l, o->start,
+					 seq_min(ooo_end(o), l->rcv_nxt));
+		ooo_drain(l);
+	}
+	window_on_data(l, s, seq_span(l->rcv_nxt, before), now);
+	l->unacked_bytes += seq_span(l->rcv_nxt, before);
+	if (had_ooo || l->dsack.start.v != l->dsack.end.v)
+		acker_now(l); /* fills a hole: RFC 5681, 4.2 */
+	else
+		acker_owe(l, now);
+	return DROP_NONE;
+}
+
+enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now)
+{
+	seq_t seq = s->seq, end = seq_add(s->seq, s->data.len);
+	seq_t edge = seq_add(l->rcv_nxt, leg_rcv_wnd(l));
+	struct slice d = s->data;
+
+	if (s->flags & TCP_SYN) {
+		seq = seq_add(seq, 1);
+		end = seq_add(end, 1);
+	}
+	note_rcv_mss(l, d.len);
+	if (seq_lt(seq, l->rcv_nxt)) { /* left edge */
+		uint32_t old = min_u32(seq_span(l->rcv_nxt, seq), d.len);
+
+		reasm_note_dsack(l, seq, seq_add(seq, old));
+		d.p += old;
+		d.len -= old;
+		seq = l->rcv_nxt;
+		if (!d.len) {
+			acker_now(l);
+			return DROP_DUPLICATE;
+		}
+	}
+	if (seq_gt(end, edge)) { /* right edge */
+		uint32_t over = min_u32(seq_span(end, edge), d.len);
+
+		d.len -= over;
+		if (!d.len) {
+			acker_now(l);
+			return DROP_WINDOW_ZERO;
+		}
+	}
+	if (seq_eq(seq, l->rcv_nxt))
+		return in_order(l, s, d, now);
+	acker_now(l);
+	l->quickack = QUICKACKS; /* recovery needs each ACK */
+	return ooo_insert(l, seq, d);
+}
+
+/* The contiguous block around @at; false when @at is not held any more. */
+static bool block_at(const struct leg *l, seq_t at, struct sack_block *b)
+{
+	const struct ooo *o = l->ooo;
+
+	while (o) {
+		b->start = o->start;
+		b->end = ooo_end(o);
+		while (o->next && seq_eq(o->next->start, b->end)) {
+			o = o->next;
+			b->end = ooo_end(o);
+		}
+		if (seq_le(b->start, at) && seq_lt(at, b->end))
+			return true;
+		o = o->next;
+	}
+	return false;
+}
+
+static bool block_known(const struct tcp_opts *o, uint32_t from,
+			const struct sack_block *b)
+{
+	for (uint32_t i = from; i < o->nsack; i++) {
+		if (seq_eq(o->sack[i].start, b->start))
+			return true;
+	}
+	return false;
+}
+
+void reasm_sack_blocks(struct leg *l, struct tcp_opts *o, uint32_t max)
+{
+	struct sack_block b;
+	uint32_t first = 0;
+
+	o->nsack = 0;
+	if (!l->sack_ok || !max)
+		return;
+	if (!seq_eq(l->dsack.start, l->dsack.end)) {
+		o->sack[o->nsack++] = l->dsack;
+		first = 1;
+		l->dsack.start = l->dsack.end = SEQ(0);
+	}
+	for (uint32_t i = 0; i < l->sack_n && o->nsack < max; i++) {
+		if (block_at(l, l->sack_recent[i], &b) &&
+		    !block_known(o, first, &b))
+			o->sack[o->nsack++] = b;
+	}
+}

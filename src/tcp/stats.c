@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcp/stats.h"
+
+const char *const tcp_counter_name[TCP_COUNTER_COUNT] = {
+#define X(n) #n,
+	TCP_COUNTERS(X)
+#undef X
+};

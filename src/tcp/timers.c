@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events in, deadlines out.
+ *
+ * A leg has five deadlines: t_rtx (retransmission, tail loss probe,
+ * reordering or zero-window probe, told apart by rtx_kind), t_ack (delayed
+ * ACK), t_pace, t_keep (keepalive) and t_close (every closing state).  The
+ * wheel knows one timer a leg: leg_arm() sets it to the earliest, and only
+ * when that is earlier than what is armed; a timer that fires early looks and
+ * arms again.
+ */
+#include "internal.h"
+
+void leg_arm(struct leg *l, mono_t now)
+{
+	mono_t d = mono_earlier(l->t_rtx, l->t_ack);
+
+	(void)now;
+	d = mono_earlier(d, l->t_pace);
+	d = mono_earlier(d, l->t_keep);
+	d = mono_earlier(d, l->t_close);
+	if (!mono_is_set(d) || l->state == TS_CLOSED) {
+		wheel_cancel(l->env->wheel, &l->timer);
+		return;
+	}
+	if (!wtimer_armed(&l->timer) || mono_before(d, l->timer.when))
+		wheel_arm(l->env->wheel, &l->timer, d);
+}
+
+void timers_set_rtx(struct leg *l, enum rtx_kind kind, int64_t us, mono_t now)
+{
+	l->rtx_kind = (uint8_t)kind;
+	l->t_rtx = mono_add(now, us);
+}
+
+void timers_restart_rtx(struct leg *l, mono_t now)
+{
+	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	tlp_arm(l, now);
+}
+
+void timers_stop_rtx(struct leg *l)
+{
+	l->rtx_kind = RTX_NONE;
+	l->t_rtx = MONO_UNSET;
+}
+
+void timers_on_receive(struct leg *l, mono_t now)
+{
+	l->last_rcv = now;
+	l->keep_probes = 0;
+	if (l->cfg->keepalive_time && leg_synchronized(l) &&
+	    l->state != TS_TIME_WAIT)
+		l->t_keep = mono_add(now, l->cfg->keepalive_time);
+}
+
+void timers_close(struct leg *l, int64_t us, mono_t now)
+{
+	l->t_close = mono_add(now, us);
+}
+
+/*
+ * How long retransmissions may go on: the time that @n expiries take when they
+ * begin with the least RTO (the kernel's reading of tcp_retries2).
+ */
+static int64_t retries_us(uint32_t n)
+{
+	const uint32_t linear = 9; /* 200 ms << 9 is below 120 s */
+
+	if (n <= linear)
+		return ((2LL << n) - 1) * RTO_MIN_US;
+	return ((2LL << linear) - 1) * RTO_MIN_US + (n - linear) * RTO_MAX_US;
+}
+
+static bool is_orphan(const struct leg *l)
+{
+	return l->orphan || l->state == TS_LAST_ACK || l->state == TS_CLOSING;
+}
+
+/* Has the peer been silent for too long? */
+static bool given_up(const struct leg *l, mono_t now)
+{
+	int64_t age = mono_is_set(l->retrans_at) ?
+			      mono_sub(now, l->retrans_at) : 0;
+	uint32_t orphan = l->cfg->orphan_retries ? l->cfg->orphan_retries : 8;
+
+	if (l->state == TS_SYN_SENT)
+		return l->retries >= l->cfg->syn_retries;
+	if (l->state == TS_SYN_RECEIVED)
+		return l->retries >= l->cfg->synack_retries;
+	if (l->uto_ms && age >= (int64_t)l->uto_ms * USEC_PER_MSEC)
+		return true;
+	if (is_orphan(l) && l->retries >= orphan)
+		return true;
+	/* a peer that keeps a zero window but answers is alive */
+	if (!l->wnd && mono_sub(now, l->last_rcv) < RTO_MAX_US)
+		return false;
+	return age >= retries_us(l->cfg->retries2);
+}
+
+static void give_up(struct leg *l)
+{
+	leg_count(l, CNT_TcpExtTCPAbortOnTimeout);
+	if (leg_synchronized(l)) {
+		l->rst_pending = true;
+		l->rst_ack = true;
+	}
+	leg_closed(l, TE_TIMEOUT, LEG_EV_TIMEOUT);
+}
+
+static void rto_fire(struct leg *l, mono_t now)
+{
+	if (given_up(l, now)) {
+		give_up(l);
+		return;
+	}
+	leg_count(l, CNT_TcpExtTCPTimeouts);
+	if (!mono_is_set(l->retrans_at))
+		l->retrans_at = now;
+	if (l->retries < 255)
+		l->retries++;
+	if (l->backoff < 32)
+		l->backoff++;
+	if (l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED) {
+		l->syn_pending = true;
+		leg_count(l, CNT_TcpExtTCPSynRetrans);
+	} else {
+		recovery_on_rto(l, now);
+	}
+	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+}
+
+static void persist_fire(struct leg *l, mono_t now)
+{
+	if (!mono_is_set(l->retrans_at))
+		l->retrans_at = now;
+	if (given_up(l, now) &&
+	    mono_sub(now, l->last_rcv) >= (int64_t)rtt_rto(l)) {
+		give_up(l);
+		return;
+	}
+	leg_count(l, CNT_TcpExtTCPWinProbe);
+	l->probe_pending = true;
+	if (l->probes < 255)
+		l->probes++;
+	if (is_orphan(l) && l->retries < 255)
+		l->retries++;
+	if (l->backoff < 32)
+		l->backoff++;
+	timers_set_rtx(l, RTX_PERSIST, rtt_rto(l), now);
+}
+
+static void rtx_fire(struct leg *l, mono_t now)
+{
+	enum rtx_kind kind = l->rtx_kind;
+
+	timers_stop_rtx(l);
+	switch (kind) {
+	case RTX_TLP:
+		tlp_fire(l, now);
+		break;
+	case RTX_REO:
+		timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+		recovery_detect(l, now);
+		break;
+	case RTX_PERSIST:
+		persist_fire(l, now);
+		break;
+	case RTX_RTO:
+		rto_fire(l, now);
+		break;
+	case RTX_NONE:
+		break;
+	}
+}
+
+static void keep_fire(struct leg *l, mono_t now)
+{
+	l->t_keep = MONO_UNSET;
+	if (board_outstanding(l) || l->sndq.bytes) { /* others watch */
+		l->t_keep = mono_add(now, l->cfg->keepalive_time);
+		return;
+	}
+	if (l->keep_probes >= l->cfg->keepalive_probes ||
+	    (l->uto_ms && l->keep_probes &&
+	     mono_sub(now, l->last_rcv) >=
+		     (int64_t)l->uto_ms * USEC_PER_MSEC)) {
+		give_up(l);
+		return;
+	}
+	leg_count(l, CNT_TcpExtTCPKeepAlive);
+	l->keep_probes++;
+	l->probe_pending = true;
+	l->t_keep = mono_add(now, l->cfg->keepalive_intvl);
+}
+
+static void close_fire(struct leg *l, mono_t now)
+{
+	(void)now;
+	l->t_close = MONO_UNSET;
+	if (l->state == TS_TIME_WAIT) {
+		leg_closed(l, TE_TIMEOUT, LEG_EV_CLOSED);
+		return;
+	}
+	give_up(l);
+}
+
+void leg_timeout(struct leg *l, mono_t now)
+{
+	if (mono_due(l->t_ack, now)) {
+		l->t_ack = MONO_UNSET;
+		if (l->ack == ACK_DELAYED) {
+			leg_count(l, CNT_TcpExtDelayedACKs);
+			l->ack = ACK_NOW;
+		}
+	}
+	if (mono_due(l->t_pace, now))
+		l->t_pace = MONO_UNSET;
+	if (mono_due(l->t_rtx, now))
+		rtx_fire(l, now);
+	if (l->state != TS_CLOSED && mono_due(l->t_keep, now))
+		keep_fire(l, now);
+	if (l->state != TS_CLOSED && mono_due(l->t_close, now))
+		close_fire(l, now);
+	leg_arm(l, now);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The receive window: what the other leg still has room for.
+ *
+ * The sink may hold rcv_cap bytes, and sink_extra more that the other leg has
+ * in flight.  window_advertise() is the only place that moves the right edge,
+ * and it only moves it right (RFC 9293, 3.8.6; RFC 7323, 2.4).  rcv_cap starts
+ * at tcp_rmem's middle value and grows while a round trip drains more than
+ * half of it (dynamic right-sizing), up to tcp_rmem's last value - unless the
+ * worker's memory is short, when windows stop growing.
+ */
+#include "internal.h"
+
+static bool memory_short(const struct leg *l)
+{
+	return l->env->pool->held > l->env->pool->limit / 4 * 3;
+}
+
+uint32_t window_initial(const struct leg *l)
+{
+	return min_u32(l->cfg->rmem[1] / 2, 65535);
+}
+
+/* What could be advertised if the right edge moved freely, bytes. */
+static uint32_t window_free(const struct leg *l)
+{
+	uint32_t cap = l->rcv_cap + l->sink_extra;
+	uint32_t used = l->sink->bytes;
+
+	if (memory_short(l))
+		cap = l->cfg->rmem[0];
+	if (!l->sink_extra && l->state <= TS_SYN_RECEIVED)
+		cap = window_initial(l);
+	return cap > used ? cap - used : 0;
+}
+
+/* SWS avoidance, receiver side (RFC 9293, 3.8.6.2.2). */
+static uint32_t window_choose(struct leg *l)
+{
+	uint32_t cur = leg_rcv_wnd(l), want = window_free(l);
+	uint32_t step = min_u32(l->rcv_mss, l->rcv_cap / 2);
+
+	if (want < cur || want - cur < step)
+		want = cur;
+	if (l->behave && l->behave->window)
+		want = l->behave->window(l, want);
+	return want;
+}
+
+uint16_t window_advertise(struct leg *l, mono_t now)
+{
+	uint32_t shift = l->wscale_ok && l->state > TS_SYN_RECEIVED ?
+				 l->wscale_ours : 0;
+	uint32_t cur = leg_rcv_wnd(l), want = window_choose(l);
+	uint32_t field = min_u32(want >> shift, 65535);
+
+	(void)now;
+	if ((field << shift) < cur && want >= cur) /* keep the edge */
+		field = min_u32((cur + BIT(shift) - 1) >> shift, 65535);
+	if (!field && cur)
+		leg_count(l, CNT_TcpExtTCPToZeroWindowAdv);
+	else if (field && !cur && leg_synchronized(l))
+		leg_count(l, CNT_TcpExtTCPFromZeroWindowAdv);
+	l->rcv_adv = seq_max(l->rcv_adv,
+			     seq_add(l->rcv_nxt, field << shift));
+	return (uint16_t)field;
+}
+
+bool window_update_due(const struct leg *l)
+{
+	uint32_t cur = leg_rcv_wnd(l), want = window_free(l);
+
+	if (want < l->rcv_mss || want <= cur)
+		return false;
+	return want >= 2 * cur && want - cur >= min_u32(l->rcv_mss,
+							l->rcv_cap / 2);
+}
+
+/* Grow rcv_cap when a round trip's worth of draining asks for it. */
+void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
+		    mono_t now)
+{
+	uint32_t rtt = max_u32(l->srtt_us, USEC_PER_MSEC);
+	uint64_t need;
+
+	(void)s;
+	l->drs_bytes += bytes;
+	if (mono_sub(now, l->drs_start) < (int64_t)rtt)
+		return;
+	need = 2ULL * l->drs_bytes + 16ULL * l->rcv_mss;
+	if (need > l->rcv_cap && !memory_short(l) &&
+	    l->sink->bytes < l->rcv_cap + l->sink_extra)
+		l->rcv_cap = (uint32_t)(need > l->cfg->rmem[2] ?
+						l->cfg->rmem[2] : need);
+	l->drs_bytes = 0;
+	l->drs_start = now;
+}
