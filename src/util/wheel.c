@@ -15,8 +15,9 @@
  *  - the earliest thing to do is found in the occupation bitmaps of the levels
  *    from the bottom up, so that idle time of any length costs nothing.
  *
- * The top level is circular.  What is further away than it reaches is put as
- * far as it reaches, and inserted anew by its exact deadline from there.
+ * The top level is circular.  What is further away than it reaches stands in
+ * the slot of its digit all the same: the wheel comes by once in a round and
+ * inserts it anew, until it is near.
  *
  * A deadline at or before `tick` goes to the slot of `tick` itself, which
  * wheel_expire() looks at first.  wheel_expire() first collects everything that
@@ -29,10 +30,6 @@
 
 #define WHEEL_MASK ((uint64_t)WHEEL_SLOTS - 1)
 #define TICK_NEVER UINT64_MAX
-/* The furthest tick that cannot be mistaken for the present top level slot. */
-#define WHEEL_REACH                                     \
-	((UINT64_C(1) << (WHEEL_LEVELS * WHEEL_BITS)) - \
-	 (UINT64_C(1) << ((WHEEL_LEVELS - 1) * WHEEL_BITS)) - 1)
 
 static void list_init(struct wtimer *head)
 {
@@ -121,8 +118,6 @@ static void wheel_insert(struct wheel *w, struct wtimer *t)
 
 	if (tick < w->tick)
 		tick = w->tick;
-	if (tick - w->tick > WHEEL_REACH)
-		tick = w->tick + WHEEL_REACH;
 	diff = tick ^ w->tick;
 	if (diff)
 		level = (63 - (uint32_t)__builtin_clzll(diff)) / WHEEL_BITS;
