@@ -24,8 +24,6 @@
  * is due into a list of its own, in the order of ticks, and only then calls
  * back: what a callback arms is never fired by the same call, and cannot loop.
  */
-#include <assert.h>
-
 #include "util/wheel.h"
 
 #define WHEEL_MASK ((uint64_t)WHEEL_SLOTS - 1)
