@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The rules that a configuration asks for, and what remembers the host before.
+ * LINKS: control/rules_plan control/rules_state control/config control/keys
+ * LINKS: control/diag control/inidoc control/run engine/policy tcp/cfg
+ * LINKS: util/option
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "control/rules.h"
+#include "control/rules_state.h"
+#include "control/run.h"
+
+static char dir[] = "/tmp/test_rules.XXXXXX";
+static char path[64];
+static struct rules_plan plan;
+
+static void setup(void)
+{
+	strcpy(dir + strlen(dir) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/file", dir);
+}
+
+static void teardown(void)
+{
+	rules_plan_fini(&plan);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void plan_for(const char *text)
+{
+	struct config *cfg;
+	FILE *f = fopen(path, "w");
+
+	fputs(text, f);
+	fclose(f);
+	ck_assert_int_eq(config_load(path, &cfg, stderr), 0);
+	rules_plan_fini(&plan);
+	ck_assert_int_eq(rules_plan_init(&plan, cfg), 0);
+	config_free(cfg);
+}
+
+#define OURS(tun)                                  \
+	"-A PENSTOCK -i " tun " -j CT --notrack\n" \
+	"-A PENSTOCK -i " tun " -j RETURN\n"
+#define FROM " -m addrtype ! --dst-type LOCAL -j PENSTOCK_Q\n"
+
+START_TEST(service_v4_takes_both_directions)
+{
+	plan_for("[service a]\nlisten = 203.0.113.10:443\n");
+	ck_assert_ptr_null(plan.text[RULES_V6]);
+	ck_assert_str_eq(plan.tun, "penstock0");
+	ck_assert_str_eq(
+		plan.text[RULES_V4],
+		OURS("penstock0") "-A PENSTOCK -d 203.0.113.10/32 -p tcp -m "
+				  "tcp "
+				  "--dport 443 -j PENSTOCK_Q\n"
+				  "-A PENSTOCK -s 203.0.113.10/32 -p tcp -m "
+				  "tcp "
+				  "--sport 443" FROM "-A PENSTOCK -p icmp -m "
+						     "icmp --icmp-type 3 -j "
+				  "NFQUEUE --queue-num 0 --queue-bypass\n"
+				  "-A PENSTOCK -p icmp -m icmp --icmp-type 11 "
+				  "-j NFQUEUE --queue-num 0 --queue-bypass\n"
+				  "-A PENSTOCK_OUT -m mark --mark "
+				  "0x51000000/0xff000000 -j CT --notrack\n"
+				  "-A PENSTOCK_Q -j CT --notrack\n"
+				  "-A PENSTOCK_Q -j NFQUEUE --queue-num 0\n");
+}
+END_TEST
+
+START_TEST(service_v6_with_workers_balances_queues)
+{
+	plan_for("[service a]\nlisten = [2001:db8::10]:443\n"
+		 "[penstock]\nworkers = 4\nqueue = 8\ntun = t7\nmark = 0x9\n");
+	ck_assert_ptr_null(plan.text[RULES_V4]);
+	ck_assert_str_eq(
+		plan.text[RULES_V6],
+		OURS("t7") "-A PENSTOCK -d 2001:db8::10/128 -p tcp -m tcp "
+			   "--dport 443 -j PENSTOCK_Q\n"
+			   "-A PENSTOCK -s 2001:db8::10/128 -p tcp -m tcp "
+			   "--sport 443" FROM
+			   "-A PENSTOCK -p ipv6-icmp -m icmp6 --icmpv6-type 1 "
+			   "-j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
+			   "-A PENSTOCK -p ipv6-icmp -m icmp6 --icmpv6-type 2 "
+			   "-j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
+			   "-A PENSTOCK -p ipv6-icmp -m icmp6 --icmpv6-type 3 "
+			   "-j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
+			   "-A PENSTOCK_OUT -m mark --mark 0x9 -j CT "
+			   "--notrack\n"
+			   "-A PENSTOCK_Q -j CT --notrack\n"
+			   "-A PENSTOCK_Q -j NFQUEUE --queue-balance 8:11\n");
+}
+END_TEST
+
+START_TEST(prefixes_and_all_ports_leave_matches_out)
+{
+	plan_for("[service a]\nlisten = 203.0.113.0/24:*\n"
+		 "[service b]\nlisten = [::/0]:25\n");
+	ck_assert_ptr_nonnull(strstr(plan.text[RULES_V4],
+				     "-A PENSTOCK -d 203.0.113.0/24 -p tcp "
+				     "-j PENSTOCK_Q\n"
+				     "-A PENSTOCK -s 203.0.113.0/24 -p "
+				     "tcp" FROM));
+	ck_assert_ptr_nonnull(
+		strstr(plan.text[RULES_V6],
+		       "-A PENSTOCK -p tcp -m tcp --dport 25 -j "
+		       "PENSTOCK_Q\n"
+		       "-A PENSTOCK -p tcp -m tcp --sport 25" FROM));
+}
+END_TEST
+
+static int count(const char *text, const char *what)
+{
+	int n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+START_TEST(connect_elsewhere_takes_from_there_once)
+{
+	plan_for("[service a]\nlisten = 203.0.113.10:80\n"
+		 "listen = 203.0.113.11:80\nconnect = 10.0.0.1:8080\n"
+		 "[service b]\nlisten = 203.0.113.12:80\n"
+		 "connect = 10.0.0.1:8080\n");
+	ck_assert_int_eq(count(plan.text[RULES_V4], "--dport 80 "), 3);
+	ck_assert_int_eq(
+		count(plan.text[RULES_V4],
+		      "-s 10.0.0.1/32 -p tcp -m tcp --sport 8080" FROM),
+		1);
+	ck_assert_int_eq(count(plan.text[RULES_V4], "--sport"), 1);
+}
+END_TEST
+
+START_TEST(no_service_needs_no_rules)
+{
+	plan_for("");
+	ck_assert_ptr_null(plan.text[RULES_V4]);
+	ck_assert_ptr_null(plan.text[RULES_V6]);
+}
+END_TEST
+
+START_TEST(script_has_only_the_families_in_use)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	plan_for("[service a]\nlisten = [2001:db8::10]:443\n");
+	rules_print(&plan, "x.conf", f);
+	fclose(f);
+	ck_assert_int_eq(strncmp(text, "#!/bin/sh\n", 10), 0);
+	ck_assert_ptr_null(strstr(text, "ipv4"));
+	ck_assert_ptr_null(strstr(text, "\niptables"));
+	ck_assert_ptr_nonnull(strstr(text, "\nip6tables-restore --noflush"));
+	ck_assert_ptr_nonnull(strstr(text, plan.text[RULES_V6]));
+	ck_assert_ptr_nonnull(
+		strstr(text, ">/proc/sys/net/ipv6/conf/penstock0/forwarding"));
+	free(text);
+}
+END_TEST
+
+START_TEST(state_written_is_read_back)
+{
+	struct saved_sysctl v[] = {{"net/ipv4/ip_forward", "0"},
+				   {"net/ipv4/conf/a.b/rp_filter", "2"}};
+	struct rules_state a = {.tun = "t0",
+				.tun_before = TUN_DOWN,
+				.table_before = {false, true},
+				.sysctl = v,
+				.nsysctl = 2},
+			   b;
+
+	ck_assert_int_eq(rules_state_write(&a, path), 0);
+	ck_assert_int_eq(rules_state_read(&b, path), 0);
+	ck_assert(b.found);
+	ck_assert_str_eq(b.tun, "t0");
+	ck_assert_int_eq(b.tun_before, TUN_DOWN);
+	ck_assert(!b.table_before[RULES_V4]);
+	ck_assert(b.table_before[RULES_V6]);
+	ck_assert_uint_eq(b.nsysctl, 2);
+	ck_assert_str_eq(b.sysctl[1].path, v[1].path);
+	ck_assert_str_eq(b.sysctl[1].value, "2");
+	rules_state_fini(&b);
+}
+END_TEST
+
+START_TEST(state_missing_is_not_found)
+{
+	struct rules_state s;
+
+	ck_assert_int_eq(rules_state_read(&s, path), 0);
+	ck_assert(!s.found);
+	rules_state_fini(&s);
+}
+END_TEST
+
+/* What is in the file is written to /proc/sys by root. */
+START_TEST(state_malformed_is_refused)
+{
+	static const char *const bad[] = {
+		"",
+		"something else\n",
+		"penstock-rules 1\nfoo\n",
+		"penstock-rules 1\ntun t0 sideways\n",
+		"penstock-rules 1\ntable 2 present\n",
+		"penstock-rules 1\nsysctl kernel/core_pattern |x\n",
+		"penstock-rules 1\nsysctl net/../kernel/core_pattern |x\n",
+	};
+	struct rules_state s;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		FILE *f = fopen(path, "w");
+
+		fputs(bad[i], f);
+		fclose(f);
+		ck_assert_msg(rules_state_read(&s, path) == -EINVAL, "%s",
+			      bad[i]);
+		ck_assert(!s.found);
+		rules_state_fini(&s);
+	}
+}
+END_TEST
+
+START_TEST(command_takes_input_gives_output_and_status)
+{
+	const char *cat[] = {"cat", NULL};
+	const char *fail[] = {"sh", "-c", "echo out; exit 3", NULL};
+	const char *none[] = {"/nonexistent/program", NULL};
+	size_t n = 300000;
+	char *big = malloc(n + 1), *out;
+
+	memset(big, 'x', n);
+	big[n] = '\0';
+	ck_assert_int_eq(run_cmd(cat, big, &out, false), 0);
+	ck_assert_str_eq(out, big);
+	free(out);
+	free(big);
+	ck_assert_int_eq(run_cmd(fail, NULL, &out, true), 3);
+	ck_assert_str_eq(out, "out\n");
+	free(out);
+	ck_assert_int_eq(run_cmd(none, NULL, NULL, true), -ENOENT);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("rules");
+	TCase *t = tcase_create("rules");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, service_v4_takes_both_directions);
+	tcase_add_test(t, service_v6_with_workers_balances_queues);
+	tcase_add_test(t, prefixes_and_all_ports_leave_matches_out);
+	tcase_add_test(t, connect_elsewhere_takes_from_there_once);
+	tcase_add_test(t, no_service_needs_no_rules);
+	tcase_add_test(t, script_has_only_the_families_in_use);
+	tcase_add_test(t, state_written_is_read_back);
+	tcase_add_test(t, state_missing_is_not_found);
+	tcase_add_test(t, state_malformed_is_refused);
+	tcase_add_test(t, command_takes_input_gives_output_and_status);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
