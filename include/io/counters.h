@@ -17,6 +17,7 @@
 	X(rx_malformed, "netlink messages that were no packet")               \
 	X(rx_enobufs, "receive buffer overruns that the socket reported")     \
 	X(rx_no_buffer, "batches shortened because buffers ran out")          \
+	X(rx_over_limit, "packets dropped: buffer memory is at its limit")    \
 	X(queue_dropped, "packets the kernel dropped: queue full")            \
 	X(queue_user_dropped, "packets the kernel dropped: socket full")      \
 	X(verdict_drop, "packets consumed")                                   \

@@ -13,6 +13,15 @@
 bool priv_has_net_admin(void);
 
 /**
+ * priv_drop() - Keep CAP_NET_ADMIN, which each verdict needs, and nothing else
+ *
+ * For the calling thread and those it starts later: call it before.  Also sets
+ * no_new_privs.  Where the process has no capability at all nothing is done.
+ * Return: 0 or -errno, with a line logged
+ */
+int priv_drop(void);
+
+/**
  * priv_explain_queue() - Log why a queue could not be bound
  * @queue: queue number
  * @err:   -errno as the kernel gave it

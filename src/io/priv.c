@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <sys/prctl.h>
 
 #include <cap-ng.h>
 
@@ -12,6 +13,22 @@ bool priv_has_net_admin(void)
 	if (capng_get_caps_process())
 		return true; /* unknown: let the kernel judge */
 	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+}
+
+int priv_drop(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		log_warn("no_new_privs: %s", strerror(errno));
+	if (!priv_has_net_admin())
+		return 0;
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+		     CAP_NET_ADMIN);
+	if (capng_apply(CAPNG_SELECT_CAPS)) {
+		log_err("cannot drop capabilities");
+		return -EPERM;
+	}
+	return 0;
 }
 
 int priv_explain_queue(uint16_t queue, int err)

@@ -142,12 +142,33 @@ static void answer(struct worker *w, const struct nfq_packet *p)
 	nfq_verdict_reply(&w->nfq, &w->verdicts, p->id, &w->reply);
 }
 
+/*
+ * May the engine see this packet?  Past the pool's limit not when it could keep
+ * the buffer: a payload below BUF_COPY_MAX is copied, which the pool refuses,
+ * but a greater one is kept by reference.  Kept buffers must not eat the
+ * reserve, or the acknowledgments that free them could not be received.  What
+ * is dropped here comes again, at last as single segments.
+ */
+static bool admit(struct worker *w, const struct packet *pkt)
+{
+	const struct buf_pool *pool = w->cfg.pool;
+
+	if (likely(pool->held <= pool->limit || pkt->len < BUF_COPY_MAX))
+		return true;
+	w->c.rx_over_limit++;
+	return false;
+}
+
 static void handle_packet(struct worker *w, const struct nfq_packet *p,
 			  mono_t now)
 {
 	w->c.rx_packets++;
 	w->c.rx_bytes += p->pkt.len;
 	w->c.rx_truncated += p->pkt.len != p->pkt.full_len;
+	if (!admit(w, &p->pkt)) {
+		nfq_verdict_drop(&w->nfq, &w->verdicts, p->id);
+		return;
+	}
 	switch (w->cfg.ops->input(w->cfg.engine, &p->pkt, now, &w->reply)) {
 	case IO_PASS:
 		w->c.verdict_accept++;

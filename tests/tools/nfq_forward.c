@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* LINKS: io/nfq io/nfq_open io/nfq_verdict io/tun io/priv io/worker io/counters util/buf util/slab util/log wire/csum */
 /*
  * nfq_forward - packet I/O without an engine behind it
  *
