@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# End-to-end tests and the demonstration: as root, in network namespaces of
+# their own.  FAMILY=4|6 and GROUP="transfer close" select.
+
+E2E_GROUPS = $(GROUP)
+
+$(BUILD)/tools/peer: tests/e2e/peer.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call Q,TEST)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -o $@ $<
+
+.PHONY: e2e
+e2e: all $(BUILD)/tools/peer ## end to end: real kernels, penstockd between
+	@BUILD='$(BUILD)' tests/e2e/run.sh $(if $(FAMILY),-f $(FAMILY)) $(E2E_GROUPS)
+
+demo: all $(BUILD)/tools/peer $(BUILD)/tools/synflood ## see it work, in namespaces
+	@BUILD='$(BUILD)' tests/demo.sh

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# mtu.sh - a narrow link on one side, known to its ends or only to the gateway
+
+mtu_transfer() {
+	local side=$1 dir=$2
+	link_mtu "$side" 1280
+	"transfer_$dir" http 10485760
+}
+
+mtu_path() {
+	route_mtu 1280
+	"transfer_$1" http 10485760
+}
+
+mtu_cases() {
+	local side dir
+	for side in client server; do
+		for dir in download upload; do
+			run_case "mtu_small_${side}_side_${dir}_is_intact" 30 \
+				mtu_transfer "$side" "$dir"
+		done
+	done
+	run_case mtu_path_narrower_than_link_download_is_intact 30 \
+		mtu_path download
+}

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# run.sh - the end-to-end tests: real kernels, penstockd on the gateway
+#
+#   tests/e2e/run.sh [-f 4|6] [group...]
+#
+# Environment: BUILD (build), PENSTOCK=off (plain forwarding instead, which
+# validates the cases), E2E_HEAVY=1 (also the slowest cases), E2E_SMOKE=1 (no
+# heavy case, for builds with sanitizers), PENSTOCKD, PENSTOCKCTL, TOOLS.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/e2e/lib.sh
+. tests/e2e/lib.sh
+
+GROUPS_ALL="idle transfer close failure loss mtu apps modes"
+FAMILIES="4 6"
+
+usage() {
+	sed -n '5s/^# *//p' "$0"
+	echo "groups: $GROUPS_ALL"
+	exit 2
+}
+
+while getopts f:h opt; do
+	case $opt in
+	f) FAMILIES=$OPTARG ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+SELECTED=${*:-$GROUPS_ALL}
+
+for g in $GROUPS_ALL; do
+	# shellcheck disable=SC1090 # one of ours
+	. "tests/e2e/$g.sh"
+done
+for g in $SELECTED; do
+	declare -F "${g}_cases" >/dev/null || usage
+done
+
+lib_init
+topo_make "e2e$$"
+start_nginx
+start_peer_server
+conf_write "$TMP/penstock.conf" "handshake = server_first"
+start_penstockd "$TMP/penstock.conf" || die "no gateway to test"
+
+for f in $FAMILIES; do
+	family_use "$f"
+	for g in $SELECTED; do
+		[ "$g" = modes ] || "${g}_cases"
+	done
+	idle_end
+done
+# These restart the daemon, so no idle connection may be open.
+for f in $FAMILIES; do
+	family_use "$f"
+	[[ " $SELECTED " == *" modes "* ]] && modes_cases
+done
+cases_summary
