@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must be true of every connection when all is over.
+ */
+#include "sim/world.h"
+
+static bool finished(const struct peer *p)
+{
+	return p->eof && p->fin_acked && !p->reset && !p->timedout;
+}
+
+static bool has_all(const struct peer *p)
+{
+	return p->rcv_nxt == p->cfg.rx_total + 2;
+}
+
+static void judge_refused(struct world *w, const struct conn *c)
+{
+	const struct peer *p = c->client;
+
+	if (w->plan->server_first && p->established)
+		world_fail(w, "conn %d: handshake though the server refuses",
+			   c->id);
+	if (!p->reset && !(p->established && w->plan->on_no_server))
+		world_fail(w, "conn %d: refusal did not reach the client",
+			   c->id);
+}
+
+static void judge_silent(struct world *w, const struct conn *c)
+{
+	const struct peer *p = c->client;
+	bool drop = w->plan->on_no_server || w->plan->server_first;
+
+	if (w->plan->server_first && p->established)
+		world_fail(w, "conn %d: handshake though the server is dead",
+			   c->id);
+	if (!drop && !w->direct && !p->reset)
+		world_fail(w, "conn %d: client not told of a dead server",
+			   c->id);
+}
+
+/*
+ * Everything came and everything went; only the end of our FIN's handshake
+ * was lost, and the other side's TIME_WAIT was cut short by configuration.
+ */
+static bool ended_late(const struct world *w, const struct conn *c,
+		       const struct peer *p)
+{
+	bool brief = w->plan->timewait_s < 60 ||
+		     c->plan->client.timewait_s < 60 ||
+		     c->plan->server_side.timewait_s < 60;
+
+	return brief && has_all(p) && p->arr_contig == p->cfg.tx_total;
+}
+
+static void judge_clean(struct world *w, const struct conn *c)
+{
+	const struct peer *p = c->client, *q = c->served;
+
+	if (!p->established || !q)
+		world_fail(w, "conn %d: not established (client %d server %d)",
+			   c->id, p->established, q != NULL);
+	else if ((p->reset && !ended_late(w, c, p)) ||
+		 (q->reset && !ended_late(w, c, q)))
+		world_fail(w, "conn %d: RST from nowhere (client %d server %d)",
+			   c->id, p->reset, q->reset);
+	else if ((p->timedout && !ended_late(w, c, p)) ||
+		 (q->timedout && !ended_late(w, c, q)))
+		world_fail(w, "conn %d: timed out (client %d server %d)", c->id,
+			   p->timedout, q->timedout);
+	else if (!has_all(p) || !has_all(q))
+		world_fail(w, "conn %d: %lu of %lu down, %lu of %lu up", c->id,
+			   (unsigned long)p->rcv_nxt,
+			   (unsigned long)p->cfg.rx_total + 2,
+			   (unsigned long)q->rcv_nxt,
+			   (unsigned long)q->cfg.rx_total + 2);
+}
+
+/* One side vanished or reset: the other must not see a clean end before it. */
+static void judge_broken(struct world *w, const struct conn *c,
+			 const struct peer *gone, const struct peer *left)
+{
+	if (!gone->aborted || !gone->established || left->dead)
+		return;
+	if (left->established && !left->aborted && !finished(left) &&
+	    !left->eof && !left->reset)
+		world_fail(w, "conn %d: RST of the %s did not arrive", c->id,
+			   gone->cfg.name);
+}
+
+static bool is_troubled(const struct conn *c)
+{
+	const struct side_plan *a = &c->plan->client;
+	const struct side_plan *b = &c->plan->server_side;
+
+	return a->abort_ms || a->abort_rx || a->die_ms || b->abort_ms ||
+	       b->abort_rx || b->die_ms;
+}
+
+/* The connection before on the same addresses ended without a handshake. */
+static bool is_haunted(const struct world *w, const struct conn *c)
+{
+	for (int i = 0; i < w->plan->nconn; i++) {
+		const struct conn *o = &w->conn[i];
+
+		if (o != c && o->plan->host == c->plan->host &&
+		    o->plan->port == c->plan->port)
+			return true;
+	}
+	return false;
+}
+
+void judge_outcomes(struct world *w)
+{
+	bool tight = plan_is_tight(w->plan) && !w->direct;
+
+	for (int i = 0; i < w->plan->nconn && !w->failed; i++) {
+		struct conn *c = &w->conn[i];
+
+		if (tight || is_haunted(w, c))
+			continue;
+		if (is_troubled(c)) {
+			if (!c->served)
+				continue;
+			judge_broken(w, c, c->client, c->served);
+			judge_broken(w, c, c->served, c->client);
+		} else if (c->plan->server == SERVER_REFUSE) {
+			judge_refused(w, c);
+		} else if (c->plan->server == SERVER_SILENT) {
+			judge_silent(w, c);
+		} else {
+			judge_clean(w, c);
+		}
+	}
+}

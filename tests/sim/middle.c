@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stands between the links: the engine as the shell would drive it, or a
+ * wire.  Packets that the engine emits are cut like segmentation offload cuts
+ * them, and every piece is shown to the tap.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/world.h"
+
+static struct policy *make_policy(const struct plan *p, const struct world *w)
+{
+	struct policy *pol = policy_new(1);
+	struct service *s = &pol->service[0];
+	struct tcp_cfg *t = &s->tcp;
+
+	opt_defaults(service_options, s);
+	opt_defaults(tcp_options, t);
+	snprintf(s->name, sizeof(s->name), "sim");
+	s->listen.n = 1;
+	s->listen.ep[0].prefix = 128;
+	s->listen.ep[0].port = w->listen.port;
+	s->connect.prefix = 128;
+	if (p->family == 4) {
+		s->listen.ep[0].addr = ipaddr_v4(w->listen.ip);
+		s->connect.addr = ipaddr_v4(w->server.ip);
+	} else {
+		s->listen.ep[0].addr = ipaddr_v6(w->listen.ip);
+		s->connect.addr = ipaddr_v6(w->server.ip);
+	}
+	s->connect.port = p->alt_connect ? w->server.port : 0;
+	s->handshake = p->server_first ? HANDSHAKE_SERVER_FIRST
+				       : HANDSHAKE_CLIENT_FIRST;
+	s->unknown = (uint8_t)p->unknown;
+	s->on_no_server = (uint8_t)p->on_no_server;
+	s->close = (uint8_t)p->close_rst;
+	s->syncookies = (uint32_t)p->syncookies;
+	s->max_syn_backlog = (uint32_t)p->backlog;
+	t->synack_retries = (uint32_t)p->synack_retries;
+	t->syn_retries = (uint32_t)p->syn_retries;
+	t->retries2 = (uint32_t)p->retries2;
+	t->orphan_retries = (uint32_t)p->orphan_retries;
+	t->timestamps = (uint32_t)p->ts;
+	t->window_scaling = (uint32_t)p->ws;
+	t->sack = (uint32_t)p->sack;
+	t->dsack = (uint32_t)p->dsack;
+	t->ecn = (uint32_t)p->ecn;
+	t->slow_start_after_idle = (uint32_t)p->ss_after_idle;
+	t->rfc1337 = (uint32_t)p->rfc1337;
+	t->rmem[2] = (uint32_t)p->rmem_kb * 1024;
+	t->wmem[2] = (uint32_t)p->wmem_kb * 1024;
+	t->rmem[1] = min_u32(t->rmem[1], t->rmem[2]);
+	t->wmem[1] = min_u32(t->wmem[1], t->wmem[2]);
+	t->cc[0] = (uint8_t)p->cc_client;
+	t->cc[1] = (uint8_t)p->cc_server;
+	t->keepalive_time = p->keepalive_s * 1000000;
+	t->fin_timeout = p->fin_timeout_s * 1000000;
+	t->timewait_len = p->timewait_s * 1000000;
+	t->invalid_ratelimit = p->ratelimit_ms * 1000;
+	return pol;
+}
+
+int middle_init(struct world *w)
+{
+	struct engine_cfg cfg = {.pool = &w->pool};
+	struct plan *p = w->plan;
+
+	if (w->direct)
+		return 0;
+	if (buf_pool_init(&w->pool, (uint64_t)p->pool_kb * 1024, 4))
+		return -1;
+	cfg.policy = make_policy(p, w);
+	cfg.max_flows = (uint32_t)p->max_flows;
+	cfg.max_tw = (uint32_t)p->max_tw;
+	cfg.seed = p->seed;
+	for (uint32_t i = 0; i < sizeof(cfg.secret); i++)
+		cfg.secret[i] = (uint8_t)(p->seed >> (i & 7) * 8);
+	cfg.wall_offset_us = 1700000000ll * 1000000;
+	w->engine = engine_new(&cfg, (mono_t){w->now});
+	policy_put(cfg.policy);
+	w->pool_base = w->pool.held;
+	return w->engine ? 0 : -1;
+}
+
+void middle_fini(struct world *w)
+{
+	if (w->engine)
+		engine_free(w->engine);
+	w->engine = NULL;
+	if (w->direct)
+		return;
+	if (!w->failed && w->pool.held)
+		world_fail(w, "%lu bytes of buffers outlive the engine",
+			   (unsigned long)w->pool.held);
+	buf_pool_fini(&w->pool);
+}
+
+static bool to_server(const struct world *w, const struct sseg *s)
+{
+	return !memcmp(s->dst.ip, w->server.ip, 16) ||
+	       !memcmp(s->dst.ip, w->listen.ip, 16);
+}
+
+static void send_on(struct world *w, int link, struct spkt *pkt)
+{
+	switch (net_send(&w->net, link, pkt, w->now)) {
+	case NET_LOST:
+		world_trace(w, "  lost", NULL);
+		break;
+	case NET_CORRUPTED:
+		world_trace(w, "  corrupted", NULL);
+		break;
+	case NET_DUPLICATED:
+		world_trace(w, "  duplicated", NULL);
+		break;
+	case NET_SENT:
+		break;
+	}
+}
+
+static void tap_and_send(struct world *w, struct spkt *pkt, bool judge,
+			 bool forward)
+{
+	struct peer *rx, *tx;
+	struct sseg s;
+	const char *why;
+	int rc = spkt_parse(pkt, &s, &why);
+
+	if (rc) {
+		if (rc < 0)
+			world_fail(w, "engine sends a bad packet: %s", why);
+		free(pkt);
+		return;
+	}
+	rx = hosts_find(w, &s, &tx);
+	if (judge)
+		world_trace(w, "E snd", pkt);
+	if (rx && judge)
+		tap_check(rx, tx, &s, false);
+	spkt_finish_csum(pkt);
+	if (forward)
+		send_on(w, to_server(w, &s) ? L_ES : L_EC, pkt);
+	else
+		free(pkt);
+}
+
+static struct spkt *flatten(struct world *w, const struct tx *tx)
+{
+	struct spkt *pkt = spkt_new(tx->hdr_len + tx->payload);
+	uint32_t k = tx->hdr_len;
+
+	memcpy(pkt->data, tx->hdr, tx->hdr_len);
+	for (int i = 0; i < tx->niov; i++) {
+		if (k + tx->iov[i].iov_len > pkt->len)
+			break;
+		memcpy(pkt->data + k, tx->iov[i].iov_base, tx->iov[i].iov_len);
+		k += (uint32_t)tx->iov[i].iov_len;
+	}
+	if (k != pkt->len || tx->niov > TX_IOV_MAX)
+		world_fail(w, "tx: %u bytes of %u in %u slices", k, pkt->len,
+			   tx->niov);
+	pkt->csum = tx->csum_done ? SCSUM_FULL : SCSUM_PARTIAL;
+	return pkt;
+}
+
+/* One piece of @big, as a network card cuts it. */
+static struct spkt *cut(const struct spkt *big, const struct tx *tx,
+			uint32_t off, uint32_t n)
+{
+	struct sseg s;
+	const char *why;
+	bool first = off == 0, last = off + n == tx->payload;
+	struct spkt *pkt;
+	uint32_t hl = tx->hdr_len;
+
+	if (spkt_parse(big, &s, &why))
+		return NULL;
+	pkt = spkt_new(hl + n);
+	memcpy(pkt->data, big->data, hl);
+	memcpy(pkt->data + hl, big->data + hl + off, n);
+	spkt_recut(pkt, tx->l4_off, s.seq + off, first, last);
+	return pkt;
+}
+
+static void emit(struct world *w, const struct tx *tx)
+{
+	struct spkt *big = flatten(w, tx), *pkt;
+	uint32_t n, seg = tx->gso_size;
+	bool gso = seg && tx->payload > seg;
+
+	w->engine_pkts++;
+	if (tx->family != w->plan->family)
+		world_fail(w, "tx: family %u", tx->family);
+	if (tx->payload > TX_PAYLOAD_MAX)
+		world_fail(w, "tx: payload of %u", tx->payload);
+	if (!gso) {
+		tap_and_send(w, big, true, true);
+		return;
+	}
+	for (uint32_t off = 0; off < tx->payload && !w->failed; off += n) {
+		n = min_u32(seg, tx->payload - off);
+		pkt = cut(big, tx, off, n);
+		if (!pkt) {
+			world_fail(w, "engine sends a bad GSO packet");
+			break;
+		}
+		tap_and_send(w, pkt, true, !w->plan->whole_gso);
+	}
+	if (w->plan->whole_gso && !w->failed)
+		tap_and_send(w, big, false, true);
+	else
+		free(big);
+}
+
+void middle_pull(struct world *w)
+{
+	struct tx tx[64];
+	int max = (int)w->plan->pull_max, n, rounds = 0;
+
+	w->pull_at = 0;
+	if (w->direct)
+		return;
+	do {
+		n = engine_pull(w->engine, tx, max, (mono_t){w->now});
+		if (n < 0 || n > max) {
+			world_fail(w, "engine_pull() returns %d", n);
+			return;
+		}
+		for (int i = 0; i < n && !w->failed; i++)
+			emit(w, &tx[i]);
+		if (++rounds > 20000)
+			world_fail(w, "engine_pull() never ends");
+	} while (n == max && !w->failed);
+}
+
+static void wire_forward(struct world *w, struct spkt *pkt)
+{
+	struct sseg s;
+	const char *why;
+
+	if (spkt_parse(pkt, &s, &why)) {
+		free(pkt);
+		return;
+	}
+	world_trace(w, "E fwd", pkt);
+	send_on(w, to_server(w, &s) ? L_ES : L_EC, pkt);
+}
+
+/* What the shell knows of a checksum; a damaged packet is never vouched for. */
+static enum packet_csum choose_csum(struct world *w, struct spkt *pkt)
+{
+	struct sseg s;
+	const char *why;
+
+	if (pkt->corrupt || !w->plan->csum_mix)
+		return PACKET_CSUM_VERIFY;
+	switch (prng_below(&w->rng, 3)) {
+	case 0:
+		return PACKET_CSUM_VERIFY;
+	case 1:
+		return PACKET_CSUM_GOOD;
+	}
+	if (spkt_parse(pkt, &s, &why) == 0)
+		spkt_spoil_csum(pkt);
+	return PACKET_CSUM_PARTIAL;
+}
+
+static void give_engine(struct world *w, struct spkt *pkt, bool truncate)
+{
+	struct buf *b = buf_alloc_reserve(&w->pool);
+	struct packet in = {.buf = b};
+	struct tx reply;
+	struct spkt *pass = NULL;
+	enum verdict v;
+
+	if (!b) {
+		world_fail(w, "no receive buffer: the reserve leaks");
+		free(pkt);
+		return;
+	}
+	pass = spkt_dup(pkt);
+	in.csum = choose_csum(w, pkt);
+	memcpy(b->data, pkt->data, pkt->len);
+	in.data = b->data;
+	in.len = in.full_len = pkt->len;
+	if (truncate)
+		in.len = 1 + prng_below(&w->rng, pkt->len - 1);
+	memset(&reply, 0, sizeof(reply));
+	v = engine_input(w->engine, &in, (mono_t){w->now}, &reply);
+	buf_put(b);
+	if (v == VERDICT_REPLY) {
+		if (reply.payload)
+			world_fail(w, "a stateless reply has payload");
+		emit(w, &reply);
+	}
+	if (v == VERDICT_PASS && !truncate)
+		wire_forward(w, pass);
+	else
+		free(pass);
+	free(pkt);
+}
+
+void middle_input(struct world *w, int link, struct spkt *pkt)
+{
+	struct sseg s;
+	const char *why;
+	bool truncate = !w->direct && w->plan->trunc_pm &&
+			w->now < w->net.heal_at &&
+			prng_below(&w->rng, 1000) < w->plan->trunc_pm;
+
+	(void)link;
+	if (!pkt->corrupt && !truncate && pkt->origin &&
+	    spkt_parse(pkt, &s, &why) == 0)
+		peer_mark_arrived(pkt->origin, &s);
+	if (w->direct) {
+		wire_forward(w, pkt);
+		return;
+	}
+	world_trace(w, truncate ? "E cut" : "E rcv", pkt);
+	give_engine(w, pkt, truncate);
+	if (!w->pull_at)
+		w->pull_at = w->now + w->plan->batch_us;
+}
+
+int64_t middle_deadline(const struct world *w)
+{
+	int64_t t = INT64_MAX;
+
+	if (w->direct)
+		return t;
+	t = engine_deadline(w->engine).us;
+	if (t != INT64_MAX)
+		t += w->plan->late_us;
+	if (w->pull_at && w->pull_at < t)
+		t = w->pull_at;
+	return t;
+}
+
+void middle_expire(struct world *w)
+{
+	if (w->direct)
+		return;
+	if (engine_deadline(w->engine).us <= w->now) {
+		engine_expire(w->engine, (mono_t){w->now});
+		w->pull_at = w->now;
+	}
+	if (w->plan->reset_all_ms && !w->reset_done &&
+	    w->now >= w->epoch + w->plan->reset_all_ms * 1000) {
+		w->reset_done = true;
+		engine_reset_all(w->engine, (mono_t){w->now});
+		w->pull_at = w->now;
+	}
+	if (w->pull_at && w->pull_at <= w->now)
+		middle_pull(w);
+}
+
+void middle_check(struct world *w)
+{
+	struct engine_gauges g;
+	char err[200];
+
+	if (w->direct || w->failed)
+		return;
+	err[0] = 0;
+	if (engine_check(w->engine, (mono_t){w->now}, err, sizeof(err))) {
+		world_fail(w, "engine_check: %s", err);
+		return;
+	}
+	engine_gauges(w->engine, &g);
+	if (g.flows > g.flows_max || g.time_wait > g.time_wait_max)
+		world_fail(w, "gauges: %u flows, %u TIME_WAIT", g.flows,
+			   g.time_wait);
+	if (w->pool.held > w->pool.limit)
+		world_fail(w, "pool holds %lu of %lu",
+			   (unsigned long)w->pool.held,
+			   (unsigned long)w->pool.limit);
+}
+
+bool middle_idle(const struct world *w)
+{
+	return w->direct || engine_deadline(w->engine).us == INT64_MAX;
+}
+
+void middle_check_end(struct world *w)
+{
+	struct engine_gauges g;
+
+	if (w->direct || w->failed)
+		return;
+	engine_gauges(w->engine, &g);
+	if (g.flows || g.half_open || g.time_wait)
+		world_fail(w, "left over: %u flows, %u half open, %u TIME_WAIT",
+			   g.flows, g.half_open, g.time_wait);
+	else if (w->pool.held != w->pool_base)
+		world_fail(w, "left over: %lu bytes of buffers",
+			   (unsigned long)(w->pool.held - w->pool_base));
+}

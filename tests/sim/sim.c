@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The simulator: two hosts and a bad network around the real engine, on
+ * virtual time, from one seed.
+ *
+ *   sim [--direct] [--seeds N] [--seed S]    run N seeds from S on
+ *   sim [--direct] --seed S --trace [n=v..]  one run, a line for every packet
+ *   sim [--direct] --seed S --shrink [n=v..] look for a simpler failing plan
+ *   sim --regress FILE                       run the plans of a file
+ * With --plain settings start from the simplest plan, not from the seed's.
+ *
+ * Runs happen in a child process, so that a failed assertion or an endless loop
+ * in the engine is one more way to fail and does not end the search.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim/world.h"
+#include "util/log.h"
+
+#define HANG_SECONDS 20
+#define FAILURES_MAX 20
+
+struct options {
+	bool direct, trace, shrink, plain;
+	uint64_t seed, seeds;
+	const char *regress;
+	char **set;
+	int nset;
+};
+
+/* Shared with the child: how far it is. */
+struct progress {
+	uint64_t seed, passed;
+	char failure[400];
+};
+
+static struct progress *shared;
+
+static void quiet(enum log_level lvl, const char *line)
+{
+	(void)lvl;
+	(void)line;
+}
+
+static void say(enum log_level lvl, const char *line)
+{
+	printf("             log %s: %s\n", log_level_name[lvl], line);
+}
+
+/* Wait for the child; a way to die becomes a failure. True: it succeeded. */
+static bool reap(pid_t pid)
+{
+	int st;
+
+	while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(st)) {
+		snprintf(shared->failure, sizeof(shared->failure), "%s",
+			 WTERMSIG(st) == SIGALRM ? "hang"
+						 : strsignal(WTERMSIG(st)));
+		return false;
+	}
+	if (WEXITSTATUS(st) > 1)
+		snprintf(shared->failure, sizeof(shared->failure),
+			 "exit status %d", WEXITSTATUS(st));
+	return WEXITSTATUS(st) == 0;
+}
+
+static pid_t fork_flushed(void)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		perror("fork");
+		exit(2);
+	}
+	return pid;
+}
+
+/* One plan in a child of its own. */
+static bool run_apart(struct plan *p, bool direct, FILE *trace, bool hush)
+{
+	pid_t pid;
+
+	shared->failure[0] = 0;
+	pid = fork_flushed();
+	if (pid == 0) {
+		alarm(trace ? 0 : HANG_SECONDS);
+		if (hush && !freopen("/dev/null", "w", stderr))
+			_exit(3);
+		log_set_sink(trace ? say : quiet);
+		if (trace)
+			log_set_level(LOG_DEBUG);
+		int rc = world_run(p, direct, trace, shared->failure,
+				   sizeof(shared->failure));
+
+		fflush(NULL);
+		_exit(rc ? 1 : 0);
+	}
+	return reap(pid);
+}
+
+static void child_loop(const struct options *o, uint64_t first, uint64_t last)
+{
+	struct plan p;
+
+	log_set_sink(quiet);
+	for (uint64_t s = first; s < last; s++) {
+		shared->seed = s;
+		plan_from_seed(&p, s);
+		alarm(HANG_SECONDS);
+		if (world_run(&p, o->direct, NULL, shared->failure,
+			      sizeof(shared->failure)))
+			_exit(1);
+		shared->passed++;
+	}
+	_exit(0);
+}
+
+static int run_seeds(const struct options *o)
+{
+	uint64_t next = o->seed, end = o->seed + o->seeds;
+	uint32_t failures = 0;
+	time_t t0 = time(NULL);
+	pid_t pid;
+
+	while (next < end && failures < FAILURES_MAX) {
+		uint64_t stop = next + 1000 < end ? next + 1000 : end;
+
+		pid = fork_flushed();
+		if (pid == 0)
+			child_loop(o, next, stop);
+		if (reap(pid)) {
+			next = stop;
+			if ((next - o->seed) % 5000 == 0)
+				printf("sim: %lu seeds, %u failed, %ld s\n",
+				       (unsigned long)(next - o->seed),
+				       failures, (long)(time(NULL) - t0));
+			continue;
+		}
+		printf("sim: seed %lu FAILED: %s\n",
+		       (unsigned long)shared->seed, shared->failure);
+		failures++;
+		next = shared->seed + 1;
+	}
+	printf("sim: %lu seeds from %lu, %lu passed, %u failed, %ld s\n",
+	       (unsigned long)(next - o->seed), (unsigned long)o->seed,
+	       (unsigned long)shared->passed, failures,
+	       (long)(time(NULL) - t0));
+	return failures ? 1 : 0;
+}
+
+/* Failures are alike when their words are; the numbers may change. */
+static bool same_kind(const char *a, const char *b)
+{
+	while (*a && *b) {
+		if ((*a >= '0' && *a <= '9') || *a == '-') {
+			a++;
+			continue;
+		}
+		if ((*b >= '0' && *b <= '9') || *b == '-') {
+			b++;
+			continue;
+		}
+		if (*a++ != *b++)
+			return false;
+	}
+	return true;
+}
+
+static bool still_fails(struct plan *p, const struct options *o,
+			const char *want)
+{
+	return !run_apart(p, o->direct, NULL, true) &&
+	       same_kind(shared->failure, want);
+}
+
+/* Drop connection @k: the ones after it move down. */
+static bool drop_conn(struct plan *p, int64_t k, const struct options *o,
+		      const char *want)
+{
+	struct plan q = *p;
+
+	if (p->nconn < 2)
+		return false;
+	q.nconn--;
+	for (int64_t i = k; i < q.nconn; i++)
+		q.conn[i] = q.conn[i + 1];
+	if (!still_fails(&q, o, want))
+		return false;
+	*p = q;
+	return true;
+}
+
+/* Move one field towards its simplest value. */
+static bool shrink_field(struct plan *p, uint32_t i, const struct options *o,
+			 const char *want)
+{
+	struct plan q = *p;
+	char name[40];
+	int64_t simple, *v = plan_field(&q, i, name, sizeof(name), &simple),
+			old;
+
+	if (*v == simple)
+		return false;
+	old = *v;
+	*v = simple;
+	if (still_fails(&q, o, want)) {
+		*p = q;
+		return true;
+	}
+	*v = simple + (old - simple) / 2;
+	if (*v != old && *v != simple && still_fails(&q, o, want)) {
+		*p = q;
+		return true;
+	}
+	return false;
+}
+
+static bool field_matters(const char *name, const struct plan *p)
+{
+	if (!strcmp(name, "nconn") || !strcmp(name, "start_us"))
+		return false;
+	return !(name[0] == 'c' && name[1] >= '0' && name[1] <= '9' &&
+		 atoi(name + 1) >= p->nconn);
+}
+
+static void shrink(struct plan *p, const struct options *o)
+{
+	char want[400], name[40], text[4000];
+	int64_t simple;
+	bool again = true;
+
+	if (run_apart(p, o->direct, NULL, true)) {
+		printf("sim: seed %lu passes: nothing to shrink\n",
+		       (unsigned long)p->seed);
+		return;
+	}
+	snprintf(want, sizeof(want), "%s", shared->failure);
+	for (int round = 0; again && round < 12; round++) {
+		again = false;
+		for (int64_t k = p->nconn - 1; k >= 0; k--)
+			again |= drop_conn(p, k, o, want);
+		for (uint32_t i = 0;
+		     plan_field(p, i, name, sizeof(name), &simple); i++)
+			if (field_matters(name, p))
+				again |= shrink_field(p, i, o, want);
+	}
+	run_apart(p, o->direct, NULL, true);
+	printf("sim: seed %lu: %s\n", (unsigned long)p->seed, shared->failure);
+	plan_describe(p, text, sizeof(text));
+	printf("replay: --plain --trace --seed %lu%s\n", (unsigned long)p->seed,
+	       text);
+}
+
+/* "[plain] SEED name=value ..." */
+static bool parse_line(char *line, struct plan *p)
+{
+	char *save, *word = strtok_r(line, " \t\n", &save), *end;
+
+	bool plain = word && !strcmp(word, "plain");
+	uint64_t seed;
+
+	if (plain)
+		word = strtok_r(NULL, " \t\n", &save);
+	if (!word)
+		return false;
+	seed = strtoull(word, &end, 10);
+	if (*end)
+		return false;
+	if (plain)
+		plan_plain(p, seed);
+	else
+		plan_from_seed(p, seed);
+	while ((word = strtok_r(NULL, " \t\n", &save)) && *word != '#')
+		if (plan_set(p, word))
+			return false;
+	return true;
+}
+
+static int run_regress(const struct options *o)
+{
+	FILE *f = fopen(o->regress, "r");
+	char line[4096];
+	uint32_t n = 0, failed = 0, no = 0;
+	struct plan p;
+
+	if (!f) {
+		perror(o->regress);
+		return 2;
+	}
+	while (fgets(line, sizeof(line), f)) {
+		no++;
+		if (line[0] == '#' || line[0] == '\n')
+			continue;
+		if (!parse_line(line, &p)) {
+			printf("%s:%u: not a plan\n", o->regress, no);
+			failed++;
+			continue;
+		}
+		n++;
+		if (run_apart(&p, o->direct, NULL, false))
+			continue;
+		failed++;
+		printf("%s:%u: FAILED: %s\n", o->regress, no, shared->failure);
+	}
+	fclose(f);
+	printf("sim: %u regression plans, %u failed\n", n, failed);
+	return failed ? 1 : 0;
+}
+
+static int run_one(const struct options *o)
+{
+	struct plan p;
+	char text[4000];
+
+	if (o->plain)
+		plan_plain(&p, o->seed);
+	else
+		plan_from_seed(&p, o->seed);
+	for (int i = 0; i < o->nset; i++)
+		if (plan_set(&p, o->set[i])) {
+			fprintf(stderr, "sim: no such setting: %s\n",
+				o->set[i]);
+			return 2;
+		}
+	if (o->shrink) {
+		shrink(&p, o);
+		return 0;
+	}
+	plan_describe(&p, text, sizeof(text));
+	printf("seed %lu:%s\n", (unsigned long)o->seed, text);
+	if (run_apart(&p, o->direct, o->trace ? stdout : NULL, false)) {
+		printf("sim: seed %lu passed\n", (unsigned long)o->seed);
+		return 0;
+	}
+	printf("sim: seed %lu FAILED: %s\n", (unsigned long)o->seed,
+	       shared->failure);
+	return 1;
+}
+
+static const struct option long_options[] = {
+	{"direct", no_argument, NULL, 'd'},
+	{"seeds", required_argument, NULL, 'n'},
+	{"seed", required_argument, NULL, 's'},
+	{"trace", no_argument, NULL, 't'},
+	{"shrink", no_argument, NULL, 'k'},
+	{"plain", no_argument, NULL, 'p'},
+	{"regress", required_argument, NULL, 'r'},
+	{NULL, 0, NULL, 0},
+};
+
+int main(int argc, char **argv)
+{
+	struct options o = {.seed = 1};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (c == 'd')
+			o.direct = true;
+		else if (c == 'n')
+			o.seeds = strtoull(optarg, NULL, 10);
+		else if (c == 's')
+			o.seed = strtoull(optarg, NULL, 10);
+		else if (c == 't')
+			o.trace = true;
+		else if (c == 'k')
+			o.shrink = true;
+		else if (c == 'p')
+			o.plain = true;
+		else if (c == 'r')
+			o.regress = optarg;
+		else
+			return 2;
+	}
+	o.set = argv + optind;
+	o.nset = argc - optind;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return 2;
+	if (o.regress)
+		return run_regress(&o);
+	return o.seeds ? run_seeds(&o) : run_one(&o);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+/*
+ * One run: the peers, the network, and the engine (or, with @direct, a plain
+ * wire) between them, driven through virtual time with oracles at every step.
+ */
+#include <stdio.h>
+
+#include "engine/engine.h"
+#include "sim/net.h"
+#include "sim/peer.h"
+#include "sim/plan.h"
+
+struct conn {
+	const struct conn_plan *plan;
+	int id;
+	bool started;
+	int64_t started_at;
+	struct saddr caddr;
+	struct peer *client;
+	struct peer *server; /* the current one */
+	struct peer *served; /* the one that was established */
+	uint32_t nserved;
+};
+
+struct world {
+	struct plan *plan;
+	bool direct;
+	FILE *trace;
+	int64_t now, epoch, pull_at;
+	struct net net;
+	struct conn conn[PLAN_CONNS];
+	struct peer **peer;
+	uint32_t npeer, peer_room;
+	struct peer_ops ops;
+	struct prng rng;
+	struct saddr listen, server; /* as clients and as we address it */
+	/* the engine */
+	struct engine *engine;
+	struct buf_pool pool;
+	uint64_t pool_base;
+	bool reset_done;
+	/* bounds */
+	uint64_t steps, steps_max, engine_pkts;
+	bool failed;
+	char failure[400];
+};
+
+/**
+ * world_run() - Play one plan to its end
+ * @trace:   a line for every packet goes here, or NULL
+ * @failure: out: what went wrong
+ * Return: 0, or -1 with @failure
+ */
+int world_run(struct plan *p, bool direct, FILE *trace, char *failure,
+	      size_t failurelen);
+
+void world_fail(struct world *w, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void world_trace(struct world *w, const char *what, const struct spkt *pkt);
+
+/* hosts.c: the two hosts at the ends. */
+void hosts_init(struct world *w);
+void hosts_fini(struct world *w);
+void hosts_start_due(struct world *w);
+int64_t hosts_deadline(const struct world *w);
+void hosts_expire(struct world *w);
+void hosts_receive(struct world *w, int link, const struct spkt *pkt);
+bool hosts_done(const struct world *w);
+/* The peer that a packet to this address reaches, and its counterpart. */
+struct peer *hosts_find(struct world *w, const struct sseg *s,
+			struct peer **other);
+
+/* middle.c: the engine between them. */
+int middle_init(struct world *w);
+void middle_fini(struct world *w);
+void middle_input(struct world *w, int link, struct spkt *pkt);
+void middle_pull(struct world *w);
+int64_t middle_deadline(const struct world *w);
+void middle_expire(struct world *w);
+void middle_check(struct world *w);
+void middle_check_end(struct world *w);
+bool middle_idle(const struct world *w);
+
+/* judge.c: what must be true of every connection in the end. */
+void judge_outcomes(struct world *w);
+
+#endif
