@@ -209,17 +209,20 @@ static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
 	return true;
 }
 
-/* One packet's payload limit at the pacing rate: a millisecond's worth, at
- * least two segments (TSO autosizing). */
+/*
+ * One packet's payload limit (TSO autosizing): a millisecond's worth at the
+ * pacing rate, and no more than half the window, so that a lost packet
+ * leaves others in flight to tell of it; at least two segments.
+ */
 static uint32_t burst_limit(const struct leg *l)
 {
-	uint64_t rate;
+	uint64_t n = l->cwnd / 2;
 
-	if (l->srtt_us < PACE_MIN_RTT_US)
-		return TX_PAYLOAD_MAX;
-	rate = (uint64_t)l->cwnd * 2 * PACE_SLICE_US / l->srtt_us;
-	rate = rate > TX_PAYLOAD_MAX ? TX_PAYLOAD_MAX : rate;
-	return max_u32((uint32_t)rate, 2u * l->mss);
+	if (l->srtt_us >= PACE_MIN_RTT_US)
+		n = (uint64_t)l->cwnd * 2 * PACE_SLICE_US / l->srtt_us;
+	n = n > l->cwnd / 2 ? l->cwnd / 2 : n;
+	n = n > TX_PAYLOAD_MAX ? TX_PAYLOAD_MAX : n;
+	return max_u32((uint32_t)n, 2u * l->mss);
 }
 
 /* Pace at 2 cwnd/srtt in slow start, else 1.2, as Linux does. */

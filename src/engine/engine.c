@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's verbs.
+ *
+ * A packet is parsed once, finds its leg by 4-tuple or goes to admission; what
+ * it changes in a flow is settled at once, and the flow waits on the ready
+ * list until engine_pull() asks both legs for what they have to send.  A leg
+ * in TIME_WAIT that has nothing left to say becomes an entry of the TIME_WAIT
+ * table, and the flow's memory is free again.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+#define RUNS_PER_FLOW 4u
+#define RUNS_SPARE 65536u
+#define OOO_PER_FLOW 2u
+#define OOO_SPARE 65536u
+
+static_assert(sizeof(struct flow) <= 1200,
+	      "an idle flow costs 1,200 bytes at most");
+
+static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
+{
+	struct tw_cfg tw = { .max = c->max_tw };
+	int rc;
+
+	rc = slab_init(&e->flows, sizeof(struct flow), c->max_flows);
+	if (!rc)
+		rc = slab_init(&e->runs, sizeof(struct run),
+			       c->max_flows * RUNS_PER_FLOW + RUNS_SPARE);
+	if (!rc)
+		rc = slab_init(&e->ooo, sizeof(struct ooo),
+			       c->max_flows * OOO_PER_FLOW + OOO_SPARE);
+	if (!rc)
+		rc = table_init(e, c->max_flows);
+	if (!rc)
+		rc = tw_init(&e->tw, &tw, c->secret, now);
+	if (rc)
+		return rc;
+	e->slots = calloc(STAT_SLOTS, sizeof(*e->slots));
+	if (!e->slots)
+		return -ENOMEM;
+	e->set = svc_set_new(e, c->policy);
+	return e->set ? 0 : -ENOMEM;
+}
+
+struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->pool = cfg->pool;
+	e->wall_offset_us = cfg->wall_offset_us;
+	prng_seed(&e->rng, cfg->seed);
+	hash_derive(&e->table_key, cfg->secret, "flow table", cfg->seed);
+	hash_derive(&e->isn_key, cfg->secret, "isn", 0);
+	cookie_keys_init(&e->cookies, cfg->secret, COOKIE_EPOCH_S);
+	wheel_init(&e->wheel, now);
+	if (reserve(e, cfg, now)) {
+		engine_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	while (e->first)
+		flow_free(e, e->first);
+	if (e->set)
+		svc_set_put(e->set);
+	tw_fini(&e->tw);
+	table_fini(e);
+	slab_fini(&e->ooo);
+	slab_fini(&e->runs);
+	slab_fini(&e->flows);
+	free(e->slots);
+	free(e);
+}
+
+static enum verdict flow_input(struct engine *e, struct leg *l,
+			       const struct segment *s, mono_t now,
+			       struct tx *reply)
+{
+	struct flow *f = leg_flow(l);
+	enum drop_reason why = leg_input(l, s, now);
+	bool rst = why == DROP_ACK_BAD && !(s->flags & TCP_RST);
+
+	if (rst) /* RFC 9293, 3.10.7.3 and .4: half-open discovery */
+		answer_rst(reply, s);
+	flow_settle(e, f, now);
+	return rst ? VERDICT_REPLY : VERDICT_CONSUMED;
+}
+
+static enum verdict input_icmp(struct engine *e, const struct icmp_error *i,
+			       mono_t now)
+{
+	struct leg *l = table_find(e, &i->t);
+	enum drop_reason why;
+
+	if (!l)
+		return VERDICT_PASS;
+	why = leg_icmp(l, i, now);
+	if (why != DROP_NONE)
+		e->drop[why]++;
+	flow_settle(e, leg_flow(l), now);
+	return VERDICT_CONSUMED;
+}
+
+enum verdict engine_input(struct engine *e, const struct packet *pkt,
+			  mono_t now, struct tx *reply)
+{
+	enum drop_reason why = DROP_NONE;
+	struct icmp_error icmp;
+	struct segment s;
+	struct leg *l;
+
+	e->count[EC_PacketsIn]++;
+	switch (wire_parse(pkt, &s, &icmp, &why)) {
+	case PARSE_FOREIGN:
+		e->count[EC_PacketsForeign]++;
+		return VERDICT_PASS;
+	case PARSE_DROP:
+		e->drop[why]++;
+		return VERDICT_CONSUMED;
+	case PARSE_ICMP:
+		return input_icmp(e, &icmp, now);
+	case PARSE_SEGMENT:
+		break;
+	}
+	if (s.opts.has & OPT_HAS_SIGNED) { /* TCP-AO, MD5: never ours */
+		e->count[EC_PacketsSigned]++;
+		return VERDICT_PASS;
+	}
+	l = table_find(e, &s.t);
+	return l ? flow_input(e, l, &s, now, reply) :
+		   admit(e, &s, now, reply);
+}
+
+/* The leg has said its last: only TIME_WAIT is left of it. */
+static void hand_over(struct engine *e, struct leg *l, mono_t now)
+{
+	struct flow *f = leg_flow(l);
+	struct tw_new n = { .t = l->t,
+			    .snd_nxt = l->nxt,
+			    .rcv_nxt = l->rcv_nxt,
+			    .rcv_wnd = leg_rcv_wnd(l) >> l->wscale_ours,
+			    .ts_ok = l->ts_ok,
+			    .ts_recent = l->ts_recent,
+			    .ts_off = l->ts_off,
+			    .service = f->svc->index };
+
+	table_remove(e, l);
+	e->count[EC_TcpExtTW]++;
+	if (tw_add(&e->tw, &n, now, l->cfg->timewait_len))
+		e->count[EC_TcpExtTCPTimeWaitOverflow]++;
+	leg_vanish(l);
+}
+
+static int flow_pull(struct flow *f, struct tx *tx, int max, mono_t now)
+{
+	int n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		while (n < max && leg_output(&f->leg[i], &tx[n], now))
+			n++;
+	}
+	return n;
+}
+
+int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
+{
+	int n = 0;
+
+	while (n < max && e->ready_head) {
+		struct flow *f = e->ready_head;
+
+		n += flow_pull(f, tx + n, max - n, now);
+		if (n == max) /* perhaps more: ask again */
+			break;
+		e->ready_head = f->ready_next;
+		f->ready = false;
+		for (int i = 0; i < 2; i++) {
+			if (f->leg[i].state == TS_TIME_WAIT)
+				hand_over(e, &f->leg[i], now);
+		}
+		if (f->leg[0].state == TS_CLOSED &&
+		    f->leg[1].state == TS_CLOSED)
+			flow_free(e, f);
+	}
+	return n;
+}
+
+mono_t engine_deadline(const struct engine *e)
+{
+	mono_t a = wheel_deadline(&e->wheel), b = tw_deadline(&e->tw);
+
+	return mono_before(a, b) ? a : b;
+}
+
+static void on_timer(struct wtimer *t, mono_t now, void *arg)
+{
+	struct leg *l = container_of(t, struct leg, timer);
+
+	leg_timeout(l, now);
+	flow_settle(arg, leg_flow(l), now);
+}
+
+void engine_expire(struct engine *e, mono_t now)
+{
+	wheel_expire(&e->wheel, now, on_timer, e);
+	tw_expire(&e->tw, now);
+}
+
+void engine_set_policy(struct engine *e, struct policy *p)
+{
+	struct svc_set *set = svc_set_new(e, p);
+
+	if (!set)
+		return;
+	svc_set_put(e->set);
+	e->set = set;
+}
+
+void engine_stop_accepting(struct engine *e)
+{
+	e->stopping = true;
+}
+
+void engine_reset_all(struct engine *e, mono_t now)
+{
+	struct flow *f, *next;
+
+	for (f = e->first; f; f = next) {
+		next = f->next;
+		for (int i = 0; i < 2; i++) {
+			leg_abort(&f->leg[i], now);
+			f->leg[i].ev = 0;
+		}
+		flow_settle(e, f, now);
+	}
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Flows: two legs and what passes between them besides bytes.
+ *
+ * Each leg's sink is the other's send queue, so bytes need no code here.  What
+ * travels is: FIN as FIN (after all bytes), RST as RST (after the bytes that
+ * were acknowledged), refusal and silence of the server as the policy says,
+ * room as window, the urgent mark.  A leg that is closed leaves the table at
+ * once, so that its 4-tuple can begin anew while the other leg still ends.
+ */
+#include "internal.h"
+#include "util/log.h"
+
+#define SINK_EXTRA_MIN 65536u
+
+struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
+{
+	struct flow *f = slab_alloc(&e->flows);
+	struct tuple st;
+
+	if (!f)
+		return NULL;
+	memset(f, 0, sizeof(*f));
+	f->svc = s;
+	s->set->refs++;
+	svc_server_tuple(s, t, &st);
+	leg_init(&f->leg[LEG_CLIENT], &s->env, &s->cfg->tcp, LEG_CLIENT, t,
+		 &f->leg[LEG_SERVER].sndq);
+	leg_init(&f->leg[LEG_SERVER], &s->env, &s->cfg->tcp, LEG_SERVER, &st,
+		 &f->leg[LEG_CLIENT].sndq);
+	f->next = e->first;
+	if (f->next)
+		f->next->prev = f;
+	e->first = f;
+	table_insert(e, &f->leg[LEG_CLIENT]);
+	f->counted = true;
+	s->stats->half_open++;
+	e->count[EC_FlowsOpened]++;
+	return f;
+}
+
+static void flow_uncount(struct flow *f)
+{
+	if (f->counted)
+		f->svc->stats->half_open--;
+	f->counted = false;
+}
+
+static void ready_remove(struct engine *e, struct flow *f)
+{
+	struct flow **p = &e->ready_head, *prev = NULL;
+
+	if (!f->ready)
+		return;
+	while (*p != f) {
+		prev = *p;
+		p = &(*p)->ready_next;
+	}
+	*p = f->ready_next;
+	if (e->ready_tail == f)
+		e->ready_tail = prev;
+	f->ready = false;
+}
+
+void flow_free(struct engine *e, struct flow *f)
+{
+	ready_remove(e, f);
+	flow_uncount(f);
+	for (int i = 0; i < 2; i++) {
+		table_remove(e, &f->leg[i]);
+		leg_fini(&f->leg[i]);
+	}
+	if (f->prev)
+		f->prev->next = f->next;
+	else
+		e->first = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+	svc_set_put(f->svc->set);
+	slab_free(&e->flows, f);
+	e->count[EC_FlowsClosed]++;
+}
+
+void flow_ready(struct engine *e, struct flow *f)
+{
+	if (f->ready)
+		return;
+	f->ready = true;
+	f->ready_next = NULL;
+	if (e->ready_tail && e->ready_head)
+		e->ready_tail->ready_next = f;
+	else
+		e->ready_head = f;
+	e->ready_tail = f;
+}
+
+bool flow_dial(struct engine *e, struct flow *f, mono_t now)
+{
+	struct leg *l = &f->leg[LEG_SERVER];
+	uint32_t ts_off;
+	seq_t iss;
+
+	if (f->dialled || table_find(e, &l->t))
+		return false;
+	isn_make(&e->isn_key, &l->t, now, &iss, &ts_off);
+	if (!tw_dial(e, l, now, &iss, &ts_off))
+		return false;
+	table_insert(e, l);
+	f->dialled = true;
+	leg_open_active(l, iss, ts_off, NULL, now);
+	leg_arm(l, now);
+	return true;
+}
+
+static void on_established(struct engine *e, struct flow *f, struct leg *l,
+			   mono_t now)
+{
+	struct leg *client = &f->leg[LEG_CLIENT];
+
+	if (l == client) {
+		flow_uncount(f);
+		if (!f->dialled && !flow_dial(e, f, now))
+			leg_abort(client, now);
+	} else {
+		leg_accept(client, now); /* server_first: it waits in LISTEN */
+	}
+}
+
+/* The server refused, or never answered. */
+static void on_no_server(struct flow *f, bool silent, mono_t now)
+{
+	struct leg *client = &f->leg[LEG_CLIENT];
+	bool held = client->state == TS_LISTEN;
+
+	if ((held && silent) ||
+	    (!held && f->svc->cfg->on_no_server == NO_SERVER_DROP))
+		leg_vanish(client);
+	else
+		leg_abort(client, now);
+}
+
+static void on_urgent(struct leg *l, struct leg *other)
+{
+	seq_t end = seq_add(leg_snd_front(other), other->sndq.bytes);
+
+	other->urg_seq = seq_add(end, seq_span(l->rcv_urg, l->rcv_nxt));
+	other->urg_out = true;
+}
+
+static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
+{
+	struct leg *other = &f->leg[l->side ^ 1];
+	uint16_t ev = l->ev;
+	bool opening = other->state == TS_LISTEN ||
+		       other->state == TS_SYN_RECEIVED;
+
+	l->ev = 0;
+	if (ev & LEG_EV_ESTABLISHED)
+		on_established(e, f, l, now);
+	if (ev & LEG_EV_URGENT)
+		on_urgent(l, other);
+	if (ev & LEG_EV_FIN)
+		leg_shutdown(other, now);
+	if (ev & LEG_EV_ROOM)
+		leg_sink_drained(other,
+				 clamp_u32(2 * l->cwnd, SINK_EXTRA_MIN,
+					   l->cfg->wmem[2]),
+				 now);
+	if (ev & (LEG_EV_REFUSED | LEG_EV_UNREACH))
+		on_no_server(f, false, now);
+	if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER && opening)
+		on_no_server(f, true, now);
+	else if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER &&
+		 seq_eq(l->una, l->iss))
+		on_no_server(f, true, now);
+	else if (ev & (LEG_EV_RST | LEG_EV_TIMEOUT))
+		leg_abort_after_drain(other, now);
+}
+
+static bool leg_done(const struct leg *l)
+{
+	return l->state == TS_CLOSED && !l->rst_pending;
+}
+
+void flow_settle(struct engine *e, struct flow *f, mono_t now)
+{
+	/* events of one leg can raise events of the other; twice is enough
+	 * for any chain (A's RST aborts B, which raises nothing) */
+	for (int pass = 0; pass < 2; pass++) {
+		for (int i = 0; i < 2; i++) {
+			if (f->leg[i].ev)
+				relay(e, f, &f->leg[i], now);
+		}
+	}
+	for (int i = 0; i < 2; i++) {
+		if (f->leg[i].state == TS_CLOSED)
+			table_remove(e, &f->leg[i]);
+	}
+	if (leg_done(&f->leg[0]) && leg_done(&f->leg[1])) {
+		flow_free(e, f);
+		return;
+	}
+	flow_ready(e, f);
+}

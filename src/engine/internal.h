@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_ENGINE_INTERNAL_H
+#define PENSTOCK_ENGINE_INTERNAL_H
+
+/*
+ * What the files of src/engine share.  Nothing outside includes this.
+ */
+#include <assert.h>
+
+#include "engine/engine.h"
+#include "nostate.h"
+#include "tcp/isn.h"
+#include "tcp/leg.h"
+#include "util/hash.h"
+
+#define STAT_SLOTS 256 /* service names over the life of a process */
+
+/* Counters of the engine itself, beside drops. */
+#define ENGINE_COUNTERS(X)                                                  \
+	X(PacketsIn) X(PacketsPassed) X(PacketsForeign) X(PacketsSigned)    \
+	X(FlowsOpened) X(FlowsClosed) X(FlowsRefused) X(TcpExtTW)           \
+	X(TcpExtTWRecycled) X(TcpExtTCPTimeWaitOverflow)
+
+enum engine_counter_id {
+#define X(n) EC_##n,
+	ENGINE_COUNTERS(X)
+#undef X
+		EC_COUNT
+};
+
+/* Counters of admission, one set per service. */
+#define SHIELD_COUNTERS(X)                                              \
+	X(TcpExtSyncookiesSent) X(TcpExtSyncookiesRecv)                 \
+	X(TcpExtSyncookiesFailed) X(TcpExtListenOverflows)              \
+	X(TcpExtListenDrops) X(UnknownReset) X(UnknownPassed)           \
+	X(UnknownDropped)
+
+enum shield_counter_id {
+#define X(n) SC_##n,
+	SHIELD_COUNTERS(X)
+#undef X
+		SC_COUNT
+};
+
+/* What is counted for a service, across reloads, by its name. */
+struct svc_stats {
+	char name[SERVICE_NAME_MAX + 1];
+	struct tcp_stats tcp;
+	uint64_t shield[SC_COUNT];
+	uint32_t half_open;
+};
+
+/**
+ * struct svc - A service at work
+ * @cfg: its policy, owned by the policy of @set
+ * @set: the set that it belongs to; flows hold references to it
+ */
+struct svc {
+	const struct service *cfg;
+	struct svc_set *set;
+	struct svc_stats *stats;
+	struct leg_env env;
+	uint16_t index;
+};
+
+/* All services of one policy; lives until its last flow ends. */
+struct svc_set {
+	uint32_t refs;
+	struct policy *policy;
+	uint32_t n;
+	struct svc svc[];
+};
+
+/**
+ * struct flow - One proxied connection
+ * @leg:     client leg, server leg
+ * @dialled: the server leg was opened
+ * @counted: it counts as half open
+ */
+struct flow {
+	struct leg leg[2];
+	struct svc *svc;
+	struct flow *prev, *next;
+	struct flow *ready_next;
+	bool ready : 1, dialled : 1, counted : 1;
+};
+
+struct engine {
+	struct slab flows, runs, ooo;
+	struct wheel wheel;
+	struct prng rng;
+	struct buf_pool *pool;
+	struct hash_key table_key, isn_key;
+	struct cookie_keys cookies;
+	struct tw_table tw;
+	int64_t wall_offset_us;
+	uint32_t *bucket;
+	uint32_t bucket_mask;
+	struct flow *first; /* all flows */
+	struct flow *ready_head, *ready_tail;
+	struct svc_set *set;
+	bool stopping;
+	uint64_t count[EC_COUNT];
+	uint64_t drop[DROP_REASON_COUNT];
+	struct svc_stats *slots;
+	uint32_t nslots;
+};
+
+/* Unix time, seconds. */
+static inline int64_t engine_wall_s(const struct engine *e, mono_t now)
+{
+	return (now.us + e->wall_offset_us) / USEC_PER_SEC;
+}
+
+/* table.c: legs by 4-tuple. */
+int table_init(struct engine *e, uint32_t max_flows);
+void table_fini(struct engine *e);
+struct leg *table_find(const struct engine *e, const struct tuple *t);
+void table_insert(struct engine *e, struct leg *l);
+void table_remove(struct engine *e, struct leg *l);
+
+static inline struct flow *leg_flow(struct leg *l)
+{
+	return (struct flow *)(l - l->side);
+}
+
+/* services.c */
+struct svc_set *svc_set_new(struct engine *e, struct policy *p);
+void svc_set_put(struct svc_set *s);
+/* By the address that clients use / that the server answers from. */
+struct svc *svc_for_client(struct engine *e, const struct ipaddr *a,
+			   uint16_t port);
+struct svc *svc_for_server(struct engine *e, const struct ipaddr *a,
+			   uint16_t port);
+/* Where the server of @t (a client leg's addresses) is, seen by its leg. */
+void svc_server_tuple(const struct svc *s, const struct tuple *t,
+		      struct tuple *out);
+
+/* flow.c */
+struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t);
+void flow_free(struct engine *e, struct flow *f);
+bool flow_dial(struct engine *e, struct flow *f, mono_t now);
+/* Act on the legs' events, put the flow on the ready list, free it when
+ * nothing is left to do. */
+void flow_settle(struct engine *e, struct flow *f, mono_t now);
+void flow_ready(struct engine *e, struct flow *f);
+
+/* admit.c: a segment that no leg takes. */
+enum verdict admit(struct engine *e, const struct segment *s, mono_t now,
+		   struct tx *reply);
+
+/* incarnation.c: TIME_WAIT and what comes after it. */
+/* A segment for a 4-tuple in TIME_WAIT; false: it is not, or may begin anew
+ * (then *iss is the least initial sequence number to use). */
+bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
+	      struct tx *reply, seq_t *iss, enum verdict *v);
+/* The server leg's 4-tuple may be in TIME_WAIT: false when policy forbids to
+ * use it; else *iss and *ts_off were made acceptable to the server. */
+bool tw_dial(struct engine *e, struct leg *l, mono_t now, seq_t *iss,
+	     uint32_t *ts_off);
+
+/* answer.c: replies without state. */
+void answer_rst(struct tx *tx, const struct segment *s);
+void answer_ack(struct tx *tx, const struct segment *s, seq_t seq, seq_t ack,
+		uint16_t wnd, const struct tcp_opts *o);
+void answer_syn_ack(struct tx *tx, const struct segment *s, seq_t iss,
+		    uint16_t wnd, bool ecn, const struct tcp_opts *o);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Services at work: a policy with the counters and environments that its legs
+ * use.  Flows hold the set they began with; counters belong to a name and
+ * outlive reloads.
+ */
+#include <stdlib.h>
+
+#include "internal.h"
+
+static struct svc_stats *stats_for(struct engine *e, const char *name)
+{
+	struct svc_stats *s;
+
+	for (uint32_t i = 0; i < e->nslots; i++) {
+		if (!strcmp(e->slots[i].name, name))
+			return &e->slots[i];
+	}
+	if (e->nslots == STAT_SLOTS) /* names without end share the last */
+		return &e->slots[STAT_SLOTS - 1];
+	s = &e->slots[e->nslots++];
+	memcpy(s->name, name, sizeof(s->name));
+	return s;
+}
+
+struct svc_set *svc_set_new(struct engine *e, struct policy *p)
+{
+	struct svc_set *set;
+
+	set = calloc(1, sizeof(*set) + p->nservice * sizeof(set->svc[0]));
+	if (!set)
+		return NULL;
+	set->refs = 1;
+	set->policy = policy_get(p);
+	set->n = p->nservice;
+	for (uint32_t i = 0; i < set->n; i++) {
+		struct svc *s = &set->svc[i];
+
+		s->cfg = &p->service[i];
+		s->set = set;
+		s->stats = stats_for(e, s->cfg->name);
+		s->index = (uint16_t)i;
+		s->env = (struct leg_env){ .pool = e->pool,
+					   .runs = &e->runs,
+					   .ooo = &e->ooo,
+					   .wheel = &e->wheel,
+					   .rng = &e->rng,
+					   .stats = &s->stats->tcp };
+	}
+	return set;
+}
+
+void svc_set_put(struct svc_set *s)
+{
+	if (--s->refs)
+		return;
+	policy_put(s->policy);
+	free(s);
+}
+
+struct svc *svc_for_client(struct engine *e, const struct ipaddr *a,
+			   uint16_t port)
+{
+	for (uint32_t i = 0; i < e->set->n; i++) {
+		struct svc *s = &e->set->svc[i];
+
+		for (uint32_t k = 0; k < s->cfg->listen.n; k++) {
+			if (endpoint_matches(&s->cfg->listen.ep[k], a, port))
+				return s;
+		}
+	}
+	return NULL;
+}
+
+struct svc *svc_for_server(struct engine *e, const struct ipaddr *a,
+			   uint16_t port)
+{
+	for (uint32_t i = 0; i < e->set->n; i++) {
+		struct svc *s = &e->set->svc[i];
+
+		if (s->cfg->connect.port &&
+		    endpoint_matches(&s->cfg->connect, a, port))
+			return s;
+	}
+	return svc_for_client(e, a, port);
+}
+
+void svc_server_tuple(const struct svc *s, const struct tuple *t,
+		      struct tuple *out)
+{
+	out->local = t->remote;
+	out->lport = t->rport;
+	out->remote = t->local;
+	out->rport = t->lport;
+	if (s->cfg->connect.port) {
+		out->remote = s->cfg->connect.addr;
+		out->rport = s->cfg->connect.port;
+	}
+}

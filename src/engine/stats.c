@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the engine tells of itself: gauges, counters, flows, invariants.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "internal.h"
+
+static const char *const engine_counter_name[EC_COUNT] = {
+#define X(n) #n,
+	ENGINE_COUNTERS(X)
+#undef X
+};
+
+static const char *const shield_counter_name[SC_COUNT] = {
+#define X(n) #n,
+	SHIELD_COUNTERS(X)
+#undef X
+};
+
+/* "drop_" + reason, made once. */
+static const char *drop_name(uint32_t i)
+{
+	static const char *const names[DROP_REASON_COUNT] = {
+#define X(id, name) "drop_" name,
+		DROP_REASONS(X)
+#undef X
+	};
+
+	return names[i];
+}
+
+void engine_gauges(const struct engine *e, struct engine_gauges *g)
+{
+	memset(g, 0, sizeof(*g));
+	g->flows = e->flows.used;
+	g->flows_max = e->flows.max;
+	for (uint32_t i = 0; i < e->nslots; i++)
+		g->half_open += e->slots[i].half_open;
+	g->time_wait = tw_count(&e->tw);
+	g->time_wait_max = tw_limit(&e->tw);
+	g->mem_held = e->pool->held;
+	g->mem_limit = e->pool->limit;
+	g->timers = e->wheel.armed;
+}
+
+const char *engine_counter(const struct engine *e, uint32_t i, int *service,
+			   uint64_t *v)
+{
+	const uint32_t own = EC_COUNT + DROP_REASON_COUNT;
+	const uint32_t per = TCP_COUNTER_COUNT + DROP_REASON_COUNT + SC_COUNT;
+	const struct svc_stats *s;
+
+	*service = -1;
+	if (i < EC_COUNT) {
+		*v = e->count[i];
+		return engine_counter_name[i];
+	}
+	if (i < own) {
+		*v = e->drop[i - EC_COUNT];
+		return drop_name(i - EC_COUNT);
+	}
+	i -= own;
+	if (i / per >= e->set->n)
+		return NULL;
+	*service = (int)(i / per);
+	s = e->set->svc[i / per].stats;
+	i %= per;
+	if (i < TCP_COUNTER_COUNT) {
+		*v = s->tcp.c[i];
+		return tcp_counter_name[i];
+	}
+	i -= TCP_COUNTER_COUNT;
+	if (i < DROP_REASON_COUNT) {
+		*v = s->tcp.drop[i];
+		return drop_name(i);
+	}
+	*v = s->shield[i - DROP_REASON_COUNT];
+	return shield_counter_name[i - DROP_REASON_COUNT];
+}
+
+static void print_addr(FILE *out, const struct ipaddr *a, uint16_t port)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (ipaddr_is_v4(a)) {
+		inet_ntop(AF_INET, a->b + 12, text, sizeof(text));
+		fprintf(out, "%s:%u", text, port);
+	} else {
+		inet_ntop(AF_INET6, a->b, text, sizeof(text));
+		fprintf(out, "[%s]:%u", text, port);
+	}
+}
+
+static void dump_leg(const struct leg *l, FILE *out)
+{
+	fprintf(out,
+		" %s(%s inflight=%u queued=%u cwnd=%u wnd=%u rcv=%u srtt=%u)",
+		l->side == LEG_CLIENT ? "client" : "server",
+		tcp_state_name[l->state], seq_span(l->nxt, l->una),
+		l->sndq.bytes, l->cwnd, l->wnd, leg_rcv_wnd(l), l->srtt_us);
+}
+
+void engine_dump_flows(const struct engine *e, FILE *out, mono_t now,
+		       uint32_t max)
+{
+	(void)now;
+	for (const struct flow *f = e->first; f && max--; f = f->next) {
+		fprintf(out, "%s ", f->svc->stats->name);
+		print_addr(out, &f->leg[0].t.remote, f->leg[0].t.rport);
+		fputs(" -> ", out);
+		print_addr(out, &f->leg[1].t.remote, f->leg[1].t.rport);
+		dump_leg(&f->leg[0], out);
+		dump_leg(&f->leg[1], out);
+		fputc('\n', out);
+	}
+}
+
+/* A leg that is open must have something that ends it some day. */
+static const char *check_deadline(const struct flow *f, const struct leg *l)
+{
+	const struct leg *o = &f->leg[l->side ^ 1];
+
+	if (l->state == TS_CLOSED || f->ready || wtimer_armed(&l->timer))
+		return NULL;
+	/* LISTEN waits for the server leg */
+	if (l->state == TS_LISTEN && wtimer_armed(&o->timer))
+		return NULL;
+	return "open leg without a deadline";
+}
+
+static const char *check_flow(struct engine *e, struct flow *f)
+{
+	for (int i = 0; i < 2; i++) {
+		struct leg *l = &f->leg[i];
+		const char *err = leg_check(l);
+
+		if (!err)
+			err = check_deadline(f, l);
+		if (err)
+			return err;
+		if (l->state != TS_CLOSED && table_find(e, &l->t) != l)
+			return "leg not found by its addresses";
+		if (l->sink != &f->leg[i ^ 1].sndq)
+			return "sink is not the other leg's queue";
+	}
+	return NULL;
+}
+
+int engine_check(const struct engine *e, mono_t now, char *err, size_t errlen)
+{
+	uint32_t n = 0, runs = 0, ooo = 0;
+	const char *why = NULL;
+
+	(void)now;
+	for (struct flow *f = e->first; f && !why; f = f->next) {
+		why = check_flow((struct engine *)(uintptr_t)e, f);
+		n++;
+		for (int i = 0; i < 2; i++) {
+			runs += f->leg[i].run_count;
+			ooo += f->leg[i].ooo_count;
+		}
+	}
+	if (!why && n != e->flows.used)
+		why = "flow count";
+	if (!why && (runs != e->runs.used || ooo != e->ooo.used))
+		why = "scoreboard or reassembly memory leaked";
+	if (!why && e->pool->held > e->pool->limit && !e->first)
+		why = "memory over the limit";
+	if (!why)
+		return 0;
+	snprintf(err, errlen, "%s", why);
+	return -EINVAL;
+}
