@@ -13,7 +13,8 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/e2e/lib.sh
 . tests/e2e/lib.sh
 
-GROUPS_ALL="idle transfer close failure loss mtu apps modes"
+GROUPS_ALL="idle transfer close failure loss mtu apps modes
+	rules"
 FAMILIES="4 6"
 
 usage() {
@@ -31,13 +32,28 @@ done
 shift $((OPTIND - 1))
 SELECTED=${*:-$GROUPS_ALL}
 
-for g in $GROUPS_ALL; do
+for g in ${GROUPS_ALL/rules/}; do
 	# shellcheck disable=SC1090 # one of ours
 	. "tests/e2e/$g.sh"
 done
 for g in $SELECTED; do
-	declare -F "${g}_cases" >/dev/null || usage
+	[ "$g" = rules ] || declare -F "${g}_cases" >/dev/null || usage
 done
+
+# The rules have a test and a topology of their own; its sum joins ours.
+rules_group() {
+	local line
+	tests/e2e/rules.sh >"$TMP/rules.out" 2>&1 </dev/null
+	sed 's/^/# /' "$TMP/rules.out"
+	line=$(grep -aE '^rules: [0-9]+ passed, [0-9]+ failed' "$TMP/rules.out")
+	if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+		N_OK=$((N_OK + BASH_REMATCH[1]))
+		N_FAILED=$((N_FAILED + BASH_REMATCH[2]))
+	else
+		N_FAILED=$((N_FAILED + 1))
+		FAILED_NAMES+=("rules.sh gave no result")
+	fi
+}
 
 lib_init
 topo_make "e2e$$"
@@ -49,13 +65,14 @@ start_penstockd "$TMP/penstock.conf" || die "no gateway to test"
 for f in $FAMILIES; do
 	family_use "$f"
 	for g in $SELECTED; do
-		[ "$g" = modes ] || "${g}_cases"
+		[[ $g =~ ^(modes|rules)$ ]] || "${g}_cases"
 	done
 	idle_end
 done
 # These restart the daemon, so no idle connection may be open.
 for f in $FAMILIES; do
 	family_use "$f"
-	[[ " $SELECTED " == *" modes "* ]] && modes_cases
+	[[ $SELECTED == *modes* ]] && modes_cases
 done
+[[ $SELECTED == *rules* ]] && penstock_on && rules_group
 cases_summary
