@@ -1,0 +1,37 @@
+# Fuzzing with libFuzzer: `make fuzz [SECONDS=N]`, N seconds for each target.
+# A finding leaves build/fuzz/TARGET.crash-*; replay it by giving the file to
+# build/fuzz/TARGET.
+FUZZ := parse segments ini
+FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=undefined
+fuzz_mods := util wire tcp shield fault engine
+fuzz_src := $(foreach m,$(fuzz_mods),$(wildcard src/$(m)/*.c))
+fuzz_src_parse := $(wildcard src/util/*.c src/wire/*.c)
+fuzz_src_segments := $(fuzz_src) tests/sim/spkt.c
+fuzz_src_ini := $(fuzz_src) $(wildcard src/control/*.c)
+FUZZ_LIBS = -lsodium -lm $(shell pkg-config --libs $(PKGS))
+fuzz_hdr := $(wildcard include/*/*.h src/*/*.h)
+SECONDS ?= 30
+
+define FUZZ_RULE
+$(BUILD)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(fuzz_src_$(1)) $(fuzz_hdr)
+	@mkdir -p $$(@D)
+	clang $(CPPFLAGS) -Itests -std=gnu11 -fno-strict-aliasing -pthread \
+		$(FUZZ_FLAGS) -o $$@ $$(filter %.c,$$^) $(FUZZ_LIBS)
+endef
+$(foreach t,$(FUZZ),$(eval $(call FUZZ_RULE,$(t))))
+
+.PHONY: fuzz fuzz-replay
+fuzz: $(FUZZ:%=$(BUILD)/fuzz/%) ## fuzz every target for SECONDS=30
+	@for t in $(FUZZ); do \
+		mkdir -p $(BUILD)/fuzz/$$t.corpus; \
+		$(BUILD)/fuzz/$$t -max_total_time=$(SECONDS) -timeout=10 \
+			-artifact_prefix=$(BUILD)/fuzz/$$t. -verbosity=0 \
+			-print_final_stats=1 $(BUILD)/fuzz/$$t.corpus \
+			tests/fuzz/corpus/$$t || exit 1; \
+	done
+
+fuzz-replay: $(FUZZ:%=$(BUILD)/fuzz/%) ## run the committed corpus once
+	@for t in $(FUZZ); do \
+		$(BUILD)/fuzz/$$t -runs=0 tests/fuzz/corpus/$$t || exit 1; \
+	done
