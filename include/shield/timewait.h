@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_SHIELD_TIMEWAIT_H
+#define PENSTOCK_SHIELD_TIMEWAIT_H
+
+/*
+ * TIME_WAIT: what is left of a leg that closed first (RFC 9293, 3.10.7.8).
+ *
+ * 40 bytes for an IPv4 connection and 64 for an IPv6 one, against 256 in
+ * Linux.  See timewait.c for the layout.
+ */
+#include "util/hash.h"
+#include "util/slab.h"
+#include "util/types.h"
+#include "wire/segment.h"
+
+/* What to do with one more entry when the table is full. */
+enum tw_overflow {
+	TW_DESTROY,	 /* the new one gets no TIME_WAIT, as in Linux */
+	TW_EVICT_OLDEST, /* the one nearest its end makes room */
+};
+
+#define TW_LISTS 8 /* different lengths of TIME_WAIT kept in O(1) */
+#define TW_MAX ((1u << 22) - 2) /* entries a table can have */
+#define TW_OOW_SLOTS 4096	/* connections whose replies are rate limited */
+
+/* An entry; its members are for timewait.c only. */
+struct tw_entry;
+
+/**
+ * struct tw_cfg - Size of a table
+ * @max: entries, IPv4 and IPv6 together; at most TW_MAX
+ */
+struct tw_cfg {
+	uint32_t max;
+};
+
+/* Entries of one length, in the order of their deadlines. */
+struct tw_list {
+	uint32_t head, tail;
+	int64_t len_us;
+};
+
+/* One address family: entries, their hash index and their deadlines. */
+struct tw_half {
+	struct slab slab;
+	uint32_t *index;
+	uint32_t mask;
+	struct tw_list list[TW_LISTS];
+};
+
+/**
+ * struct tw_table - All TIME_WAIT entries of a worker
+ * @half:   IPv4, IPv6
+ * @key:    of the hash
+ * @now:    the latest time the table was told
+ * @max:    entries at once
+ * @oow:    when a connection was last answered, by its hash
+ * @overflowed: entries that got no TIME_WAIT
+ * @evicted:    entries that made room for another
+ */
+struct tw_table {
+	struct tw_half half[2];
+	struct hash_key key;
+	mono_t now;
+	uint32_t max;
+	struct tw_oow {
+		uint32_t tag, ms;
+	} * oow;
+	uint64_t overflowed, evicted;
+};
+
+/**
+ * struct tw_new - A leg that enters TIME_WAIT
+ * @t:       addresses from our side
+ * @snd_nxt: next sequence number of ours (after our FIN)
+ * @rcv_nxt: next sequence number of the peer's (after its FIN)
+ * @rcv_wnd: window field of our ACKs, as sent (already scaled down)
+ * @ts_ok:   timestamps were in use
+ * @ts_recent: the peer's latest TSval
+ * @ts_off:  our offset to the millisecond clock
+ * @service: index of the service; kept for the caller
+ * @overflow: enum tw_overflow, when the table is full
+ * @limit:   entries at once in the eyes of this service
+ *           (tcp_max_tw_buckets); 0: the table's size only
+ */
+struct tw_new {
+	struct tuple t;
+	seq_t snd_nxt, rcv_nxt;
+	uint32_t rcv_wnd;
+	bool ts_ok;
+	uint32_t ts_recent, ts_off;
+	uint16_t service;
+	uint8_t overflow;
+	uint32_t limit;
+};
+
+/**
+ * struct tw_policy - How a segment is treated
+ * @len_us:  tcp_timewait_len
+ * @rfc1337: tcp_rfc1337: a RST does not end TIME_WAIT
+ * @ack_interval_us: tcp_invalid_ratelimit: least time between two replies to
+ *           segments outside the window of one connection
+ */
+struct tw_policy {
+	int64_t len_us;
+	bool rfc1337;
+	int64_t ack_interval_us;
+};
+
+enum tw_action {
+	TW_DROP,      /* taken notice of; nothing to send */
+	TW_DROP_PAWS, /* an old duplicate by its timestamp; nothing to send */
+	TW_ACK,	      /* answer with struct tw_reply */
+	TW_NEW,	      /* a new incarnation may begin; the entry is gone */
+	TW_KILL,      /* a RST ended it; the entry is gone */
+};
+
+/**
+ * struct tw_reply - What tw_input() says beside its verdict
+ * @seq:     TW_ACK: sequence number.  TW_NEW: the least initial sequence
+ *           number of the new incarnation, 65,537 beyond the old one's end
+ * @ack:     TW_ACK: acknowledgment number
+ * @wnd:     TW_ACK: window field
+ * @ts_ok:   TW_ACK: put timestamps; their TSecr is @ts_recent
+ * @ts_recent: the peer's latest TSval
+ * @ts_off:  our offset to the millisecond clock; keeps TSvals rising in the
+ *           new incarnation too
+ * @service: as given to tw_add()
+ */
+struct tw_reply {
+	seq_t seq, ack;
+	uint16_t wnd;
+	bool ts_ok;
+	uint32_t ts_recent, ts_off;
+	uint16_t service;
+};
+
+/* Entries of the table are reserved, not touched.  0 or -ENOMEM. */
+int tw_init(struct tw_table *t, const struct tw_cfg *cfg,
+	    const uint8_t secret[32], mono_t now);
+void tw_fini(struct tw_table *t);
+
+/**
+ * tw_add() - A leg has entered TIME_WAIT
+ * @len_us: for how long; below 2,000 s
+ *
+ * An entry of the same addresses is replaced.
+ * Return: 0, or -ENOSPC when the table is full and the policy is TW_DESTROY
+ */
+int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
+	   int64_t len_us);
+
+/* NULL when there is none.  Valid until the table changes. */
+struct tw_entry *tw_find(const struct tw_table *t, const struct tuple *tuple);
+void tw_remove(struct tw_table *t, const struct tuple *tuple);
+
+/* What an entry knows, as for an ACK. */
+void tw_describe(const struct tw_table *t, const struct tw_entry *e,
+		 struct tw_reply *out);
+
+/**
+ * tw_input() - A segment for a connection in TIME_WAIT
+ * @e:   from tw_find() of the segment's addresses
+ * @seg: the segment
+ * @out: out
+ *
+ * Decides as Linux does: PAWS (RFC 7323), RST by RFC 1337, restart of the
+ * timer by a retransmitted FIN, a new incarnation by newer SEQ or timestamp
+ * (RFC 1122, 4.2.2.13; RFC 6191).
+ */
+enum tw_action tw_input(struct tw_table *t, struct tw_entry *e,
+			const struct segment *seg, mono_t now,
+			const struct tw_policy *p, struct tw_reply *out);
+
+/**
+ * tw_reuse() - May we open a connection of these addresses?
+ * @tuple: addresses from our side
+ * @mode:  tcp_tw_reuse: 0 never, 1 when safe, 2 on loopback only
+ * @delay_us: tcp_tw_reuse_delay: least age of the entry
+ * @out:   out, with 0: @seq is the least initial sequence number, @ts_off the
+ *         offset by which our new TSval is newer than the last one
+ *
+ * Safe is: timestamps were in use (the peer can tell incarnations apart by
+ * PAWS), and the entry is older than @delay_us.  The entry is removed then.
+ * Return: 0, -ENOENT (not in TIME_WAIT) or -EADDRINUSE
+ */
+int tw_reuse(struct tw_table *t, const struct tuple *tuple, mono_t now,
+	     uint32_t mode, int64_t delay_us, struct tw_reply *out);
+
+/* When tw_expire() has to be called; MONO_NEVER when the table is empty. */
+mono_t tw_deadline(const struct tw_table *t);
+void tw_expire(struct tw_table *t, mono_t now);
+
+static inline uint32_t tw_count(const struct tw_table *t)
+{
+	return t->half[0].slab.used + t->half[1].slab.used;
+}
+
+static inline uint32_t tw_limit(const struct tw_table *t)
+{
+	return t->max;
+}
+
+#endif
