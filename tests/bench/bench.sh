@@ -1,0 +1,209 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# bench.sh - plain kernel forwarding, HAProxy (TPROXY, splice) and penstock,
+# side by side in one run
+#
+#   tests/bench/bench.sh [-f 4|6] [-r ROUNDS] [-t SECONDS] [-o FILE] [peer...]
+#
+# Each peer has three namespaces of its own (client, gateway, server), with
+# the same servers.  Rounds are interleaved and begin with another peer each
+# time; the table shows medians.  One thread each for HAProxy and penstockd.
+# CPU seconds are the whole machine's: a proxy's work in softirq counts.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/e2e/lib.sh
+. tests/e2e/lib.sh
+# shellcheck source=tests/bench/haproxy.sh
+. tests/bench/haproxy.sh
+
+ROUNDS=${BENCH_ROUNDS:-5} SECS=${BENCH_SECONDS:-2} OUT=$BUILD/bench.json
+BENCH_FAMILY=4
+while getopts f:r:t:o:h opt; do
+	case $opt in
+	f) BENCH_FAMILY=$OPTARG ;;
+	r) ROUNDS=$OPTARG ;;
+	t) SECS=$OPTARG ;;
+	o) OUT=$OPTARG ;;
+	*) sed -n '7s/^# *//p' "$0" && exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+PEERS=("$@")
+[ $# -gt 0 ] || PEERS=(plain haproxy penstock)
+
+declare -A PROXY_PID=() TUPLE=()
+N_ADDR=64 # client addresses, so that 4-tuples do not run out
+
+# --- set up ---------------------------------------------------------------
+
+# More client addresses, and the list in ADDRESSES.
+bench_addresses() {
+	local i a
+	ADDRESSES=
+	for ((i = 0; i < N_ADDR; i++)); do
+		if [ "$FAMILY" = 4 ]; then
+			a=198.51.100.$((100 + i))
+			in_c ip addr add "$a/24" dev up
+		else
+			a=2001:db8:c::1$(printf %02x "$i")
+			in_c ip addr add "$a/64" dev up nodad
+		fi
+		ADDRESSES+=$a,
+	done
+	ADDRESSES=${ADDRESSES%,}
+}
+
+# bench_peer NAME: its topology, servers and proxy.
+bench_peer() {
+	topo_make "bench$$$1"
+	bench_addresses
+	start_nginx
+	start_in "$NS_S" "$TMP/iperf.log" iperf3 -s -p "$PORT_IPERF"
+	poll 5 listening "$PORT_IPERF"
+	case $1 in
+	haproxy)
+		start_haproxy "$PORT_HTTP" "$PORT_IPERF"
+		PROXY_PID[$1]=$REPLY
+		;;
+	penstock)
+		conf_write "$TMP/bench.conf" "handshake = server_first"
+		start_penstockd "$TMP/bench.conf" || exit 1
+		PROXY_PID[$1]=$PENSTOCK_PID
+		;;
+	esac
+	TUPLE[$1]=0
+}
+
+bench_use() {
+	topo_use "bench$$$1"
+}
+
+# --- measuring ------------------------------------------------------------
+
+# record PEER METRIC VALUE
+record() {
+	echo "$1 $2 $3" >>"$TMP/samples"
+}
+
+# Busy CPU time of the machine so far, in clock ticks.
+cpu_machine() {
+	awk '/^cpu /{ print $2 + $3 + $4 + $7 + $8; exit }' /proc/stat
+}
+
+# User and system time of a peer's proxy so far, in clock ticks.
+cpu_proxy() {
+	local pid=${PROXY_PID[$1]:-}
+	[ -n "$pid" ] || { echo 0 && return; }
+	sed 's/.*) //' "/proc/$pid/stat" | awk '{ print $12 + $13 }'
+}
+
+cpu_begin() {
+	CPU_M=$(cpu_machine)
+	CPU_P=$(cpu_proxy "$1")
+}
+
+# cpu_end PEER NAME UNITS: CPU seconds per unit, of machine and proxy.
+cpu_end() {
+	local m p hz
+	m=$(($(cpu_machine) - CPU_M))
+	p=$(($(cpu_proxy "$1") - CPU_P))
+	hz=$(getconf CLK_TCK)
+	record "$1" "$2" "$(awk "BEGIN { print $m / $hz / $3 }")"
+	record "$1" "proxy_$2" "$(awk "BEGIN { print $p / $hz / $3 }")"
+}
+
+# bench_bulk PEER NAME IPERF-OPTION...
+bench_bulk() {
+	local peer=$1 name=$2 bits bytes
+	shift 2
+	cpu_begin "$peer"
+	in_c iperf3 -J -c "$SERVER" -p "$PORT_IPERF" -t "$SECS" "$@" \
+		>"$TMP/iperf.json" || return 1
+	bits=$(jq .end.sum_received.bits_per_second "$TMP/iperf.json")
+	bytes=$(jq .end.sum_received.bytes "$TMP/iperf.json")
+	record "$peer" "${name}_gbps" "$(awk "BEGIN { print $bits / 1e9 }")"
+	cpu_end "$peer" "${name}_cpu_s_per_gb" "($bytes / 1e9)"
+}
+
+# bench_short PEER: 1 KiB objects, 64 at a time, fresh 4-tuples.
+bench_short() {
+	local out=$TMP/short.json
+	cpu_begin "$1"
+	in_c "$TOOLS/shortconn" -a "$ADDRESSES" -o "${TUPLE[$1]}" -x 1024 \
+		-t "$SECS" "$SERVER" "$PORT_HTTP" /keep/f1024 >"$out" || return 1
+	cpu_end "$1" short_cpu_us_per_conn \
+		"($(jq .connections "$out") / 1e6)"
+	TUPLE[$1]=$(jq .next "$out")
+	record "$1" short_per_s "$(jq .per_second "$out")"
+	record "$1" short_p50_ms "$(jq '.p50_us / 1000' "$out")"
+	record "$1" short_p99_ms "$(jq '.p99_us / 1000' "$out")"
+	record "$1" short_errors "$(jq .errors "$out")"
+	record "$1" short_stalls "$(jq .stalls "$out")"
+}
+
+# to_ms TEXT: wrk's 1.23ms, 456us, 1.02s.
+to_ms() {
+	awk -v t="$1" 'BEGIN { f = t ~ /us$/ ? 0.001 : t ~ /ms$/ ? 1 : 1000
+		print (t + 0) * f }'
+}
+
+bench_keep() {
+	local out=$TMP/wrk.out
+	cpu_begin "$1"
+	in_c wrk -t1 -c64 -d"${SECS}s" --latency \
+		"http://$URL:$PORT_HTTP/keep/f1024" >"$out" || return 1
+	cpu_end "$1" keep_cpu_us_per_req \
+		"($(grep -o '[0-9]* requests in' "$out" | cut -d' ' -f1) / 1e6)"
+	record "$1" keep_per_s "$(awk '/^Requests\/sec/{ print $2 }' "$out")"
+	record "$1" keep_p50_ms "$(to_ms "$(awk '$1 == "50%"{ print $2 }' "$out")")"
+	record "$1" keep_p99_ms "$(to_ms "$(awk '$1 == "99%"{ print $2 }' "$out")")"
+	record "$1" keep_errors "$(grep -c 'Socket errors' "$out")"
+}
+
+bench_rss() {
+	local pid=${PROXY_PID[$1]:-}
+	[ -n "$pid" ] || return 0
+	record "$1" rss_mib "$(awk '/^VmRSS/{ print $2 / 1024 }' \
+		"/proc/$pid/status")"
+	record "$1" rss_peak_mib "$(awk '/^VmHWM/{ print $2 / 1024 }' \
+		"/proc/$pid/status")"
+}
+
+bench_round() {
+	local what
+	bench_use "$1"
+	for what in "bulk $1 bulk1" "bulk $1 bulk1_down -R" \
+		"bulk $1 bulk8 -P8" "short $1" "keep $1"; do
+		# shellcheck disable=SC2086 # words on purpose
+		bench_$what || {
+			echo "bench: $what failed" >&2
+			FAILURES=$((FAILURES + 1))
+		}
+	done
+	bench_rss "$1"
+}
+
+# --- the run --------------------------------------------------------------
+
+lib_init
+family_use "$BENCH_FAMILY"
+FAILURES=0
+data_file 1024 >/dev/null
+for p in "${PEERS[@]}"; do
+	if [ "$p" = penstock ] && [ ! -x "$PENSTOCKD" ]; then
+		die "no $PENSTOCKD"
+	fi
+	bench_peer "$p"
+done
+for ((r = 0; r < ROUNDS; r++)); do
+	for ((i = 0; i < ${#PEERS[@]}; i++)); do
+		p=${PEERS[(i + r) % ${#PEERS[@]}]}
+		echo "round $((r + 1)) of $ROUNDS: $p" >&2
+		bench_round "$p"
+	done
+done
+mkdir -p "$(dirname "$OUT")"
+/usr/bin/python3 tests/bench/table.py "$TMP/samples" "$OUT" \
+	"$BENCH_FAMILY" "$ROUNDS" "$SECS" "${PEERS[@]}"
+[ "$FAILURES" = 0 ]
