@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The include graph: arrows go down only.
+
+engine -> shield, fault, tcp -> wire -> util; io -> wire, util; control ->
+util and the headers that publish option tables.  io and engine never meet:
+penstockd.c joins them.  Siblings of one floor do not know each other.  What
+is deterministic (wire, tcp, shield, fault, engine) calls no clock, no random
+device and no descriptor either.
+"""
+import os
+import re
+import sys
+
+DOWN = {
+    "util": set(),
+    "wire": {"util"},
+    "tcp": {"wire", "util"},
+    "shield": {"wire", "util"},
+    "fault": {"wire", "util"},
+    "engine": {"shield", "fault", "tcp", "wire", "util"},
+    "io": {"wire", "util"},
+    "control": {"util"},
+}
+# Option tables and what they configure: all that control may know of others.
+TABLES = {"control": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
+                      "engine/policy.h"}}
+PURE = {"wire", "tcp", "shield", "fault", "engine"}
+IMPURE = re.compile(
+    r"(?<![\w.>])(clock_gettime|gettimeofday|time|getrandom|randombytes\w*|"
+    r"s?rand|s?random|arc4random\w*|socket|sendto|sendmsg|sendmmsg|recvfrom|"
+    r"recvmsg|recvmmsg|open|read|write|writev|ioctl|usleep|nanosleep|sleep|"
+    r"clock_nanosleep|pthread_create|event_\w+|mnl_\w+)\s*\(")
+INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
+
+
+def module_of(path):
+    parts = path.split(os.sep)
+    if len(parts) >= 3 and parts[0] in ("src", "include"):
+        return parts[1]
+    return None
+
+
+def strip_comments(text):
+    def blank(m):
+        return re.sub(r"[^\n]", " ", m.group(0))
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', blank, text,
+                  flags=re.S)
+
+
+def check(path):
+    bad = []
+    mod = module_of(path)
+    with open(path, encoding="utf-8", errors="replace") as f:
+        text = f.read()
+    if mod not in DOWN:
+        bad.append((1, f"unknown module {mod}: give it a floor in includes.py"))
+        return bad
+    for no, line in enumerate(text.split("\n"), 1):
+        m = INCLUDE.match(line)
+        if not m:
+            continue
+        to = m.group(1).split("/")[0] if "/" in m.group(1) else mod
+        if ".." in m.group(1):
+            bad.append((no, f"{m.group(1)}: includes are relative to include/"))
+        if to not in DOWN or to == mod or to in DOWN[mod]:
+            continue
+        if m.group(1) in TABLES.get(mod, ()):
+            continue
+        bad.append((no, f"{mod} must not include {m.group(1)}"))
+    if mod in PURE:
+        for no, line in enumerate(strip_comments(text).split("\n"), 1):
+            m = IMPURE.search(line)
+            if m:
+                bad.append((no, f"{mod} is sans-IO but calls {m.group(1)}()"))
+    return bad
+
+
+def main():
+    n = 0
+    for top in ("src", "include"):
+        for folder, _, names in os.walk(top):
+            for name in sorted(names):
+                path = os.path.join(folder, name)
+                if not name.endswith((".c", ".h")) or not module_of(path):
+                    continue
+                for line, what in check(path):
+                    print(f"{path}:{line}: {what}")
+                    n += 1
+    return 1 if n else 0
+
+
+sys.exit(main())

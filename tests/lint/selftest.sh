@@ -1,0 +1,207 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# selftest.sh CHECK... - prove that each check can fail.
+#
+# Makes a small clean tree on which every check must pass, then plants one
+# violation at a time and expects just that check to find it, in the file
+# where it was planted.
+set -u
+here=$(dirname "$(readlink -f "$0")")
+root=$(dirname "$(dirname "$here")")
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+export BUILD=$tmp/out
+
+clean_tree()
+{
+	rm -rf "$tmp/tree" "$BUILD"
+	mkdir -p "$tmp/tree"/{src/{util,wire,tcp,engine,io,control},include/{util,wire,engine,io},tests/unit}
+	cd "$tmp/tree" || exit 1
+	cp "$root/.clang-format" "$root/.clang-tidy" .
+	cat >include/util/one.h <<'END'
+/* SPDX-License-Identifier: MIT */
+#ifndef ONE_H
+#define ONE_H
+
+/**
+ * struct one - A number
+ * @n: the number
+ */
+struct one {
+	int n;
+};
+
+/**
+ * one_add() - Add to it
+ * @o: the number
+ * @n: what to add
+ * Return: the sum
+ */
+int one_add(struct one *o, int n);
+
+#endif
+END
+	cat >src/util/one.c <<'END'
+/* SPDX-License-Identifier: MIT */
+#include "util/one.h"
+
+int one_add(struct one *o, int n)
+{
+	o->n += n;
+	return o->n;
+}
+END
+	printf '#!/bin/sh\n# SPDX-License-Identifier: MIT\necho ok\n' >tests/ok.sh
+	for m in wire engine io; do
+		printf '/* SPDX-License-Identifier: MIT */\n' >include/$m/$m.h
+	done
+}
+
+# expect CHECK FILE WHAT - CHECK must fail and name FILE
+expect()
+{
+	local out
+
+	if out=$("$here/$1" 2>&1); then
+		echo "not ok - lint selftest ${1%.*}: missed $3"
+	elif ! grep -q "^$2:" <<<"$out"; then
+		echo "not ok - lint selftest ${1%.*}: $3 found elsewhere: $out"
+	else
+		echo "ok - lint selftest ${1%.*} finds $3"
+	fi
+}
+
+# accept CHECK WHAT - CHECK must pass
+accept()
+{
+	local out
+
+	if out=$("$here/$1" 2>&1); then
+		echo "ok - lint selftest ${1%.*} accepts $2"
+	else
+		echo "not ok - lint selftest ${1%.*}: $2: $out"
+	fi
+}
+
+# c FILE - a C file from standard input, with its licence
+c()
+{
+	{ echo '/* SPDX-License-Identifier: MIT */'; cat; } >"$1"
+}
+
+plant_includes()
+{
+	echo '#include "wire/wire.h"' | c src/util/up.c
+	expect "$1" src/util/up.c "an upward include"
+	clean_tree
+	echo '#include "engine/engine.h"' | c src/io/side.c
+	expect "$1" src/io/side.c "io including engine"
+	clean_tree
+	echo '#include "io/io.h"' | c include/engine/side.h
+	expect "$1" include/engine/side.h "engine including io"
+	clean_tree
+	echo '#include "wire/wire.h"' | c src/control/side.c
+	expect "$1" src/control/side.c "control including wire"
+	clean_tree
+	printf 'long now(void)\n{\n\treturn time(0);\n}\n' | c src/tcp/clock.c
+	expect "$1" src/tcp/clock.c "a clock read in tcp"
+}
+
+plant_size()
+{
+	{
+		printf 'int f(int n)\n{\n'
+		yes $'\tn++;' | head -n 67
+		printf '\treturn n;\n}\n'
+	} | c src/util/long.c
+	expect "$1" src/util/long.c "a function of 71 lines"
+	clean_tree
+	{
+		printf 'START_TEST(noun_condition_result)\n{\n'
+		yes $'\tn++;' | head -n 68
+		printf '}\nEND_TEST\n'
+	} | c tests/unit/test_long.c
+	expect "$1" tests/unit/test_long.c "a test of 71 lines"
+	clean_tree
+	yes '' | head -n 900 | c src/util/high.c
+	expect "$1" src/util/high.c "a file of 901 lines"
+}
+
+plant_spdx()
+{
+	echo 'int x;' >src/util/bare.c
+	expect "$1" src/util/bare.c "a file without licence"
+}
+
+plant_marks()
+{
+	printf '/* TO%s: later */\n' DO | c src/util/later.c
+	expect "$1" src/util/later.c "unfinished work"
+}
+
+plant_kerneldoc()
+{
+	printf '\nint two(int n);\n' | c include/util/two.h
+	expect "$1" include/util/two.h "an undocumented function"
+	printf '\nstruct two {\n\tint n;\n};\n' | c include/util/two.h
+	expect "$1" include/util/two.h "an undocumented struct"
+	printf '\n/**\n * two() - Two\n * @m: gone\n */\nint two(int n);\n' |
+		c include/util/two.h
+	expect "$1" include/util/two.h "a parameter that is gone"
+	printf '\n/**\n * two() - Two\n */\nint three(int n);\n' |
+		c include/util/two.h
+	expect "$1" include/util/two.h "a block about something else"
+}
+
+plant_format()
+{
+	printf 'int  x;\n' | c src/util/odd.c
+	expect "$1" src/util/odd.c "odd spacing"
+}
+
+# The planted scripts are to hold the dollar signs.
+# shellcheck disable=SC2016
+plant_shellcheck()
+{
+	printf '#!/bin/sh\n# SPDX-License-Identifier: MIT\nrm -r $1\n' \
+		>tests/bad.sh
+	expect "$1" tests/bad.sh "an unquoted variable"
+	clean_tree
+	mkdir .ci
+	printf '#!/bin/bash\ncd $1\n' >.ci/run
+	expect "$1" .ci/run "a script known by its first line"
+}
+
+plant_cppcheck()
+{
+	printf 'int f(void)\n{\n\tint a[2] = { 0, 1 };\n\treturn a[2];\n}\n' |
+		c src/util/bad.c
+	expect "$1" src/util/bad.c "an index out of bounds"
+}
+
+plant_tidy()
+{
+	printf '#include <string.h>\nint f(char *s, int n);\nint f(char *s, int n)\n{\n\tif (n > 2);\n\t\treturn (int)strlen(s);\n\treturn 0;\n}\n' |
+		c src/util/bad.c
+	expect "$1" src/util/bad.c "a stray semicolon"
+	printf 'int f(int *p);\nint f(int *p)\n{\n\tif (p)\n\t\treturn 1;\n\treturn *p;\n}\n' |
+		c src/util/bad.c
+	expect "$1" src/util/bad.c "a null pointer read"
+	printf 'int f(int n);\nint f(int n)\n{\n\tif (n > 1) {\n\t\twhile (n--) {\n\t\t\tif (n == 7) {\n\t\t\t\tif (n & 2) {\n\t\t\t\t\tn = 0;\n\t\t\t\t}\n\t\t\t}\n\t\t}\n\t}\n\treturn n;\n}\n' |
+		c src/util/bad.c
+	expect "$1" src/util/bad.c "nesting of four"
+	clean_tree
+	printf 'int f(int n);\nint f(int n)\n{\n\tif (n > 1) {\n\t\twhile (n--) {\n\t\t\tif (n == 7) {\n\t\t\t\tn = 0;\n\t\t\t}\n\t\t}\n\t}\n\treturn n;\n}\n' |
+		c src/util/good.c
+	accept "$1" "nesting of three"
+}
+
+for check; do
+	clean_tree
+	if out=$("$here/$check" 2>&1); then
+		echo "ok - lint selftest ${check%.*} passes a clean tree"
+	else
+		echo "not ok - lint selftest ${check%.*}: clean tree: $out"
+	fi
+	"plant_${check%.*}" "$check"
+done
