@@ -7,12 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <jansson.h>
+
+#include "control/client.h"
 #include "control/config.h"
 #include "control/keys.h"
 #include "control/rules.h"
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
+#define SOCKET_DEFAULT "/run/penstock/control.sock"
 
 /* Exit codes. */
 enum {
@@ -22,22 +27,35 @@ enum {
 };
 
 struct args {
-	const char *conf, *state;
-	bool test;
+	const char *conf, *state, *socket;
+	bool test, json, zeros;
+	long max;
 };
 
 static const char usage_text[] =
-	"usage: penstockctl [-c FILE] COMMAND\n"
+	"usage: penstockctl [-c FILE] [OPTION] COMMAND\n"
 	"       penstockctl -t [-c FILE]\n"
 	"\n"
+	"of the host:\n"
 	"  rules print    the rules, TUN device and sysctls as a shell script\n"
 	"  rules apply    make them so; repeating it changes nothing\n"
 	"  rules remove   undo it to the letter\n"
 	"  rules check    say what differs; exits 1 when something does\n"
 	"  keys           every key: section, default, allowed, meaning\n"
+	"of the running daemon:\n"
+	"  status         what it is doing\n"
+	"  flows          one line per connection\n"
+	"  nstat          counters, by the kernel's names\n"
+	"  reload         read the configuration again, as SIGHUP does\n"
+	"  stop           stop, as SIGTERM does\n"
+	"  ask JSON       any request of the control protocol\n"
 	"\n"
 	"  -c FILE   configuration (" CONF_DEFAULT ")\n"
+	"  -S PATH   control socket (by the configuration)\n"
 	"  -s FILE   rules: where the host's state before is kept\n"
+	"  -n MAX    flows: at most so many lines\n"
+	"  -z        nstat: also counters that are 0\n"
+	"  -j        answer in JSON\n"
 	"  -t        only check the configuration; exits 0 or 2\n"
 	"  -h        this text\n"
 	"  -V        version\n";
@@ -108,12 +126,166 @@ static int cmd_keys(const struct args *a, int argc, char **argv)
 	return EXIT_GOOD;
 }
 
+/* The socket that the configuration names, without judging the rest. */
+static const char *socket_path(const struct args *a)
+{
+	static char path[sizeof(((struct daemon_cfg *)0)->control)];
+	struct config *cfg;
+	int err;
+
+	if (a->socket)
+		return a->socket;
+	if (access(a->conf, R_OK) && !strcmp(a->conf, CONF_DEFAULT))
+		return SOCKET_DEFAULT;
+	err = config_load(a->conf, &cfg, stderr);
+	if (err)
+		return NULL;
+	strcpy(path, cfg->daemon.control);
+	config_free(cfg);
+	if (*path)
+		return path;
+	fprintf(stderr, "penstockctl: %s has no control socket\n", a->conf);
+	return NULL;
+}
+
+/* Ask, say what went wrong, or give the result to be freed by the caller
+ * (with the answer that holds it). */
+static json_t *ask(const struct args *a, json_t *request, json_t **answer)
+{
+	const char *path = socket_path(a);
+	json_t *ok;
+	int err;
+
+	*answer = NULL;
+	if (!path || !request)
+		return NULL;
+	err = client_ask(path, request, answer);
+	if (err) {
+		fprintf(stderr, "penstockctl: %s: %s\n", path,
+			err == -EPROTO ? "no answer" : strerror(-err));
+		return NULL;
+	}
+	ok = json_object_get(*answer, "ok");
+	if (json_is_true(ok))
+		return json_object_get(*answer, "result");
+	fprintf(stderr, "%s\n",
+		json_string_value(json_object_get(*answer, "error")));
+	return NULL;
+}
+
+static void print_json(const json_t *j)
+{
+	json_dumpf(j, stdout, JSON_INDENT(1) | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
+static void print_object(const json_t *o)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)o, key, v)
+	{
+		char *text =
+			json_is_string(v)
+				? NULL
+				: json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+
+		printf("%-24s %s\n", key, text ? text : json_string_value(v));
+		free(text);
+	}
+}
+
+static void print_lines(const json_t *list)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v) puts(json_string_value(v));
+}
+
+/* As nstat prints, with the service behind the name. */
+static void print_counters(const json_t *list, bool zeros)
+{
+	const char *name, *service;
+	char label[128];
+	json_int_t n;
+	json_t *v;
+	size_t i;
+
+	puts("#penstock");
+	json_array_foreach(list, i, v)
+	{
+		service = NULL;
+		if (json_unpack(v, "{s:s, s?:s, s:I}", "name", &name, "service",
+				&service, "value", &n) ||
+		    (!n && !zeros))
+			continue;
+		snprintf(label, sizeof(label), "%s%s%s", name,
+			 service ? "@" : "", service ? service : "");
+		printf("%-40s %-20lld\n", label, (long long)n);
+	}
+}
+
+static int cmd_ask(const struct args *a, int argc, char **argv)
+{
+	json_t *request = NULL, *answer, *result;
+	json_error_t why;
+
+	if (argc != 2)
+		return usage(stderr);
+	request = json_loads(argv[1], 0, &why);
+	if (!request) {
+		fprintf(stderr, "penstockctl: %s\n", why.text);
+		return EXIT_USAGE;
+	}
+	result = ask(a, request, &answer);
+	if (result)
+		print_json(result);
+	json_decref(request);
+	json_decref(answer);
+	return result ? EXIT_GOOD : EXIT_USAGE;
+}
+
+static void print_result(const struct args *a, const char *cmd,
+			 const json_t *result)
+{
+	if (a->json)
+		print_json(result);
+	else if (!strcmp(cmd, "status"))
+		print_object(result);
+	else if (!strcmp(cmd, "flows"))
+		print_lines(result);
+	else if (!strcmp(cmd, "counters"))
+		print_counters(result, a->zeros);
+}
+
+static int cmd_daemon(const struct args *a, int argc, char **argv)
+{
+	bool nstat = !strcmp(argv[0], "nstat");
+	const char *cmd = nstat ? "counters" : argv[0];
+	json_t *request, *answer, *result;
+
+	if (argc != 1)
+		return usage(stderr);
+	request = json_pack("{s:s}", "cmd", cmd);
+	if (a->max)
+		json_object_set_new(request, "max", json_integer(a->max));
+	result = ask(a, request, &answer);
+	if (result)
+		print_result(a, cmd, result);
+	json_decref(request);
+	json_decref(answer);
+	return result ? EXIT_GOOD : EXIT_USAGE;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(const struct args *a, int argc, char **argv);
 } commands[] = {
-	{"rules", cmd_rules},
-	{"keys", cmd_keys},
+	{"rules", cmd_rules},  {"keys", cmd_keys},    {"status", cmd_daemon},
+	{"flows", cmd_daemon}, {"nstat", cmd_daemon}, {"reload", cmd_daemon},
+	{"stop", cmd_daemon},  {"ask", cmd_ask},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)
@@ -126,30 +298,53 @@ static int run_command(const struct args *a, int argc, char **argv)
 	return usage(stderr);
 }
 
+/* Return: -1 to go on, else the exit status. */
+static int read_option(struct args *a, int opt)
+{
+	char *end;
+
+	switch (opt) {
+	case 'c':
+		a->conf = optarg;
+		return -1;
+	case 's':
+		a->state = optarg;
+		return -1;
+	case 'S':
+		a->socket = optarg;
+		return -1;
+	case 'n':
+		a->max = strtol(optarg, &end, 10);
+		return *end || a->max < 1 ? usage(stderr) : -1;
+	case 't':
+		a->test = true;
+		return -1;
+	case 'j':
+		a->json = true;
+		return -1;
+	case 'z':
+		a->zeros = true;
+		return -1;
+	case 'h':
+		return usage(stdout);
+	case 'V':
+		puts("penstockctl " PENSTOCK_VERSION);
+		return EXIT_GOOD;
+	default:
+		return usage(stderr);
+	}
+}
+
+/* Options may stand before and behind the command. */
 int main(int argc, char **argv)
 {
 	struct args a = {.conf = CONF_DEFAULT};
-	int opt;
+	int opt, rc;
 
-	while ((opt = getopt(argc, argv, "c:s:thV")) != -1) {
-		switch (opt) {
-		case 'c':
-			a.conf = optarg;
-			break;
-		case 's':
-			a.state = optarg;
-			break;
-		case 't':
-			a.test = true;
-			break;
-		case 'h':
-			return usage(stdout);
-		case 'V':
-			puts("penstockctl " PENSTOCK_VERSION);
-			return EXIT_GOOD;
-		default:
-			return usage(stderr);
-		}
+	while ((opt = getopt(argc, argv, "c:s:S:n:tjzhV")) != -1) {
+		rc = read_option(&a, opt);
+		if (rc >= 0)
+			return rc;
 	}
 	if (a.test && optind == argc)
 		return cmd_test(&a);

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The HTTP server reads and never changes: it has no authentication, so a web
+ * page on the operator's machine must not be able to do harm through it.
+ */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <stdlib.h>
+
+#include "control/server.h"
+
+#define HEADERS_MAX 16384
+#define TIMEOUT_S 10
+#define PAGE_FLOWS 50
+
+struct control_http {
+	struct evhttp *http;
+	const struct control_ops *ops;
+};
+
+static void reply(struct evhttp_request *req, const char *type,
+		  const char *text, size_t len)
+{
+	struct evkeyvalq *h = evhttp_request_get_output_headers(req);
+	struct evbuffer *b = evbuffer_new();
+
+	if (!b || evbuffer_add(b, text, len)) {
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+	} else {
+		evhttp_add_header(h, "Content-Type", type);
+		evhttp_add_header(h, "Cache-Control", "no-store");
+		evhttp_add_header(h, "X-Content-Type-Options", "nosniff");
+		evhttp_add_header(h, "Content-Security-Policy",
+				  "default-src 'none'; "
+				  "style-src 'unsafe-inline'");
+		evhttp_send_reply(req, HTTP_OK, "OK", b);
+	}
+	if (b)
+		evbuffer_free(b);
+}
+
+/* Takes @j over. */
+static void reply_json(struct evhttp_request *req, json_t *j)
+{
+	char *text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
+
+	if (text)
+		reply(req, "application/json", text, strlen(text));
+	else
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+	free(text);
+	json_decref(j);
+}
+
+typedef void (*page_fn)(const struct control_ops *ops, FILE *out);
+
+static void reply_page(struct evhttp_request *req, const struct control_ops *o,
+		       const char *type, page_fn fn)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f) {
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+		return;
+	}
+	fn(o, f);
+	if (fclose(f))
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+	else
+		reply(req, type, text, len);
+	free(text);
+}
+
+static void text_metrics(const struct control_ops *ops, FILE *out)
+{
+	control_metrics_text(ops, out);
+}
+
+static void put_html(FILE *out, const char *s)
+{
+	for (; *s; s++) {
+		switch (*s) {
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '>':
+			fputs("&gt;", out);
+			break;
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		default:
+			fputc(*s, out);
+		}
+	}
+}
+
+static void html_row(FILE *out, const char *a, const char *b, const char *c)
+{
+	const char *cell[] = {a, b, c};
+
+	fputs("<tr>", out);
+	for (size_t i = 0; i < ARRAY_LEN(cell); i++) {
+		if (!cell[i])
+			continue;
+		fputs("<td>", out);
+		put_html(out, cell[i]);
+		fputs("</td>", out);
+	}
+	fputs("</tr>\n", out);
+}
+
+static void html_status(const struct control_ops *ops, FILE *out)
+{
+	json_t *status = ops->status(ops->arg), *v;
+	const char *key;
+
+	fputs("<h2>Status</h2>\n<table>\n", out);
+	json_object_foreach(status, key, v)
+	{
+		char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+
+		html_row(out, key, text ? text : "", NULL);
+		free(text);
+	}
+	fputs("</table>\n", out);
+	json_decref(status);
+}
+
+static void html_counters(const struct control_ops *ops, FILE *out)
+{
+	struct control_metric m = {.worker = -1};
+	char value[24];
+
+	fputs("<h2>Counters that are not 0</h2>\n<table>\n", out);
+	for (uint32_t i = 0; ops->metric(ops->arg, i, &m); i++) {
+		snprintf(value, sizeof(value), "%llu",
+			 (unsigned long long)m.value);
+		if (m.value)
+			html_row(out, m.name, m.service ? m.service : "",
+				 value);
+		m = (struct control_metric){.worker = -1};
+	}
+	fputs("</table>\n", out);
+}
+
+static void html_flows(const struct control_ops *ops, FILE *out)
+{
+	json_t *flows = control_flows_json(ops, PAGE_FLOWS), *v;
+	size_t i;
+
+	fprintf(out, "<h2>Connections, at most %d</h2>\n<pre>", PAGE_FLOWS);
+	json_array_foreach(flows, i, v)
+	{
+		put_html(out, json_string_value(v));
+		fputc('\n', out);
+	}
+	fputs("</pre>\n", out);
+	json_decref(flows);
+}
+
+static void text_page(const struct control_ops *ops, FILE *out)
+{
+	fputs("<!doctype html>\n<html lang=\"en\"><head><meta "
+	      "charset=\"utf-8\">"
+	      "<meta http-equiv=\"refresh\" content=\"5\">"
+	      "<title>penstock</title>\n"
+	      "<style>body{font:14px sans-serif;margin:2em}"
+	      "td{padding:0 1em 0 0;font-family:monospace}</style></head>\n"
+	      "<body><h1>penstock " PENSTOCK_VERSION "</h1>\n",
+	      out);
+	html_status(ops, out);
+	html_counters(ops, out);
+	html_flows(ops, out);
+	fputs("<p>/metrics /api/status /api/counters /api/flows?max=N "
+	      "/healthz</p></body></html>\n",
+	      out);
+}
+
+static uint32_t query_max(const struct evhttp_uri *uri)
+{
+	const char *query = evhttp_uri_get_query(uri);
+	uint32_t max = CONTROL_FLOWS_MAX;
+	struct evkeyvalq params;
+	const char *v;
+
+	if (!query || evhttp_parse_query_str(query, &params))
+		return max;
+	v = evhttp_find_header(&params, "max");
+	if (v && *v >= '1' && *v <= '9')
+		max = (uint32_t)min_u32((uint32_t)strtoul(v, NULL, 10),
+					1000000);
+	evhttp_clear_headers(&params);
+	return max;
+}
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+	const struct control_ops *ops = ((struct control_http *)arg)->ops;
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+	const char *path = evhttp_uri_get_path(uri);
+
+	if (!path || !*path)
+		path = "/";
+	if (!strcmp(path, "/metrics"))
+		reply_page(req, ops, "text/plain; version=0.0.4; charset=utf-8",
+			   text_metrics);
+	else if (!strcmp(path, "/"))
+		reply_page(req, ops, "text/html; charset=utf-8", text_page);
+	else if (!strcmp(path, "/healthz"))
+		reply(req, "text/plain", "ok\n", 3);
+	else if (!strcmp(path, "/api/status"))
+		reply_json(req, ops->status(ops->arg));
+	else if (!strcmp(path, "/api/counters"))
+		reply_json(req, control_metrics_json(ops));
+	else if (!strcmp(path, "/api/flows"))
+		reply_json(req, control_flows_json(ops, query_max(uri)));
+	else
+		evhttp_send_error(req, HTTP_NOTFOUND, NULL);
+}
+
+static int http_bind(struct evhttp *http, const char *listen)
+{
+	char addr[64];
+	const char *port = strrchr(listen, ':');
+	size_t n = port ? (size_t)(port - listen) : 0;
+
+	if (!port || n >= sizeof(addr))
+		return -EINVAL;
+	if (listen[0] == '[' && n >= 2 && listen[n - 1] == ']')
+		snprintf(addr, sizeof(addr), "%.*s", (int)n - 2, listen + 1);
+	else
+		snprintf(addr, sizeof(addr), "%.*s", (int)n, listen);
+	errno = 0;
+	if (!evhttp_bind_socket_with_handle(http, addr,
+					    (uint16_t)atoi(port + 1)))
+		return errno ? -errno : -EINVAL;
+	return 0;
+}
+
+struct control_http *control_http_new(struct event_base *base,
+				      const char *listen,
+				      const struct control_ops *ops, int *err)
+{
+	struct control_http *h = calloc(1, sizeof(*h));
+
+	*err = -ENOMEM;
+	if (!h)
+		return NULL;
+	h->ops = ops;
+	h->http = evhttp_new(base);
+	if (!h->http)
+		goto err_free;
+	evhttp_set_max_headers_size(h->http, HEADERS_MAX);
+	evhttp_set_max_body_size(h->http, 0);
+	evhttp_set_timeout(h->http, TIMEOUT_S);
+	evhttp_set_allowed_methods(h->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_gencb(h->http, on_request, h);
+	*err = http_bind(h->http, listen);
+	if (!*err)
+		return h;
+	evhttp_free(h->http);
+err_free:
+	free(h);
+	return NULL;
+}
+
+void control_http_free(struct control_http *h)
+{
+	if (!h)
+		return;
+	evhttp_free(h->http);
+	free(h);
+}
