@@ -8,7 +8,7 @@
  * engine: what is asked goes to the callbacks of struct control_ops.
  *
  * Control socket: Unix stream, one JSON object a line, one JSON object a line
- * back, in order.
+ * back, in order.  SIGPIPE is ignored from the first server on.
  *   {"cmd": "status"}                -> {"ok": true, "result": {...}}
  *   {"cmd": "counters"}              -> result: [{"name", "value", ...}, ...]
  *   {"cmd": "flows", "max": 100}     -> result: ["one line a flow", ...]

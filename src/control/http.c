@@ -7,6 +7,7 @@
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "control/server.h"
@@ -254,6 +255,7 @@ struct control_http *control_http_new(struct event_base *base,
 	*err = -ENOMEM;
 	if (!h)
 		return NULL;
+	signal(SIGPIPE, SIG_IGN);
 	h->ops = ops;
 	h->http = evhttp_new(base);
 	if (!h->http)

@@ -12,6 +12,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,7 +23,7 @@ struct client {
 	struct client *next;
 	struct control_server *server;
 	struct bufferevent *bev;
-	bool closing; /* goes when its answer has left */
+	bool eof; /* will ask no more: goes after the last answer */
 };
 
 struct control_server {
@@ -69,36 +70,37 @@ static void on_ready(struct bufferevent *bev, void *arg)
 
 	while (!evbuffer_get_length(out)) {
 		size_t len;
-		char *line;
+		char *line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
 
-		if (c->closing) {
-			client_free(c);
-			return;
-		}
-		line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
-		if (!line && evbuffer_get_length(in) < CONTROL_LINE_MAX)
-			return;
 		if (line) {
 			client_answer(c, line, len);
+			free(line);
+		} else if (c->eof) {
+			client_free(c);
+			return;
+		} else if (evbuffer_get_length(in) < CONTROL_LINE_MAX) {
+			return;
 		} else {
 			evbuffer_add_printf(out, "{\"ok\":false,\"error\":"
 						 "\"request too long\"}\n");
-			c->closing = true;
+			evbuffer_drain(in, evbuffer_get_length(in));
+			bufferevent_disable(bev, EV_READ);
+			c->eof = true;
 		}
-		free(line);
 	}
 }
 
+/* Who shuts down writing may still read its answers. */
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct client *c = arg;
-	bool answer_waits = evbuffer_get_length(bufferevent_get_output(bev));
 
-	/* Who shuts down writing may still read its answer. */
-	if ((what & BEV_EVENT_EOF) && answer_waits)
-		c->closing = true;
-	else
+	if ((what & BEV_EVENT_EOF) && (what & BEV_EVENT_READING)) {
+		c->eof = true;
+		on_ready(bev, c);
+	} else {
 		client_free(c);
+	}
 }
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd,
@@ -205,6 +207,8 @@ struct control_server *control_server_new(struct event_base *base,
 	*err = -ENOMEM;
 	if (!s)
 		return NULL;
+	/* A client may go before its answer comes. */
+	signal(SIGPIPE, SIG_IGN);
 	fd = socket_listen(path);
 	if (fd < 0) {
 		*err = fd;
