@@ -16,7 +16,5 @@ cppcheck --quiet -j "${LINT_JOBS:-2}" --std=c11 --language=c \
 	--enable=warning,performance,portability --inline-suppr \
 	--suppressions-list="$cache/suppress" --cppcheck-build-dir="$cache" \
 	--template='{file}:{line}: {id}: {message}' --error-exitcode=1 \
-	--library=posix --library=gnu -D_GNU_SOURCE \
-	'-Djson_array_foreach(a,i,v)=for(i=0;(v=json_array_get(a,i));i++)' \
-	'-Djson_object_foreach(o,k,v)=for(;(v=json_object_get(o,k));)' \
+	--library=posix --library=gnu --library="$here/jansson.cfg" -D_GNU_SOURCE \
 	-Iinclude --file-list="$list" 2>&1
