@@ -37,7 +37,7 @@ static enum drop_reason ipv4_parse(const uint8_t *p, uint32_t len, bool quote,
 		return DROP_IP_HEADER;
 	hlen = (p[0] & 0x0fu) * 4u;
 	total = quote ? len : get_be16(p + 2);
-	if (hlen < IPV4_HLEN || hlen > len || total < hlen || total > len)
+	if (hlen < IPV4_HLEN || total < hlen || total > len)
 		return DROP_IP_HEADER;
 	if (!quote && csum_fold(csum_add(0, p, hlen)) != 0xffff)
 		return DROP_IP_CSUM;

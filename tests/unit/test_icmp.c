@@ -194,6 +194,10 @@ START_TEST(foreign_icmp_passes)
 	quoted()[6] = 17;
 	fix();
 	check("about udp, v6", PARSE_FOREIGN, DROP_NOT_TCP);
+	raw_icmp(6, 1, 4, 0, 40); /* nothing behind the quoted header */
+	quoted()[6] = 17;
+	fix();
+	check("about udp, v6, short", PARSE_FOREIGN, DROP_NOT_TCP);
 	raw_icmp(4, 3, 3, 0, 28);
 	put_be16(quoted() + 6, 7);
 	fix();

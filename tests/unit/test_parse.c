@@ -80,6 +80,14 @@ START_TEST(plain_segment_parsed_into_host_order)
 }
 END_TEST
 
+START_TEST(reserved_bits_are_no_flags)
+{
+	raw_tcp(&raw, 4, 0xe00 | TCP_ACK, "", 0, 1);
+	ck_assert_int_eq(parse(&raw), PARSE_SEGMENT);
+	ck_assert_uint_eq(seg.flags, TCP_ACK);
+}
+END_TEST
+
 START_TEST(link_padding_is_not_payload)
 {
 	for (uint32_t family = 4; family <= 6; family += 2) {
@@ -688,6 +696,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, plain_segment_parsed_into_host_order);
+	tcase_add_test(t, reserved_bits_are_no_flags);
 	tcase_add_test(t, link_padding_is_not_payload);
 	tcase_add_test(t, payload_is_a_slice_of_the_packets_buffer);
 	tcase_add_test(t, gso_packet_of_any_size_parsed);
