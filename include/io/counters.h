@@ -25,9 +25,10 @@
 	X(verdict_reply, "packets answered in their own verdict")             \
 	X(verdict_sends, "sendmsg calls that carried verdicts")               \
 	X(verdict_errors, "verdicts that the kernel refused")                 \
-	X(tx_packets, "packets written")                                      \
+	X(tx_packets, "packets sent, answers in verdicts apart")              \
 	X(tx_bytes, "bytes of those packets")                                 \
 	X(tx_gso, "packets left to the kernel to segment")                    \
+	X(tx_carried, "packets that rode in the verdict of a consumed one")   \
 	X(tx_lost, "packets lost for want of kernel memory: TCP recovers")    \
 	X(tx_errors, "packets that the kernel refused")                       \
 	X(tun_discarded, "packets the kernel sent into the TUN")              \

@@ -66,13 +66,15 @@ void nfq_close(struct nfq *q);
  * struct nfq_packet - A packet out of the queue
  * @pkt: what the engine sees
  * @id:  what the verdict names
- * @gso: the kernel holds it as a super-segment, so its verdict must not carry
- *       a replaced payload
+ * @carrier: its verdict may carry another packet of ours in its place.  Not
+ *       so for a super-segment, which keeps its segmentation marks in the
+ *       kernel, for IP options or extension headers, nor past PREROUTING,
+ *       where routing is over
  */
 struct nfq_packet {
 	struct packet pkt;
 	uint32_t id;
-	bool gso;
+	bool carrier;
 };
 
 enum nfq_msg {
@@ -119,38 +121,72 @@ void nfq_ring_fini(struct nfq_ring *r);
  */
 int nfq_recv(struct nfq *q, struct nfq_ring *r, int max, struct io_counters *c);
 
-/**
- * struct nfq_verdicts - Verdicts of one batch, in arrival order
- * @len:  bytes of @buf in use
- * @run:  a run of consumed packets is open, up to and including @last
- * @last: id of the newest consumed packet
- *
- * Consumed neighbours share one batch verdict.  Room for every packet of a
- * batch to be answered singly.
- */
-#define NFQ_REPLY_MAX TX_HDR_MAX
-#define NFQ_VERDICT_ROOM (20 + 12 + 8 + 4 + NFQ_REPLY_MAX)
-
-struct nfq_verdicts {
-	size_t len;
-	bool run;
-	uint32_t last;
-	uint8_t buf[NFQ_BATCH * 2 * NFQ_VERDICT_ROOM];
+enum nfq_action {
+	NFQ_DROP,
+	NFQ_ACCEPT,
+	NFQ_REPLACE
 };
 
-void nfq_verdict_drop(struct nfq *q, struct nfq_verdicts *v, uint32_t id);
-void nfq_verdict_accept(struct nfq *q, struct nfq_verdicts *v, uint32_t id);
+#define NFQ_REPLY_MAX TX_HDR_MAX
+#define NFQ_VERDICT_ROOM (20 + 12 + 8 + 4 + NFQ_REPLY_MAX) /* netlink bytes */
 
 /**
- * nfq_verdict_reply() - Accept the packet with an answer in its place
+ * struct nfq_slot - What becomes of one packet
+ * @id:     the packet
+ * @action: enum nfq_action
+ * @family: 4 or 6 when a packet of that family may be carried; 0 = none
+ * @len:    NFQ_REPLACE: bytes of @hdr
+ * @hdr:    NFQ_REPLACE: the packet that goes out instead
+ */
+struct nfq_slot {
+	uint32_t id;
+	uint8_t action;
+	uint8_t family;
+	uint8_t len;
+	uint8_t hdr[NFQ_REPLY_MAX];
+};
+
+/**
+ * struct nfq_verdicts - Verdicts of one batch, in arrival order
+ * @n:    slots in use
+ * @next: per family (4, 6): where to look for the next carrier
+ * @len:  bytes of @buf in use
+ * @buf:  netlink messages
+ */
+struct nfq_verdicts {
+	int n;
+	int next[2];
+	struct nfq_slot slot[NFQ_BATCH];
+	size_t len;
+	uint8_t buf[NFQ_BATCH * NFQ_VERDICT_ROOM];
+};
+
+/* Decide on a packet: NFQ_DROP or NFQ_ACCEPT.  Once each, in arrival order. */
+void nfq_verdict_add(struct nfq_verdicts *v, const struct nfq_packet *p,
+		     enum nfq_action action);
+
+/**
+ * nfq_verdict_reply() - Let an answer go out in the packet's place
+ * @p:     a packet with @carrier set
  * @reply: the answer; checksums complete, no payload
  *
  * Routing comes after PREROUTING, so the answer finds its own way.
  */
-void nfq_verdict_reply(struct nfq *q, struct nfq_verdicts *v, uint32_t id,
+void nfq_verdict_reply(struct nfq_verdicts *v, const struct nfq_packet *p,
 		       const struct tx *reply);
 
-/* Send what has been gathered, in one datagram, and start anew. */
+/**
+ * nfq_verdict_carrier() - Find a dropped packet that can carry another
+ * @family: 4 or 6
+ * Return: its slot, to be given to nfq_verdict_carry() at once, or NULL
+ */
+struct nfq_slot *nfq_verdict_carrier(struct nfq_verdicts *v, uint8_t family);
+
+/* Send @tx (checksums complete, no payload) in the place of a dropped packet:
+ * cheaper than any other way out.  It leaves with nfq_verdict_flush(). */
+void nfq_verdict_carry(struct nfq_slot *slot, const struct tx *tx);
+
+/* Send all verdicts, in one datagram, and start anew. */
 void nfq_verdict_flush(struct nfq *q, struct nfq_verdicts *v,
 		       struct io_counters *c);
 

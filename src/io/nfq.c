@@ -9,6 +9,8 @@
  * to receive the acknowledgments into that free the others.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
 #include <linux/netlink.h>
@@ -19,6 +21,7 @@
 
 #define PACKET_TYPE ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET)
 #define ATTR_TYPE_MASK 0x3fffu /* NLA_TYPE_MASK, unsigned */
+#define HOOK_OFF offsetof(struct nfqnl_msg_packet_hdr, hook)
 #define MSG_HDR_LEN (sizeof(struct nlmsghdr) + sizeof(struct nfgenmsg))
 
 static enum packet_csum csum_state(uint32_t info)
@@ -40,12 +43,14 @@ static bool take_attr(struct nfq_packet *out, uint16_t type, const uint8_t *p,
 		if (n < sizeof(struct nfqnl_msg_packet_hdr))
 			break;
 		out->id = get_be32(p);
+		out->carrier = p[HOOK_OFF] == NF_INET_PRE_ROUTING;
 		return true;
 	case NFQA_SKB_INFO:
 		if (n < 4)
 			break;
 		out->pkt.csum = csum_state(get_be32(p));
-		out->gso = get_be32(p) & NFQA_SKB_GSO;
+		if (get_be32(p) & NFQA_SKB_GSO)
+			out->carrier = false;
 		break;
 	case NFQA_CAP_LEN:
 		if (n >= 4)
@@ -59,6 +64,15 @@ static bool take_attr(struct nfq_packet *out, uint16_t type, const uint8_t *p,
 		break;
 	}
 	return false;
+}
+
+/* A bare TCP/IP header, to be overwritten by another. */
+static bool is_plain(const struct packet *p)
+{
+	if (p->len != p->full_len || p->len < 40)
+		return false;
+	return p->data[0] == 0x45 ||
+	       (p->data[0] >> 4 == 6 && p->data[6] == IPPROTO_TCP);
 }
 
 static enum nfq_msg msg_kind(const struct nlmsghdr *nlh, size_t len)
@@ -103,6 +117,7 @@ enum nfq_msg nfq_parse(struct buf *buf, size_t len, struct nfq_packet *out)
 	/* The kernel names the full length only when it cut something off. */
 	if (!out->pkt.full_len)
 		out->pkt.full_len = out->pkt.len;
+	out->carrier = out->carrier && is_plain(&out->pkt);
 	return NFQ_MSG_PACKET;
 }
 

@@ -9,9 +9,9 @@
  * The clock is read once a round.  Nothing is allocated per packet: buffers
  * come from the worker's pool, everything else is in struct worker.
  *
- * Order.  A leg's segments are written to the TUN in the order in which the
- * engine yields them, each write synchronous; answers given as a verdict belong
- * to no flow.
+ * Order.  A leg's data is written to the TUN in the order in which the engine
+ * yields it, each write synchronous.  Answers given as a verdict belong to no
+ * flow; for what else rides in verdicts see ride().
  *
  * Commands.  worker_call() hands a function to the thread through one slot,
  * and wakes it by an eventfd: the engine is never touched by two threads.
@@ -89,6 +89,31 @@ mono_t worker_clock(void)
 	return (mono_t){(int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000};
 }
 
+/*
+ * A packet without payload rides in the verdict of a consumed one, if this
+ * batch has any left; others go by the TUN.  Verdicts are sent after all
+ * writes, so a rider leaves last of its round: a FIN or RST cannot overtake
+ * data.  Data can overtake a bare SYN or ACK of the same leg, but no data
+ * follows a bare SYN before it is answered, and the data carries a newer ACK.
+ */
+static bool ride(struct worker *w, struct tx *tx)
+{
+	struct nfq_slot *s;
+
+	if (tx->payload)
+		return false;
+	s = nfq_verdict_carrier(&w->verdicts, tx->family);
+	if (!s)
+		return false;
+	if (!tx->csum_done)
+		wire_csum_finish(tx);
+	nfq_verdict_carry(s, tx);
+	w->c.tx_packets++;
+	w->c.tx_bytes += tx->hdr_len;
+	w->c.tx_carried++;
+	return true;
+}
+
 /* Write what the engine has to send. */
 static void drain(struct worker *w, mono_t now)
 {
@@ -97,7 +122,8 @@ static void drain(struct worker *w, mono_t now)
 	do {
 		n = w->cfg.ops->pull(w->cfg.engine, w->tx, TX_BATCH, now);
 		for (i = 0; i < n; i++)
-			tun_send(&w->tun, &w->tx[i], &w->c);
+			if (!ride(w, &w->tx[i]))
+				tun_send(&w->tun, &w->tx[i], &w->c);
 	} while (n == TX_BATCH);
 }
 
@@ -127,19 +153,17 @@ static void expire_due(struct worker *w, mono_t now)
 	drain(w, now);
 }
 
-/* A super-segment keeps its segmentation marks in the kernel, so an answer
- * must not be put into it; it goes by the TUN, the packet away. */
 static void answer(struct worker *w, const struct nfq_packet *p)
 {
 	w->c.verdict_reply++;
-	if (p->gso) {
+	if (!p->carrier) {
 		tun_send(&w->tun, &w->reply, &w->c);
-		nfq_verdict_drop(&w->nfq, &w->verdicts, p->id);
+		nfq_verdict_add(&w->verdicts, p, NFQ_DROP);
 		return;
 	}
 	if (!w->reply.csum_done)
 		wire_csum_finish(&w->reply);
-	nfq_verdict_reply(&w->nfq, &w->verdicts, p->id, &w->reply);
+	nfq_verdict_reply(&w->verdicts, p, &w->reply);
 }
 
 /*
@@ -166,13 +190,13 @@ static void handle_packet(struct worker *w, const struct nfq_packet *p,
 	w->c.rx_bytes += p->pkt.len;
 	w->c.rx_truncated += p->pkt.len != p->pkt.full_len;
 	if (!admit(w, &p->pkt)) {
-		nfq_verdict_drop(&w->nfq, &w->verdicts, p->id);
+		nfq_verdict_add(&w->verdicts, p, NFQ_DROP);
 		return;
 	}
 	switch (w->cfg.ops->input(w->cfg.engine, &p->pkt, now, &w->reply)) {
 	case IO_PASS:
 		w->c.verdict_accept++;
-		nfq_verdict_accept(&w->nfq, &w->verdicts, p->id);
+		nfq_verdict_add(&w->verdicts, p, NFQ_ACCEPT);
 		break;
 	case IO_REPLY:
 		answer(w, p);
@@ -180,7 +204,7 @@ static void handle_packet(struct worker *w, const struct nfq_packet *p,
 	case IO_CONSUMED:
 	default:
 		w->c.verdict_drop++;
-		nfq_verdict_drop(&w->nfq, &w->verdicts, p->id);
+		nfq_verdict_add(&w->verdicts, p, NFQ_DROP);
 		break;
 	}
 }

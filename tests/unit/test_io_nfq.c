@@ -86,7 +86,7 @@ START_TEST(packet_plain_is_good_and_whole)
 	ck_assert_uint_eq(p.pkt.full_len, sizeof(ip));
 	ck_assert_mem_eq(p.pkt.data, ip, sizeof(ip));
 	ck_assert_int_eq(p.pkt.csum, PACKET_CSUM_GOOD);
-	ck_assert(!p.gso);
+	ck_assert(p.carrier);
 }
 END_TEST
 
@@ -113,7 +113,7 @@ START_TEST(packet_info_sets_csum_and_gso)
 	finish(PACKET_TYPE);
 	ck_assert_int_eq(nfq_parse(b, len, &p), NFQ_MSG_PACKET);
 	ck_assert_int_eq(p.pkt.csum, infos[_i].csum);
-	ck_assert_int_eq(p.gso, infos[_i].gso);
+	ck_assert_int_eq(p.carrier, !infos[_i].gso);
 }
 END_TEST
 
@@ -139,6 +139,36 @@ START_TEST(packet_id_zero_is_an_id)
 	put_attr(NFQA_PAYLOAD, ip, sizeof(ip));
 	finish(PACKET_TYPE);
 	ck_assert_int_eq(nfq_parse(b, len, &p), NFQ_MSG_PACKET);
+}
+END_TEST
+
+static const struct {
+	uint8_t hook;
+	uint8_t ip[7];
+	uint8_t len;
+	bool carrier;
+} carriers[] = {
+	{NF_INET_PRE_ROUTING, {0x45}, 40, true},
+	{NF_INET_PRE_ROUTING, {0x46}, 44, false},
+	{NF_INET_PRE_ROUTING, {0x60, 0, 0, 0, 0, 20, 6}, 60, true},
+	{NF_INET_PRE_ROUTING, {0x60, 0, 0, 0, 0, 20, 0}, 60, false},
+	{NF_INET_PRE_ROUTING, {0x45}, 28, false},
+	{NF_INET_FORWARD, {0x45}, 40, false},
+	{NF_INET_LOCAL_IN, {0x45}, 40, false},
+};
+
+START_TEST(packet_carries_only_when_plain_and_unrouted)
+{
+	struct nfq_packet p;
+	uint8_t bytes[64] = {0};
+
+	put_packet_hdr(1);
+	b->data[len - 2] = carriers[_i].hook;
+	memcpy(bytes, carriers[_i].ip, 7);
+	put_attr(NFQA_PAYLOAD, bytes, carriers[_i].len);
+	finish(PACKET_TYPE);
+	ck_assert_int_eq(nfq_parse(b, len, &p), NFQ_MSG_PACKET);
+	ck_assert_int_eq(p.carrier, carriers[_i].carrier);
 }
 END_TEST
 
@@ -265,13 +295,31 @@ static void teardown_verdicts(void)
 	teardown();
 }
 
+static const uint8_t first_byte[2] = {0x45, 0x60};
+
+/* Packet @id: family 4 or 6 when it may carry another, else 0. */
+static struct nfq_packet packet(uint32_t id, uint8_t family)
+{
+	struct nfq_packet p = {.id = id, .carrier = family != 0};
+
+	p.pkt.data = &first_byte[family == 6];
+	return p;
+}
+
+static void add(uint32_t id, uint8_t family, enum nfq_action action)
+{
+	struct nfq_packet p = packet(id, family);
+
+	nfq_verdict_add(&v, &p, action);
+}
+
 START_TEST(verdicts_run_of_drops_is_one_batch)
 {
 	struct seen s[4];
 
-	nfq_verdict_drop(&q, &v, 10);
-	nfq_verdict_drop(&q, &v, 11);
-	nfq_verdict_drop(&q, &v, 12);
+	add(10, 4, NFQ_DROP);
+	add(11, 4, NFQ_DROP);
+	add(12, 4, NFQ_DROP);
 	nfq_verdict_flush(&q, &v, &c);
 	ck_assert_int_eq(read_datagram(kernel, s, 4), 1);
 	ck_assert_uint_eq(s[0].type, NFQNL_MSG_VERDICT_BATCH);
@@ -287,11 +335,11 @@ START_TEST(verdicts_mixed_keep_arrival_order)
 {
 	struct seen s[8];
 
-	nfq_verdict_drop(&q, &v, 1);
-	nfq_verdict_drop(&q, &v, 2);
-	nfq_verdict_accept(&q, &v, 3);
-	nfq_verdict_accept(&q, &v, 4);
-	nfq_verdict_drop(&q, &v, 5);
+	add(1, 4, NFQ_DROP);
+	add(2, 4, NFQ_DROP);
+	add(3, 4, NFQ_ACCEPT);
+	add(4, 4, NFQ_ACCEPT);
+	add(5, 4, NFQ_DROP);
 	nfq_verdict_flush(&q, &v, &c);
 	ck_assert_int_eq(read_datagram(kernel, s, 8), 4);
 	ck_assert_uint_eq(s[0].id, 2);
@@ -308,6 +356,7 @@ END_TEST
 
 START_TEST(verdict_reply_carries_answer_and_mark)
 {
+	struct nfq_packet p = packet(9, 4);
 	struct tx tx = {.hdr_len = 54};
 	struct seen s[2];
 	int i;
@@ -315,7 +364,7 @@ START_TEST(verdict_reply_carries_answer_and_mark)
 	for (i = 0; i < 54; i++)
 		tx.hdr[i] = (uint8_t)(i + 1);
 	q.mark = 0x51000000;
-	nfq_verdict_reply(&q, &v, 9, &tx);
+	nfq_verdict_reply(&v, &p, &tx);
 	nfq_verdict_flush(&q, &v, &c);
 	ck_assert_int_eq(read_datagram(kernel, s, 2), 1);
 	ck_assert_uint_eq(s[0].verdict, NF_ACCEPT);
@@ -326,23 +375,68 @@ START_TEST(verdict_reply_carries_answer_and_mark)
 }
 END_TEST
 
-/* The worst batch: every packet answered at full length, drops between. */
+/* The worst batch: every packet answered at full length. */
 START_TEST(verdicts_worst_batch_fits)
 {
-	struct seen s[2 * NFQ_BATCH];
+	struct seen s[NFQ_BATCH];
 	struct tx tx = {.hdr_len = NFQ_REPLY_MAX};
+	struct nfq_packet p;
 	uint32_t i;
 
 	q.mark = 1;
 	for (i = 0; i < NFQ_BATCH; i++) {
-		nfq_verdict_drop(&q, &v, 2 * i);
-		nfq_verdict_reply(&q, &v, 2 * i + 1, &tx);
+		p = packet(i, 6);
+		nfq_verdict_reply(&v, &p, &tx);
 	}
-	ck_assert_uint_le(v.len, sizeof(v.buf));
 	nfq_verdict_flush(&q, &v, &c);
-	ck_assert_int_eq(read_datagram(kernel, s, 2 * NFQ_BATCH),
-			 2 * NFQ_BATCH);
-	ck_assert_uint_eq(s[2 * NFQ_BATCH - 1].id, 2 * NFQ_BATCH - 1);
+	ck_assert_uint_le(v.len, sizeof(v.buf));
+	ck_assert_int_eq(read_datagram(kernel, s, NFQ_BATCH), NFQ_BATCH);
+	ck_assert_uint_eq(s[NFQ_BATCH - 1].id, NFQ_BATCH - 1);
+}
+END_TEST
+
+static bool carry(uint8_t family, uint8_t mark)
+{
+	struct tx tx = {.hdr_len = 40, .hdr = {mark}};
+	struct nfq_slot *slot = nfq_verdict_carrier(&v, family);
+
+	if (slot)
+		nfq_verdict_carry(slot, &tx);
+	return slot;
+}
+
+/* Riders take dropped carriers of their own family, oldest first; the rest
+ * stays dropped, each run in its place. */
+START_TEST(verdicts_carry_in_dropped_of_same_family)
+{
+	struct seen s[8];
+
+	add(1, 0, NFQ_DROP);
+	add(2, 4, NFQ_ACCEPT);
+	add(3, 6, NFQ_DROP);
+	add(4, 4, NFQ_DROP);
+	add(5, 4, NFQ_DROP);
+	add(6, 4, NFQ_DROP);
+	ck_assert(carry(4, 0xa));
+	ck_assert(carry(4, 0xb));
+	ck_assert(carry(6, 0xc));
+	ck_assert(!carry(6, 0xd));
+	nfq_verdict_flush(&q, &v, &c);
+	ck_assert_int_eq(read_datagram(kernel, s, 8), 6);
+	ck_assert_uint_eq(s[0].id, 1);
+	ck_assert_uint_eq(s[0].verdict, NF_DROP);
+	ck_assert_uint_eq(s[1].id, 2);
+	ck_assert_uint_eq(s[1].payload_len, 0);
+	ck_assert_uint_eq(s[2].id, 3);
+	ck_assert_uint_eq(s[2].payload[0], 0xc);
+	ck_assert_uint_eq(s[3].id, 4);
+	ck_assert_uint_eq(s[3].payload[0], 0xa);
+	ck_assert_uint_eq(s[4].id, 5);
+	ck_assert_uint_eq(s[4].payload[0], 0xb);
+	ck_assert_uint_eq(s[4].verdict, NF_ACCEPT);
+	ck_assert_uint_eq(s[5].id, 6);
+	ck_assert_uint_eq(s[5].verdict, NF_DROP);
+	ck_assert(!carry(4, 0xe));
 }
 END_TEST
 
@@ -443,6 +537,8 @@ static Suite *suite(void)
 			    ARRAY_LEN(infos));
 	tcase_add_test(parse, packet_cut_off_tells_its_full_length);
 	tcase_add_test(parse, packet_id_zero_is_an_id);
+	tcase_add_loop_test(parse, packet_carries_only_when_plain_and_unrouted,
+			    0, ARRAY_LEN(carriers));
 	tcase_add_test(parse, packet_without_id_or_payload_is_bad);
 	tcase_add_test(parse, packet_cut_anywhere_is_bad);
 	tcase_add_test(parse, message_kinds_are_told_apart);
@@ -453,6 +549,7 @@ static Suite *suite(void)
 	tcase_add_test(verdict, verdicts_mixed_keep_arrival_order);
 	tcase_add_test(verdict, verdict_reply_carries_answer_and_mark);
 	tcase_add_test(verdict, verdicts_worst_batch_fits);
+	tcase_add_test(verdict, verdicts_carry_in_dropped_of_same_family);
 	tcase_add_test(verdict, verdicts_none_sends_nothing);
 	tcase_add_test(verdict, ring_kept_buffer_is_replaced);
 	tcase_add_test(verdict, ring_short_of_buffers_receives_fewer);
