@@ -21,7 +21,9 @@ static void judge_refused(struct world *w, const struct conn *c)
 	if (w->plan->server_first && p->established)
 		world_fail(w, "conn %d: handshake though the server refuses",
 			   c->id);
-	if (!p->reset && !(p->established && w->plan->on_no_server))
+	if (!p->reset &&
+	    !(p->established &&
+	      (w->plan->on_no_server || w->plan->unknown == UNKNOWN_DROP)))
 		world_fail(w, "conn %d: refusal did not reach the client",
 			   c->id);
 }
@@ -29,7 +31,8 @@ static void judge_refused(struct world *w, const struct conn *c)
 static void judge_silent(struct world *w, const struct conn *c)
 {
 	const struct peer *p = c->client;
-	bool drop = w->plan->on_no_server || w->plan->server_first;
+	bool drop = w->plan->on_no_server || w->plan->server_first ||
+		    w->plan->unknown == UNKNOWN_DROP;
 
 	if (w->plan->server_first && p->established)
 		world_fail(w, "conn %d: handshake though the server is dead",
@@ -82,6 +85,8 @@ static void judge_broken(struct world *w, const struct conn *c,
 {
 	if (!gone->aborted || !gone->established || left->dead)
 		return;
+	if (w->plan->unknown == UNKNOWN_DROP && !w->direct)
+		return; /* one lost RST, and nobody repeats it */
 	if (left->established && !left->aborted && !finished(left) &&
 	    !left->eof && !left->reset)
 		world_fail(w, "conn %d: RST of the %s did not arrive", c->id,
@@ -97,19 +102,6 @@ static bool is_troubled(const struct conn *c)
 	       b->abort_rx || b->die_ms;
 }
 
-/* The connection before on the same addresses ended without a handshake. */
-static bool is_haunted(const struct world *w, const struct conn *c)
-{
-	for (int i = 0; i < w->plan->nconn; i++) {
-		const struct conn *o = &w->conn[i];
-
-		if (o != c && o->plan->host == c->plan->host &&
-		    o->plan->port == c->plan->port)
-			return true;
-	}
-	return false;
-}
-
 void judge_outcomes(struct world *w)
 {
 	bool tight = plan_is_tight(w->plan) && !w->direct;
@@ -117,7 +109,7 @@ void judge_outcomes(struct world *w)
 	for (int i = 0; i < w->plan->nconn && !w->failed; i++) {
 		struct conn *c = &w->conn[i];
 
-		if (tight || is_haunted(w, c))
+		if (tight || !c->sole)
 			continue;
 		if (is_troubled(c)) {
 			if (!c->served)

@@ -3,11 +3,11 @@
  * The simulator: two hosts and a bad network around the real engine, on
  * virtual time, from one seed.
  *
- *   sim [--direct] [--seeds N] [--seed S]    run N seeds from S on
- *   sim [--direct] --seed S --trace [n=v..]  one run, a line for every packet
- *   sim [--direct] --seed S --shrink [n=v..] look for a simpler failing plan
- *   sim --regress FILE                       run the plans of a file
- * With --plain settings start from the simplest plan, not from the seed's.
+ *   sim [--direct] --seeds N [--seed S] [n=v..]  run N seeds from S on
+ *   sim [--direct] --seed S --trace [n=v..]      one run, a line for every
+ * packet sim [--direct] --seed S --shrink [n=v..]     look for a simpler
+ * failing plan sim --regress FILE                           run the plans of a
+ * file With --plain settings start from the simplest plan, not from the seed's.
  *
  * Runs happen in a child process, so that a failed assertion or an endless loop
  * in the engine is one more way to fail and does not end the search.
@@ -110,6 +110,17 @@ static bool run_apart(struct plan *p, bool direct, FILE *trace, bool hush)
 	return reap(pid);
 }
 
+static bool apply_settings(struct plan *p, const struct options *o)
+{
+	for (int i = 0; i < o->nset; i++) {
+		if (plan_set(p, o->set[i]) == 0)
+			continue;
+		fprintf(stderr, "sim: no such setting: %s\n", o->set[i]);
+		return false;
+	}
+	return true;
+}
+
 static void child_loop(const struct options *o, uint64_t first, uint64_t last)
 {
 	struct plan p;
@@ -118,6 +129,8 @@ static void child_loop(const struct options *o, uint64_t first, uint64_t last)
 	for (uint64_t s = first; s < last; s++) {
 		shared->seed = s;
 		plan_from_seed(&p, s);
+		if (!apply_settings(&p, o))
+			_exit(2);
 		alarm(HANG_SECONDS);
 		if (world_run(&p, o->direct, NULL, shared->failure,
 			      sizeof(shared->failure)))
@@ -328,12 +341,8 @@ static int run_one(const struct options *o)
 		plan_plain(&p, o->seed);
 	else
 		plan_from_seed(&p, o->seed);
-	for (int i = 0; i < o->nset; i++)
-		if (plan_set(&p, o->set[i])) {
-			fprintf(stderr, "sim: no such setting: %s\n",
-				o->set[i]);
-			return 2;
-		}
+	if (!apply_settings(&p, o))
+		return 2;
 	if (o->shrink) {
 		shrink(&p, o);
 		return 0;

@@ -161,7 +161,8 @@ void tap_check(struct peer *rx, const struct peer *tx, const struct sseg *s,
 	if (s->flags & F_SYN && s->len)
 		BAD("SYN with data");
 	if (rx->state == P_SYN_SENT || !rx->rcv_nxt) {
-		if (s->len && rx->state == P_SYN_SENT)
+		if (s->len && rx->state == P_SYN_SENT &&
+		    s->ack == rx->cfg.iss + 1)
 			BAD("data before the handshake");
 		return;
 	}
