@@ -380,7 +380,8 @@ END_TEST
 /**
  * struct rig - A worker around an engine of counters
  * @what:  verdict of every packet
- * @reply: with IO_REPLY
+ * @reply: with IO_REPLY the answer; otherwise, unless NULL, what the engine
+ *         then sends, by way of @out
  * @keep:  hold a reference to the buffers of packets
  * @due:   what deadline() says
  */
@@ -391,7 +392,8 @@ struct rig {
 	void (*reply)(const struct packet *pkt, struct tx *tx);
 	bool keep;
 	struct buf *kept[1024];
-	int nkept, inputs, expiries;
+	struct tx out[4];
+	int nkept, nout, inputs, expiries;
 	uint32_t longest;
 	mono_t due;
 	pthread_t seen_in;
@@ -411,16 +413,20 @@ static enum io_verdict rig_input(void *engine, const struct packet *pkt,
 		r->kept[r->nkept++] = buf_get(pkt->buf);
 	if (r->what == IO_REPLY)
 		r->reply(pkt, reply);
+	else if (r->reply && r->nout < (int)ARRAY_LEN(r->out))
+		r->reply(pkt, &r->out[r->nout++]);
 	return r->what;
 }
 
 static int rig_pull(void *engine, struct tx *tx, int max, mono_t now)
 {
-	(void)engine;
-	(void)tx;
-	(void)max;
+	struct rig *r = engine;
+	int n = r->nout < max ? r->nout : max;
+
 	(void)now;
-	return 0;
+	memcpy(tx, r->out, (size_t)n * sizeof(*tx));
+	r->nout = 0;
+	return n;
 }
 
 static mono_t rig_deadline(const void *engine)
@@ -610,6 +616,26 @@ START_TEST(worker_reply_comes_in_the_verdict)
 	worker_counters(rig.w, &c, NULL);
 	ck_assert_uint_eq(c.verdict_reply, 1);
 	ck_assert_uint_eq(c.tx_packets, 0);
+	close(s);
+	rig_stop();
+}
+END_TEST
+
+/* The same by way of the engine's output: it rides in the verdict. */
+START_TEST(worker_output_rides_in_consumed_packet)
+{
+	struct io_counters c;
+	int s;
+
+	divert("-p tcp --syn --dport 4000");
+	shell("iptables -w -t raw -A PREROUTING -p tcp --dport 4000 -j DROP");
+	rig.reply = reply_synack;
+	rig_start(IO_CONSUMED);
+	ck_assert_int_eq(tcp_connect(&s), 0);
+	worker_counters(rig.w, &c, NULL);
+	ck_assert_uint_eq(c.tx_carried, 1);
+	ck_assert_uint_eq(c.tx_packets, 1);
+	ck_assert_uint_eq(c.verdict_reply, 0);
 	close(s);
 	rig_stop();
 }
@@ -836,6 +862,7 @@ static Suite *suite(void)
 	tcase_add_test(t, worker_pass_leaves_traffic_alone);
 	tcase_add_test(t, worker_consumed_packets_are_gone);
 	tcase_add_test(t, worker_reply_comes_in_the_verdict);
+	tcase_add_test(t, worker_output_rides_in_consumed_packet);
 	tcase_add_test(t, worker_reply_reset_refuses);
 	tcase_add_test(t, worker_reply_to_super_segment_goes_by_tun);
 	tcase_add_test(t, call_runs_in_the_thread_then_in_the_caller);
