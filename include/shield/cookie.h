@@ -79,7 +79,8 @@ seq_t cookie_make(struct cookie_keys *k, const struct segment *syn,
  *
  * Pure but for the key cache: no clock, I/O or allocation; the time it takes
  * does not depend on how much of a forged cookie is right.
- * Return: 0, -ESTALE (one of ours, too old) or -EBADMSG (never one of ours)
+ * Return: 0, -ESTALE (one of ours, too old) or -EBADMSG (not one of
+ * ours, or so old that it cannot be told)
  */
 int cookie_check(struct cookie_keys *k, const struct segment *ack,
 		 int64_t wall_s, struct cookie_syn *out);

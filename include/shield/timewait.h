@@ -95,24 +95,27 @@ struct tw_new {
 };
 
 /**
- * struct tw_policy - How a segment is treated
+ * struct tw_policy - What a service wants of TIME_WAIT
  * @len_us:  tcp_timewait_len
- * @rfc1337: tcp_rfc1337: a RST does not end TIME_WAIT
  * @ack_interval_us: tcp_invalid_ratelimit: least time between two replies to
  *           segments outside the window of one connection
+ * @reuse_delay_us: tcp_tw_reuse_delay
+ * @reuse:   tcp_tw_reuse: 0 never, 1 when safe, 2 on loopback only
+ * @rfc1337: tcp_rfc1337: a RST does not end TIME_WAIT
  */
 struct tw_policy {
 	int64_t len_us;
-	bool rfc1337;
 	int64_t ack_interval_us;
+	int64_t reuse_delay_us;
+	uint32_t reuse;
+	bool rfc1337;
 };
 
 enum tw_action {
-	TW_DROP,      /* taken notice of; nothing to send */
-	TW_DROP_PAWS, /* an old duplicate by its timestamp; nothing to send */
-	TW_ACK,	      /* answer with struct tw_reply */
-	TW_NEW,	      /* a new incarnation may begin; the entry is gone */
-	TW_KILL,      /* a RST ended it; the entry is gone */
+	TW_DROP, /* taken notice of; nothing to send */
+	TW_ACK,	 /* answer with struct tw_reply */
+	TW_NEW,	 /* a new incarnation may begin; the entry is gone */
+	TW_KILL, /* a RST ended it; the entry is gone */
 };
 
 /**
@@ -126,11 +129,12 @@ enum tw_action {
  * @ts_off:  our offset to the millisecond clock; keeps TSvals rising in the
  *           new incarnation too
  * @service: as given to tw_add()
+ * @paws:    the segment is an old duplicate by its timestamp (count it)
  */
 struct tw_reply {
 	seq_t seq, ack;
 	uint16_t wnd;
-	bool ts_ok;
+	bool ts_ok, paws;
 	uint32_t ts_recent, ts_off;
 	uint16_t service;
 };
@@ -175,17 +179,15 @@ enum tw_action tw_input(struct tw_table *t, struct tw_entry *e,
 /**
  * tw_reuse() - May we open a connection of these addresses?
  * @tuple: addresses from our side
- * @mode:  tcp_tw_reuse: 0 never, 1 when safe, 2 on loopback only
- * @delay_us: tcp_tw_reuse_delay: least age of the entry
  * @out:   out, with 0: @seq is the least initial sequence number, @ts_off the
  *         offset by which our new TSval is newer than the last one
  *
  * Safe is: timestamps were in use (the peer can tell incarnations apart by
- * PAWS), and the entry is older than @delay_us.  The entry is removed then.
+ * PAWS), and the entry is older than the delay.  The entry is removed then.
  * Return: 0, -ENOENT (not in TIME_WAIT) or -EADDRINUSE
  */
 int tw_reuse(struct tw_table *t, const struct tuple *tuple, mono_t now,
-	     uint32_t mode, int64_t delay_us, struct tw_reply *out);
+	     const struct tw_policy *p, struct tw_reply *out);
 
 /* When tw_expire() has to be called; MONO_NEVER when the table is empty. */
 mono_t tw_deadline(const struct tw_table *t);

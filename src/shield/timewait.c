@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * A leg that closed first leaves here what it takes to answer for 2 MSL: 28
+ * bytes, and its addresses.  All links are indices:
+ *
+ *	index[]  open addressing, at most half full; a slot holds an entry's
+ *	         number and ten more bits of its hash, so that a tuple which is
+ *	         not here (every SYN of a flood) seldom costs a second miss
+ *	list[]   entries of one length in the order of their deadlines: a new or
+ *	         restarted one goes to the tail, expiry looks at heads only
+ *
+ * Every service may have a length of its own, so there are eight lists.  Should
+ * a configuration have more lengths than that, the last list takes the rest,
+ * in order, by a walk from its tail.
+ *
+ * Deadlines count 16.4 ms, modulo 2^18 (71 minutes); they are read relative to
+ * the time of the last tw_expire(), which tw_deadline() keeps close.  Rounded
+ * up: TIME_WAIT ends up to one unit late, never early.
+ *
+ * What a segment does follows Linux's rules for the real TIME_WAIT state; its
+ * sub-state FIN_WAIT_2 is a leg's here.  Replies to segments out of the window
+ * are limited per connection (RFC 5961, 7) by a small table of its own: what it
+ * forgets by a collision costs one more ACK.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "shield/timewait.h"
+
+#define IDX_BITS 22
+#define IDX_MASK ((1u << IDX_BITS) - 1)
+#define NIL IDX_MASK
+
+#define TICK_SHIFT 14 /* microseconds of a tick: 16,384 */
+#define DL_LOW 9
+#define DL_BITS 18
+#define DL_MASK ((1u << DL_BITS) - 1)
+
+#define PAWS_RST_AGE (60 * (int64_t)USEC_PER_SEC) /* as Linux */
+#define NEXT_ISN (65535u + 2u) /* beyond any window of the old one */
+
+struct tw_entry {
+	seq_t snd_nxt, rcv_nxt;
+	uint32_t ts_recent, ts_off;
+	uint16_t wnd, service;
+	uint32_t next : IDX_BITS, dl_low : DL_LOW, ts_ok : 1;
+	uint32_t prev : IDX_BITS, dl_high : DL_LOW, spare : 1;
+};
+
+struct tw_entry4 {
+	struct tw_entry e;
+	uint8_t local[4], remote[4];
+	uint16_t lport, rport;
+};
+
+struct tw_entry6 {
+	struct tw_entry e;
+	struct tuple t;
+};
+
+static_assert(sizeof(struct tw_entry4) == 40, "budget of an IPv4 TIME_WAIT");
+static_assert(sizeof(struct tw_entry6) == 64, "budget of an IPv6 TIME_WAIT");
+static_assert(2 * DL_LOW == DL_BITS, "the deadline's halves");
+
+static struct tw_half *half_of(const struct tw_table *t,
+			       const struct tuple *tuple)
+{
+	bool v6 = !ipaddr_is_v4(&tuple->remote);
+
+	return (struct tw_half *)&t->half[v6];
+}
+
+static struct tw_entry *entry_at(const struct tw_half *h, uint32_t i)
+{
+	return slab_at(&h->slab, i);
+}
+
+static bool is_v6(const struct tw_half *h)
+{
+	return h->slab.size == sizeof(struct tw_entry6);
+}
+
+static void entry_tuple(const struct tw_half *h, const struct tw_entry *e,
+			struct tuple *t)
+{
+	if (is_v6(h)) {
+		*t = container_of(e, struct tw_entry6, e)->t;
+	} else {
+		const struct tw_entry4 *e4 =
+			container_of(e, struct tw_entry4, e);
+
+		t->local = ipaddr_v4(e4->local);
+		t->remote = ipaddr_v4(e4->remote);
+		t->lport = e4->lport;
+		t->rport = e4->rport;
+	}
+}
+
+static void entry_set_tuple(const struct tw_half *h, struct tw_entry *e,
+			    const struct tuple *t)
+{
+	if (is_v6(h)) {
+		container_of(e, struct tw_entry6, e)->t = *t;
+	} else {
+		struct tw_entry4 *e4 = container_of(e, struct tw_entry4, e);
+
+		memcpy(e4->local, t->local.b + 12, 4);
+		memcpy(e4->remote, t->remote.b + 12, 4);
+		e4->lport = t->lport;
+		e4->rport = t->rport;
+	}
+}
+
+static uint64_t tuple_hash(const struct tw_table *t, const struct tuple *tuple)
+{
+	return hash_bytes(&t->key, tuple, sizeof(*tuple));
+}
+
+/* ------------------------------------------------------------ hash index */
+
+static uint32_t slot_make(uint64_t hash, uint32_t i)
+{
+	return (uint32_t)(hash >> 54) << IDX_BITS | (i + 1);
+}
+
+static uint32_t slot_entry(uint32_t slot)
+{
+	return (slot & IDX_MASK) - 1;
+}
+
+/* The slot that holds @tuple, or UINT32_MAX. */
+static uint32_t index_find(const struct tw_half *h, uint64_t hash,
+			   const struct tuple *tuple)
+{
+	uint32_t tag = slot_make(hash, 0) & ~IDX_MASK;
+
+	for (uint32_t p = (uint32_t)hash & h->mask; h->index[p];
+	     p = (p + 1) & h->mask) {
+		struct tuple have;
+
+		if ((h->index[p] & ~IDX_MASK) != tag)
+			continue;
+		entry_tuple(h, entry_at(h, slot_entry(h->index[p])), &have);
+		if (tuple_eq(&have, tuple))
+			return p;
+	}
+	return UINT32_MAX;
+}
+
+static void index_insert(struct tw_half *h, uint64_t hash, uint32_t i)
+{
+	uint32_t p = (uint32_t)hash & h->mask;
+
+	while (h->index[p])
+		p = (p + 1) & h->mask;
+	h->index[p] = slot_make(hash, i);
+}
+
+/* Close the gap that slot @gap leaves, so that no probe ends too soon. */
+static void index_delete(const struct tw_table *t, struct tw_half *h,
+			 uint32_t gap)
+{
+	for (uint32_t p = (gap + 1) & h->mask; h->index[p];
+	     p = (p + 1) & h->mask) {
+		struct tuple have;
+		uint32_t home;
+
+		entry_tuple(h, entry_at(h, slot_entry(h->index[p])), &have);
+		home = (uint32_t)tuple_hash(t, &have) & h->mask;
+		if (((p - home) & h->mask) >= ((p - gap) & h->mask)) {
+			h->index[gap] = h->index[p];
+			gap = p;
+		}
+	}
+	h->index[gap] = 0;
+}
+
+/* ------------------------------------------------------- deadlines, lists */
+
+static int64_t tick_of(mono_t t)
+{
+	return t.us >> TICK_SHIFT;
+}
+
+/* The tick at or after @t. */
+static int64_t tick_ceil(mono_t t)
+{
+	return (t.us + (1 << TICK_SHIFT) - 1) >> TICK_SHIFT;
+}
+
+static int64_t deadline_tick(const struct tw_table *t, const struct tw_entry *e)
+{
+	uint32_t dl = (uint32_t)(e->dl_high << DL_LOW) | e->dl_low;
+	int64_t base = tick_of(t->now);
+	uint32_t ahead = (dl - (uint32_t)base) & DL_MASK;
+
+	if (ahead >= 1u << (DL_BITS - 1))
+		return base + ahead - (INT64_C(1) << DL_BITS);
+	return base + ahead;
+}
+
+static struct tw_list *list_for(struct tw_half *h, int64_t len_us)
+{
+	struct tw_list *empty = NULL;
+
+	for (int i = 0; i < TW_LISTS; i++) {
+		struct tw_list *l = &h->list[i];
+
+		if (l->head == NIL)
+			empty = empty ? empty : l;
+		else if (l->len_us == len_us)
+			return l;
+	}
+	if (!empty)
+		return &h->list[TW_LISTS - 1];
+	empty->len_us = len_us;
+	return empty;
+}
+
+/* Give @e its deadline and put it in order into the list of its length. */
+static void list_insert(struct tw_table *t, struct tw_half *h,
+			struct tw_entry *e, mono_t now, int64_t len_us)
+{
+	struct tw_list *l = list_for(h, len_us);
+	int64_t tick = tick_ceil(mono_add(now, len_us));
+	uint32_t i = slab_index(&h->slab, e), after = l->tail, before;
+
+	e->dl_low = (uint32_t)tick & ((1u << DL_LOW) - 1);
+	e->dl_high = (uint32_t)(tick >> DL_LOW) & ((1u << DL_LOW) - 1);
+	while (after != NIL && deadline_tick(t, entry_at(h, after)) > tick)
+		after = entry_at(h, after)->prev;
+
+	before = after == NIL ? l->head : entry_at(h, after)->next;
+	e->prev = after & IDX_MASK;
+	e->next = before & IDX_MASK;
+	if (after == NIL)
+		l->head = i;
+	else
+		entry_at(h, after)->next = i & IDX_MASK;
+	if (before == NIL)
+		l->tail = i;
+	else
+		entry_at(h, before)->prev = i & IDX_MASK;
+}
+
+static void list_delete(struct tw_half *h, struct tw_entry *e)
+{
+	uint32_t i = slab_index(&h->slab, e);
+
+	if (e->prev != NIL)
+		entry_at(h, e->prev)->next = e->next & IDX_MASK;
+	if (e->next != NIL)
+		entry_at(h, e->next)->prev = e->prev & IDX_MASK;
+	if (e->prev != NIL && e->next != NIL)
+		return;
+	for (struct tw_list *l = h->list; l < h->list + TW_LISTS; l++) {
+		if (l->head == i)
+			l->head = e->next;
+		if (l->tail == i)
+			l->tail = e->prev;
+	}
+}
+
+static void restart(struct tw_table *t, const struct tuple *tuple,
+		    struct tw_entry *e, mono_t now, int64_t len_us)
+{
+	struct tw_half *h = half_of(t, tuple);
+
+	list_delete(h, e);
+	list_insert(t, h, e, now, len_us);
+}
+
+/* The entry that ends first, and its half; NULL when there is none. */
+static struct tw_entry *oldest(const struct tw_table *t, struct tw_half **half)
+{
+	struct tw_entry *best = NULL;
+	int64_t best_tick = INT64_MAX;
+
+	for (int i = 0; i < 2 * TW_LISTS; i++) {
+		const struct tw_half *h = &t->half[i / TW_LISTS];
+		uint32_t head = h->list[i % TW_LISTS].head;
+		int64_t tick;
+
+		if (head == NIL)
+			continue;
+		tick = deadline_tick(t, entry_at(h, head));
+		if (tick < best_tick) {
+			best_tick = tick;
+			best = entry_at(h, head);
+			*half = (struct tw_half *)h;
+		}
+	}
+	return best;
+}
+
+/* ----------------------------------------------------------------- table */
+
+static int half_init(struct tw_half *h, size_t entry, uint32_t max)
+{
+	uint32_t slots = 16;
+	int rc = slab_init(&h->slab, entry, max);
+
+	if (rc)
+		return rc;
+	while (slots / 2 < max)
+		slots *= 2;
+	h->mask = slots - 1;
+	h->index = calloc(slots, sizeof(*h->index));
+	for (int i = 0; i < TW_LISTS; i++)
+		h->list[i] = (struct tw_list){NIL, NIL, 0};
+	return h->index ? 0 : -ENOMEM;
+}
+
+int tw_init(struct tw_table *t, const struct tw_cfg *cfg,
+	    const uint8_t secret[32], mono_t now)
+{
+	int rc;
+
+	memset(t, 0, sizeof(*t));
+	t->now = now;
+	t->max = min_u32(cfg->max, TW_MAX);
+	hash_derive(&t->key, secret, "time wait", 0);
+	t->oow = calloc(TW_OOW_SLOTS, sizeof(*t->oow));
+	rc = t->oow ? 0 : -ENOMEM;
+	if (!rc)
+		rc = half_init(&t->half[0], sizeof(struct tw_entry4), t->max);
+	if (!rc)
+		rc = half_init(&t->half[1], sizeof(struct tw_entry6), t->max);
+	if (rc)
+		tw_fini(t);
+	return rc;
+}
+
+void tw_fini(struct tw_table *t)
+{
+	for (int i = 0; i < 2; i++) {
+		slab_fini(&t->half[i].slab);
+		free(t->half[i].index);
+	}
+	free(t->oow);
+	memset(t, 0, sizeof(*t));
+}
+
+static void entry_free(struct tw_table *t, struct tw_half *h,
+		       struct tw_entry *e)
+{
+	struct tuple tuple;
+	uint32_t p;
+
+	entry_tuple(h, e, &tuple);
+	p = index_find(h, tuple_hash(t, &tuple), &tuple);
+	assert(p != UINT32_MAX);
+	index_delete(t, h, p);
+	list_delete(h, e);
+	slab_free(&h->slab, e);
+}
+
+struct tw_entry *tw_find(const struct tw_table *t, const struct tuple *tuple)
+{
+	const struct tw_half *h = half_of(t, tuple);
+	uint32_t p;
+
+	if (h->slab.used == 0)
+		return NULL;
+	p = index_find(h, tuple_hash(t, tuple), tuple);
+	return p == UINT32_MAX ? NULL : entry_at(h, slot_entry(h->index[p]));
+}
+
+void tw_remove(struct tw_table *t, const struct tuple *tuple)
+{
+	struct tw_entry *e = tw_find(t, tuple);
+
+	if (e)
+		entry_free(t, half_of(t, tuple), e);
+}
+
+/* Room for one more, by policy. */
+static bool make_room(struct tw_table *t, const struct tw_new *n)
+{
+	uint32_t limit = n->limit ? min_u32(n->limit, t->max) : t->max;
+	struct tw_half *h;
+	struct tw_entry *e;
+
+	if (tw_count(t) < limit)
+		return true;
+	e = n->overflow == TW_EVICT_OLDEST ? oldest(t, &h) : NULL;
+	if (!e) {
+		t->overflowed++;
+		return false;
+	}
+	entry_free(t, h, e);
+	t->evicted++;
+	return true;
+}
+
+int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
+	   int64_t len_us)
+{
+	struct tw_half *h = half_of(t, &n->t);
+	struct tw_entry *e;
+
+	tw_expire(t, now);
+	tw_remove(t, &n->t);
+	if (!make_room(t, n))
+		return -ENOSPC;
+	e = slab_alloc(&h->slab);
+	assert(e); /* each half has room for the limit of both */
+	e->snd_nxt = n->snd_nxt;
+	e->rcv_nxt = n->rcv_nxt;
+	e->wnd = (uint16_t)min_u32(n->rcv_wnd, UINT16_MAX);
+	e->ts_ok = n->ts_ok;
+	e->ts_recent = n->ts_recent;
+	e->ts_off = n->ts_off;
+	e->service = n->service;
+	e->spare = 0;
+	entry_set_tuple(h, e, &n->t);
+	index_insert(h, tuple_hash(t, &n->t), slab_index(&h->slab, e));
+	list_insert(t, h, e, now, len_us);
+	return 0;
+}
+
+void tw_describe(const struct tw_table *t, const struct tw_entry *e,
+		 struct tw_reply *out)
+{
+	(void)t;
+	*out = (struct tw_reply){
+		.seq = e->snd_nxt,
+		.ack = e->rcv_nxt,
+		.wnd = e->wnd,
+		.ts_ok = e->ts_ok,
+		.ts_recent = e->ts_recent,
+		.ts_off = e->ts_off,
+		.service = e->service,
+	};
+}
+
+/* ---------------------------------------------------------- segment comes */
+
+/* How long ago the timer was (re)started. */
+static int64_t age_us(const struct tw_table *t, const struct tw_entry *e,
+		      mono_t now, int64_t len_us)
+{
+	int64_t end = deadline_tick(t, e) << TICK_SHIFT;
+
+	return len_us - (end - now.us);
+}
+
+/* RFC 7323, 5.3, with Linux's exemptions: a peer that sent zero, and a RST
+ * that comes when the timestamp may be of an old clock. */
+static bool paws_rejects(const struct tw_entry *e, const struct segment *seg,
+			 int64_t age)
+{
+	if ((int32_t)(e->ts_recent - seg->opts.tsval) <= 0 || e->ts_recent == 0)
+		return false;
+	return !(seg->flags & TCP_RST) || age < PAWS_RST_AGE;
+}
+
+/* May this segment out of the window be answered?  Data is no ACK loop. */
+static bool may_answer(struct tw_table *t, const struct segment *seg,
+		       mono_t now, int64_t interval_us)
+{
+	uint64_t hash = tuple_hash(t, &seg->t);
+	struct tw_oow *o = &t->oow[hash % TW_OOW_SLOTS];
+	uint32_t tag = (uint32_t)(hash >> 32) | 1;
+	uint32_t ms = (uint32_t)(now.us / USEC_PER_MSEC);
+
+	if (segment_len(seg) && !(seg->flags & TCP_SYN))
+		return true;
+	if (o->tag == tag && (ms - o->ms) < interval_us / USEC_PER_MSEC)
+		return false;
+	o->tag = tag;
+	o->ms = ms;
+	return true;
+}
+
+static seq_t next_isn(const struct tw_entry *e)
+{
+	seq_t isn = seq_add(e->snd_nxt, NEXT_ISN);
+
+	return isn.v ? isn : SEQ(1);
+}
+
+/* A bare ACK or a RST, exactly where the peer left off. */
+static enum tw_action in_place(struct tw_table *t, struct tw_entry *e,
+			       const struct segment *seg, mono_t now,
+			       const struct tw_policy *p)
+{
+	if (!(seg->flags & TCP_RST)) {
+		restart(t, &seg->t, e, now, p->len_us);
+	} else if (!p->rfc1337) {
+		tw_remove(t, &seg->t);
+		return TW_KILL;
+	}
+	if (e->ts_ok && seg->opts.has & OPT_HAS_TS)
+		e->ts_recent = seg->opts.tsval;
+	return TW_DROP;
+}
+
+/* RFC 6191: a SYN that cannot be an old duplicate. */
+static bool opens_anew(const struct tw_entry *e, const struct segment *seg,
+		       bool ts)
+{
+	if ((seg->flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_SYN)
+		return false;
+	return seq_gt(seg->seq, e->rcv_nxt) ||
+	       (ts && (int32_t)(e->ts_recent - seg->opts.tsval) < 0);
+}
+
+enum tw_action tw_input(struct tw_table *t, struct tw_entry *e,
+			const struct segment *seg, mono_t now,
+			const struct tw_policy *p, struct tw_reply *out)
+{
+	bool ts = e->ts_ok && seg->opts.has & OPT_HAS_TS;
+	bool paws = ts && paws_rejects(e, seg, age_us(t, e, now, p->len_us));
+	bool rst = seg->flags & TCP_RST;
+
+	tw_describe(t, e, out);
+	out->paws = paws;
+	if (!paws && seq_eq(seg->seq, e->rcv_nxt) &&
+	    (rst || segment_len(seg) == 0))
+		return in_place(t, e, seg, now, p);
+	if (!paws && opens_anew(e, seg, ts)) {
+		out->seq = next_isn(e);
+		tw_remove(t, &seg->t);
+		return TW_NEW;
+	}
+	if (rst)
+		return TW_DROP;
+	/* A SYN without ACK may be a new one with an unlucky number: it
+	 * does not prolong our stay. */
+	if (paws || seg->flags & TCP_ACK)
+		restart(t, &seg->t, e, now, p->len_us);
+	return may_answer(t, seg, now, p->ack_interval_us) ? TW_ACK : TW_DROP;
+}
+
+/* -------------------------------------------------------- our own opening */
+
+static bool is_loopback(const struct ipaddr *a)
+{
+	static const struct ipaddr one = {{[15] = 1}};
+
+	return ipaddr_is_v4(a) ? a->b[12] == 127 : ipaddr_eq(a, &one);
+}
+
+int tw_reuse(struct tw_table *t, const struct tuple *tuple, mono_t now,
+	     const struct tw_policy *p, struct tw_reply *out)
+{
+	struct tw_half *h = half_of(t, tuple);
+	struct tw_entry *e;
+
+	tw_expire(t, now);
+	e = tw_find(t, tuple);
+	if (!e)
+		return -ENOENT;
+	if (p->reuse == 0 || !e->ts_ok)
+		return -EADDRINUSE;
+	if (p->reuse == 2 && !is_loopback(&tuple->local) &&
+	    !is_loopback(&tuple->remote))
+		return -EADDRINUSE;
+	if (age_us(t, e, now, p->len_us) <= p->reuse_delay_us)
+		return -EADDRINUSE;
+	tw_describe(t, e, out);
+	out->seq = next_isn(e);
+	entry_free(t, h, e);
+	return 0;
+}
+
+mono_t tw_deadline(const struct tw_table *t)
+{
+	struct tw_half *h;
+	const struct tw_entry *e = oldest(t, &h);
+
+	if (!e)
+		return MONO_NEVER;
+	return (mono_t){deadline_tick(t, e) << TICK_SHIFT};
+}
+
+void tw_expire(struct tw_table *t, mono_t now)
+{
+	struct tw_half *h;
+	struct tw_entry *e;
+
+	while ((e = oldest(t, &h)) && deadline_tick(t, e) <= tick_of(now))
+		entry_free(t, h, e);
+	t->now = now;
+}
