@@ -226,7 +226,7 @@ START_TEST(append_without_nodes_returns_enobufs)
 	struct buf *rx = buf_alloc(&pool, BUF_RX);
 	struct slice big = slice_of(rx, 0, BUF_COPY_MAX);
 	struct slice part = slice_of(rx, 0, 100);
-	void **taken = calloc(pool.node.max, sizeof(*taken));
+	void **taken = calloc(pool.node.max + 1, sizeof(*taken));
 	uint32_t n = 0;
 	struct bufq q;
 
