@@ -97,8 +97,9 @@ static enum verdict open_flow(struct engine *e, struct svc *s,
 }
 
 static enum verdict admit_syn(struct engine *e, struct svc *s,
-			      const struct segment *seg, const seq_t *iss_tw,
-			      mono_t now, struct tx *reply)
+			      const struct segment *seg,
+			      const struct tw_next *next, mono_t now,
+			      struct tx *reply)
 {
 	uint32_t ts_off;
 	seq_t iss;
@@ -108,8 +109,8 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 	if (s->cfg->syncookies == 2)
 		return send_cookie(e, s, seg, now, reply);
 	isn_make(&e->isn_key, &seg->t, now, &iss, &ts_off);
-	if (iss_tw && seq_lt(iss, *iss_tw))
-		iss = *iss_tw;
+	if (next->renewed && seq_lt(iss, next->least_iss))
+		iss = next->least_iss;
 	return open_flow(e, s, seg, iss, ts_off, now);
 }
 
@@ -151,10 +152,10 @@ enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,
 {
 	struct svc *s = svc_for_client(e, &seg->t.local, seg->t.lport);
 	uint16_t kind = seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
+	struct tw_next next;
 	enum verdict v;
-	seq_t iss;
 
-	if (tw_admit(e, seg, now, reply, &iss, &v))
+	if (tw_admit(e, seg, now, reply, &next, &v))
 		return v;
 	if (!s) {
 		s = svc_for_server(e, &seg->t.remote, seg->t.rport);
@@ -165,7 +166,7 @@ enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,
 		return unknown(e, s, seg, reply);
 	}
 	if (kind == TCP_SYN)
-		return admit_syn(e, s, seg, NULL, now, reply);
+		return admit_syn(e, s, seg, &next, now, reply);
 	if (kind == TCP_ACK && s->cfg->syncookies)
 		return admit_ack(e, s, seg, now, reply);
 	return unknown(e, s, seg, reply);

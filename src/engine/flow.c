@@ -103,7 +103,7 @@ bool flow_dial(struct engine *e, struct flow *f, mono_t now)
 	if (f->dialled || table_find(e, &l->t))
 		return false;
 	isn_make(&e->isn_key, &l->t, now, &iss, &ts_off);
-	if (!tw_dial(e, l, now, &iss, &ts_off))
+	if (!tw_dial(e, f, now, &iss, &ts_off))
 		return false;
 	table_insert(e, l);
 	f->dialled = true;

@@ -1,14 +1,83 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * TIME_WAIT, and the incarnation that comes after it, on both legs.
+ *
+ * A client may begin anew on a 4-tuple whose client leg is in TIME_WAIT: by a
+ * newer sequence number or timestamp (RFC 6191).  The server leg may be in
+ * TIME_WAIT too, or the server itself may be: the sequence number begins above
+ * the old one and the timestamp offset is constant per 4-tuple, so the server
+ * sees a newer incarnation at the first SYN.
+ */
 #include "internal.h"
-bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
-	      struct tx *reply, seq_t *iss, enum verdict *v)
+
+#define REUSE_DELAY_US USEC_PER_SEC
+
+static void policy_of(const struct svc *s, struct tw_policy *p)
 {
-	(void)e;(void)s;(void)now;(void)reply;(void)iss;(void)v;
-	return false;
+	const struct tcp_cfg *c = &s->cfg->tcp;
+
+	*p = (struct tw_policy){ .len_us = c->timewait_len,
+				 .ack_interval_us = c->invalid_ratelimit,
+				 .reuse_delay_us = REUSE_DELAY_US,
+				 .reuse = 1,
+				 .rfc1337 = c->rfc1337 };
 }
-bool tw_dial(struct engine *e, struct leg *l, mono_t now, seq_t *iss,
+
+bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
+	      struct tx *reply, struct tw_next *next, enum verdict *v)
+{
+	struct tw_entry *entry = tw_find(&e->tw, &s->t);
+	struct tw_policy p;
+	struct tcp_opts o = { 0 };
+	struct tw_reply r;
+
+	next->renewed = false;
+	if (!entry)
+		return false;
+	tw_describe(&e->tw, entry, &r);
+	if (r.service >= e->set->n) /* a service that a reload took away */
+		r.service = 0;
+	policy_of(&e->set->svc[r.service], &p);
+	*v = VERDICT_CONSUMED;
+	switch (tw_input(&e->tw, entry, s, now, &p, &r)) {
+	case TW_NEW:
+		next->renewed = true;
+		next->least_iss = r.seq;
+		e->count[EC_TcpExtTWRecycled]++;
+		return false;
+	case TW_ACK:
+		if (r.ts_ok) {
+			o.has = OPT_HAS_TS;
+			o.tsval = (uint32_t)(now.us / USEC_PER_MSEC) + r.ts_off;
+			o.tsecr = r.ts_recent;
+		}
+		answer_ack(reply, s, r.seq, r.ack, r.wnd, &o);
+		*v = VERDICT_REPLY;
+		return true;
+	case TW_DROP:
+	case TW_KILL:
+		break;
+	}
+	e->drop[r.paws ? DROP_PAWS : DROP_TIME_WAIT]++;
+	return true;
+}
+
+bool tw_dial(struct engine *e, struct flow *f, mono_t now, seq_t *iss,
 	     uint32_t *ts_off)
 {
-	(void)e;(void)l;(void)now;(void)iss;(void)ts_off;
-	return true;
+	struct tw_policy p;
+	struct tw_reply r;
+
+	policy_of(f->svc, &p);
+	switch (tw_reuse(&e->tw, &f->leg[LEG_SERVER].t, now, &p, &r)) {
+	case 0:
+		if (seq_lt(*iss, r.seq))
+			*iss = r.seq;
+		*ts_off = r.ts_off;
+		return true;
+	case -ENOENT:
+		return true;
+	default:
+		return false;
+	}
 }

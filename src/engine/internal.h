@@ -6,9 +6,11 @@
  * What the files of src/engine share.  Nothing outside includes this.
  */
 #include <assert.h>
+#include <errno.h>
 
 #include "engine/engine.h"
-#include "nostate.h"
+#include "shield/cookie.h"
+#include "shield/timewait.h"
 #include "tcp/isn.h"
 #include "tcp/leg.h"
 #include "util/hash.h"
@@ -150,13 +152,18 @@ enum verdict admit(struct engine *e, const struct segment *s, mono_t now,
 		   struct tx *reply);
 
 /* incarnation.c: TIME_WAIT and what comes after it. */
-/* A segment for a 4-tuple in TIME_WAIT; false: it is not, or may begin anew
- * (then *iss is the least initial sequence number to use). */
+struct tw_next {
+	bool renewed; /* the segment ends a TIME_WAIT and begins anew */
+	seq_t least_iss; /* then: our initial sequence number is beyond this */
+};
+
+/* A segment for a 4-tuple in TIME_WAIT was dealt with by *v; false: there is
+ * none, or it begins anew (*next). */
 bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
-	      struct tx *reply, seq_t *iss, enum verdict *v);
+	      struct tx *reply, struct tw_next *next, enum verdict *v);
 /* The server leg's 4-tuple may be in TIME_WAIT: false when policy forbids to
  * use it; else *iss and *ts_off were made acceptable to the server. */
-bool tw_dial(struct engine *e, struct leg *l, mono_t now, seq_t *iss,
+bool tw_dial(struct engine *e, struct flow *f, mono_t now, seq_t *iss,
 	     uint32_t *ts_off);
 
 /* answer.c: replies without state. */

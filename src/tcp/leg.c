@@ -38,7 +38,7 @@ static void leg_release(struct leg *l)
 
 void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev)
 {
-	if (l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED)
+	if (l->state == TS_LISTEN || l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED)
 		leg_count(l, CNT_TcpAttemptFails);
 	else if (why != TE_RCV_ACK && l->state != TS_TIME_WAIT)
 		leg_count(l, CNT_TcpEstabResets);
@@ -242,7 +242,6 @@ void leg_vanish(struct leg *l)
 	if (l->state == TS_CLOSED)
 		return;
 	leg_closed(l, TE_ABORT, 0);
-	l->rst_pending = false;
 }
 
 static bool leg_state_sends_rst(const struct leg *l)
