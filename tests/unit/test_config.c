@@ -571,6 +571,83 @@ START_TEST(keys_table_is_complete)
 }
 END_TEST
 
+/* The whole file, NUL-terminated; from the root of the tree. */
+static char *slurp(const char *name)
+{
+	char *buf = calloc(1, 1 << 18);
+	FILE *f = fopen(name, "r");
+
+	ck_assert_msg(f, "%s: run this from the root of the tree", name);
+	ck_assert_uint_gt(fread(buf, 1, (1 << 18) - 1, f), 0);
+	fclose(f);
+	return buf;
+}
+
+/* "; key = value" -> "key = value" */
+static void uncomment(char *text)
+{
+	char *p = text, *eq;
+
+	for (; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : p) {
+		size_t n = strcspn(p, "\n");
+
+		eq = memchr(p, '=', n);
+		if (p[0] != ';' || p[1] != ' ' || !eq ||
+		    strspn(p + 2, "abcdefghijklmnopqrstuvwxyz_0123456789") !=
+			    (size_t)(eq - p - 3))
+			continue;
+		memmove(p, p + 2, strlen(p + 2) + 1);
+	}
+}
+
+/* With every commented key taken in, nothing changes: the file tells the
+ * defaults as they are. */
+START_TEST(shipped_configuration_tells_true_defaults)
+{
+	char *text = slurp("conf/penstock.conf");
+	struct daemon_cfg daemon;
+	struct service web;
+
+	ck_assert_int_eq(load(text), 0);
+	daemon = cfg->daemon;
+	web = cfg->policy->service[0];
+	uncomment(text);
+	ck_assert_msg(load(text) == 0, "%s", said);
+	ck_assert_mem_eq(&cfg->daemon, &daemon, sizeof(daemon));
+	ck_assert_mem_eq(&cfg->policy->service[0], &web, sizeof(web));
+	ck_assert_int_eq(load(""), 0);
+	ck_assert_mem_eq(&cfg->daemon, &daemon, sizeof(daemon));
+	free(text);
+}
+END_TEST
+
+/* Each key stands in the example file and in the manual. */
+START_TEST(every_key_is_documented)
+{
+	char *text = slurp("conf/penstock.conf"), *keys, *line, *save;
+	char *man = slurp("docs/penstock.conf.5"), want[128];
+	size_t len;
+	FILE *f = open_memstream(&keys, &len);
+
+	conf_keys_print(f);
+	fclose(f);
+	uncomment(text);
+	for (line = strtok_r(keys, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *name = strchr(line, '\t') + 1;
+
+		*strchr(name, '\t') = '\0';
+		snprintf(want, sizeof(want), "\n%s =", name);
+		ck_assert_msg(strstr(text, want), "conf lacks %s", name);
+		snprintf(want, sizeof(want), "\n.It Cm %s", name);
+		ck_assert_msg(strstr(man, want), "manual lacks %s", name);
+	}
+	free(keys);
+	free(text);
+	free(man);
+}
+END_TEST
+
 static int secret(uint8_t out[SECRET_BYTES])
 {
 	size_t len;
@@ -671,6 +748,8 @@ static void add_form(TCase *t)
 	tcase_add_test(t, byte_order_mark_is_skipped);
 	tcase_add_test(t, listen_repeated_adds);
 	tcase_add_test(t, keys_table_is_complete);
+	tcase_add_test(t, shipped_configuration_tells_true_defaults);
+	tcase_add_test(t, every_key_is_documented);
 }
 
 static void add_errors(TCase *t)
