@@ -8,6 +8,7 @@
  * 40 bytes for an IPv4 connection and 64 for an IPv6 one, against 256 in
  * Linux.  See timewait.c for the layout.
  */
+#include "shield/hindex.h"
 #include "util/hash.h"
 #include "util/slab.h"
 #include "util/types.h"
@@ -19,9 +20,9 @@ enum tw_overflow {
 	TW_EVICT_OLDEST, /* the one nearest its end makes room */
 };
 
-#define TW_LISTS 8 /* different lengths of TIME_WAIT kept in O(1) */
-#define TW_MAX ((1u << 22) - 2) /* entries a table can have */
-#define TW_OOW_SLOTS 4096	/* connections whose replies are rate limited */
+#define TW_LISTS 8	  /* different lengths of TIME_WAIT kept in O(1) */
+#define TW_MAX HINDEX_MAX /* entries a table can have */
+#define TW_OOW_SLOTS 4096 /* connections whose replies are rate limited */
 
 /* An entry; its members are for timewait.c only. */
 struct tw_entry;
@@ -43,8 +44,7 @@ struct tw_list {
 /* One address family: entries, their hash index and their deadlines. */
 struct tw_half {
 	struct slab slab;
-	uint32_t *index;
-	uint32_t mask;
+	struct hindex index;
 	struct tw_list list[TW_LISTS];
 };
 

@@ -5,9 +5,7 @@
  * A leg that closed first leaves here what it takes to answer for 2 MSL: 28
  * bytes, and its addresses.  All links are indices:
  *
- *	index[]  open addressing, at most half full; a slot holds an entry's
- *	         number and ten more bits of its hash, so that a tuple which is
- *	         not here (every SYN of a flood) seldom costs a second miss
+ *	index    from a tuple's hash to its entry (hindex.h)
  *	list[]   entries of one length in the order of their deadlines: a new or
  *	         restarted one goes to the tail, expiry looks at heads only
  *
@@ -30,9 +28,9 @@
 
 #include "shield/timewait.h"
 
-#define IDX_BITS 22
-#define IDX_MASK ((1u << IDX_BITS) - 1)
-#define NIL IDX_MASK
+#define IDX_BITS HINDEX_BITS
+#define IDX_MASK HINDEX_MASK
+#define NIL HINDEX_NONE
 
 #define TICK_SHIFT 14 /* microseconds of a tick: 16,384 */
 #define DL_LOW 9
@@ -119,63 +117,38 @@ static uint64_t tuple_hash(const struct tw_table *t, const struct tuple *tuple)
 	return hash_bytes(&t->key, tuple, sizeof(*tuple));
 }
 
-/* ------------------------------------------------------------ hash index */
+/* A half knows its table's key through this, for moving index slots. */
+struct half_of_table {
+	const struct tw_table *t;
+	const struct tw_half *h;
+};
 
-static uint32_t slot_make(uint64_t hash, uint32_t i)
+static uint64_t entry_hash(const void *table, uint32_t i)
 {
-	return (uint32_t)(hash >> 54) << IDX_BITS | (i + 1);
+	const struct half_of_table *ht = table;
+	struct tuple tuple;
+
+	entry_tuple(ht->h, entry_at(ht->h, i), &tuple);
+	return tuple_hash(ht->t, &tuple);
 }
 
-static uint32_t slot_entry(uint32_t slot)
+/* The entry of @tuple and where the index has it, or NULL. */
+static struct tw_entry *lookup(const struct tw_table *t,
+			       const struct tw_half *h,
+			       const struct tuple *tuple,
+			       struct hindex_probe *p)
 {
-	return (slot & IDX_MASK) - 1;
-}
+	uint32_t i;
 
-/* The slot that holds @tuple, or UINT32_MAX. */
-static uint32_t index_find(const struct tw_half *h, uint64_t hash,
-			   const struct tuple *tuple)
-{
-	uint32_t tag = slot_make(hash, 0) & ~IDX_MASK;
-
-	for (uint32_t p = (uint32_t)hash & h->mask; h->index[p];
-	     p = (p + 1) & h->mask) {
+	*p = hindex_begin(&h->index, tuple_hash(t, tuple));
+	while ((i = hindex_next(&h->index, p)) != HINDEX_NONE) {
 		struct tuple have;
 
-		if ((h->index[p] & ~IDX_MASK) != tag)
-			continue;
-		entry_tuple(h, entry_at(h, slot_entry(h->index[p])), &have);
+		entry_tuple(h, entry_at(h, i), &have);
 		if (tuple_eq(&have, tuple))
-			return p;
+			return entry_at(h, i);
 	}
-	return UINT32_MAX;
-}
-
-static void index_insert(struct tw_half *h, uint64_t hash, uint32_t i)
-{
-	uint32_t p = (uint32_t)hash & h->mask;
-
-	while (h->index[p])
-		p = (p + 1) & h->mask;
-	h->index[p] = slot_make(hash, i);
-}
-
-/* Close the gap that slot @gap leaves, so that no probe ends too soon. */
-static void index_delete(const struct tw_table *t, struct tw_half *h,
-			 uint32_t gap)
-{
-	for (uint32_t p = (gap + 1) & h->mask; h->index[p];
-	     p = (p + 1) & h->mask) {
-		struct tuple have;
-		uint32_t home;
-
-		entry_tuple(h, entry_at(h, slot_entry(h->index[p])), &have);
-		home = (uint32_t)tuple_hash(t, &have) & h->mask;
-		if (((p - home) & h->mask) >= ((p - gap) & h->mask)) {
-			h->index[gap] = h->index[p];
-			gap = p;
-		}
-	}
-	h->index[gap] = 0;
+	return NULL;
 }
 
 /* ------------------------------------------------------- deadlines, lists */
@@ -300,18 +273,11 @@ static struct tw_entry *oldest(const struct tw_table *t, struct tw_half **half)
 
 static int half_init(struct tw_half *h, size_t entry, uint32_t max)
 {
-	uint32_t slots = 16;
 	int rc = slab_init(&h->slab, entry, max);
 
-	if (rc)
-		return rc;
-	while (slots / 2 < max)
-		slots *= 2;
-	h->mask = slots - 1;
-	h->index = calloc(slots, sizeof(*h->index));
 	for (int i = 0; i < TW_LISTS; i++)
 		h->list[i] = (struct tw_list){NIL, NIL, 0};
-	return h->index ? 0 : -ENOMEM;
+	return rc ? rc : hindex_init(&h->index, max);
 }
 
 int tw_init(struct tw_table *t, const struct tw_cfg *cfg,
@@ -338,7 +304,7 @@ void tw_fini(struct tw_table *t)
 {
 	for (int i = 0; i < 2; i++) {
 		slab_fini(&t->half[i].slab);
-		free(t->half[i].index);
+		hindex_fini(&t->half[i].index);
 	}
 	free(t->oow);
 	memset(t, 0, sizeof(*t));
@@ -347,13 +313,14 @@ void tw_fini(struct tw_table *t)
 static void entry_free(struct tw_table *t, struct tw_half *h,
 		       struct tw_entry *e)
 {
+	struct half_of_table ht = {t, h};
+	struct hindex_probe p;
 	struct tuple tuple;
-	uint32_t p;
 
 	entry_tuple(h, e, &tuple);
-	p = index_find(h, tuple_hash(t, &tuple), &tuple);
-	assert(p != UINT32_MAX);
-	index_delete(t, h, p);
+	if (lookup(t, h, &tuple, &p) != e)
+		assert(!"an entry is in its index");
+	hindex_delete(&h->index, &p, entry_hash, &ht);
 	list_delete(h, e);
 	slab_free(&h->slab, e);
 }
@@ -361,12 +328,9 @@ static void entry_free(struct tw_table *t, struct tw_half *h,
 struct tw_entry *tw_find(const struct tw_table *t, const struct tuple *tuple)
 {
 	const struct tw_half *h = half_of(t, tuple);
-	uint32_t p;
+	struct hindex_probe p;
 
-	if (h->slab.used == 0)
-		return NULL;
-	p = index_find(h, tuple_hash(t, tuple), tuple);
-	return p == UINT32_MAX ? NULL : entry_at(h, slot_entry(h->index[p]));
+	return h->slab.used ? lookup(t, h, tuple, &p) : NULL;
 }
 
 void tw_remove(struct tw_table *t, const struct tuple *tuple)
@@ -417,7 +381,7 @@ int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
 	e->service = n->service;
 	e->spare = 0;
 	entry_set_tuple(h, e, &n->t);
-	index_insert(h, tuple_hash(t, &n->t), slab_index(&h->slab, e));
+	hindex_insert(&h->index, tuple_hash(t, &n->t), slab_index(&h->slab, e));
 	list_insert(t, h, e, now, len_us);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/hash util/slab shield/timewait */
+/* LINKS: util/hash util/slab shield/hindex shield/timewait */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -428,7 +428,9 @@ START_TEST(reuse_follows_mode_and_age)
 	ck_assert_int_eq(tw_reuse(&tw, &t, now, &pol, &rep), -ENOENT);
 	add(0, false, true, TW_DESTROY, LEN);
 	ck_assert_int_eq(tw_reuse(&tw, &t, now, &pol, &rep), -EADDRINUSE);
-	now = mono_add(now, SEC + SLACK);
+	now = mono_add(now, SEC - SLACK);
+	ck_assert_int_eq(tw_reuse(&tw, &t, now, &pol, &rep), -EADDRINUSE);
+	now = mono_add(now, 2 * SLACK);
 	pol.reuse = 0;
 	ck_assert_int_eq(tw_reuse(&tw, &t, now, &pol, &rep), -EADDRINUSE);
 	pol.reuse = 2; /* not on loopback */
