@@ -11,6 +11,8 @@
  * offload wants (CHECKSUM_PARTIAL); wire_csum_finish() adds the rest where
  * there is no offload.
  */
+#include <assert.h>
+
 #include "wire/build.h"
 #include "internal.h"
 
@@ -215,6 +217,7 @@ void wire_build(struct tx *tx, const struct hdr_spec *h, uint32_t payload)
 	uint32_t thl = TCP_HLEN + plan.len;
 	uint8_t *p;
 
+	assert(payload <= UINT16_MAX - IPV4_HLEN - thl); /* length fields */
 	tx->family = v4 ? 4 : 6;
 	tx->l4_off = v4 ? IPV4_HLEN : IPV6_HLEN;
 	tx->hdr_len = (uint8_t)(tx->l4_off + thl);

@@ -20,6 +20,28 @@ static inline uint64_t load_u64(const uint8_t *p)
 	return v;
 }
 
+/* The last 0..7 bytes as words; an odd last byte is padded with zero. */
+static inline uint64_t load_tail(const uint8_t *p, size_t len)
+{
+	uint16_t half, last = 0;
+	uint32_t word = 0;
+	uint64_t sum;
+
+	if (len & 4) {
+		memcpy(&word, p, 4);
+		p += 4;
+	}
+	sum = word;
+	if (len & 2) {
+		memcpy(&half, p, 2);
+		sum += half;
+		p += 2;
+	}
+	if (len & 1)
+		memcpy(&last, p, 1); /* the word's first byte in memory */
+	return sum + last;
+}
+
 /* Ones' complement addition of 64 bits. */
 static inline uint64_t add_carry(uint64_t sum, uint64_t v)
 {
@@ -39,7 +61,7 @@ uint16_t csum_fold(uint64_t sum)
 uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint64_t a = 0, b = 0, c = 0, d = 0, tail = 0;
+	uint64_t a = 0, b = 0, c = 0, d = 0, tail;
 
 	for (; len >= 32; len -= 32, p += 32) {
 		a = add_carry(a, load_u64(p));
@@ -49,7 +71,7 @@ uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 	}
 	for (; len >= 8; len -= 8, p += 8)
 		a = add_carry(a, load_u64(p));
-	memcpy(&tail, p, len); /* an odd last byte is padded with zero */
+	tail = load_tail(p, len);
 	a = add_carry(add_carry(a, b), add_carry(c, add_carry(d, tail)));
 	return sum + be16toh(csum_fold(a));
 }
