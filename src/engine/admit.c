@@ -55,7 +55,7 @@ static enum verdict send_cookie(struct engine *e, struct svc *s,
 	isn_make(&e->isn_key, &seg->t, now, &isn, &ts_off);
 	tsval = (uint32_t)(now.us / USEC_PER_MSEC) + ts_off;
 	iss = cookie_make(&e->cookies, seg, engine_wall_s(e, now), ecn,
-			  &tsval);
+			  c->timestamps ? &tsval : NULL);
 	leg_synack_opts(c, &seg->opts, leg_mss_offer(seg->family), tsval,
 			seg->opts.tsval, &o);
 	s->stats->shield[SC_TcpExtSyncookiesSent]++;
@@ -87,10 +87,8 @@ static enum verdict open_flow(struct engine *e, struct svc *s,
 	leg_open_passive(&f->leg[LEG_CLIENT], seg, iss, ts_off, now);
 	if (s->cfg->handshake == HANDSHAKE_CLIENT_FIRST) {
 		leg_accept(&f->leg[LEG_CLIENT], now);
-	} else if (!flow_dial(e, f, now)) {
-		/* the server leg of the last incarnation is still ending */
-		flow_free(e, f);
-		return refuse(e, DROP_SYN_PENDING);
+	} else {
+		flow_dial(e, f, now);
 	}
 	flow_settle(e, f, now);
 	return VERDICT_CONSUMED;
@@ -167,7 +165,7 @@ enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,
 	}
 	if (kind == TCP_SYN)
 		return admit_syn(e, s, seg, &next, now, reply);
-	if (kind == TCP_ACK && s->cfg->syncookies)
+	if ((kind & ~TCP_FIN) == TCP_ACK && s->cfg->syncookies)
 		return admit_ack(e, s, seg, now, reply);
 	return unknown(e, s, seg, reply);
 }

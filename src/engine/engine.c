@@ -198,7 +198,8 @@ mono_t engine_deadline(const struct engine *e)
 {
 	mono_t a = wheel_deadline(&e->wheel), b = tw_deadline(&e->tw);
 
-	return mono_before(a, b) ? a : b;
+	a = mono_before(a, b) ? a : b;
+	return mono_earlier(a, e->wait_at);
 }
 
 static void on_timer(struct wtimer *t, mono_t now, void *arg)
@@ -213,6 +214,7 @@ void engine_expire(struct engine *e, mono_t now)
 {
 	wheel_expire(&e->wheel, now, on_timer, e);
 	tw_expire(&e->tw, now);
+	flow_dial_waiting(e, now);
 }
 
 void engine_set_policy(struct engine *e, struct policy *p)

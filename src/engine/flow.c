@@ -12,6 +12,7 @@
 #include "util/log.h"
 
 #define SINK_EXTRA_MIN 65536u
+#define WAIT_STEP_US (20 * USEC_PER_MSEC)
 
 struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 {
@@ -62,9 +63,22 @@ static void ready_remove(struct engine *e, struct flow *f)
 	f->ready = false;
 }
 
+static void wait_remove(struct engine *e, struct flow *f)
+{
+	struct flow **p = &e->waiting;
+
+	if (!f->waiting)
+		return;
+	while (*p != f)
+		p = &(*p)->wait_next;
+	*p = f->wait_next;
+	f->waiting = false;
+}
+
 void flow_free(struct engine *e, struct flow *f)
 {
 	ready_remove(e, f);
+	wait_remove(e, f);
 	flow_uncount(f);
 	for (int i = 0; i < 2; i++) {
 		table_remove(e, &f->leg[i]);
@@ -94,13 +108,13 @@ void flow_ready(struct engine *e, struct flow *f)
 	e->ready_tail = f;
 }
 
-bool flow_dial(struct engine *e, struct flow *f, mono_t now)
+static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 {
 	struct leg *l = &f->leg[LEG_SERVER];
 	uint32_t ts_off;
 	seq_t iss;
 
-	if (f->dialled || table_find(e, &l->t))
+	if (table_find(e, &l->t))
 		return false;
 	isn_make(&e->isn_key, &l->t, now, &iss, &ts_off);
 	if (!tw_dial(e, f, now, &iss, &ts_off))
@@ -112,6 +126,35 @@ bool flow_dial(struct engine *e, struct flow *f, mono_t now)
 	return true;
 }
 
+void flow_dial(struct engine *e, struct flow *f, mono_t now)
+{
+	if (f->dialled || f->waiting || try_dial(e, f, now))
+		return;
+	f->waiting = true;
+	f->wait_next = e->waiting;
+	e->waiting = f;
+	if (!mono_is_set(e->wait_at))
+		e->wait_at = mono_add(now, WAIT_STEP_US);
+}
+
+void flow_dial_waiting(struct engine *e, mono_t now)
+{
+	struct flow *f, *next;
+
+	if (!mono_due(e->wait_at, now))
+		return;
+	for (f = e->waiting; f; f = next) {
+		next = f->wait_next;
+		if (!try_dial(e, f, now))
+			continue;
+		wait_remove(e, f);
+		if (f->leg[LEG_CLIENT].fin_rcvd)
+			leg_shutdown(&f->leg[LEG_SERVER], now);
+		flow_settle(e, f, now);
+	}
+	e->wait_at = e->waiting ? mono_add(now, WAIT_STEP_US) : MONO_UNSET;
+}
+
 static void on_established(struct engine *e, struct flow *f, struct leg *l,
 			   mono_t now)
 {
@@ -119,8 +162,7 @@ static void on_established(struct engine *e, struct flow *f, struct leg *l,
 
 	if (l == client) {
 		flow_uncount(f);
-		if (!f->dialled && !flow_dial(e, f, now))
-			leg_abort(client, now);
+		flow_dial(e, f, now);
 	} else {
 		leg_accept(client, now); /* server_first: it waits in LISTEN */
 	}
@@ -193,8 +235,11 @@ void flow_settle(struct engine *e, struct flow *f, mono_t now)
 		}
 	}
 	for (int i = 0; i < 2; i++) {
-		if (f->leg[i].state == TS_CLOSED)
-			table_remove(e, &f->leg[i]);
+		if (f->leg[i].state != TS_CLOSED)
+			continue;
+		table_remove(e, &f->leg[i]);
+		if (!f->waiting || i == LEG_CLIENT)
+			bufq_purge(&f->leg[i].sndq, e->pool);
 	}
 	if (leg_done(&f->leg[0]) && leg_done(&f->leg[1])) {
 		flow_free(e, f);

@@ -78,13 +78,14 @@ struct svc_set {
  * @leg:     client leg, server leg
  * @dialled: the server leg was opened
  * @counted: it counts as half open
+ * @waiting: the server leg's 4-tuple is still taken by its last incarnation
  */
 struct flow {
 	struct leg leg[2];
 	struct svc *svc;
 	struct flow *prev, *next;
-	struct flow *ready_next;
-	bool ready : 1, dialled : 1, counted : 1;
+	struct flow *ready_next, *wait_next;
+	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
 };
 
 struct engine {
@@ -100,6 +101,8 @@ struct engine {
 	uint32_t bucket_mask;
 	struct flow *first; /* all flows */
 	struct flow *ready_head, *ready_tail;
+	struct flow *waiting; /* to dial once their 4-tuple is free */
+	mono_t wait_at; /* when to try again */
 	struct svc_set *set;
 	bool stopping;
 	uint64_t count[EC_COUNT];
@@ -141,7 +144,10 @@ void svc_server_tuple(const struct svc *s, const struct tuple *t,
 /* flow.c */
 struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t);
 void flow_free(struct engine *e, struct flow *f);
-bool flow_dial(struct engine *e, struct flow *f, mono_t now);
+/* Open the server leg; waits for its 4-tuple when that is still in use. */
+void flow_dial(struct engine *e, struct flow *f, mono_t now);
+/* Dial the flows that wait. */
+void flow_dial_waiting(struct engine *e, mono_t now);
 /* Act on the legs' events, put the flow on the ready list, free it when
  * nothing is left to do. */
 void flow_settle(struct engine *e, struct flow *f, mono_t now);

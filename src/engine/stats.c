@@ -125,7 +125,7 @@ static const char *check_deadline(const struct flow *f, const struct leg *l)
 	if (l->state == TS_CLOSED || f->ready || wtimer_armed(&l->timer))
 		return NULL;
 	/* LISTEN waits for the server leg */
-	if (l->state == TS_LISTEN && wtimer_armed(&o->timer))
+	if (l->state == TS_LISTEN && (wtimer_armed(&o->timer) || f->waiting))
 		return NULL;
 	return "open leg without a deadline";
 }
@@ -138,6 +138,9 @@ static const char *check_flow(struct engine *e, struct flow *f)
 
 		if (!err)
 			err = check_deadline(f, l);
+		if (!err && l->state == TS_CLOSED && l->sndq.bytes &&
+		    !f->waiting)
+			err = "closed leg holds data";
 		if (err)
 			return err;
 		if (l->state != TS_CLOSED && table_find(e, &l->t) != l)

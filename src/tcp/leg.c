@@ -326,7 +326,7 @@ const char *leg_check(const struct leg *l)
 	if (seq_gt(l->una, l->nxt))
 		return "una > nxt";
 	if (l->state == TS_CLOSED)
-		return l->sndq.bytes || l->run_head || l->ooo ?
+		return l->run_head || l->ooo ?
 			       "closed leg holds data" : NULL;
 	if (leg_synchronized(l) && l->state != TS_TIME_WAIT &&
 	    seq_gt(l->nxt, seq_add(leg_snd_front(l), l->sndq.bytes +
