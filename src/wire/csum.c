@@ -58,20 +58,20 @@ uint16_t csum_fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-uint64_t csum_add(uint64_t sum, const void *data, size_t len)
+uint64_t csum_add(uint64_t sum, const void *p, size_t len)
 {
-	const uint8_t *p = data;
+	const uint8_t *at = p;
 	uint64_t a = 0, b = 0, c = 0, d = 0, tail;
 
-	for (; len >= 32; len -= 32, p += 32) {
-		a = add_carry(a, load_u64(p));
-		b = add_carry(b, load_u64(p + 8));
-		c = add_carry(c, load_u64(p + 16));
-		d = add_carry(d, load_u64(p + 24));
+	for (; len >= 32; len -= 32, at += 32) {
+		a = add_carry(a, load_u64(at));
+		b = add_carry(b, load_u64(at + 8));
+		c = add_carry(c, load_u64(at + 16));
+		d = add_carry(d, load_u64(at + 24));
 	}
-	for (; len >= 8; len -= 8, p += 8)
-		a = add_carry(a, load_u64(p));
-	tail = load_tail(p, len);
+	for (; len >= 8; len -= 8, at += 8)
+		a = add_carry(a, load_u64(at));
+	tail = load_tail(at, len);
 	a = add_carry(add_carry(a, b), add_carry(c, add_carry(d, tail)));
 	return sum + be16toh(csum_fold(a));
 }

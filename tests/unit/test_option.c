@@ -111,80 +111,84 @@ START_TEST(defaults_fill_the_struct)
 }
 END_TEST
 
+static const struct value_row {
+	int key;
+	const char *text;
+	int64_t want; /* -1: refused */
+} value_rows[] = {
+	{COUNT, "2", 2},
+	{COUNT, "4294967295", 4294967295},
+	{COUNT, "0xFf", 255},
+	{COUNT, "010", 10},
+	{COUNT, "1", -1},
+	{COUNT, "4294967296", -1},
+	{COUNT, "18446744073709551618", -1},
+	{COUNT, "-3", -1},
+	{COUNT, "+3", -1},
+	{COUNT, " 3", -1},
+	{COUNT, "3 ", -1},
+	{COUNT, "3.0", -1},
+	{COUNT, "0x", -1},
+	{COUNT, "ff", -1},
+	{COUNT, "", -1},
+	{MODE, "off", 0},
+	{MODE, "on", 1},
+	{MODE, "ON", -1},
+	{MODE, "1", -1},
+	{MODE, "", -1},
+	{WAIT, "60s", 60000000},
+	{WAIT, "500ms", 500000},
+	{WAIT, "2m", 120000000},
+	{WAIT, "1h", 3600000000},
+	{WAIT, "2d", 172800000000},
+	{WAIT, "1000us", 1000},
+	{WAIT, "7", 7000000},
+	{WAIT, "999us", -1},
+	{WAIT, "3d", -1},
+	{WAIT, "5 s", -1},
+	{WAIT, "5S", -1},
+	{WAIT, "5sec", -1},
+	{WAIT, "s", -1},
+	{WAIT, "-1s", -1},
+	{WAIT, "1.5s", -1},
+	{WAIT, "9223372036854775807s", -1},
+	{WAIT, "99999999999999999999s", -1},
+	{WAIT, "18446744073710s", -1}, /* 448 ms, modulo 2^64 */
+	{SIZE, "17179869185G", -1},    /* 1G, modulo 2^64 */
+	{SIZE, "4096", 4096},
+	{SIZE, "4K", 4096},
+	{SIZE, "3M", 3 << 20},
+	{SIZE, "1024G", INT64_C(1) << 40},
+	{SIZE, "4095", -1},
+	{SIZE, "1025G", -1},
+	{SIZE, "4k", -1},
+	{SIZE, "4KB", -1},
+	{SIZE, "9223372036854775807G", -1},
+};
+
 /* Refused text leaves the field as it was. */
 START_TEST(values_read_or_refused)
 {
-	static const struct {
-		int key;
-		const char *text;
-		int64_t want; /* -1: refused */
-	} row[] = {
-		{COUNT, "2", 2},
-		{COUNT, "4294967295", 4294967295},
-		{COUNT, "0xFf", 255},
-		{COUNT, "010", 10},
-		{COUNT, "1", -1},
-		{COUNT, "4294967296", -1},
-		{COUNT, "18446744073709551618", -1},
-		{COUNT, "-3", -1},
-		{COUNT, "+3", -1},
-		{COUNT, " 3", -1},
-		{COUNT, "3 ", -1},
-		{COUNT, "3.0", -1},
-		{COUNT, "0x", -1},
-		{COUNT, "ff", -1},
-		{COUNT, "", -1},
-		{MODE, "off", 0},
-		{MODE, "on", 1},
-		{MODE, "ON", -1},
-		{MODE, "1", -1},
-		{MODE, "", -1},
-		{WAIT, "60s", 60000000},
-		{WAIT, "500ms", 500000},
-		{WAIT, "2m", 120000000},
-		{WAIT, "1h", 3600000000},
-		{WAIT, "2d", 172800000000},
-		{WAIT, "1000us", 1000},
-		{WAIT, "7", 7000000},
-		{WAIT, "999us", -1},
-		{WAIT, "3d", -1},
-		{WAIT, "5 s", -1},
-		{WAIT, "5S", -1},
-		{WAIT, "5sec", -1},
-		{WAIT, "s", -1},
-		{WAIT, "-1s", -1},
-		{WAIT, "1.5s", -1},
-		{WAIT, "9223372036854775807s", -1},
-		{WAIT, "99999999999999999999s", -1},
-		{WAIT, "18446744073710s", -1}, /* 448 ms, modulo 2^64 */
-		{SIZE, "17179869185G", -1},    /* 1G, modulo 2^64 */
-		{SIZE, "4096", 4096},
-		{SIZE, "4K", 4096},
-		{SIZE, "3M", 3 << 20},
-		{SIZE, "1024G", INT64_C(1) << 40},
-		{SIZE, "4095", -1},
-		{SIZE, "1025G", -1},
-		{SIZE, "4k", -1},
-		{SIZE, "4KB", -1},
-		{SIZE, "9223372036854775807G", -1},
-	};
 	int64_t got;
 
-	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
-		setup();
-		int rc = parse(row[i].key, row[i].text);
+	for (size_t i = 0; i < ARRAY_LEN(value_rows); i++) {
+		const struct value_row *row = &value_rows[i];
+		int rc;
 
-		ck_assert_msg(rc == (row[i].want < 0 ? -EINVAL : 0),
-			      "%s = \"%s\": %d", table[row[i].key].name,
-			      row[i].text, rc);
-		got = row[i].key == COUNT  ? (int64_t)c.count
-		      : row[i].key == MODE ? c.mode
-		      : row[i].key == WAIT ? c.wait
-					   : (int64_t)c.size;
+		setup();
+		rc = parse(row->key, row->text);
+
+		ck_assert_msg(rc == (row->want < 0 ? -EINVAL : 0),
+			      "%s = \"%s\": %d", table[row->key].name,
+			      row->text, rc);
+		got = row->key == COUNT	 ? (int64_t)c.count
+		      : row->key == MODE ? c.mode
+		      : row->key == WAIT ? c.wait
+					 : (int64_t)c.size;
 		if (rc == 0)
-			ck_assert_int_eq(got, row[i].want);
+			ck_assert_int_eq(got, row->want);
 		else
-			ck_assert_msg(strstr(err, row[i].text) &&
+			ck_assert_msg(strstr(err, row->text) &&
 					      strstr(err, "allowed"),
 				      "%s", err);
 		ck_assert_int_eq(c.guard, 0x5a);

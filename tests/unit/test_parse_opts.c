@@ -302,7 +302,7 @@ START_TEST(option_list_says_what_it_says)
 	ck_assert_uint_eq(seg.opts.wscale, t->wscale);
 	ck_assert_msg(seg.opts.tfo_len == t->tfo_len, "%s: cookie of %u",
 		      t->name, seg.opts.tfo_len);
-	for (uint8_t i = 0; i < min_u32(t->tfo_len, 8); i++)
+	for (uint32_t i = 0; i < min_u32(t->tfo_len, 8); i++)
 		ck_assert_uint_eq(seg.opts.tfo[i], i + 1);
 }
 END_TEST
