@@ -347,6 +347,28 @@ START_TEST(line_too_long_is_refused_with_limit)
 }
 END_TEST
 
+START_TEST(names_at_their_limit_are_taken)
+{
+	ck_assert_int_eq(load("[penstock]\ntun = fifteen_letters\n"
+			      "[service a23456789.b23456789-c23456789_d]\n"
+			      "listen = 203.0.113.10:65535\n"),
+			 0);
+	ck_assert_str_eq(cfg->daemon.tun, "fifteen_letters");
+	ck_assert_str_eq(cfg->policy->service[0].name,
+			 "a23456789.b23456789-c23456789_d");
+
+	ck_assert_int_eq(
+		load("[penstock]\ntun = sixteen_letters_\n"
+		     "[service a23456789.b23456789-c23456789_d2]\n"
+		     "[service a23456789.b23456789.c23456789.d23456789."
+		     "e]\n"),
+		-EINVAL);
+	assert_said(2, "[penstock] tun: found \"sixteen_letters_\"");
+	assert_said(3, "[service a23456789.b23456789-c23456789_d2]: found ");
+	assert_said(4, "found a section name of 49 bytes; allowed: at most 48");
+}
+END_TEST
+
 START_TEST(continuation_line_is_refused)
 {
 	ck_assert_int_eq(load(SVC " listen = 203.0.113.10:80\n\tqueue = 1\n"),
@@ -760,6 +782,7 @@ static void add_errors(TCase *t)
 	tcase_add_test(t, key_not_yet_served_is_unknown);
 	tcase_add_test(t, value_out_of_range_is_refused);
 	tcase_add_test(t, line_too_long_is_refused_with_limit);
+	tcase_add_test(t, names_at_their_limit_are_taken);
 	tcase_add_test(t, continuation_line_is_refused);
 	tcase_add_test(t, line_of_no_form_is_refused);
 	tcase_add_test(t, binary_bytes_are_refused_and_never_printed);

@@ -257,6 +257,7 @@ START_TEST(metrics_json_keeps_names)
 	ck_assert_int_eq(json_integer_value(json_object_get(one, "value")), 12);
 	ck_assert_ptr_null(json_object_get(one, "worker"));
 	ck_assert(json_is_true(json_object_get(flows, "gauge")));
+	ck_assert(json_is_integer(json_object_get(flows, "worker")));
 	ck_assert_ptr_null(json_object_get(flows, "service"));
 	json_decref(list);
 }
@@ -510,6 +511,38 @@ START_TEST(client_without_daemon_is_told)
 }
 END_TEST
 
+static void *mute_server(void *arg)
+{
+	int fd = accept(*(int *)arg, NULL, NULL);
+	char c;
+
+	while (recv(fd, &c, 1, 0) == 1 && c != '\n')
+		;
+	send(fd, "no JSON\n", 8, MSG_NOSIGNAL);
+	close(fd);
+	return NULL;
+}
+
+START_TEST(client_answer_of_no_json_is_told)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	json_t *request = json_pack("{s:s}", "cmd", "ping"), *answer;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	pthread_t t;
+
+	control_server_free(server_start()); /* makes the directory */
+	strcpy(sun.sun_path, path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	pthread_create(&t, NULL, mute_server, &fd);
+	ck_assert_int_eq(client_ask(path, request, &answer), -EPROTO);
+	pthread_join(t, NULL);
+	ck_assert_ptr_null(answer);
+	json_decref(request);
+	close(fd);
+}
+END_TEST
+
 /* --- HTTP ------------------------------------------------------------------*/
 
 static struct control_http *http_start(uint16_t *port)
@@ -677,6 +710,7 @@ int main(void)
 	tcase_add_test(t, socket_file_stale_is_replaced_but_no_other);
 	tcase_add_test(t, client_long_answer_arrives_whole);
 	tcase_add_test(t, client_without_daemon_is_told);
+	tcase_add_test(t, client_answer_of_no_json_is_told);
 	t = tcase(s, "http");
 	tcase_add_test(t, http_pages_are_served);
 	tcase_add_test(t, http_garbage_is_survived);
