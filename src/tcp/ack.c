@@ -11,8 +11,10 @@ void ack_take_window(struct leg *l, const struct segment *s)
 
 	if (!syn && l->wscale_ok)
 		w <<= l->wscale_peer;
-	if (!(seq_lt(l->wl1, s->seq) ||
-	      (seq_eq(l->wl1, s->seq) && seq_le(l->wl2, s->ack))))
+	/* an ACK of new data counts whatever its place among reordered
+	 * segments: RFC 9293 would keep a window that is no longer there */
+	if (!seq_gt(s->ack, l->una) && !seq_lt(l->wl1, s->seq) &&
+	    !(seq_eq(l->wl1, s->seq) && seq_le(l->wl2, s->ack)))
 		return;
 	l->wnd = w;
 	l->max_wnd = max_u32(l->max_wnd, w);

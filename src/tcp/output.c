@@ -348,8 +348,8 @@ static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss, mono_t now
 	if (!queued)
 		return 0;
 	len = min_u32(queued, wnd);
-	if (len < queued && len < mss && len < l->max_wnd / 2 &&
-	    !(l->probe_pending && len)) {
+	if (!len || (len < queued && len < mss && len < l->max_wnd / 2 &&
+		     !l->probe_pending)) {
 		persist_check(l, now); /* SWS avoidance, sender side */
 		return 0;
 	}
