@@ -127,24 +127,26 @@ enum nfq_action {
 	NFQ_REPLACE
 };
 
-#define NFQ_REPLY_MAX TX_HDR_MAX
-#define NFQ_VERDICT_ROOM (20 + 12 + 8 + 4 + NFQ_REPLY_MAX) /* netlink bytes */
+#define NFQ_RIDE_MAX 1536u /* bytes of a packet that a verdict carries */
+#define NFQ_VERDICT_ROOM (20 + 12 + 8 + 4 + NFQ_RIDE_MAX) /* netlink bytes */
 
 /**
  * struct nfq_slot - What becomes of one packet
  * @id:     the packet
  * @action: enum nfq_action
  * @family: 4 or 6 when a packet of that family may be carried; 0 = none
- * @len:    NFQ_REPLACE: bytes of @hdr
- * @hdr:    NFQ_REPLACE: the packet that goes out instead
+ * @len:    NFQ_REPLACE: bytes of @data
+ * @data:   NFQ_REPLACE: the packet that goes out instead
  */
 struct nfq_slot {
 	uint32_t id;
 	uint8_t action;
 	uint8_t family;
-	uint8_t len;
-	uint8_t hdr[NFQ_REPLY_MAX];
+	uint16_t len;
+	uint8_t data[NFQ_RIDE_MAX];
 };
+
+#define NFQ_DATAGRAM (16u << 10) /* bytes of verdicts sent at once */
 
 /**
  * struct nfq_verdicts - Verdicts of one batch, in arrival order
@@ -158,7 +160,7 @@ struct nfq_verdicts {
 	int next[2];
 	struct nfq_slot slot[NFQ_BATCH];
 	size_t len;
-	uint8_t buf[NFQ_BATCH * NFQ_VERDICT_ROOM];
+	uint8_t buf[NFQ_DATAGRAM];
 };
 
 /* Decide on a packet: NFQ_DROP or NFQ_ACCEPT.  Once each, in arrival order. */
@@ -182,11 +184,16 @@ void nfq_verdict_reply(struct nfq_verdicts *v, const struct nfq_packet *p,
  */
 struct nfq_slot *nfq_verdict_carrier(struct nfq_verdicts *v, uint8_t family);
 
-/* Send @tx (checksums complete, no payload) in the place of a dropped packet:
- * cheaper than any other way out.  It leaves with nfq_verdict_flush(). */
+/**
+ * nfq_verdict_carry() - Send a packet in the place of a dropped one
+ * @slot: from nfq_verdict_carrier()
+ * @tx:   the packet, copied; checksums complete, at most NFQ_RIDE_MAX bytes
+ *
+ * It leaves with nfq_verdict_flush(), in the order of the slots.
+ */
 void nfq_verdict_carry(struct nfq_slot *slot, const struct tx *tx);
 
-/* Send all verdicts, in one datagram, and start anew. */
+/* Send all verdicts and start anew; one datagram, unless many carry much. */
 void nfq_verdict_flush(struct nfq *q, struct nfq_verdicts *v,
 		       struct io_counters *c);
 

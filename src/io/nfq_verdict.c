@@ -13,8 +13,10 @@
  * A verdict can carry a packet.  The kernel lets the queued packet go on with
  * other bytes in it; in PREROUTING routing is still to come, so the new bytes
  * go where their own addresses say.  That is how stateless answers leave, and
- * how a worker sends its packets without payload as long as the batch has
- * consumed packets to put them into: two thirds of the cost of a TUN write.
+ * most small packets (see egress.c).
+ *
+ * A batch whose verdicts carry much is sent in several datagrams: the kernel
+ * wants one piece of memory for each.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -111,9 +113,17 @@ struct nfq_slot *nfq_verdict_carrier(struct nfq_verdicts *v, uint8_t family)
 
 void nfq_verdict_carry(struct nfq_slot *slot, const struct tx *tx)
 {
+	uint8_t *p = slot->data;
+	int i;
+
+	memcpy(p, tx->hdr, tx->hdr_len);
+	p += tx->hdr_len;
+	for (i = 0; i < tx->niov; i++) {
+		memcpy(p, tx->iov[i].iov_base, tx->iov[i].iov_len);
+		p += tx->iov[i].iov_len;
+	}
 	slot->action = NFQ_REPLACE;
-	slot->len = tx->hdr_len;
-	memcpy(slot->hdr, tx->hdr, tx->hdr_len);
+	slot->len = (uint16_t)(p - slot->data);
 }
 
 static void put_replace(const struct nfq *q, struct nfq_verdicts *v,
@@ -123,7 +133,7 @@ static void put_replace(const struct nfq *q, struct nfq_verdicts *v,
 	uint32_t mark;
 
 	m = put_verdict(q, v, NFQNL_MSG_VERDICT, NF_ACCEPT, s->id);
-	memcpy(put_attr(v, m, NFQA_PAYLOAD, s->len), s->hdr, s->len);
+	memcpy(put_attr(v, m, NFQA_PAYLOAD, s->len), s->data, s->len);
 	if (q->mark) {
 		mark = htonl(q->mark);
 		memcpy(put_attr(v, m, NFQA_MARK, 4), &mark, 4);
@@ -143,23 +153,32 @@ static void put_slot(const struct nfq *q, struct nfq_verdicts *v, int i)
 		put_verdict(q, v, NFQNL_MSG_VERDICT_BATCH, NF_DROP, s->id);
 }
 
-void nfq_verdict_flush(struct nfq *q, struct nfq_verdicts *v,
-		       struct io_counters *c)
+static void send_datagram(struct nfq *q, struct nfq_verdicts *v,
+			  struct io_counters *c)
 {
 	ssize_t n;
-	int i;
 
-	if (!v->n)
-		return;
-	v->len = 0;
-	for (i = 0; i < v->n; i++)
-		put_slot(q, v, i);
 	do
 		n = send(q->fd, v->buf, v->len, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		c->verdict_errors++;
 	c->verdict_sends++;
+	v->len = 0;
+}
+
+void nfq_verdict_flush(struct nfq *q, struct nfq_verdicts *v,
+		       struct io_counters *c)
+{
+	int i;
+
+	for (i = 0; i < v->n; i++) {
+		if (v->len + NFQ_VERDICT_ROOM > sizeof(v->buf))
+			send_datagram(q, v, c);
+		put_slot(q, v, i);
+	}
+	if (v->len)
+		send_datagram(q, v, c);
 	v->n = 0;
 	v->next[0] = v->next[1] = 0;
 }

@@ -9,9 +9,9 @@
  * The clock is read once a round.  Nothing is allocated per packet: buffers
  * come from the worker's pool, everything else is in struct worker.
  *
- * Order.  A leg's data is written to the TUN in the order in which the engine
- * yields it, each write synchronous.  Answers given as a verdict belong to no
- * flow; for what else rides in verdicts see ride().
+ * Order.  A leg's packets leave in the order in which the engine yields them;
+ * egress.c sees to that.  The engine's payload is not touched again once it is
+ * sent, so it may be asked for more.
  *
  * Commands.  worker_call() hands a function to the thread through one slot,
  * and wakes it by an eventfd: the engine is never touched by two threads.
@@ -27,11 +27,9 @@
 
 #include <event2/event.h>
 
-#include "io/nfq.h"
-#include "io/tun.h"
+#include "io/egress.h"
 #include "io/worker.h"
 #include "util/log.h"
-#include "wire/build.h"
 
 #define ROUNDS_MAX 16 /* full batches before other events get their turn */
 #define TX_BATCH 32   /* packets of one pull */
@@ -76,7 +74,7 @@ struct worker {
 	bool running, failed, joinable;
 
 	struct nfq_ring ring;
-	struct nfq_verdicts verdicts;
+	struct egress out;
 	struct tx reply;
 	struct tx tx[TX_BATCH];
 };
@@ -89,31 +87,6 @@ mono_t worker_clock(void)
 	return (mono_t){(int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000};
 }
 
-/*
- * A packet without payload rides in the verdict of a consumed one, if this
- * batch has any left; others go by the TUN.  Verdicts are sent after all
- * writes, so a rider leaves last of its round: a FIN or RST cannot overtake
- * data.  Data can overtake a bare SYN or ACK of the same leg, but no data
- * follows a bare SYN before it is answered, and the data carries a newer ACK.
- */
-static bool ride(struct worker *w, struct tx *tx)
-{
-	struct nfq_slot *s;
-
-	if (tx->payload)
-		return false;
-	s = nfq_verdict_carrier(&w->verdicts, tx->family);
-	if (!s)
-		return false;
-	if (!tx->csum_done)
-		wire_csum_finish(tx);
-	nfq_verdict_carry(s, tx);
-	w->c.tx_packets++;
-	w->c.tx_bytes += tx->hdr_len;
-	w->c.tx_carried++;
-	return true;
-}
-
 /* Write what the engine has to send. */
 static void drain(struct worker *w, mono_t now)
 {
@@ -122,8 +95,7 @@ static void drain(struct worker *w, mono_t now)
 	do {
 		n = w->cfg.ops->pull(w->cfg.engine, w->tx, TX_BATCH, now);
 		for (i = 0; i < n; i++)
-			if (!ride(w, &w->tx[i]))
-				tun_send(&w->tun, &w->tx[i], &w->c);
+			egress_send(&w->out, &w->tx[i]);
 	} while (n == TX_BATCH);
 }
 
@@ -153,19 +125,6 @@ static void expire_due(struct worker *w, mono_t now)
 	drain(w, now);
 }
 
-static void answer(struct worker *w, const struct nfq_packet *p)
-{
-	w->c.verdict_reply++;
-	if (!p->carrier) {
-		tun_send(&w->tun, &w->reply, &w->c);
-		nfq_verdict_add(&w->verdicts, p, NFQ_DROP);
-		return;
-	}
-	if (!w->reply.csum_done)
-		wire_csum_finish(&w->reply);
-	nfq_verdict_reply(&w->verdicts, p, &w->reply);
-}
-
 /*
  * May the engine see this packet?  Past the pool's limit not when it could keep
  * the buffer: a payload below BUF_COPY_MAX is copied, which the pool refuses,
@@ -190,21 +149,19 @@ static void handle_packet(struct worker *w, const struct nfq_packet *p,
 	w->c.rx_bytes += p->pkt.len;
 	w->c.rx_truncated += p->pkt.len != p->pkt.full_len;
 	if (!admit(w, &p->pkt)) {
-		nfq_verdict_add(&w->verdicts, p, NFQ_DROP);
+		egress_decide(&w->out, p, NFQ_DROP);
 		return;
 	}
 	switch (w->cfg.ops->input(w->cfg.engine, &p->pkt, now, &w->reply)) {
 	case IO_PASS:
-		w->c.verdict_accept++;
-		nfq_verdict_add(&w->verdicts, p, NFQ_ACCEPT);
+		egress_decide(&w->out, p, NFQ_ACCEPT);
 		break;
 	case IO_REPLY:
-		answer(w, p);
+		egress_reply(&w->out, p, &w->reply);
 		break;
 	case IO_CONSUMED:
 	default:
-		w->c.verdict_drop++;
-		nfq_verdict_add(&w->verdicts, p, NFQ_DROP);
+		egress_decide(&w->out, p, NFQ_DROP);
 		break;
 	}
 }
@@ -268,7 +225,7 @@ static bool do_round(struct worker *w, mono_t now)
 	for (i = 0; i < n; i++)
 		handle_message(w, i, now);
 	drain(w, now);
-	nfq_verdict_flush(&w->nfq, &w->verdicts, &w->c);
+	egress_flush(&w->out);
 	expire_due(w, now);
 	return n == NFQ_BATCH;
 }
@@ -458,6 +415,9 @@ int worker_new(struct worker **out, const struct worker_cfg *cfg)
 	pthread_mutex_init(&w->callers, NULL);
 	pthread_cond_init(&w->done, NULL);
 	nfq_ring_init(&w->ring, cfg->pool);
+	w->out.nfq = &w->nfq;
+	w->out.tun = &w->tun;
+	w->out.c = &w->c;
 	/* The way out first: a bound queue begins to fill. */
 	err = tun_open(&w->tun, cfg->tun);
 	if (!err)

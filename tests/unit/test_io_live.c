@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* LINKS: io/nfq io/nfq_open io/nfq_verdict io/tun io/priv io/worker */
-/* LINKS: io/counters util/buf util/slab util/log wire/build wire/csum */
+/* LINKS: io/egress io/counters util/buf util/slab util/log wire/build wire/csum
+ */
 /*
  * Packet I/O against the running kernel.  Each test has a network namespace of
  * its own, which ends with its process; needs root and iptables.

@@ -224,7 +224,7 @@ struct seen {
 	uint16_t type, queue;
 	uint32_t verdict, id, mark;
 	size_t payload_len;
-	uint8_t payload[NFQ_REPLY_MAX];
+	uint8_t payload[NFQ_RIDE_MAX];
 };
 
 static void read_attr(struct seen *s, const uint8_t *a)
@@ -375,23 +375,38 @@ START_TEST(verdict_reply_carries_answer_and_mark)
 }
 END_TEST
 
-/* The worst batch: every packet answered at full length. */
-START_TEST(verdicts_worst_batch_fits)
+/* The worst batch: every packet replaced at full length.  It takes several
+ * datagrams; order and bytes stay. */
+START_TEST(verdicts_worst_batch_is_sent_in_parts)
 {
-	struct seen s[NFQ_BATCH];
-	struct tx tx = {.hdr_len = NFQ_REPLY_MAX};
+	static struct seen s[NFQ_BATCH];
+	static uint8_t body[NFQ_RIDE_MAX - 54];
+	struct tx tx = {.hdr_len = 54, .payload = sizeof(body), .niov = 2};
 	struct nfq_packet p;
+	int n, got = 0;
 	uint32_t i;
 
+	memset(body, 0xee, sizeof(body));
+	tx.iov[0] = (struct iovec){body, 100};
+	tx.iov[1] = (struct iovec){body + 100, sizeof(body) - 100};
 	q.mark = 1;
 	for (i = 0; i < NFQ_BATCH; i++) {
 		p = packet(i, 6);
+		tx.hdr[0] = (uint8_t)i;
 		nfq_verdict_reply(&v, &p, &tx);
 	}
 	nfq_verdict_flush(&q, &v, &c);
-	ck_assert_uint_le(v.len, sizeof(v.buf));
-	ck_assert_int_eq(read_datagram(kernel, s, NFQ_BATCH), NFQ_BATCH);
-	ck_assert_uint_eq(s[NFQ_BATCH - 1].id, NFQ_BATCH - 1);
+	while ((n = read_datagram(kernel, s + got, NFQ_BATCH - got)))
+		got += n;
+	ck_assert_int_eq(got, NFQ_BATCH);
+	ck_assert_uint_gt(c.verdict_sends, 1);
+	for (i = 0; i < NFQ_BATCH; i++) {
+		ck_assert_uint_eq(s[i].id, i);
+		ck_assert_uint_eq(s[i].payload_len, NFQ_RIDE_MAX);
+		ck_assert_uint_eq(s[i].payload[0], i);
+		ck_assert_uint_eq(s[i].payload[54], 0xee);
+		ck_assert_uint_eq(s[i].payload[NFQ_RIDE_MAX - 1], 0xee);
+	}
 }
 END_TEST
 
@@ -548,7 +563,7 @@ static Suite *suite(void)
 	tcase_add_test(verdict, verdicts_run_of_drops_is_one_batch);
 	tcase_add_test(verdict, verdicts_mixed_keep_arrival_order);
 	tcase_add_test(verdict, verdict_reply_carries_answer_and_mark);
-	tcase_add_test(verdict, verdicts_worst_batch_fits);
+	tcase_add_test(verdict, verdicts_worst_batch_is_sent_in_parts);
 	tcase_add_test(verdict, verdicts_carry_in_dropped_of_same_family);
 	tcase_add_test(verdict, verdicts_none_sends_nothing);
 	tcase_add_test(verdict, ring_kept_buffer_is_replaced);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The two ways out, and the order between them
+ *
+ * A small packet rides in the verdict of one that was consumed in the same
+ * round: two thirds of the cost of a TUN write, as the system call is shared,
+ * the buffer is there already and the PREROUTING rules have been passed.  A
+ * connection of one request spends a quarter less by it.
+ *
+ * A TUN write is synchronous: when it returns, the packet stands in the queue
+ * of the device it leaves by.  So does sending the verdicts, in the order of
+ * their slots; and riders are put into slots in rising order.  Hence only one
+ * thing could disturb the order of a leg's packets: a write while an earlier
+ * packet of that leg still rides.  @riders knows the legs that have riders, in
+ * 64 classes; before such a write the verdicts are sent.  A leg that shares its
+ * class with another costs a system call more, nothing else.
+ */
+#include "io/egress.h"
+#include "wire/build.h"
+
+/* One of 64 classes by the port pair, which differs between the legs of a
+ * flow, too. */
+static uint64_t leg_bit(const struct tx *tx)
+{
+	uint32_t h = get_be32(tx->hdr + tx->l4_off) * 0x9e3779b1u;
+
+	return 1ull << (h >> 26);
+}
+
+static void finish_csum(struct tx *tx)
+{
+	if (!tx->csum_done)
+		wire_csum_finish(tx);
+}
+
+void egress_decide(struct egress *e, const struct nfq_packet *p,
+		   enum nfq_action action)
+{
+	if (action == NFQ_ACCEPT)
+		e->c->verdict_accept++;
+	else
+		e->c->verdict_drop++;
+	nfq_verdict_add(&e->verdicts, p, action);
+}
+
+void egress_reply(struct egress *e, const struct nfq_packet *p,
+		  struct tx *reply)
+{
+	e->c->verdict_reply++;
+	if (p->carrier) {
+		finish_csum(reply);
+		nfq_verdict_reply(&e->verdicts, p, reply);
+		return;
+	}
+	tun_send(e->tun, reply, e->c);
+	nfq_verdict_add(&e->verdicts, p, NFQ_DROP);
+}
+
+static bool ride(struct egress *e, struct tx *tx)
+{
+	struct nfq_slot *s;
+
+	if (tx->hdr_len + tx->payload > NFQ_RIDE_MAX ||
+	    (tx->gso_size && tx->payload > tx->gso_size))
+		return false;
+	s = nfq_verdict_carrier(&e->verdicts, tx->family);
+	if (!s)
+		return false;
+	finish_csum(tx);
+	nfq_verdict_carry(s, tx);
+	e->riders |= leg_bit(tx);
+	e->c->tx_packets++;
+	e->c->tx_bytes += tx->hdr_len + tx->payload;
+	e->c->tx_carried++;
+	return true;
+}
+
+void egress_send(struct egress *e, struct tx *tx)
+{
+	if (ride(e, tx))
+		return;
+	if (e->riders & leg_bit(tx))
+		egress_flush(e);
+	tun_send(e->tun, tx, e->c);
+}
+
+void egress_flush(struct egress *e)
+{
+	nfq_verdict_flush(e->nfq, &e->verdicts, e->c);
+	e->riders = 0;
+}
