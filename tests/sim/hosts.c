@@ -179,6 +179,7 @@ static struct peer *new_peer(struct world *w, struct conn *c, bool active)
 	cfg_from_plan(&k, s);
 	prng_seed(&r, w->plan->seed * 77 + (uint64_t)c->id * 2 + active +
 			      w->npeer * 1001u);
+	k.conn = c->id;
 	k.family = (int)w->plan->family;
 	k.active = active;
 	k.self = active ? c->caddr : w->server;
@@ -276,17 +277,76 @@ bool hosts_done(const struct world *w)
 	return true;
 }
 
+/* The server's peer for this client address that is not closed yet. */
+static struct peer *live_server(struct world *w, const struct saddr *caddr)
+{
+	struct peer *best = NULL;
+
+	for (uint32_t i = 0; i < w->npeer; i++)
+		if (!w->peer[i]->cfg.active && w->peer[i]->state != P_CLOSED &&
+		    same_addr(w, &w->peer[i]->cfg.remote, caddr))
+			best = w->peer[i];
+	return best;
+}
+
 struct peer *hosts_find(struct world *w, const struct sseg *s,
 			struct peer **other)
 {
-	bool to_server = same_addr(w, &s->dst, &w->server);
-	struct conn *c = find_conn(w, to_server ? &s->src : &s->dst);
+	struct peer *rx = NULL;
+	struct conn *c;
 
 	*other = NULL;
+	if (same_addr(w, &s->dst, &w->server)) {
+		rx = live_server(w, &s->src);
+		if (rx)
+			*other = w->conn[rx->cfg.conn].client;
+		return rx;
+	}
+	c = find_conn(w, &s->dst);
 	if (!c)
 		return NULL;
-	*other = to_server ? c->client : c->server;
-	return to_server ? c->server : c->client;
+	/* an embryo of a late SYN takes nothing from the one that was served */
+	*other = c->served ? c->served : c->server;
+	return c->client;
+}
+
+void hosts_note_arrival(struct world *w, struct peer *from,
+			const struct sseg *s)
+{
+	for (int i = 0; i < w->plan->nconn; i++)
+		if (w->conn[i].client == from && s->flags & F_SYN)
+			w->conn[i].syn_seen = true;
+	peer_mark_arrived(from, s);
+}
+
+static struct dial *find_dial(struct world *w, const struct sseg *s)
+{
+	for (uint32_t i = 0; i < ARRAY_LEN(w->dial); i++)
+		if (w->dial[i].conn && w->dial[i].seq == s->seq &&
+		    same_addr(w, &w->dial[i].caddr, &s->src))
+			return &w->dial[i];
+	return NULL;
+}
+
+/*
+ * With reused ports a SYN of the connection before may reach the server when
+ * the next has begun already: so whose it is shows when it is sent.
+ */
+void hosts_note_dial(struct world *w, const struct sseg *s)
+{
+	struct conn *c, *best = NULL;
+
+	if (find_dial(w, s))
+		return;
+	for (int i = 0; i < w->plan->nconn; i++) {
+		c = &w->conn[i];
+		if (c->started && c->syn_seen &&
+		    same_addr(w, &c->caddr, &s->src) &&
+		    (!best || c->started_at >= best->started_at))
+			best = c;
+	}
+	w->dial[w->ndial++ % ARRAY_LEN(w->dial)] =
+		(struct dial){s->src, s->seq, best};
 }
 
 static void raw_send(struct world *w, int link, struct spkt *pkt)
@@ -302,7 +362,8 @@ static void note_established(struct world *w, struct conn *c, struct peer *p)
 	if (!p->established || c->served == p)
 		return;
 	c->served = p;
-	if (++c->nserved > 1 && c->sole)
+	if (++c->nserved > 1 && c->sole && !w->plan->reset_all_ms &&
+	    !conn_is_troubled(c->plan))
 		world_fail(w, "connection %d reached the server %u times",
 			   c->id, c->nserved);
 }
@@ -321,21 +382,17 @@ static void server_receive(struct world *w, const struct sseg *s)
 {
 	struct conn *c = find_conn(w, &s->src);
 	bool syn = (s->flags & (F_SYN | F_ACK | F_RST)) == F_SYN;
-	struct peer *p = NULL;
+	struct peer *p = live_server(w, &s->src);
 
-	for (uint32_t i = 0; i < w->npeer; i++)
-		if (!w->peer[i]->cfg.active && w->peer[i]->state != P_CLOSED &&
-		    same_addr(w, &w->peer[i]->cfg.remote, &s->src))
-			p = w->peer[i];
+	if (syn && !w->direct && find_dial(w, s))
+		c = find_dial(w, s)->conn;
 	if (c && c->plan->server == SERVER_SILENT)
 		return;
 	if (p && p->dead && (p == c->server || !syn))
 		return;
 	if (p && !p->dead && !(syn && newer_than(p, s))) {
 		peer_input(p, s, w->now);
-		for (int i = 0; i < w->plan->nconn; i++)
-			if (w->conn[i].server == p)
-				note_established(w, &w->conn[i], p);
+		note_established(w, &w->conn[p->cfg.conn], p);
 		return;
 	}
 	if (!c || !syn || c->plan->server == SERVER_REFUSE) {

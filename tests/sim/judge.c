@@ -4,6 +4,12 @@
  */
 #include "sim/world.h"
 
+/* A cookie answers before the server is asked. */
+static bool server_answers_first(const struct world *w)
+{
+	return w->plan->server_first && w->plan->syncookies != 2;
+}
+
 static bool finished(const struct peer *p)
 {
 	return p->eof && p->fin_acked && !p->reset && !p->timedout;
@@ -18,7 +24,7 @@ static void judge_refused(struct world *w, const struct conn *c)
 {
 	const struct peer *p = c->client;
 
-	if (w->plan->server_first && p->established)
+	if (server_answers_first(w) && p->established)
 		world_fail(w, "conn %d: handshake though the server refuses",
 			   c->id);
 	if (!p->reset &&
@@ -31,10 +37,10 @@ static void judge_refused(struct world *w, const struct conn *c)
 static void judge_silent(struct world *w, const struct conn *c)
 {
 	const struct peer *p = c->client;
-	bool drop = w->plan->on_no_server || w->plan->server_first ||
+	bool drop = w->plan->on_no_server || server_answers_first(w) ||
 		    w->plan->unknown == UNKNOWN_DROP;
 
-	if (w->plan->server_first && p->established)
+	if (server_answers_first(w) && p->established)
 		world_fail(w, "conn %d: handshake though the server is dead",
 			   c->id);
 	if (!drop && !w->direct && !p->reset)
@@ -93,15 +99,6 @@ static void judge_broken(struct world *w, const struct conn *c,
 			   gone->cfg.name);
 }
 
-static bool is_troubled(const struct conn *c)
-{
-	const struct side_plan *a = &c->plan->client;
-	const struct side_plan *b = &c->plan->server_side;
-
-	return a->abort_ms || a->abort_rx || a->die_ms || b->abort_ms ||
-	       b->abort_rx || b->die_ms;
-}
-
 void judge_outcomes(struct world *w)
 {
 	bool tight = plan_is_tight(w->plan) && !w->direct;
@@ -111,7 +108,7 @@ void judge_outcomes(struct world *w)
 
 		if (tight || !c->sole)
 			continue;
-		if (is_troubled(c)) {
+		if (conn_is_troubled(c->plan)) {
 			if (!c->served)
 				continue;
 			judge_broken(w, c, c->client, c->served);

@@ -136,6 +136,9 @@ static void tap_and_send(struct world *w, struct spkt *pkt, bool judge,
 	rx = hosts_find(w, &s, &tx);
 	if (judge)
 		world_trace(w, "E snd", pkt);
+	if (judge && to_server(w, &s) &&
+	    (s.flags & (F_SYN | F_ACK | F_RST)) == F_SYN)
+		hosts_note_dial(w, &s);
 	if (rx && judge)
 		tap_check(rx, tx, &s, false);
 	spkt_finish_csum(pkt);
@@ -312,7 +315,7 @@ void middle_input(struct world *w, int link, struct spkt *pkt)
 	(void)link;
 	if (!pkt->corrupt && !truncate && pkt->origin &&
 	    spkt_parse(pkt, &s, &why) == 0)
-		peer_mark_arrived(pkt->origin, &s);
+		hosts_note_arrival(w, pkt->origin, &s);
 	if (w->direct) {
 		wire_forward(w, pkt);
 		return;

@@ -65,7 +65,7 @@ struct peer_ops {
  */
 struct peer_cfg {
 	const char *name;
-	int family;
+	int conn, family; /* conn: the world's number of the connection */
 	struct saddr self, remote;
 	bool active, sack, ts, wnd_floor, probe_old, seg_rand, dsack;
 	int ws;

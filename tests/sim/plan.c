@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/policy.h"
 #include "util/prng.h"
 
 struct field {
@@ -110,6 +111,15 @@ bool plan_is_tight(const struct plan *p)
 	       p->max_tw < p->nconn + 2 || p->pool_kb < 4096 || p->reset_all_ms;
 }
 
+bool conn_is_troubled(const struct conn_plan *c)
+{
+	const struct side_plan *a = &c->client;
+	const struct side_plan *b = &c->server_side;
+
+	return a->abort_ms || a->abort_rx || a->die_ms || b->abort_ms ||
+	       b->abort_rx || b->die_ms;
+}
+
 /* One of several values. */
 #define PICK(r, ...)                                                \
 	({                                                          \
@@ -132,6 +142,8 @@ static void gen_global(struct plan *p, struct prng *r)
 	p->family = chance(r, 70) ? 4 : 6;
 	p->server_first = chance(r, 50);
 	p->syncookies = chance(r, 30) ? 2 : 0;
+	if (p->syncookies) /* a cookie answers before the server does */
+		p->server_first = 0;
 	p->unknown = upto(r, 2);
 	p->on_no_server = chance(r, 25);
 	p->sack = chance(r, 75);
@@ -147,7 +159,7 @@ static void gen_global(struct plan *p, struct prng *r)
 	p->pool_kb = chance(r, 6) ? 200 + upto(r, 2000) : 65536;
 	p->rmem_kb = PICK(r, 6144, 6144, 256, 16);
 	p->wmem_kb = PICK(r, 4096, 4096, 256, 16);
-	p->syn_retries = PICK(r, 6, 6, 6, 4);
+	p->syn_retries = PICK(r, 6, 6, 6, 8);
 	p->synack_retries = PICK(r, 5, 5, 6);
 	p->retries2 = PICK(r, 15, 15, 10);
 	p->orphan_retries = PICK(r, 0, 0, 8, 12);
@@ -296,6 +308,17 @@ static void gen_conn(struct plan *p, struct conn_plan *c, struct prng *r)
 	}
 }
 
+/*
+ * With cookies the segment after the client's first proves nothing: when it
+ * arrives alone it is a segment of no connection, and a RST would be the
+ * answer that policy asks for.
+ */
+static bool may_disorder(const struct link_plan *l, const struct plan *p)
+{
+	return l->loss_pm || l->burst_pm || l->corrupt_pm || l->jitter_us ||
+	       l->black_ms || l->rate_kbs || p->trunc_pm;
+}
+
 void plan_plain(struct plan *p, uint64_t seed)
 {
 	char name[40];
@@ -326,6 +349,8 @@ void plan_from_seed(struct plan *p, uint64_t seed)
 	for (int i = 0; i < LINKS; i++)
 		gen_link(&p->link[i], &r, harsh);
 	p->heal_s = 1 + upto(&r, p->syncookies == 2 ? 12 : 20);
+	if (p->syncookies == 2 && may_disorder(&p->link[L_CE], p))
+		p->unknown = UNKNOWN_DROP;
 	for (int i = 0; i < p->nconn; i++)
 		gen_conn(p, &p->conn[i], &r);
 }

@@ -158,6 +158,8 @@ int64_t *plan_field(struct plan *p, uint32_t i, char *name, size_t namelen,
 int plan_set(struct plan *p, const char *assignment);
 /* Does the plan make tables or memory too small for what it asks? */
 bool plan_is_tight(const struct plan *p);
+/* Does either side abort or die on purpose? */
+bool conn_is_troubled(const struct conn_plan *c);
 /* What is not at its simplest, as plan_set() reads it. */
 void plan_describe(const struct plan *p, char *out, size_t outlen);
 

@@ -16,6 +16,7 @@
 struct conn {
 	const struct conn_plan *plan;
 	int id;
+	bool syn_seen;	    /* its SYN reached the engine */
 	bool started, sole; /* sole: nobody else has its addresses */
 	int64_t started_at;
 	struct saddr caddr;
@@ -23,6 +24,13 @@ struct conn {
 	struct peer *server; /* the current one */
 	struct peer *served; /* the one that was established */
 	uint32_t nserved;
+};
+
+/* A SYN towards the server: whose connection it is for. */
+struct dial {
+	struct saddr caddr;
+	uint32_t seq;
+	struct conn *conn;
 };
 
 struct world {
@@ -35,6 +43,8 @@ struct world {
 	struct peer **peer;
 	uint32_t npeer, peer_room;
 	struct peer_ops ops;
+	struct dial dial[64];
+	uint32_t ndial;
 	struct prng rng;
 	struct saddr listen, server; /* as clients and as we address it */
 	/* the engine */
@@ -72,6 +82,11 @@ bool hosts_done(const struct world *w);
 /* The peer that a packet to this address reaches, and its counterpart. */
 struct peer *hosts_find(struct world *w, const struct sseg *s,
 			struct peer **other);
+
+/* A SYN leaves for the server; a packet of @from reached the middle. */
+void hosts_note_dial(struct world *w, const struct sseg *s);
+void hosts_note_arrival(struct world *w, struct peer *from,
+			const struct sseg *s);
 
 /* middle.c: the engine between them. */
 int middle_init(struct world *w);
