@@ -184,8 +184,7 @@ static void print_object(const json_t *o)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)o, key, v)
-	{
+	json_object_foreach((json_t *)o, key, v) {
 		char *text =
 			json_is_string(v)
 				? NULL
@@ -201,7 +200,8 @@ static void print_lines(const json_t *list)
 	json_t *v;
 	size_t i;
 
-	json_array_foreach(list, i, v) puts(json_string_value(v));
+	json_array_foreach(list, i, v)
+		puts(json_string_value(v));
 }
 
 /* As nstat prints, with the service behind the name. */
@@ -214,8 +214,7 @@ static void print_counters(const json_t *list, bool zeros)
 	size_t i;
 
 	puts("#penstock");
-	json_array_foreach(list, i, v)
-	{
+	json_array_foreach(list, i, v) {
 		service = NULL;
 		if (json_unpack(v, "{s:s, s?:s, s:I}", "name", &name, "service",
 				&service, "value", &n) ||

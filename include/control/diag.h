@@ -12,6 +12,12 @@
 #define DIAG_TEXT_MAX 512
 #define DIAG_MAX 100 /* errors kept; the rest is only counted */
 
+/**
+ * struct diag_entry - One error
+ * @line:  1, 2, ...; 0 = the whole file
+ * @order: number in which it was found, to keep a line's errors in order
+ * @text:  cut when too long
+ */
 struct diag_entry {
 	uint32_t line;
 	uint32_t order;

@@ -15,15 +15,27 @@
 #define INIDOC_SECTION_MAX 48  /* inih cuts silently at 49 */
 #define INIDOC_LINES_MAX 20000 /* lines of a file */
 
+/**
+ * struct inidoc_key - One "key = value"
+ * @line:    where it stands
+ * @section: index of its section
+ * @name:    trimmed
+ * @value:   trimmed, without an inline comment; may be empty
+ */
 struct inidoc_key {
 	uint32_t line;
-	uint32_t section;	  /* index */
-	const char *name, *value; /* trimmed, inline comment cut */
+	uint32_t section;
+	const char *name, *value;
 };
 
+/**
+ * struct inidoc_section - One "[name]"
+ * @line: where it stands
+ * @name: trimmed text between the brackets
+ */
 struct inidoc_section {
 	uint32_t line;
-	const char *name; /* trimmed text between the brackets */
+	const char *name;
 };
 
 /**

@@ -58,6 +58,7 @@ extern const char *const conf_section_name[CONF_SECTIONS];
 int conf_section_find(const char *header, const char **title);
 bool conf_section_is_titled(enum conf_section s);
 
+/* The key @name of section @s; @row is NULL when there is none. */
 struct conf_key conf_key_find(enum conf_section s, const char *name);
 
 /* Where the key's value lies, given the structs of CONF_BASES. */

@@ -14,8 +14,13 @@ enum tun_before {
 	TUN_UP
 };
 
+/**
+ * struct saved_sysctl - A setting and its value before
+ * @path:  below /proc/sys
+ * @value: without the newline
+ */
 struct saved_sysctl {
-	char path[128]; /* below /proc/sys */
+	char path[128];
 	char value[32];
 };
 

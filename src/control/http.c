@@ -124,8 +124,7 @@ static void html_status(const struct control_ops *ops, FILE *out)
 	const char *key;
 
 	fputs("<h2>Status</h2>\n<table>\n", out);
-	json_object_foreach(status, key, v)
-	{
+	json_object_foreach(status, key, v) {
 		char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
 
 		html_row(out, key, text ? text : "", NULL);
@@ -158,8 +157,7 @@ static void html_flows(const struct control_ops *ops, FILE *out)
 	size_t i;
 
 	fprintf(out, "<h2>Connections, at most %d</h2>\n<pre>", PAGE_FLOWS);
-	json_array_foreach(flows, i, v)
-	{
+	json_array_foreach(flows, i, v) {
 		put_html(out, json_string_value(v));
 		fputc('\n', out);
 	}
@@ -240,8 +238,8 @@ static int http_bind(struct evhttp *http, const char *listen)
 	else
 		snprintf(addr, sizeof(addr), "%.*s", (int)n, listen);
 	errno = 0;
-	if (!evhttp_bind_socket_with_handle(http, addr,
-					    (uint16_t)atoi(port + 1)))
+	if (!evhttp_bind_socket_with_handle(
+		    http, addr, (uint16_t)strtoul(port + 1, NULL, 10)))
 		return errno ? -errno : -EINVAL;
 	return 0;
 }

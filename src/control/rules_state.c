@@ -174,7 +174,6 @@ void rules_state_restore_sysctls(const struct rules_state *s)
 static int parse_line(struct rules_state *s, const char *line)
 {
 	char path[128], value[32], word[16];
-	unsigned int family;
 
 	if (sscanf(line, "tun %15s %15s", s->tun, word) == 2) {
 		for (size_t i = 0; i < ARRAY_LEN(before_name); i++) {
@@ -185,10 +184,12 @@ static int parse_line(struct rules_state *s, const char *line)
 		}
 		return -EINVAL;
 	}
-	if (sscanf(line, "table %u %15s", &family, word) == 2 &&
-	    family < RULES_FAMILIES) {
-		s->table_before[family] = !strcmp(word, "present");
-		return 0;
+	for (int f = 0; f < RULES_FAMILIES; f++) {
+		snprintf(path, sizeof(path), "table %d present\n", f);
+		s->table_before[f] |= !strcmp(line, path);
+		snprintf(value, sizeof(value), "table %d absent\n", f);
+		if (!strcmp(line, path) || !strcmp(line, value))
+			return 0;
 	}
 	if (sscanf(line, "sysctl %127s %31[^\n]", path, value) == 2 &&
 	    !strncmp(path, "net/", 4) && !strstr(path, ".."))

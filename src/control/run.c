@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* The input as a file: no pipe that could fill up while nobody reads. */
 static int input_open(const char *input)
 {
@@ -98,7 +96,7 @@ int run_cmd(const char *const argv[], const char *input, char **out, bool quiet)
 	int fds[3] = {-1, -1, quiet ? -1 : STDERR_FILENO};
 	int pipefd[2] = {-1, -1};
 	int err = 0, status;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (out)
 		*out = NULL;

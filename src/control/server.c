@@ -34,6 +34,13 @@ struct control_server {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
+static void client_close(struct client *c)
+{
+	c->server->nclients--;
+	bufferevent_free(c->bev);
+	free(c);
+}
+
 static void client_free(struct client *c)
 {
 	struct client **p = &c->server->clients;
@@ -41,9 +48,7 @@ static void client_free(struct client *c)
 	while (*p != c)
 		p = &(*p)->next;
 	*p = c->next;
-	c->server->nclients--;
-	bufferevent_free(c->bev);
-	free(c);
+	client_close(c);
 }
 
 static void client_answer(struct client *c, const char *line, size_t len)
@@ -231,10 +236,14 @@ struct control_server *control_server_new(struct event_base *base,
 
 void control_server_free(struct control_server *s)
 {
+	struct client *c, *next;
+
 	if (!s)
 		return;
-	while (s->clients)
-		client_free(s->clients);
+	for (c = s->clients; c; c = next) {
+		next = c->next;
+		client_close(c);
+	}
 	evconnlistener_free(s->listener);
 	unlink(s->path);
 	free(s);

@@ -20,22 +20,34 @@ static const char mem_allowed[] =
 	"three sizes in bytes, least default most, each 4096..1073741824 and "
 	"not less than the one before";
 
+/* Three numbers with white space between them and nothing else. */
+static bool mem_read(const char *p, uint32_t v[3])
+{
+	for (int i = 0; i < 3; i++) {
+		unsigned long long n;
+		char *end;
+
+		p += strspn(p, " \t");
+		if (*p < '0' || *p > '9')
+			return false;
+		n = strtoull(p, &end, 10);
+		if (n > MEM_MOST || (*end && *end != ' ' && *end != '\t'))
+			return false;
+		v[i] = (uint32_t)n;
+		p = end;
+	}
+	return !*p;
+}
+
 static int mem_parse(const char *text, void *field, char *err, size_t errlen)
 {
-	unsigned long long v[3];
-	uint32_t *out = field;
-	char extra;
+	uint32_t v[3];
 
-	if (strchr(text, '-') ||
-	    sscanf(text, "%llu %llu %llu %c", &v[0], &v[1], &v[2], &extra) != 3)
-		goto err_text;
-	if (v[0] < MEM_LEAST || v[1] < v[0] || v[2] < v[1] || v[2] > MEM_MOST)
-		goto err_text;
-	for (int i = 0; i < 3; i++)
-		out[i] = (uint32_t)v[i];
-	return 0;
-
-err_text:
+	if (mem_read(text, v) && v[0] >= MEM_LEAST && v[1] >= v[0] &&
+	    v[2] >= v[1]) {
+		memcpy(field, v, sizeof(v));
+		return 0;
+	}
 	snprintf(err, errlen, "found \"%s\"; allowed: %s", text, mem_allowed);
 	return -EINVAL;
 }

@@ -64,7 +64,7 @@ START_TEST(service_v4_takes_both_directions)
 				  "-A PENSTOCK -s 203.0.113.10/32 -p tcp -m "
 				  "tcp "
 				  "--sport 443" FROM "-A PENSTOCK -p icmp -m "
-						     "icmp --icmp-type 3 -j "
+				  "icmp --icmp-type 3 -j "
 				  "NFQUEUE --queue-num 0 --queue-bypass\n"
 				  "-A PENSTOCK -p icmp -m icmp --icmp-type 11 "
 				  "-j NFQUEUE --queue-num 0 --queue-bypass\n"
