@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A queue that empties because cookies relieve it says nothing about the flood.
+ * So the unanswered cookies of a hold period are counted as what they would
+ * have been without cookies, and calm is declared only when both are below the
+ * low mark.  Without this a lasting flood would refill the queue once a hold.
+ */
+#include "shield/pressure.h"
+
+static bool reaches(uint32_t n, uint32_t percent, uint32_t of)
+{
+	return (uint64_t)n * 100 >= (uint64_t)percent * of;
+}
+
+static void hold(struct pressure *p, const struct pressure_marks *m, mono_t now)
+{
+	p->until = mono_add(now, m->hold_us);
+	p->open = 0;
+}
+
+bool pressure_cookies(struct pressure *p, const struct pressure_marks *m,
+		      uint32_t half_open, mono_t now)
+{
+	if (m->syncookies != 1)
+		return m->syncookies == 2;
+	if (!p->cookies) {
+		if (!reaches(half_open, m->high, m->backlog))
+			return false;
+		p->cookies = true;
+		p->begun++;
+		hold(p, m, now);
+		return true;
+	}
+	if (mono_before(now, p->until))
+		return true;
+	if (reaches(half_open, m->low, m->backlog) ||
+	    (p->open && reaches(p->open, m->low, m->backlog)))
+		hold(p, m, now);
+	else
+		p->cookies = false;
+	return p->cookies;
+}
+
+void pressure_sent(struct pressure *p)
+{
+	if (p->open < UINT32_MAX)
+		p->open++;
+}
+
+void pressure_answered(struct pressure *p)
+{
+	if (p->open)
+		p->open--;
+}
