@@ -357,15 +357,19 @@ static void raw_send(struct world *w, int link, struct spkt *pkt)
 	net_send(&w->net, link, pkt, w->now);
 }
 
+/*
+ * A late duplicate of a SYN may raise a connection that the client will refuse;
+ * one that carries anything is the client's stream a second time.
+ */
 static void note_established(struct world *w, struct conn *c, struct peer *p)
 {
 	if (!p->established || c->served == p)
 		return;
-	c->served = p;
-	if (++c->nserved > 1 && c->sole && !w->plan->reset_all_ms &&
-	    !conn_is_troubled(c->plan))
-		world_fail(w, "connection %d reached the server %u times",
-			   c->id, c->nserved);
+	if (!c->served)
+		c->served = p;
+	else if (p->rcv_nxt > 1 && c->sole && !w->plan->reset_all_ms &&
+		 !conn_is_troubled(c->plan))
+		world_fail(w, "connection %d reaches the server twice", c->id);
 }
 
 /* May this SYN replace a connection in TIME_WAIT?  RFC 6191. */
