@@ -378,7 +378,7 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 		return;
 	}
 	sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
-		   (long long)(grace + 10 * USEC_PER_SEC));
+		   (long long)grace + 10 * USEC_PER_SEC);
 	log_info("stop: no new connections; %u have %lld ms to end",
 		 count_flows(d), (long long)(grace / USEC_PER_MSEC));
 	d->stop_by = mono_add(worker_clock(), grace);
@@ -396,7 +396,7 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 /* Overflow of the kernel's queue is loss nobody asked for: say it. */
 static void report_loss(struct daemon *d, struct unit *u)
 {
-	struct io_counters c;
+	struct io_counters c = {0};
 	uint64_t lost, n;
 
 	worker_counters(u->worker, &c, NULL);

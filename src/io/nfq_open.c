@@ -111,7 +111,7 @@ static int await_ack(const struct nfq *q)
 
 static int bind_queue(const struct nfq *q, const struct nfq_cfg *cfg)
 {
-	uint8_t buf[512] __attribute__((aligned(8)));
+	uint8_t buf[512] __attribute__((aligned(8))) = {0};
 	size_t len = build_config(buf, cfg);
 
 	if (mnl_socket_sendto(q->mnl, buf, len) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* LINKS: io/nfq io/nfq_open io/nfq_verdict io/tun io/priv io/worker */
-/* LINKS: io/egress io/counters util/buf util/slab util/log wire/build wire/csum */
+/* LINKS: io/egress io/counters util/buf util/slab util/log */
+/* LINKS: wire/build wire/csum */
 /*
  * nfq_forward - packet I/O without an engine behind it
  *
@@ -198,7 +199,7 @@ static const struct io_engine_ops reflect_ops = {
 
 static void print_counters(struct worker *w)
 {
-	struct io_counters c;
+	struct io_counters c = {0};
 	const char *name;
 	uint32_t i, waiting;
 	uint64_t v;

@@ -237,7 +237,8 @@ START_TEST(random_mix_keeps_order_of_each_leg)
 		n = read_all(l);
 		for (i = 0; i < n; i++) {
 			leg = l[i].leg - 1u;
-			ck_assert_msg(l[i].n == ++seen[leg],
+			seen[leg]++;
+			ck_assert_msg(l[i].n == seen[leg],
 				      "seed %d: leg %u: %u instead of %u", _i,
 				      leg, l[i].n, seen[leg]);
 			ck_assert(!l[i].carried || l[i].sum_ok);

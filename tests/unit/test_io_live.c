@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* LINKS: io/nfq io/nfq_open io/nfq_verdict io/tun io/priv io/worker */
-/* LINKS: io/egress io/counters util/buf util/slab util/log wire/build wire/csum
- */
+/* LINKS: io/egress io/counters util/buf util/slab util/log */
+/* LINKS: wire/build wire/csum */
 /*
  * Packet I/O against the running kernel.  Each test has a network namespace of
  * its own, which ends with its process; needs root and iptables.
@@ -483,7 +483,7 @@ static void rig_stop(void)
 /* Poll a condition that the worker's counters will meet. */
 static void wait_counter(size_t offset, uint64_t least)
 {
-	struct io_counters c;
+	struct io_counters c = {0};
 	uint64_t v;
 	int ms;
 
@@ -531,7 +531,7 @@ static int tcp_connect(int *out)
 
 START_TEST(worker_pass_leaves_traffic_alone)
 {
-	struct io_counters c;
+	struct io_counters c = {0};
 	int l, s;
 
 	divert("-p tcp");
@@ -550,7 +550,7 @@ END_TEST
 
 START_TEST(worker_consumed_packets_are_gone)
 {
-	struct io_counters c;
+	struct io_counters c = {0};
 	uint32_t waiting;
 
 	divert("-p udp");
@@ -603,7 +603,7 @@ static void reply_rst(const struct packet *pkt, struct tx *tx)
  * client is connected.  The answer bears the mark. */
 START_TEST(worker_reply_comes_in_the_verdict)
 {
-	struct io_counters c;
+	struct io_counters c = {0};
 	int s;
 
 	divert("-p tcp --syn --dport 4000");
@@ -625,7 +625,7 @@ END_TEST
 /* The same by way of the engine's output: it rides in the verdict. */
 START_TEST(worker_output_rides_in_consumed_packet)
 {
-	struct io_counters c;
+	struct io_counters c = {0};
 	int s;
 
 	divert("-p tcp --syn --dport 4000");
@@ -659,7 +659,7 @@ END_TEST
 START_TEST(worker_reply_to_super_segment_goes_by_tun)
 {
 	static const uint8_t body[60000];
-	struct io_counters c;
+	struct io_counters c = {0};
 	int l, s;
 
 	rig.reply = reply_rst;
@@ -775,7 +775,7 @@ static void let_go(void *arg, mono_t now)
 /* Without a buffer the worker pauses, and goes on when there is one again. */
 START_TEST(worker_starved_of_buffers_recovers)
 {
-	struct io_counters c;
+	struct io_counters c = {0};
 
 	divert("-p udp");
 	rig.keep = true;
@@ -804,7 +804,7 @@ static void shrink_limit(void *arg, mono_t now)
 START_TEST(worker_past_memory_limit_takes_only_small)
 {
 	static const uint8_t body[40000];
-	struct io_counters c;
+	struct io_counters c = {0};
 	int l, s;
 
 	l = tcp_listen();

@@ -499,7 +499,7 @@ END_TEST
 START_TEST(ring_short_of_buffers_receives_fewer)
 {
 	struct nfq_ring *r = calloc(1, sizeof(*r));
-	struct buf *held[256];
+	struct buf *held[256] = {NULL};
 	int i, n = 0;
 
 	nfq_ring_init(r, &pool);
