@@ -152,6 +152,22 @@ START_TEST(small_packet_rides)
 }
 END_TEST
 
+START_TEST(carriers_of_each_round_are_found)
+{
+	struct left l[4];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		consume(4);
+		send_one(1000, 1, 0);
+		send_one(1001, 1, 0);
+		egress_flush(&e);
+		ck_assert_int_eq(read_all(l), 2);
+	}
+	ck_assert_uint_eq(c.tx_carried, 3);
+}
+END_TEST
+
 START_TEST(packet_without_carrier_is_written)
 {
 	struct left l[4];
@@ -280,6 +296,7 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, small_packet_rides);
+	tcase_add_test(t, carriers_of_each_round_are_found);
 	tcase_add_test(t, packet_without_carrier_is_written);
 	tcase_add_loop_test(t, large_packet_is_written, 0, ARRAY_LEN(large));
 	tcase_add_test(t, write_behind_rider_of_same_leg_keeps_order);
