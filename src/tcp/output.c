@@ -428,8 +428,10 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 		return false;
 	}
 	len = fill_iov(l, tx, m.seq, len, mss);
-	fin = len == queued && may_send_fin(l, now);
-	if (!len && seq_ge(l->nxt, seq_add(l->una, l->wnd))) {
+	/* the FIN takes a place in the window too */
+	fin = len == queued && may_send_fin(l, now) &&
+	      seq_lt(seq_add(l->nxt, len), seq_add(l->una, l->wnd));
+	if (!len && !fin) {
 		persist_check(l, now);
 		return false;
 	}
