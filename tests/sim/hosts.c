@@ -277,16 +277,16 @@ bool hosts_done(const struct world *w)
 	return true;
 }
 
-/* The server's peer for this client address that is not closed yet. */
+/* The server's newest peer for this client address, unless it is closed. */
 static struct peer *live_server(struct world *w, const struct saddr *caddr)
 {
 	struct peer *best = NULL;
 
 	for (uint32_t i = 0; i < w->npeer; i++)
-		if (!w->peer[i]->cfg.active && w->peer[i]->state != P_CLOSED &&
+		if (!w->peer[i]->cfg.active &&
 		    same_addr(w, &w->peer[i]->cfg.remote, caddr))
 			best = w->peer[i];
-	return best;
+	return best && best->state != P_CLOSED ? best : NULL;
 }
 
 struct peer *hosts_find(struct world *w, const struct sseg *s,
@@ -365,7 +365,7 @@ static void note_established(struct world *w, struct conn *c, struct peer *p)
 {
 	if (!p->established || c->served == p)
 		return;
-	if (!c->served)
+	if (!c->served || c->served->reset || c->served->timedout)
 		c->served = p;
 	else if (p->rcv_nxt > 1 && c->sole && !w->plan->reset_all_ms &&
 		 !conn_is_troubled(c->plan))

@@ -22,7 +22,7 @@ struct conn {
 	struct saddr caddr;
 	struct peer *client;
 	struct peer *server; /* the current one */
-	struct peer *served; /* the first that was established */
+	struct peer *served; /* the one that was established */
 };
 
 /* A SYN towards the server: whose connection it is for. */
