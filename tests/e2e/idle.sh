@@ -16,7 +16,7 @@ idle_cases() {
 	IDLE_FLOWS=1
 }
 
-idle_over() { ! kill -0 "$IDLE_PID" 2>/dev/null; }
+idle_over() { pid_gone "$IDLE_PID"; }
 
 idle_verdict() {
 	local line

@@ -58,7 +58,7 @@ lib_init() {
 	TMP=$(mktemp -d "$base/penstock-e2e.XXXXXX")
 	chmod 755 "$TMP"
 	trap lib_cleanup EXIT
-	trap 'exit 130' INT TERM
+	trap 'exit 130' INT TERM HUP PIPE
 }
 
 die() {
@@ -71,20 +71,20 @@ lib_own_pid() {
 	LIB_PIDS+=("$1")
 }
 
-# pid_end PID [SIGNAL]: end it and wait until it is gone, at most 5 s.
+pid_gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# pid_end PID: end it, and wait until it is gone.
 pid_end() {
-	local i
-	kill "-${2:-TERM}" "$1" 2>/dev/null || return 0
-	for ((i = 0; i < 100; i++)); do
-		kill -0 "$1" 2>/dev/null || return 0
-		sleep 0.05
-	done
-	kill -KILL "$1" 2>/dev/null || :
+	kill -TERM "$1" 2>/dev/null || return 0
+	poll 5 pid_gone "$1" && return 0
+	kill -KILL "$1" 2>/dev/null
+	poll 5 pid_gone "$1" || :
 }
 
 lib_cleanup() {
 	local rc=$? p n
-	trap - EXIT INT TERM
+	trap - EXIT
+	trap '' INT TERM HUP PIPE
 	for p in "${LIB_PIDS[@]}"; do
 		kill -TERM "$p" 2>/dev/null
 	done
@@ -247,7 +247,8 @@ route_mtu() {
 		in_g ip route replace 198.51.100.0/24 dev cl \
 			src 198.51.100.1 mtu lock "$1"
 	else
-		in_g ip -6 route replace 2001:db8:c::/64 dev cl mtu lock "$1"
+		in_g ip -6 route replace 2001:db8:c::/64 dev cl metric 256 \
+			mtu lock "$1"
 	fi
 }
 
@@ -263,7 +264,7 @@ topo_heal() {
 	lift
 	all_links mtu 1500 gso_max_segs 65535
 	in_g ip route replace 198.51.100.0/24 dev cl src 198.51.100.1
-	in_g ip -6 route replace 2001:db8:c::/64 dev cl
+	in_g ip -6 route replace 2001:db8:c::/64 dev cl metric 256
 	for n in "$NS_C" "$NS_S" "$NS_G"; do # learned path MTUs
 		ip -n "$n" route flush cache
 		ip -n "$n" -6 route flush cache
@@ -284,6 +285,7 @@ conf_write() {
 		echo "control = $TMP/control.sock"
 		echo "secret_file = $TMP/secret"
 		echo "http ="
+		echo "shutdown_grace = 1s"
 		for kv in "$@"; do
 			[[ $kv == "[penstock] "* ]] &&
 				echo "${kv#"[penstock] "}"
@@ -300,8 +302,11 @@ conf_write() {
 }
 
 # rules_apply CONF / rules_remove CONF, inside the gateway.
-rules_apply() { in_g "$PENSTOCKCTL" rules apply -c "$1"; }
-rules_remove() { in_g "$PENSTOCKCTL" rules remove -c "$1"; }
+rules_apply() { ctl_in_gateway "$1" rules apply; }
+rules_remove() { ctl_in_gateway "$1" rules remove; }
+ctl_in_gateway() {
+	in_g "$PENSTOCKCTL" -s "$TMP/rules.state" -c "$1" "${@:2}"
+}
 
 # What `rules apply' may change, as text; run_case's own chain included.
 gateway_state() {
@@ -314,7 +319,7 @@ gateway_state() {
 } 2>/dev/null
 
 penstock_ready() {
-	kill -0 "$PENSTOCK_PID" 2>/dev/null || return 0
+	pid_gone "$PENSTOCK_PID" && return 0
 	in_g cat /proc/net/netfilter/nfnetlink_queue 2>/dev/null | grep -q .
 }
 
@@ -331,7 +336,8 @@ start_penstockd() {
 		cat "$TMP/rules.log" >&2
 		return 1
 	}
-	in_g "$PENSTOCKD" -c "$1" >>"$TMP/penstockd.log" 2>&1 &
+	ip netns exec "$NS_G" "$PENSTOCKD" -c "$1" \
+		>>"$TMP/penstockd.log" 2>&1 </dev/null &
 	PENSTOCK_PID=$!
 	lib_own_pid "$PENSTOCK_PID"
 	poll 10 penstock_ready
@@ -352,7 +358,7 @@ stop_penstockd() {
 
 # penstock_gauge NAME: a number from `penstockctl status'.
 penstock_gauge() {
-	"$PENSTOCKCTL" status -c "$PENSTOCK_CONF" 2>/dev/null |
+	"$PENSTOCKCTL" -j -c "$PENSTOCK_CONF" status 2>/dev/null |
 		grep -o "\"$1\": *[0-9]*" | head -1 | grep -o '[0-9]*$'
 }
 
@@ -555,9 +561,9 @@ assert_clean() {
 		sockets_left "$NS_S"
 		fail "connections are left in a kernel"
 	}
-	penstock_on || return 0
+	penstock_on && [ "${E2E_GAUGES:-on}" = on ] || return 0
 	poll "${1:-10}" no_flows_left || {
-		"$PENSTOCKCTL" flows -c "$PENSTOCK_CONF" 2>&1 | head -20
+		"$PENSTOCKCTL" -c "$PENSTOCK_CONF" flows 2>&1 | head -20
 		fail "left in penstockd: $(penstock_gauge flows) flows," \
 			"$(penstock_gauge mem_held) bytes"
 	}
@@ -578,16 +584,33 @@ case_gateway_check() {
 	return 1
 }
 
+# shellcheck disable=SC2016 # awk's own $8
+# How many packets penstockd's queues have been given so far.
+queue_sequence() {
+	penstock_on || return 0
+	in_g awk '{ n += $8 } END { print n + 0 }' \
+		/proc/net/netfilter/nfnetlink_queue 2>/dev/null
+}
+
+# A case that passed without penstockd having seen a packet proves nothing.
+case_traffic_check() {
+	penstock_on && [ "$2" = 0 ] && [ -z "${EXPECT_DEATH:-}" ] || return 0
+	[ "$1" != "$(queue_sequence)" ] && return 0
+	echo "no packet of this case came to penstockd"
+	return 1
+}
+
 # run_case NAME SECONDS FUNCTION ARG...: in a subshell and a process group of
 # its own, ended after SECONDS.
 run_case() {
-	local name="$1 (IPv$FAMILY)" limit=$2 log=$TMP/case.log rc pid dog t0
+	local name="$1 (IPv$FAMILY)" limit=$2 log=$TMP/case.log rc pid dog t0 seq
 	shift 2
+	seq=$(queue_sequence)
 	N_CASE=$((N_CASE + 1))
 	t0=$(date +%s%N)
 	set -m
 	(
-		trap - EXIT INT TERM
+		trap - EXIT INT TERM HUP PIPE
 		"$@"
 	) >"$log" 2>&1 </dev/null &
 	pid=$!
@@ -604,6 +627,7 @@ run_case() {
 	wait "$dog" 2>/dev/null
 	kill -KILL -- "-$pid" 2>/dev/null # what the case left running
 	topo_heal
+	case_traffic_check "$seq" "$rc" >>"$log" 2>&1 || rc=1
 	case_gateway_check >>"$log" 2>&1 || rc=1
 	case_report "$name" "$rc" $((($(date +%s%N) - t0) / 1000000))
 }

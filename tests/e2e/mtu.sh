@@ -9,9 +9,18 @@ mtu_transfer() {
 	"transfer_$dir" http 10485760
 }
 
+# "Too big" messages that the gateway's kernel has sent.
+too_bigs() {
+	in_g nstat -asz IcmpOutDestUnreachs Icmp6OutPktTooBigs |
+		awk '/^Icmp/{ n += $2 } END { print n + 0 }'
+}
+
 mtu_path() {
+	local before
+	before=$(too_bigs)
 	route_mtu 1280
 	"transfer_$1" http 10485760
+	assert_num "too big messages" "$(($(too_bigs) - before))" -gt 0
 }
 
 mtu_cases() {
