@@ -306,6 +306,16 @@ static void warn_restart(const struct daemon_cfg *old,
 		log_warn(line, "control, http");
 }
 
+/* Of [penstock], what a reload does change. */
+static void adopt_daemon_cfg(struct daemon_cfg *now,
+			     const struct daemon_cfg *new)
+{
+	warn_restart(now, new);
+	now->shutdown_grace = new->shutdown_grace;
+	now->log_level = new->log_level;
+	log_set_level(now->log_level);
+}
+
 /* All or nothing.  Return: 0, or -errno with the errors printed */
 static int reload(struct daemon *d)
 {
@@ -322,12 +332,12 @@ static int reload(struct daemon *d)
 		sd_notify(0, "READY=1\nSTATUS=Running; last reload failed");
 		return err;
 	}
-	warn_restart(&d->cfg->daemon, &c->daemon);
+	adopt_daemon_cfg(&d->cfg->daemon, &c->daemon);
 	for (i = 0; i < d->n; i++) {
 		call = (struct policy_call){d->unit[i].engine, c->policy};
 		worker_call(d->unit[i].worker, do_set_policy, &call);
 	}
-	log_set_level(c->daemon.log_level);
+	c->daemon = d->cfg->daemon;
 	config_free(d->cfg);
 	d->cfg = c;
 	log_info("reload: %u services from %s", c->policy->nservice, d->path);
@@ -388,9 +398,12 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 
 static void on_reload(evutil_socket_t sig, short what, void *arg)
 {
+	struct daemon *d = arg;
+
 	(void)sig;
 	(void)what;
-	reload(arg);
+	if (!mono_is_set(d->stop_by))
+		reload(d);
 }
 
 /* Overflow of the kernel's queue is loss nobody asked for: say it. */
