@@ -14,6 +14,15 @@
  * packet of that leg still rides.  @riders knows the legs that have riders, in
  * 64 classes; before such a write the verdicts are sent.  A leg that shares its
  * class with another costs a system call more, nothing else.
+ *
+ * A card with several transmit queues adds a condition that is not ours: the
+ * kernel chooses the queue by CPU where XPS is set up, as most drivers do, and
+ * otherwise by the receive queue that the carrier came from.  Then neighbours
+ * may leave by different queues and swap places, as with any forwarding by more
+ * than one CPU; TCP bears it.
+ *
+ * What rides enters FORWARD with the carrier's input interface and our mark;
+ * what is written enters with the TUN's interface and without a mark.
  */
 #include "io/egress.h"
 #include "wire/build.h"
