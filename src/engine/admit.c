@@ -135,6 +135,11 @@ static enum verdict admit_ack(struct engine *e, struct svc *s,
 		s->stats->shield[SC_TcpExtListenDrops]++;
 		return refuse(e, DROP_SYN_LIMIT);
 	}
+	if (!spent_take(&e->spent, &seg->t, seq_sub(seg->ack, 1))) {
+		flow_free(e, f);
+		s->stats->shield[SC_CookieReplays]++;
+		return unknown(e, s, seg, reply);
+	}
 	s->stats->shield[SC_TcpExtSyncookiesRecv]++;
 	isn_make(&e->isn_key, &seg->t, now, &isn, &ts_off);
 	cookie_opts(&c, seg, &peer);

@@ -37,6 +37,8 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 		rc = table_init(e, c->max_flows);
 	if (!rc)
 		rc = tw_init(&e->tw, &tw, c->secret, now);
+	if (!rc)
+		rc = spent_init(&e->spent, c->secret);
 	if (rc)
 		return rc;
 	e->slots = calloc(STAT_SLOTS, sizeof(*e->slots));
@@ -72,6 +74,7 @@ void engine_free(struct engine *e)
 		flow_free(e, e->first);
 	if (e->set)
 		svc_set_put(e->set);
+	spent_fini(&e->spent);
 	tw_fini(&e->tw);
 	table_fini(e);
 	slab_fini(&e->ooo);

@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "shield/cookie.h"
+#include "shield/spent.h"
 #include "shield/timewait.h"
 #include "tcp/isn.h"
 #include "tcp/leg.h"
@@ -34,7 +35,7 @@ enum engine_counter_id {
 #define SHIELD_COUNTERS(X)                                              \
 	X(TcpExtSyncookiesSent) X(TcpExtSyncookiesRecv)                 \
 	X(TcpExtSyncookiesFailed) X(TcpExtListenOverflows)              \
-	X(TcpExtListenDrops) X(UnknownReset) X(UnknownPassed)           \
+	X(TcpExtListenDrops) X(CookieReplays) X(UnknownReset) X(UnknownPassed)           \
 	X(UnknownDropped)
 
 enum shield_counter_id {
@@ -95,6 +96,7 @@ struct engine {
 	struct buf_pool *pool;
 	struct hash_key table_key, isn_key;
 	struct cookie_keys cookies;
+	struct spent spent;
 	struct tw_table tw;
 	int64_t wall_offset_us;
 	uint32_t *bucket;

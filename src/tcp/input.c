@@ -56,7 +56,7 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 		return DROP_NONE;
 	if (s->flags & TCP_RST)
 		return DROP_RST_WINDOW;
-	if (why == DROP_SEQ_OLD && s->data.len)
+	if (why == DROP_SEQ_OLD && s->data.len && seq_gt(s->seq, l->irs))
 		reasm_note_dsack(l, s->seq, seq_add(s->seq, s->data.len));
 	acker_out_of_window(l, now);
 	return why;
@@ -71,7 +71,9 @@ static enum drop_reason step_rst(struct leg *l, const struct segment *s,
 		bool refused = l->state == TS_SYN_RECEIVED && l->active;
 
 		leg_closed(l, refused ? TE_REFUSED : TE_RCV_RST,
-			   refused ? LEG_EV_REFUSED : LEG_EV_RST);
+			   refused	   ? LEG_EV_REFUSED :
+			   leg_is_over(l)  ? LEG_EV_CLOSED :
+					     LEG_EV_RST);
 		return DROP_NONE;
 	}
 	if (seq_lt(s->seq, l->rcv_nxt) ||
@@ -225,6 +227,13 @@ static void fin_reached(struct leg *l, mono_t now)
 	}
 }
 
+void input_fin_check(struct leg *l, mono_t now)
+{
+	if (l->peer_fin_known && !l->fin_rcvd &&
+	    seq_eq(l->rcv_nxt, l->peer_fin))
+		fin_reached(l, now);
+}
+
 static void step_fin(struct leg *l, const struct segment *s, mono_t now)
 {
 	if (s->flags & TCP_FIN && !l->fin_rcvd && !l->peer_fin_known) {
@@ -237,9 +246,7 @@ static void step_fin(struct leg *l, const struct segment *s, mono_t now)
 			l->peer_fin_known = true;
 		}
 	}
-	if (l->peer_fin_known && !l->fin_rcvd &&
-	    seq_eq(l->rcv_nxt, l->peer_fin))
-		fin_reached(l, now);
+	input_fin_check(l, now);
 }
 
 static enum drop_reason input_time_wait(struct leg *l, const struct segment *s,

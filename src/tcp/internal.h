@@ -49,6 +49,13 @@ void leg_set_state(struct leg *l, enum tcp_state to, enum tcp_event why);
 /* CLOSED, with everything released but the tuple; raises @ev. */
 void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev);
 void leg_set_mss(struct leg *l);
+/* Both streams have ended in order: what happens now concerns nobody else
+ * (RFC 9293, 3.10.7.4: CLOSING, LAST-ACK). */
+static inline bool leg_is_over(const struct leg *l)
+{
+	return l->state == TS_CLOSING || l->state == TS_LAST_ACK;
+}
+
 /* Congestion state when the handshake ends. */
 void leg_established(struct leg *l, mono_t now);
 static inline bool leg_synchronized(const struct leg *l)
@@ -156,9 +163,14 @@ enum drop_reason ack_process(struct leg *l, const struct segment *s,
 			     mono_t now);
 void ack_take_window(struct leg *l, const struct segment *s);
 
+/* input.c: has rcv_nxt reached the peer's FIN? */
+void input_fin_check(struct leg *l, mono_t now);
+
 /* reasm.c: text in order, out of order, SACK blocks. */
 enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now);
 void reasm_purge(struct leg *l);
+/* Deliver what a shortage of memory kept back. */
+void reasm_retry(struct leg *l);
 void reasm_note_dsack(struct leg *l, seq_t start, seq_t end);
 /* Fill @o's SACK blocks for an ACK about to leave. */
 void reasm_sack_blocks(struct leg *l, struct tcp_opts *o, uint32_t max);

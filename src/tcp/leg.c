@@ -214,9 +214,10 @@ void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now)
 	l->sink_extra = extra;
 	if (!leg_synchronized(l) || l->fin_rcvd)
 		return;
+	reasm_retry(l);
+	input_fin_check(l, now);
 	if (window_update_due(l))
 		acker_now(l);
-	(void)now;
 }
 
 void leg_shutdown(struct leg *l, mono_t now)

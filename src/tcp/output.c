@@ -195,9 +195,16 @@ static bool out_probe(struct leg *l, struct tx *tx, mono_t now)
 	return true;
 }
 
+/* A pure ACK's sequence number: one that the peer accepts even when it closed
+ * its window under data in flight. */
+static seq_t acceptable_seq(const struct leg *l)
+{
+	return seq_max(l->una, seq_min(l->nxt, seq_add(l->una, l->wnd)));
+}
+
 static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct emit m = { .seq = l->nxt, .gso = l->mss };
+	struct emit m = { .seq = acceptable_seq(l), .gso = l->mss };
 	struct tcp_opts o;
 
 	if (l->behave && l->behave->may_ack && !l->behave->may_ack(l, now)) {

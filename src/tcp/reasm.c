@@ -198,6 +198,14 @@ static void ooo_drain(struct leg *l)
 		l->sack_n = 0;
 }
 
+void reasm_retry(struct leg *l)
+{
+	if (!l->ooo || seq_gt(l->ooo->start, l->rcv_nxt))
+		return;
+	ooo_drain(l);
+	acker_now(l);
+}
+
 static void note_rcv_mss(struct leg *l, uint32_t len)
 {
 	if (len >= l->rcv_mss)
@@ -315,7 +323,10 @@ void reasm_sack_blocks(struct leg *l, struct tcp_opts *o, uint32_t max)
 		l->dsack.start = l->dsack.end = SEQ(0);
 	}
 	for (uint32_t i = 0; i < l->sack_n && o->nsack < max; i++) {
+		/* what begins at rcv_nxt waits for memory: asking for it
+		 * again is what brings it on */
 		if (block_at(l, l->sack_recent[i], &b) &&
+		    seq_gt(b.start, l->rcv_nxt) &&
 		    !block_known(o, first, &b))
 			o->sack[o->nsack++] = b;
 	}

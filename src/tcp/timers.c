@@ -105,7 +105,8 @@ static void give_up(struct leg *l)
 		l->rst_pending = true;
 		l->rst_ack = true;
 	}
-	leg_closed(l, TE_TIMEOUT, LEG_EV_TIMEOUT);
+	leg_closed(l, TE_TIMEOUT,
+		   leg_is_over(l) ? LEG_EV_CLOSED : LEG_EV_TIMEOUT);
 }
 
 static void rto_fire(struct leg *l, mono_t now)
