@@ -313,9 +313,11 @@ struct peer *hosts_find(struct world *w, const struct sseg *s,
 void hosts_note_arrival(struct world *w, struct peer *from,
 			const struct sseg *s)
 {
+	bool enough = server_answers_first(w->plan) || !(s->flags & F_SYN);
+
 	for (int i = 0; i < w->plan->nconn; i++)
-		if (w->conn[i].client == from && s->flags & F_SYN)
-			w->conn[i].syn_seen = true;
+		if (w->conn[i].client == from && enough)
+			w->conn[i].knocked = true;
 	peer_mark_arrived(from, s);
 }
 
@@ -340,7 +342,7 @@ void hosts_note_dial(struct world *w, const struct sseg *s)
 		return;
 	for (int i = 0; i < w->plan->nconn; i++) {
 		c = &w->conn[i];
-		if (c->started && c->syn_seen &&
+		if (c->started && c->knocked &&
 		    same_addr(w, &c->caddr, &s->src) &&
 		    (!best || c->started_at >= best->started_at))
 			best = c;

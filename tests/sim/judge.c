@@ -4,12 +4,6 @@
  */
 #include "sim/world.h"
 
-/* A cookie answers before the server is asked. */
-static bool server_answers_first(const struct world *w)
-{
-	return w->plan->server_first && w->plan->syncookies != 2;
-}
-
 static bool finished(const struct peer *p)
 {
 	return p->eof && p->fin_acked && !p->reset && !p->timedout;
@@ -24,7 +18,7 @@ static void judge_refused(struct world *w, const struct conn *c)
 {
 	const struct peer *p = c->client;
 
-	if (server_answers_first(w) && p->established)
+	if (server_answers_first(w->plan) && p->established)
 		world_fail(w, "conn %d: handshake though the server refuses",
 			   c->id);
 	if (!p->reset &&
@@ -37,10 +31,10 @@ static void judge_refused(struct world *w, const struct conn *c)
 static void judge_silent(struct world *w, const struct conn *c)
 {
 	const struct peer *p = c->client;
-	bool drop = w->plan->on_no_server || server_answers_first(w) ||
+	bool drop = w->plan->on_no_server || server_answers_first(w->plan) ||
 		    w->plan->unknown == UNKNOWN_DROP;
 
-	if (server_answers_first(w) && p->established)
+	if (server_answers_first(w->plan) && p->established)
 		world_fail(w, "conn %d: handshake though the server is dead",
 			   c->id);
 	if (!drop && !w->direct && !p->reset)

@@ -120,6 +120,11 @@ bool conn_is_troubled(const struct conn_plan *c)
 	       b->abort_rx || b->die_ms;
 }
 
+bool server_answers_first(const struct plan *p)
+{
+	return p->server_first && p->syncookies != 2;
+}
+
 /* One of several values. */
 #define PICK(r, ...)                                                \
 	({                                                          \

@@ -160,6 +160,8 @@ int plan_set(struct plan *p, const char *assignment);
 bool plan_is_tight(const struct plan *p);
 /* Does either side abort or die on purpose? */
 bool conn_is_troubled(const struct conn_plan *c);
+/* Is the client answered only when the server has?  Not with cookies. */
+bool server_answers_first(const struct plan *p);
 /* What is not at its simplest, as plan_set() reads it. */
 void plan_describe(const struct plan *p, char *out, size_t outlen);
 

@@ -16,7 +16,7 @@
 struct conn {
 	const struct conn_plan *plan;
 	int id;
-	bool syn_seen;	    /* its SYN reached the engine */
+	bool knocked;	    /* what makes the engine dial has arrived */
 	bool started, sole; /* sole: nobody else has its addresses */
 	int64_t started_at;
 	struct saddr caddr;
