@@ -322,6 +322,12 @@ START_TEST(random_operations_keep_queue_consistent)
 		}
 		ck_assert_uint_eq(synq_count(&q), count);
 	}
+	for (int i = 0; i < 64; i++) { /* every entry ends in its time */
+		now = mono_add(now, SEC);
+		while (synq_expire(&q, now, &got) != SYNQ_IDLE)
+			continue;
+	}
+	ck_assert_uint_eq(synq_count(&q), 0);
 }
 END_TEST
 

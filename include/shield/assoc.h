@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_SHIELD_ASSOC_H
+#define PENSTOCK_SHIELD_ASSOC_H
+
+/*
+ * A table of fixed memory that remembers something of addresses: four-way set
+ * associative, keyed hash, O(1).  When a set is full, what was used least
+ * recently is forgotten; so it may hold only what may be forgotten.
+ */
+#include "util/hash.h"
+#include "util/types.h"
+
+#define ASSOC_WAYS 4
+
+/**
+ * struct assoc_key - Of whom something is remembered
+ * @addr:  address or prefix, the rest zero
+ * @space: tells different users of one table apart (a service's index)
+ */
+struct assoc_key {
+	struct ipaddr addr;
+	uint32_t space;
+};
+
+/**
+ * struct assoc_head - First member of every entry
+ * @used: when it was used last, 1/1024 s, modulo 2^32; 0: free
+ */
+struct assoc_head {
+	struct assoc_key key;
+	uint32_t used;
+};
+
+struct assoc {
+	uint8_t *mem;
+	size_t size;   /* of an entry */
+	uint32_t mask; /* sets minus one */
+	struct hash_key hash;
+};
+
+/**
+ * assoc_init() - Reserve the memory
+ * @size:    bytes of an entry, its struct assoc_head included
+ * @entries: rounded up to a power of two
+ * @purpose: constant string, for the key of the hash
+ * Return: 0 or -ENOMEM
+ */
+int assoc_init(struct assoc *a, size_t size, uint32_t entries,
+	       const uint8_t secret[32], const char *purpose);
+void assoc_fini(struct assoc *a);
+
+/* NULL when nothing is remembered.  Does not count as use. */
+void *assoc_find(const struct assoc *a, const struct assoc_key *k);
+
+/**
+ * assoc_use() - The entry of @k, made when there is none
+ * @fresh: out: it was made now; all beyond its head is zero
+ */
+void *assoc_use(struct assoc *a, const struct assoc_key *k, mono_t now,
+		bool *fresh);
+
+/* Entries the table can hold. */
+static inline uint32_t assoc_room(const struct assoc *a)
+{
+	return (a->mask + 1) * ASSOC_WAYS;
+}
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "shield/validated.h"
+
+struct entry {
+	struct assoc_head head;
+	mono_t until;
+};
+
+int validated_init(struct validated *v, uint32_t entries,
+		   const uint8_t secret[32])
+{
+	return assoc_init(&v->table, sizeof(struct entry), entries, secret,
+			  "validated");
+}
+
+void validated_fini(struct validated *v)
+{
+	assoc_fini(&v->table);
+}
+
+void validated_add(struct validated *v, const struct ipaddr *a,
+		   uint32_t service, mono_t now, int64_t for_us)
+{
+	struct assoc_key k = {.addr = *a, .space = service};
+	struct entry *e;
+	bool fresh;
+
+	if (for_us <= 0)
+		return;
+	e = assoc_use(&v->table, &k, now, &fresh);
+	e->until = mono_add(now, for_us);
+}
+
+bool validated_has(const struct validated *v, const struct ipaddr *a,
+		   uint32_t service, mono_t now)
+{
+	struct assoc_key k = {.addr = *a, .space = service};
+	const struct entry *e = assoc_find(&v->table, &k);
+
+	return e && mono_before(now, e->until);
+}
