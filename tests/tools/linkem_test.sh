@@ -97,7 +97,7 @@ ok rtt_jitter_only_adds within "$(rtt)" 10 51
 down
 
 up --delay 10 --rate 20 --queue 100
-ip netns exec $b iperf3 -s -1 >/dev/null 2>&1 &
+ip netns exec $b iperf3 -s >/dev/null 2>&1 &
 iperf=$!
 for _ in $(seq 100); do
 	ip netns exec $b ss -Hltn 'sport = :5201' | grep -q . && break
@@ -105,15 +105,18 @@ for _ in $(seq 100); do
 done
 mbit=$(ip netns exec $a iperf3 -c 10.77.0.2 -t 4 -J 2>/dev/null |
 	jq '.end.sum_received.bits_per_second / 1e6')
-wait "$iperf"
+ip netns exec $a iperf3 -c 10.77.0.2 -u -b 30M -l 1400 -t 2 >/dev/null 2>&1
+kill "$iperf"
+wait "$iperf" 2>/dev/null
 iperf=''
 down
 # 1448 of 1500 bytes are payload: 19.3 Mb/s at most
 ok goodput_rate20_is19 within "$mbit" 16.5 19.35
-ok queue_100packets_drops_tail \
-	within "$(jq .ab.queue_dropped "$tmp/json")" 1 100000
-ok queue_never_over_limit \
-	within "$(jq .ab.queue_max_bytes "$tmp/json")" 100000 150000
+# 30 Mb/s of 1428 bytes for two seconds, and 20 Mb/s drain: a third is lost
+ok queue_overloaded_drops_tail \
+	within "$(jq .ab.queue_dropped "$tmp/json")" 1000 2800
+ok queue_100packets_never_over \
+	within "$(jq .ab.queue_max_bytes "$tmp/json")" 140000 150000
 
 # 4000 echoes; each way loses 5%, so 4 sigma are 55 packets.
 up --loss 5 --seed 42 --trace "$tmp/one"
