@@ -56,6 +56,7 @@ struct service {
 	uint8_t close; /* enum close_mode */
 	uint32_t syncookies;
 	uint32_t max_syn_backlog;
+	uint32_t abort_on_overflow;
 	struct tcp_cfg tcp;
 };
 

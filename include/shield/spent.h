@@ -38,5 +38,7 @@ void spent_fini(struct spent *s);
  * Return: false when it was used before
  */
 bool spent_take(struct spent *s, const struct tuple *t, seq_t iss);
+/* It could not be used after all: forget it. */
+void spent_undo(struct spent *s, const struct tuple *t, seq_t iss);
 
 #endif

@@ -8,6 +8,10 @@
  */
 #include "internal.h"
 
+#define SYN_HIGH 75 /* percent */
+#define SYN_LOW 25
+#define SYN_HOLD_US (30LL * USEC_PER_SEC)
+
 static enum verdict refuse(struct engine *e, enum drop_reason why)
 {
 	e->drop[why]++;
@@ -36,39 +40,13 @@ static enum verdict unknown(struct engine *e, struct svc *s,
 	}
 }
 
-static uint16_t synack_wnd(const struct tcp_cfg *c)
-{
-	return (uint16_t)min_u32(c->rmem[1] / 2, 65535);
-}
-
-/* Answer a SYN and remember nothing. */
-static enum verdict send_cookie(struct engine *e, struct svc *s,
-				const struct segment *seg, mono_t now,
-				struct tx *reply)
-{
-	const struct tcp_cfg *c = &s->cfg->tcp;
-	bool ecn = c->ecn && seg->flags & TCP_ECE && seg->flags & TCP_CWR;
-	struct tcp_opts o;
-	uint32_t ts_off, tsval = 0;
-	seq_t isn, iss;
-
-	isn_make(&e->isn_key, &seg->t, now, &isn, &ts_off);
-	tsval = (uint32_t)(now.us / USEC_PER_MSEC) + ts_off;
-	iss = cookie_make(&e->cookies, seg, engine_wall_s(e, now), ecn,
-			  c->timestamps ? &tsval : NULL);
-	leg_synack_opts(c, &seg->opts, leg_mss_offer(seg->family), tsval,
-			seg->opts.tsval, &o);
-	s->stats->shield[SC_TcpExtSyncookiesSent]++;
-	answer_syn_ack(reply, seg, iss, synack_wnd(c), ecn, &o);
-	return VERDICT_REPLY;
-}
-
 static bool no_room(const struct engine *e, const struct svc *s)
 {
 	return e->pool->held > e->pool->limit / 10 * 9 ||
 	       s->stats->half_open >= s->cfg->max_syn_backlog;
 }
 
+/* server_first: the client is answered when the server has answered. */
 static enum verdict open_flow(struct engine *e, struct svc *s,
 			      const struct segment *seg, seq_t iss,
 			      uint32_t ts_off, mono_t now)
@@ -85,13 +63,24 @@ static enum verdict open_flow(struct engine *e, struct svc *s,
 		return refuse(e, DROP_SYN_LIMIT);
 	}
 	leg_open_passive(&f->leg[LEG_CLIENT], seg, iss, ts_off, now);
-	if (s->cfg->handshake == HANDSHAKE_CLIENT_FIRST) {
-		leg_accept(&f->leg[LEG_CLIENT], now);
-	} else {
-		flow_dial(e, f, now);
-	}
+	flow_dial(e, f, now);
 	flow_settle(e, f, now);
 	return VERDICT_CONSUMED;
+}
+
+/* Cookies: always, or while many connections are half open. */
+static bool under_pressure(struct svc *s, mono_t now)
+{
+	struct pressure_marks m = { .syncookies = s->cfg->syncookies,
+				    .backlog = s->cfg->max_syn_backlog,
+				    .high = SYN_HIGH,
+				    .low = SYN_LOW,
+				    .hold_us = SYN_HOLD_US };
+
+	if (s->cfg->handshake == HANDSHAKE_SERVER_FIRST)
+		return false;
+	return pressure_cookies(&s->stats->pressure, &m, s->stats->half_open,
+				now);
 }
 
 static enum verdict admit_syn(struct engine *e, struct svc *s,
@@ -104,50 +93,18 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 
 	if (e->stopping)
 		return refuse(e, DROP_STOPPING);
-	if (s->cfg->syncookies == 2)
-		return send_cookie(e, s, seg, now, reply);
+	if (under_pressure(s, now))
+		return halfopen_cookie(e, s, seg, now, reply);
 	isn_make(&e->isn_key, &seg->t, now, &iss, &ts_off);
 	if (next->renewed && seq_lt(iss, next->least_iss))
 		iss = next->least_iss;
-	return open_flow(e, s, seg, iss, ts_off, now);
-}
-
-/* An ACK of no flow: a cookie that comes back? */
-static enum verdict admit_ack(struct engine *e, struct svc *s,
-			      const struct segment *seg, mono_t now,
-			      struct tx *reply)
-{
-	struct cookie_syn c;
-	struct tcp_opts peer = { 0 };
-	struct flow *f;
-	uint32_t ts_off;
-	seq_t isn;
-	int rc = cookie_check(&e->cookies, seg, engine_wall_s(e, now), &c);
-
-	if (rc) {
-		s->stats->shield[SC_TcpExtSyncookiesFailed]++;
-		return unknown(e, s, seg, reply);
-	}
-	if (e->stopping)
-		return refuse(e, DROP_STOPPING);
-	f = flow_new(e, s, &seg->t);
-	if (!f) {
-		s->stats->shield[SC_TcpExtListenDrops]++;
+	if (s->cfg->handshake != HANDSHAKE_CLIENT_FIRST)
+		return open_flow(e, s, seg, iss, ts_off, now);
+	if (no_room(e, s)) {
+		s->stats->shield[SC_TcpExtListenOverflows]++;
 		return refuse(e, DROP_SYN_LIMIT);
 	}
-	if (!spent_take(&e->spent, &seg->t, seq_sub(seg->ack, 1))) {
-		flow_free(e, f);
-		s->stats->shield[SC_CookieReplays]++;
-		return unknown(e, s, seg, reply);
-	}
-	s->stats->shield[SC_TcpExtSyncookiesRecv]++;
-	isn_make(&e->isn_key, &seg->t, now, &isn, &ts_off);
-	cookie_opts(&c, seg, &peer);
-	leg_open_cookie(&f->leg[LEG_CLIENT], &peer, seq_sub(seg->seq, 1),
-			seq_sub(seg->ack, 1), ts_off, c.ecn, now);
-	leg_input(&f->leg[LEG_CLIENT], seg, now);
-	flow_settle(e, f, now);
-	return VERDICT_CONSUMED;
+	return halfopen_queue(e, s, seg, iss, now, reply);
 }
 
 enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,
@@ -158,7 +115,8 @@ enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,
 	struct tw_next next;
 	enum verdict v;
 
-	if (tw_admit(e, seg, now, reply, &next, &v))
+	if (halfopen_input(e, seg, now, reply, &v) ||
+	    tw_admit(e, seg, now, reply, &next, &v))
 		return v;
 	if (!s) {
 		s = svc_for_server(e, &seg->t.remote, seg->t.rport);
@@ -170,7 +128,8 @@ enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,
 	}
 	if (kind == TCP_SYN)
 		return admit_syn(e, s, seg, &next, now, reply);
-	if ((kind & ~TCP_FIN) == TCP_ACK && s->cfg->syncookies)
-		return admit_ack(e, s, seg, now, reply);
+	if ((kind & ~TCP_FIN) == TCP_ACK && s->cfg->syncookies &&
+	    halfopen_cookie_ack(e, s, seg, now))
+		return VERDICT_CONSUMED;
 	return unknown(e, s, seg, reply);
 }

@@ -17,6 +17,7 @@
 #define RUNS_SPARE 65536u
 #define OOO_PER_FLOW 2u
 #define OOO_SPARE 65536u
+#define SYNQ_ENTRIES 65536u /* all services together */
 
 static_assert(sizeof(struct flow) <= 1200,
 	      "an idle flow costs 1,200 bytes at most");
@@ -39,6 +40,8 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 		rc = tw_init(&e->tw, &tw, c->secret, now);
 	if (!rc)
 		rc = spent_init(&e->spent, c->secret);
+	if (!rc)
+		rc = synq_init(&e->synq, SYNQ_ENTRIES, c->secret);
 	if (rc)
 		return rc;
 	e->slots = calloc(STAT_SLOTS, sizeof(*e->slots));
@@ -60,6 +63,7 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 	hash_derive(&e->table_key, cfg->secret, "flow table", cfg->seed);
 	hash_derive(&e->isn_key, cfg->secret, "isn", 0);
 	cookie_keys_init(&e->cookies, cfg->secret, COOKIE_EPOCH_S);
+	e->now = now;
 	wheel_init(&e->wheel, now);
 	if (reserve(e, cfg, now)) {
 		engine_free(e);
@@ -74,6 +78,7 @@ void engine_free(struct engine *e)
 		flow_free(e, e->first);
 	if (e->set)
 		svc_set_put(e->set);
+	synq_fini(&e->synq);
 	spent_fini(&e->spent);
 	tw_fini(&e->tw);
 	table_fini(e);
@@ -121,6 +126,7 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 	struct segment s;
 	struct leg *l;
 
+	e->now = now;
 	e->count[EC_PacketsIn]++;
 	switch (wire_parse(pkt, &s, &icmp, &why)) {
 	case PARSE_FOREIGN:
@@ -176,8 +182,9 @@ static int flow_pull(struct flow *f, struct tx *tx, int max, mono_t now)
 
 int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 {
-	int n = 0;
+	int n = halfopen_pull(e, tx, max, now);
 
+	e->now = now;
 	while (n < max && e->ready_head) {
 		struct flow *f = e->ready_head;
 
@@ -202,6 +209,8 @@ mono_t engine_deadline(const struct engine *e)
 	mono_t a = wheel_deadline(&e->wheel), b = tw_deadline(&e->tw);
 
 	a = mono_before(a, b) ? a : b;
+	b = synq_deadline(&e->synq, e->now);
+	a = mono_before(a, b) ? a : b;
 	return mono_earlier(a, e->wait_at);
 }
 
@@ -215,6 +224,7 @@ static void on_timer(struct wtimer *t, mono_t now, void *arg)
 
 void engine_expire(struct engine *e, mono_t now)
 {
+	e->now = now;
 	wheel_expire(&e->wheel, now, on_timer, e);
 	tw_expire(&e->tw, now);
 	flow_dial_waiting(e, now);

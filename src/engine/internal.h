@@ -10,7 +10,9 @@
 
 #include "engine/engine.h"
 #include "shield/cookie.h"
+#include "shield/pressure.h"
 #include "shield/spent.h"
+#include "shield/synq.h"
 #include "shield/timewait.h"
 #include "tcp/isn.h"
 #include "tcp/leg.h"
@@ -50,6 +52,7 @@ struct svc_stats {
 	char name[SERVICE_NAME_MAX + 1];
 	struct tcp_stats tcp;
 	uint64_t shield[SC_COUNT];
+	struct pressure pressure;
 	uint32_t half_open;
 };
 
@@ -97,6 +100,7 @@ struct engine {
 	struct hash_key table_key, isn_key;
 	struct cookie_keys cookies;
 	struct spent spent;
+	struct synq synq;
 	struct tw_table tw;
 	int64_t wall_offset_us;
 	uint32_t *bucket;
@@ -105,6 +109,7 @@ struct engine {
 	struct flow *ready_head, *ready_tail;
 	struct flow *waiting; /* to dial once their 4-tuple is free */
 	mono_t wait_at; /* when to try again */
+	mono_t now; /* the latest time the engine was told */
 	struct svc_set *set;
 	bool stopping;
 	uint64_t count[EC_COUNT];
@@ -158,6 +163,22 @@ void flow_ready(struct engine *e, struct flow *f);
 /* admit.c: a segment that no leg takes. */
 enum verdict admit(struct engine *e, const struct segment *s, mono_t now,
 		   struct tx *reply);
+
+/* halfopen.c: the SYN queue and cookies. */
+enum verdict halfopen_cookie(struct engine *e, struct svc *s,
+			     const struct segment *seg, mono_t now,
+			     struct tx *reply);
+enum verdict halfopen_queue(struct engine *e, struct svc *s,
+			    const struct segment *seg, seq_t iss, mono_t now,
+			    struct tx *reply);
+/* A segment for a queued SYN; false: there is none. */
+bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
+		    struct tx *reply, enum verdict *v);
+/* False: it brings no cookie (any more). */
+bool halfopen_cookie_ack(struct engine *e, struct svc *s,
+			 const struct segment *seg, mono_t now);
+/* SYN-ACKs to send again. */
+int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now);
 
 /* incarnation.c: TIME_WAIT and what comes after it. */
 struct tw_next {

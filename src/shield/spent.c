@@ -17,20 +17,37 @@ void spent_fini(struct spent *s)
 	s->tag = NULL;
 }
 
-bool spent_take(struct spent *s, const struct tuple *t, seq_t iss)
+static uint64_t *locate(struct spent *s, const struct tuple *t, seq_t iss,
+			uint64_t *tag)
 {
 	struct {
 		struct tuple t;
 		uint32_t iss;
 	} id = { *t, iss.v };
-	uint64_t h = hash_bytes(&s->key, &id, sizeof(id)) | 1;
-	uint64_t *set = s->tag[(h >> 32) % SPENT_SETS];
+
+	*tag = hash_bytes(&s->key, &id, sizeof(id)) | 1;
+	return s->tag[(*tag >> 32) % SPENT_SETS];
+}
+
+bool spent_take(struct spent *s, const struct tuple *t, seq_t iss)
+{
+	uint64_t tag, *set = locate(s, t, iss, &tag);
 
 	for (uint32_t i = 0; i < SPENT_WAYS; i++) {
-		if (set[i] == h)
+		if (set[i] == tag)
 			return false;
 	}
 	memmove(&set[1], &set[0], (SPENT_WAYS - 1) * sizeof(set[0]));
-	set[0] = h;
+	set[0] = tag;
 	return true;
+}
+
+void spent_undo(struct spent *s, const struct tuple *t, seq_t iss)
+{
+	uint64_t tag, *set = locate(s, t, iss, &tag);
+
+	for (uint32_t i = 0; i < SPENT_WAYS; i++) {
+		if (set[i] == tag)
+			set[i] = 0;
+	}
 }

@@ -12,5 +12,5 @@ $(BUILD)/tools/peer: tests/e2e/peer.c $(BUILD)/flags
 e2e: all $(BUILD)/tools/peer ## end to end: real kernels, penstockd between
 	@BUILD='$(BUILD)' tests/e2e/run.sh $(if $(FAMILY),-f $(FAMILY)) $(E2E_GROUPS)
 
-demo: all $(BUILD)/tools/peer $(BUILD)/tools/synflood ## see it work, in namespaces
+demo: all $(BUILD)/tools/peer $(BUILD)/tools/synflood $(BUILD)/tools/shortconn ## see it work, in namespaces
 	@BUILD='$(BUILD)' tests/demo.sh

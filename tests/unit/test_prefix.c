@@ -94,7 +94,10 @@ START_TEST(map_families_are_apart)
 	ck_assert_uint_eq(get("ffff::"), 1);
 	ck_assert_uint_eq(get("192.0.2.1"), 0);
 	add("0.0.0.0/0", 2);
+	add("::1", 3);
 	build();
+	ck_assert_uint_eq(get("::1"), 3);
+	ck_assert_uint_eq(get("::2"), 1);
 	ck_assert_uint_eq(get("0.0.0.0"), 2);
 	ck_assert_uint_eq(get("255.255.255.255"), 2);
 	ck_assert_uint_eq(get("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), 1);
