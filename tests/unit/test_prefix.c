@@ -94,13 +94,22 @@ START_TEST(map_families_are_apart)
 	ck_assert_uint_eq(get("ffff::"), 1);
 	ck_assert_uint_eq(get("192.0.2.1"), 0);
 	add("0.0.0.0/0", 2);
-	add("::1", 3);
 	build();
-	ck_assert_uint_eq(get("::1"), 3);
-	ck_assert_uint_eq(get("::2"), 1);
 	ck_assert_uint_eq(get("0.0.0.0"), 2);
 	ck_assert_uint_eq(get("255.255.255.255"), 2);
 	ck_assert_uint_eq(get("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), 1);
+}
+END_TEST
+
+START_TEST(map_low_ipv6_beside_many_ipv4_is_found)
+{
+	add("10.0.0.1 10.0.0.3 10.0.0.5 10.0.0.7 10.0.0.9", 1);
+	add("::1", 3);
+	build();
+	ck_assert_uint_eq(get("::"), 0);
+	ck_assert_uint_eq(get("::1"), 3);
+	ck_assert_uint_eq(get("::2"), 0);
+	ck_assert_uint_eq(get("10.0.0.9"), 1);
 }
 END_TEST
 
@@ -227,6 +236,7 @@ int main(void)
 	tcase_add_test(tc, map_empty_covers_nothing);
 	tcase_add_test(tc, map_longest_prefix_decides);
 	tcase_add_test(tc, map_families_are_apart);
+	tcase_add_test(tc, map_low_ipv6_beside_many_ipv4_is_found);
 	tcase_add_test(tc, map_same_prefix_greater_value_wins);
 	tcase_add_test(tc, text_comments_and_blanks_are_skipped);
 	tcase_add_test(tc, text_mistakes_are_refused_whole);
