@@ -189,6 +189,16 @@ static void on_urgent(struct leg *l, struct leg *other)
 	other->urg_out = true;
 }
 
+/* close = rst: what ends a connection that both sides closed is a RST, so
+ * that neither kernel keeps TIME_WAIT (linger 0). */
+static void relay_fin(struct flow *f, struct leg *other, mono_t now)
+{
+	if (f->svc->cfg->close == CLOSE_RST && other->fin_rcvd)
+		leg_abort_after_drain(other, now);
+	else
+		leg_shutdown(other, now);
+}
+
 static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 {
 	struct leg *other = &f->leg[l->side ^ 1];
@@ -202,7 +212,7 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 	if (ev & LEG_EV_URGENT)
 		on_urgent(l, other);
 	if (ev & LEG_EV_FIN)
-		leg_shutdown(other, now);
+		relay_fin(f, other, now);
 	if (ev & LEG_EV_ROOM)
 		leg_sink_drained(other,
 				 clamp_u32(2 * l->cwnd, SINK_EXTRA_MIN,

@@ -177,6 +177,23 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 	return VERDICT_CONSUMED;
 }
 
+/* Out of the window: say where we are (RFC 9293, 3.10.7.4, first). */
+static void queue_ack(const struct engine *e, const struct svc *s,
+		      const struct synq_syn *q, const struct segment *seg,
+		      mono_t now, struct tx *tx)
+{
+	struct tcp_opts o = { 0 };
+	seq_t isn;
+
+	if (q->ts_ok) {
+		o.has = OPT_HAS_TS;
+		o.tsval = tsval_of(e, &q->t, now, &isn);
+		o.tsecr = q->tsval;
+	}
+	answer_ack(tx, seg, seq_add(q->iss, 1), seq_add(q->client_isn, 1),
+		   synack_wnd(&s->cfg->tcp), &o);
+}
+
 bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 		    struct tx *reply, enum verdict *v)
 {
@@ -197,9 +214,7 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 		queue_answer(e, s, &q, now, reply);
 		break;
 	case SYNQ_ACK:
-		answer_ack(reply, seg, seq_add(q.iss, 1),
-			   seq_add(q.client_isn, 1), synack_wnd(&s->cfg->tcp),
-			   NULL);
+		queue_ack(e, s, &q, seg, now, reply);
 		break;
 	case SYNQ_ABORT:
 		leave_queue(e, &q);

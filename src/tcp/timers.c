@@ -11,6 +11,10 @@
  */
 #include "internal.h"
 
+#define BLACKHOLE_RETRIES 3 /* tcp_retries1, as Linux does */
+#define BLACKHOLE_MTU4 1064 /* MSS 1024, Linux's tcp_base_mss */
+#define BLACKHOLE_MTU6 1280
+
 void leg_arm(struct leg *l, mono_t now)
 {
 	mono_t d = mono_earlier(l->t_rtx, l->t_ack);
@@ -109,6 +113,23 @@ static void give_up(struct leg *l)
 		   leg_is_over(l) ? LEG_EV_CLOSED : LEG_EV_TIMEOUT);
 }
 
+/*
+ * Full-sized segments vanish and no ICMP says why (RFC 4821's black hole):
+ * after some expiries try what passes everywhere.
+ */
+static void suspect_blackhole(struct leg *l)
+{
+	uint16_t least = l->family == 4 ? BLACKHOLE_MTU4 : BLACKHOLE_MTU6;
+
+	if (l->retries != BLACKHOLE_RETRIES || l->pmtu <= least ||
+	    !leg_synchronized(l) || !l->wnd)
+		return;
+	l->pmtu = least;
+	l->pmtu_blackhole = true;
+	leg_set_mss(l);
+	leg_count(l, CNT_TcpExtTCPMTUPFail);
+}
+
 static void rto_fire(struct leg *l, mono_t now)
 {
 	if (given_up(l, now)) {
@@ -126,6 +147,7 @@ static void rto_fire(struct leg *l, mono_t now)
 		l->syn_pending = true;
 		leg_count(l, CNT_TcpExtTCPSynRetrans);
 	} else {
+		suspect_blackhole(l);
 		recovery_on_rto(l, now);
 	}
 	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);

@@ -327,6 +327,8 @@ int bufq_append(struct bufq *q, struct buf_pool *p, const struct slice *s)
 		return 0;
 	}
 
+	if (p->held > p->limit)
+		return -ENOBUFS;
 	n = slab_alloc(&p->node);
 	if (!n)
 		return -ENOBUFS;
