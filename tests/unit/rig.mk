@@ -1,0 +1,13 @@
+# What tests of a leg link: the rig, the whole stack and the floors below it.
+RIG_TESTS := $(filter test_leg_% test_model_% test_board test_rack test_reasm \
+	test_recovery test_cubic test_rtt test_window,$(UNIT))
+RIG_OBJ = $(filter $(BUILD)/obj/util/%.o $(BUILD)/obj/wire/%.o \
+	$(BUILD)/obj/tcp/%.o,$(LIB_OBJ)) $(BUILD)/unit/rig.o
+
+$(BUILD)/unit/rig.o: tests/unit/rig.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(RIG_TESTS:%=$(BUILD)/unit/%): $(RIG_OBJ)
+
+-include $(BUILD)/unit/rig.d
