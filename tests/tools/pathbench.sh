@@ -1,0 +1,266 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# pathbench.sh - the kernel's direct connection against penstock on equal paths
+#
+#   client             gateway                  server
+#  [ 198.51.100.2 ]==( L1 )==[ penstockd ]==( L2 )==[ 203.0.113.10 ]
+#
+# L1 and L2 are emulated links (linkem).  L1, the client's, has the rate, the
+# queue and the loss, in both directions; the round-trip time is shared out
+# between L1 and L2 (SHARE percent on L1).  The server sends for a fixed time,
+# the client counts what arrived.  "direct" is the kernel's forwarding over the
+# same links.  Both meet the same seeds, one right after the other.
+#
+# One table goes to $BUILD/paths.md and, as JSON lines, to $BUILD/paths.json;
+# with a docs/PERFORMANCE.md that has the marks <!-- paths --> and
+# <!-- /paths -->, the text between them is replaced.
+#
+# Environment, each a list: RTTS (ms) LOSSES (%) RATES (Mb/s); ROUNDS (median
+# of so many, each with its own seed), SHARE (50), TIME (seconds per transfer;
+# by default 6 or 25 round trips, whatever is more), CC (the kernels'
+# congestion control: cubic, as penstock's), PENSTOCK=off: direct only.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+RTTS=${RTTS:-1 20 100 600}
+LOSSES=${LOSSES:-0 0.1 1 3}
+RATES=${RATES:-10 100}
+ROUNDS=${ROUNDS:-1}
+SHARE=${SHARE:-50}
+CC=${CC:-cubic}
+PENSTOCK=${PENSTOCK:-on}
+linkem=$BUILD/tools/linkem
+id=pb$$
+c=$id-c g=$id-g s=$id-s
+tmp=$(mktemp -d)
+links=()
+iperf='' daemon=''
+
+end()
+{
+	[ -n "$1" ] || return 0
+	kill "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+}
+
+cleanup()
+{
+	local p
+
+	end "$daemon"
+	end "$iperf"
+	for p in "${links[@]}"; do
+		end "$p"
+	done
+	for p in $c $g $s; do
+		ip netns del "$p" 2>/dev/null
+	done
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+fail()
+{
+	echo "pathbench: $*" >&2
+	exit 1
+}
+
+# link_up NAME OPTION... - one linkem, ready
+link_up()
+{
+	local name=$1
+	shift
+
+	"$linkem" --rt "$@" >"$tmp/$name.out" 2>"$tmp/$name.err" &
+	links+=($!)
+	for _ in $(seq 100); do
+		grep -q ready "$tmp/$name.out" && return
+		sleep 0.05
+	done
+	fail "$name: $(cat "$tmp/$name.err")"
+}
+
+links_down()
+{
+	local p
+
+	for p in "${links[@]}"; do
+		end "$p"
+	done
+	links=()
+}
+
+# topology RTT LOSS RATE SEED
+topology()
+{
+	local d1 d2 queue
+
+	d1=$(awk "BEGIN { print $1 * $SHARE / 200 }")
+	d2=$(awk "BEGIN { print $1 * (100 - $SHARE) / 200 }")
+	# one bandwidth-delay product, at least 100 full packets
+	queue=$(awk "BEGIN { q = $1 * $3 * 125; print int(q > 150000 ? q : 150000) }")
+	link_up L1 --a $c:up --b $g:cl --delay "$d1" --rate "$3" \
+		--queue "${queue}B" --loss "$2" --seed "$4"
+	link_up L2 --a $g:sv --b $s:up --delay "$d2" --seed "$4"
+	ip -n $c addr add 198.51.100.2/24 dev up
+	ip -n $c route add default dev up
+	ip -n $g addr add 198.51.100.1/24 dev cl
+	ip -n $g addr add 203.0.113.1/24 dev sv
+	ip -n $s addr add 203.0.113.10/24 dev up
+	ip -n $s route add default dev up
+}
+
+# Namespaces are made anew for each transfer: no route metrics are remembered.
+namespaces()
+{
+	local n
+
+	for n in $c $g $s; do
+		ip netns del "$n" 2>/dev/null
+		ip netns add "$n" || exit 1
+		ip -n "$n" link set lo up
+		ip netns exec "$n" sysctl -qw net.ipv4.conf.all.rp_filter=0 \
+			net.ipv4.conf.default.rp_filter=0
+	done
+	ip netns exec $g sysctl -qw net.ipv4.ip_forward=1
+}
+
+server()
+{
+	ip netns exec $s iperf3 -s >"$tmp/iperf.log" 2>&1 &
+	iperf=$!
+	for _ in $(seq 100); do
+		ip netns exec $s ss -Hltn 'sport = :5201' | grep -q . && return
+		sleep 0.05
+	done
+	fail "iperf3 did not start"
+}
+
+penstock_up()
+{
+	cat >"$tmp/conf" <<END
+[penstock]
+secret_file = $tmp/secret
+control = $tmp/control.sock
+http =
+
+[service iperf]
+listen = 203.0.113.10:5201
+END
+	ip netns exec $g "$BUILD/penstockctl" rules apply -c "$tmp/conf" \
+		>"$tmp/rules.log" 2>&1 || fail "rules: $(cat "$tmp/rules.log")"
+	ip netns exec $g "$BUILD/penstockd" -c "$tmp/conf" \
+		>"$tmp/daemon.log" 2>&1 &
+	daemon=$!
+	for _ in $(seq 100); do
+		kill -0 $daemon 2>/dev/null || break
+		ip netns exec $g cat /proc/net/netfilter/nfnetlink_queue |
+			grep -q . && return
+		sleep 0.05
+	done
+	fail "penstockd: $(cat "$tmp/daemon.log")"
+}
+
+penstock_down()
+{
+	end "$daemon"
+	daemon=''
+	ip netns exec $g "$BUILD/penstockctl" rules remove -c "$tmp/conf" \
+		>>"$tmp/rules.log" 2>&1
+}
+
+# transfer WHICH RTT LOSS RATE SEED - prints Mb/s, 0 when nothing came
+transfer()
+{
+	local t mbit
+
+	t=${TIME:-$(awk "BEGIN { t = $2 * 25 / 1000; print int(t > 6 ? t : 6) }")}
+	namespaces
+	topology "$2" "$3" "$4" "$5"
+	server
+	[ "$1" = direct ] || penstock_up
+	timeout $((t + 60)) ip netns exec $c iperf3 -c 203.0.113.10 -R -J -C "$CC" \
+		-t "$t" >"$tmp/iperf.json" 2>/dev/null
+	mbit=$(jq -r '(.end.sum_received.bits_per_second // 0) / 1e6 * 1000 |
+		round / 1000' "$tmp/iperf.json" 2>/dev/null)
+	[ "$1" = direct ] || penstock_down
+	end "$iperf"
+	iperf=''
+	links_down
+	late "$1 $2 $3 $4"
+	echo "${mbit:-0}" >"$tmp/mbit"
+}
+
+# A link that could not keep time makes a row worthless: say so.
+late()
+{
+	local us
+
+	us=$(cat "$tmp"/L?.out | grep -v ready |
+		jq -s 'map(.ab.late_us_avg, .ba.late_us_avg) | max // 0 | round')
+	[ "${us:-0}" -lt 1000 ] ||
+		echo "pathbench: $1: deliveries $us us late on average" >&2
+}
+
+median()
+{
+	tr ' ' '\n' <<<"$*" | sort -g | awk '{ v[NR] = $1 }
+		END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# row RTT LOSS RATE - prints "direct penstock ratio"
+row()
+{
+	local i d=() p=() dm pm
+
+	for i in $(seq "$ROUNDS"); do
+		transfer direct "$1" "$2" "$3" "$i"
+		d+=("$(cat "$tmp/mbit")")
+		[ "$PENSTOCK" = on ] || continue
+		transfer penstock "$1" "$2" "$3" "$i"
+		p+=("$(cat "$tmp/mbit")")
+	done
+	dm=$(median "${d[@]}")
+	pm=$(median "${p[@]:-0}")
+	printf '{"rtt_ms":%s,"loss_pct":%s,"rate_mbit":%s,"share_pct":%s,"direct_mbit":%s,"penstock_mbit":%s,"rounds":%s}\n' \
+		"$1" "$2" "$3" "$SHARE" "$dm" "$pm" "$ROUNDS" >>"$BUILD/paths.json"
+	awk -v d="$dm" -v p="$pm" 'BEGIN {
+		printf "%.2f %.2f %.2f\n", d, p, (d > 0 ? p / d : 0) }' >"$tmp/row"
+}
+
+table()
+{
+	local rtt loss rate d p q
+
+	echo "| RTT ms | loss % | rate Mb/s | direct Mb/s | penstock Mb/s | ratio |"
+	echo "| ---: | ---: | ---: | ---: | ---: | ---: |"
+	for rate in $RATES; do
+		for rtt in $RTTS; do
+			for loss in $LOSSES; do
+				row "$rtt" "$loss" "$rate"
+				read -r d p q <"$tmp/row"
+				echo "| $rtt | $loss | $rate | $d | $p | $q |"
+			done
+		done
+	done
+}
+
+# The table takes its place in the document.
+publish()
+{
+	local doc=docs/PERFORMANCE.md
+
+	grep -q '<!-- paths -->' $doc 2>/dev/null || return 0
+	awk -v table="$BUILD/paths.md" '
+		/<!-- paths -->/ { print; print ""; while ((getline l < table) > 0) print l
+			print ""; skip = 1 }
+		/<!-- \/paths -->/ { skip = 0 }
+		!skip' $doc >"$tmp/doc" && cat "$tmp/doc" >$doc
+}
+
+[ "$(id -u)" -eq 0 ] || fail "needs root (network namespaces)"
+[ "$PENSTOCK" = off ] || [ -x "$BUILD/penstockd" ] || fail "make all first"
+: >"$BUILD/paths.json"
+table | tee "$BUILD/paths.md"
+[ "$PENSTOCK" = off ] || publish
