@@ -31,10 +31,17 @@ struct assoc_head {
 	uint32_t used;
 };
 
+/**
+ * struct assoc - The table
+ * @mem:  its sets, one after the other
+ * @size: bytes of an entry
+ * @mask: sets minus one
+ * @hash: key of the hash
+ */
 struct assoc {
 	uint8_t *mem;
-	size_t size;   /* of an entry */
-	uint32_t mask; /* sets minus one */
+	size_t size;
+	uint32_t mask;
 	struct hash_key hash;
 };
 

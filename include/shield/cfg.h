@@ -74,14 +74,14 @@ typedef char *(*shield_read_fn)(const char *path, void *arg);
 
 /**
  * shield_access_new() - Make the address lists of a service
- * @read: reads the files named with @; the caller's, as this module does no I/O
+ * @get:  gives the text of files named with @; the caller's, as this module
+ *        does no I/O
  * @out:  out: free with prefix_map_free(); NULL when both lists are empty
  * @err:  out, with an error: file, line, what was found, what is allowed
- * Return: 0, -EINVAL, -ENOMEM, or what @read failed with
+ * Return: 0, -EINVAL, -ENOMEM, or what @get failed with
  */
-int shield_access_new(const struct shield_cfg *c, shield_read_fn read,
-		      void *arg, struct prefix_map **out, char *err,
-		      size_t errlen);
+int shield_access_new(const struct shield_cfg *c, shield_read_fn get, void *arg,
+		      struct prefix_map **out, char *err, size_t errlen);
 
 /**
  * shield_access_ok() - May a client of this address connect?

@@ -15,6 +15,10 @@
 
 #define RECYCLE_ENTRIES 16384 /* sensible size of a worker's table */
 
+/**
+ * struct recycle - The latest timestamp of each host
+ * @table: hosts
+ */
 struct recycle {
 	struct assoc table;
 };

@@ -51,6 +51,11 @@ struct synq_syn {
 /* An entry; its members are for synq.c only. */
 struct synq_entry;
 
+/**
+ * struct synq_list - Entries of one back-off level
+ * @head: due first
+ * @tail: due last
+ */
 struct synq_list {
 	uint32_t head, tail;
 };
@@ -79,6 +84,7 @@ void synq_fini(struct synq *q);
  */
 int synq_add(struct synq *q, const struct synq_syn *syn, mono_t now);
 
+/* NULL when there is none.  Valid until the queue changes. */
 struct synq_entry *synq_find(const struct synq *q, const struct tuple *t);
 /* What @e holds. */
 void synq_describe(const struct synq *q, const struct synq_entry *e,

@@ -122,6 +122,10 @@ struct tfo_cookie {
 	uint16_t mss;
 };
 
+/**
+ * struct tfo_cache - What is known of servers
+ * @table: by address
+ */
 struct tfo_cache {
 	struct assoc table;
 };

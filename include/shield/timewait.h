@@ -35,13 +35,23 @@ struct tw_cfg {
 	uint32_t max;
 };
 
-/* Entries of one length, in the order of their deadlines. */
+/**
+ * struct tw_list - Entries of one length, in the order of their deadlines
+ * @head:   ends first
+ * @tail:   ends last
+ * @len_us: the length
+ */
 struct tw_list {
 	uint32_t head, tail;
 	int64_t len_us;
 };
 
-/* One address family: entries, their hash index and their deadlines. */
+/**
+ * struct tw_half - One address family
+ * @slab:  entries
+ * @index: tuple to entry
+ * @list:  deadlines
+ */
 struct tw_half {
 	struct slab slab;
 	struct hindex index;

@@ -11,6 +11,10 @@
 
 #define VALIDATED_ENTRIES 65536 /* sensible size of a worker's table */
 
+/**
+ * struct validated - Trusted addresses
+ * @table: by address and service
+ */
 struct validated {
 	struct assoc table;
 };

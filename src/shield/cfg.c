@@ -204,7 +204,7 @@ static int add_file(struct prefix_set *s, const char *path, char *text,
 }
 
 static int add_word(struct prefix_set *s, const char *word, uint8_t value,
-		    shield_read_fn read, void *arg, char err[256])
+		    shield_read_fn get, void *arg, char err[256])
 {
 	char *text;
 	int rc;
@@ -212,7 +212,7 @@ static int add_word(struct prefix_set *s, const char *word, uint8_t value,
 	if (word[0] != '@')
 		return prefix_set_add_text(s, word, value, err, 256);
 	errno = 0;
-	text = read(word + 1, arg);
+	text = get(word + 1, arg);
 	if (!text) {
 		rc = errno ? -errno : -EIO;
 		snprintf(err, 256, "%s: %s", word + 1, strerror(-rc));
@@ -224,8 +224,7 @@ static int add_word(struct prefix_set *s, const char *word, uint8_t value,
 }
 
 static int add_list(struct prefix_set *s, const struct shield_list *l,
-		    uint8_t value, shield_read_fn read, void *arg,
-		    char err[256])
+		    uint8_t value, shield_read_fn get, void *arg, char err[256])
 {
 	struct shield_list copy = *l;
 	char *word, *rest = copy.text;
@@ -233,14 +232,13 @@ static int add_list(struct prefix_set *s, const struct shield_list *l,
 
 	while (!rc && (word = strsep(&rest, " "))) {
 		if (*word)
-			rc = add_word(s, word, value, read, arg, err);
+			rc = add_word(s, word, value, get, arg, err);
 	}
 	return rc;
 }
 
-int shield_access_new(const struct shield_cfg *c, shield_read_fn read,
-		      void *arg, struct prefix_map **out, char *err,
-		      size_t errlen)
+int shield_access_new(const struct shield_cfg *c, shield_read_fn get, void *arg,
+		      struct prefix_map **out, char *err, size_t errlen)
 {
 	char why[256] = "out of memory";
 	struct prefix_set s;
@@ -250,9 +248,9 @@ int shield_access_new(const struct shield_cfg *c, shield_read_fn read,
 	if (!c->allow.text[0] && !c->deny.text[0])
 		return 0;
 	prefix_set_init(&s);
-	rc = add_list(&s, &c->allow, ACCESS_ALLOW, read, arg, why);
+	rc = add_list(&s, &c->allow, ACCESS_ALLOW, get, arg, why);
 	if (!rc)
-		rc = add_list(&s, &c->deny, ACCESS_DENY, read, arg, why);
+		rc = add_list(&s, &c->deny, ACCESS_DENY, get, arg, why);
 	if (!rc) {
 		*out = prefix_map_new(&s);
 		rc = *out ? 0 : -ENOMEM;

@@ -96,7 +96,7 @@ START_TEST(cookie_timestamped_syn_restores_exact_shift)
 	for (int w = -1; w <= 14; w++) {
 		struct segment s = make_syn(1400, w, true, true);
 
-		ck_assert_int_eq(round_trip(&s, true, 1u << w % 30, &c), 0);
+		ck_assert_int_eq(round_trip(&s, true, 1u << (w + 1), &c), 0);
 		ck_assert(c.ts_ok && c.sack_ok && c.ecn);
 		ck_assert_uint_eq(c.wscale_ok, w >= 0);
 		ck_assert_uint_eq(c.wscale, w < 0 ? 0 : w);
