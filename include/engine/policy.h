@@ -8,6 +8,7 @@
  * A policy is immutable and counted: a flow keeps the one it began with, a
  * reload gives new flows a new one.
  */
+#include "shield/cfg.h"
 #include "tcp/cfg.h"
 #include "util/option.h"
 #include "util/types.h"
@@ -45,6 +46,7 @@ struct listen_set {
  * @tcp:     policies of both legs
  * @syncookies: 0 never, 1 under load, 2 always
  * @max_syn_backlog: half-open connections of this service
+ * @shield: admission; its @access belongs to the policy
  */
 struct service {
 	char name[SERVICE_NAME_MAX + 1];
@@ -56,8 +58,8 @@ struct service {
 	uint8_t close; /* enum close_mode */
 	uint32_t syncookies;
 	uint32_t max_syn_backlog;
-	uint32_t abort_on_overflow;
 	struct tcp_cfg tcp;
+	struct shield_cfg shield;
 };
 
 /**

@@ -58,6 +58,8 @@ struct leg_behaviour {
  * @wheel: timers
  * @rng:   seeded; for jitter, never for secrets
  * @stats: counters
+ * @tfo_opts: adds the Fast Open option to a SYN or SYN-ACK of a leg whose
+ *         @tfo_opt is set; may be NULL
  */
 struct leg_env {
 	struct buf_pool *pool;
@@ -66,6 +68,7 @@ struct leg_env {
 	struct wheel *wheel;
 	struct prng *rng;
 	struct tcp_stats *stats;
+	void (*tfo_opts)(struct leg *l, struct tcp_opts *o);
 };
 
 /* A run of sequence space in the scoreboard; see src/tcp/board.c. */
@@ -164,6 +167,10 @@ struct leg {
 	bool cwnd_limited : 1, recover_valid : 1, frto : 1, rto_spurious : 1;
 	bool pmtu_blackhole : 1, undo_valid : 1, peer_fin_known : 1;
 	bool syn_unsent : 1; /* SYN or SYN-ACK never left yet */
+	/* Fast Open (RFC 7413): an option goes with the SYN or SYN-ACK; data
+	 * goes with the SYN; data came with the SYN, and may be answered
+	 * before the handshake is complete */
+	bool tfo_opt : 1, tfo_exp : 1, tfo_data : 1, tfo_early : 1;
 
 	/* small things together, for the size's sake */
 	uint8_t wscale_peer, wscale_ours;
@@ -265,6 +272,14 @@ void leg_open_active(struct leg *l, seq_t iss, uint32_t ts_off,
  */
 void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
 		      uint32_t ts_off, mono_t now);
+
+/**
+ * leg_take_syn_data() - A Fast Open cookie allows what the held SYN carries
+ * The bytes go to the sink; from leg_accept() on data may be sent before the
+ * client's ACK has come (RFC 7413, 4.2.2).
+ * Return: false when there is no memory for it: an ordinary handshake then
+ */
+bool leg_take_syn_data(struct leg *l, const struct segment *syn, mono_t now);
 
 /* SYN_RECEIVED: answer the held SYN. */
 void leg_accept(struct leg *l, mono_t now);

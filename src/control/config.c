@@ -321,6 +321,48 @@ static void check_overlap(struct loader *l, uint32_t svc, uint32_t ep)
 	}
 }
 
+static char *read_file(const char *path, void *arg)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	(void)arg;
+	if (!f)
+		return NULL;
+	n = getdelim(&text, &room, '\0', f);
+	if (n < 0 && ferror(f)) {
+		free(text);
+		text = NULL;
+	} else if (n < 0) { /* empty */
+		free(text);
+		text = strdup("");
+	}
+	fclose(f);
+	return text;
+}
+
+/* Admission: do its keys agree, and what do the address lists say? */
+static void check_shield(struct loader *l, uint32_t svc)
+{
+	struct service *s = &l->cfg->policy->service[svc];
+	uint32_t sect = l->sect[svc];
+	const char *name = l->doc.section[sect].name;
+	char err[DIAG_TEXT_MAX];
+
+	if (shield_cfg_check(&s->shield, err, sizeof(err)))
+		diag_add(&l->diag, l->doc.section[sect].line, "[%s]: %s", name,
+			 err);
+	if (shield_access_new(&s->shield, read_file, NULL, &s->shield.access,
+			      err, sizeof(err)))
+		diag_add(&l->diag,
+			 key_line(l, sect,
+				  key_is_there(l, sect, "allow") ? "allow" :
+								   "deny"),
+			 "[%s]: %s", name, err);
+}
+
 static void check_service(struct loader *l, uint32_t svc)
 {
 	const struct service *s = &l->cfg->policy->service[svc];
@@ -381,8 +423,10 @@ static int loader_build(struct loader *l)
 	sections_apply(l, CONF_TCP, bases);
 	services_apply(l);
 	check_daemon(l);
-	for (uint32_t i = 0; i < l->services; i++)
+	for (uint32_t i = 0; i < l->services; i++) {
 		check_service(l, i);
+		check_shield(l, i);
+	}
 	return 0;
 }
 

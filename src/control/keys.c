@@ -193,7 +193,11 @@ static const struct conf_row conf_rows[] = {
 	{CONF_TCP, tcp_options, CONF_IN_SERVICE, offsetof(struct service, tcp),
 	 false},
 	{CONF_TCP, service_options, CONF_IN_SERVICE, 0, true},
+	{CONF_TCP, shield_options, CONF_IN_SERVICE,
+	 offsetof(struct service, shield), true},
 	{CONF_SERVICE, service_options, CONF_IN_SERVICE, 0, false},
+	{CONF_SERVICE, shield_options, CONF_IN_SERVICE,
+	 offsetof(struct service, shield), false},
 	{CONF_SERVICE, tcp_options, CONF_IN_SERVICE,
 	 offsetof(struct service, tcp), false},
 };

@@ -8,10 +8,6 @@
  */
 #include "internal.h"
 
-#define SYN_HIGH 75 /* percent */
-#define SYN_LOW 25
-#define SYN_HOLD_US (30LL * USEC_PER_SEC)
-
 static enum verdict refuse(struct engine *e, enum drop_reason why)
 {
 	e->drop[why]++;
@@ -49,20 +45,20 @@ static bool no_room(const struct engine *e, const struct svc *s)
 /* server_first: the client is answered when the server has answered. */
 static enum verdict open_flow(struct engine *e, struct svc *s,
 			      const struct segment *seg, seq_t iss,
-			      uint32_t ts_off, mono_t now)
+			      uint32_t ts_off, const struct tfo_answer *fast,
+			      mono_t now)
 {
 	struct flow *f;
 
-	if (no_room(e, s)) {
-		s->stats->shield[SC_TcpExtListenOverflows]++;
-		return refuse(e, DROP_SYN_LIMIT);
-	}
 	f = flow_new(e, s, &seg->t);
 	if (!f) {
 		s->stats->shield[SC_TcpExtListenDrops]++;
 		return refuse(e, DROP_SYN_LIMIT);
 	}
 	leg_open_passive(&f->leg[LEG_CLIENT], seg, iss, ts_off, now);
+	f->leg[LEG_CLIENT].tfo_opt = fast->action == TFO_OFFER;
+	f->leg[LEG_CLIENT].tfo_exp = fast->action == TFO_OFFER &&
+				     fast->experimental;
 	flow_dial(e, f, now);
 	flow_settle(e, f, now);
 	return VERDICT_CONSUMED;
@@ -73,9 +69,9 @@ static bool under_pressure(struct svc *s, mono_t now)
 {
 	struct pressure_marks m = { .syncookies = s->cfg->syncookies,
 				    .backlog = s->cfg->max_syn_backlog,
-				    .high = SYN_HIGH,
-				    .low = SYN_LOW,
-				    .hold_us = SYN_HOLD_US };
+				    .high = s->cfg->shield.syn_high,
+				    .low = s->cfg->shield.syn_low,
+				    .hold_us = s->cfg->shield.syn_hold };
 
 	if (s->cfg->handshake == HANDSHAKE_SERVER_FIRST)
 		return false;
@@ -83,28 +79,61 @@ static bool under_pressure(struct svc *s, mono_t now)
 				now);
 }
 
+/* Lists and limits.  DROP_NONE: the SYN may go on. */
+static enum drop_reason may_connect(struct engine *e, struct svc *s,
+				    const struct segment *seg, mono_t now)
+{
+	const struct shield_cfg *c = &s->cfg->shield;
+	const struct ipaddr *a = &seg->t.remote;
+
+	if (e->stopping)
+		return DROP_STOPPING;
+	if (!shield_access_ok(c, a)) {
+		s->stats->shield[SC_Denied]++;
+		return DROP_SYN_DENIED;
+	}
+	if (c->rate_limit.interval_ns &&
+	    !validated_has(&e->validated, a, s->index, now) &&
+	    !ratelimit_take(&e->ratelimit, &c->rate_limit, a, s->index, now)) {
+		s->stats->shield[SC_RateLimited]++;
+		return DROP_SYN_RATE;
+	}
+	if (c->tw_recycle && seg->opts.has & OPT_HAS_TS &&
+	    !recycle_proven(&e->recycle, a, seg->opts.tsval, now)) {
+		s->stats->shield[SC_TcpExtPAWSPassive]++;
+		return DROP_PAWS;
+	}
+	return DROP_NONE;
+}
+
 static enum verdict admit_syn(struct engine *e, struct svc *s,
 			      const struct segment *seg,
 			      const struct tw_next *next, mono_t now,
 			      struct tx *reply)
 {
+	enum drop_reason why = may_connect(e, s, seg, now);
+	bool flood = under_pressure(s, now);
+	struct tfo_answer fast;
 	uint32_t ts_off;
 	seq_t iss;
 
-	if (e->stopping)
-		return refuse(e, DROP_STOPPING);
-	if (under_pressure(s, now))
-		return halfopen_cookie(e, s, seg, now, reply);
+	if (why != DROP_NONE)
+		return refuse(e, why);
 	isn_make(&e->isn_key, &seg->t, now, &iss, &ts_off);
 	if (next->renewed && seq_lt(iss, next->least_iss))
 		iss = next->least_iss;
-	if (s->cfg->handshake != HANDSHAKE_CLIENT_FIRST)
-		return open_flow(e, s, seg, iss, ts_off, now);
+	if (fastopen_syn(e, s, seg, flood, now, &fast) &&
+	    fastopen_accept(e, s, seg, &fast, iss, ts_off, now))
+		return VERDICT_CONSUMED;
+	if (flood)
+		return halfopen_cookie(e, s, seg, now, reply);
 	if (no_room(e, s)) {
 		s->stats->shield[SC_TcpExtListenOverflows]++;
 		return refuse(e, DROP_SYN_LIMIT);
 	}
-	return halfopen_queue(e, s, seg, iss, now, reply);
+	if (s->cfg->handshake == HANDSHAKE_CLIENT_FIRST)
+		return halfopen_queue(e, s, seg, iss, &fast, now, reply);
+	return open_flow(e, s, seg, iss, ts_off, &fast, now);
 }
 
 enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,

@@ -22,6 +22,24 @@
 static_assert(sizeof(struct flow) <= 1200,
 	      "an idle flow costs 1,200 bytes at most");
 
+static int reserve_shield(struct engine *e, const struct engine_cfg *c)
+{
+	int rc = synq_init(&e->synq, SYNQ_ENTRIES, c->secret);
+
+	if (!rc)
+		rc = ratelimit_init(&e->ratelimit, RATELIMIT_ENTRIES,
+				    c->secret);
+	if (!rc)
+		rc = validated_init(&e->validated, VALIDATED_ENTRIES,
+				    c->secret);
+	if (!rc)
+		rc = recycle_init(&e->recycle, RECYCLE_ENTRIES, c->secret);
+	if (!rc)
+		rc = tfo_cache_init(&e->tfo_cache, TFO_CACHE_ENTRIES,
+				    c->secret);
+	return rc;
+}
+
 static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 {
 	struct tw_cfg tw = { .max = c->max_tw };
@@ -41,7 +59,7 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 	if (!rc)
 		rc = spent_init(&e->spent, c->secret);
 	if (!rc)
-		rc = synq_init(&e->synq, SYNQ_ENTRIES, c->secret);
+		rc = reserve_shield(e, c);
 	if (rc)
 		return rc;
 	e->slots = calloc(STAT_SLOTS, sizeof(*e->slots));
@@ -59,6 +77,7 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 		return NULL;
 	e->pool = cfg->pool;
 	e->wall_offset_us = cfg->wall_offset_us;
+	memcpy(e->secret, cfg->secret, sizeof(e->secret));
 	prng_seed(&e->rng, cfg->seed);
 	hash_derive(&e->table_key, cfg->secret, "flow table", cfg->seed);
 	hash_derive(&e->isn_key, cfg->secret, "isn", 0);
@@ -78,6 +97,10 @@ void engine_free(struct engine *e)
 		flow_free(e, e->first);
 	if (e->set)
 		svc_set_put(e->set);
+	tfo_cache_fini(&e->tfo_cache);
+	recycle_fini(&e->recycle);
+	validated_fini(&e->validated);
+	ratelimit_fini(&e->ratelimit);
 	synq_fini(&e->synq);
 	spent_fini(&e->spent);
 	tw_fini(&e->tw);
@@ -94,9 +117,13 @@ static enum verdict flow_input(struct engine *e, struct leg *l,
 			       struct tx *reply)
 {
 	struct flow *f = leg_flow(l);
+	bool dialling = l->state == TS_SYN_SENT;
+	uint32_t retries = l->retries;
 	enum drop_reason why = leg_input(l, s, now);
 	bool rst = why == DROP_ACK_BAD && !(s->flags & TCP_RST);
 
+	if (dialling && l->state == TS_ESTABLISHED)
+		fastopen_learn(e, f, s, retries, now);
 	if (rst) /* RFC 9293, 3.10.7.3 and .4: half-open discovery */
 		answer_rst(reply, s);
 	flow_settle(e, f, now);
@@ -160,11 +187,17 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 			    .ts_ok = l->ts_ok,
 			    .ts_recent = l->ts_recent,
 			    .ts_off = l->ts_off,
-			    .service = f->svc->index };
+			    .service = f->svc->index,
+			    .overflow = f->svc->cfg->shield.tw_overflow };
+	int64_t len = l->cfg->timewait_len;
 
 	table_remove(e, l);
 	e->count[EC_TcpExtTW]++;
-	if (tw_add(&e->tw, &n, now, l->cfg->timewait_len))
+	if (f->svc->cfg->shield.tw_recycle && l->ts_ok) {
+		recycle_remember(&e->recycle, &l->t.remote, l->ts_recent, now);
+		len = recycle_timewait_us(l->rto_us);
+	}
+	if (tw_add(&e->tw, &n, now, len))
 		e->count[EC_TcpExtTCPTimeWaitOverflow]++;
 	leg_vanish(l);
 }

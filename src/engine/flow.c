@@ -80,6 +80,7 @@ void flow_free(struct engine *e, struct flow *f)
 	ready_remove(e, f);
 	wait_remove(e, f);
 	flow_uncount(f);
+	fastopen_end(f, false, e->now);
 	for (int i = 0; i < 2; i++) {
 		table_remove(e, &f->leg[i]);
 		leg_fini(&f->leg[i]);
@@ -122,6 +123,7 @@ static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 	table_insert(e, l);
 	f->dialled = true;
 	leg_open_active(l, iss, ts_off, NULL, now);
+	fastopen_plan(e, f, now);
 	leg_arm(l, now);
 	return true;
 }
@@ -162,6 +164,7 @@ static void on_established(struct engine *e, struct flow *f, struct leg *l,
 
 	if (l == client) {
 		flow_uncount(f);
+		fastopen_end(f, false, now);
 		flow_dial(e, f, now);
 	} else {
 		leg_accept(client, now); /* server_first: it waits in LISTEN */
@@ -225,8 +228,10 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 	else if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER &&
 		 seq_eq(l->una, l->iss))
 		on_no_server(f, true, now);
-	else if (ev & (LEG_EV_RST | LEG_EV_TIMEOUT))
+	else if (ev & (LEG_EV_RST | LEG_EV_TIMEOUT)) {
+		fastopen_end(f, ev & LEG_EV_RST && l->side == LEG_CLIENT, now);
 		leg_abort_after_drain(other, now);
+	}
 }
 
 static bool leg_done(const struct leg *l)

@@ -48,7 +48,7 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-static void queue_answer(const struct engine *e, const struct svc *s,
+static void queue_answer(struct engine *e, const struct svc *s,
 			 const struct synq_syn *q, mono_t now, struct tx *tx)
 {
 	struct segment seg = { .t = q->t,
@@ -66,11 +66,14 @@ static void queue_answer(const struct engine *e, const struct svc *s,
 		seg.opts.has |= OPT_HAS_WSCALE;
 	leg_synack_opts(c, &seg.opts, leg_mss_offer(seg.family),
 			tsval_of(e, &q->t, now, &isn), q->tsval, &o);
+	if (q->mark) /* the client asked for a Fast Open cookie */
+		fastopen_offer(e, s, &q->t, &o);
 	answer_syn_ack(tx, &seg, q->iss, synack_wnd(c), q->ecn, &o);
 }
 
 enum verdict halfopen_queue(struct engine *e, struct svc *s,
-			    const struct segment *seg, seq_t iss, mono_t now,
+			    const struct segment *seg, seq_t iss,
+			    const struct tfo_answer *offer, mono_t now,
 			    struct tx *reply)
 {
 	const struct tcp_cfg *c = &s->cfg->tcp;
@@ -83,6 +86,9 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 			      .wscale = o->wscale,
 			      .ecn = wants_ecn(c, seg),
 			      .service = s->index,
+			      .mark = offer->action == TFO_OFFER,
+			      .defer = synq_defer_retries(
+				      s->cfg->shield.defer_accept),
 			      .retries = (uint8_t)min_u32(c->synack_retries,
 							  SYNQ_RETRIES_MAX) };
 
@@ -156,7 +162,7 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 	first.data.len = 0;
 	first.flags = TCP_ACK;
 	if (!open_flow(e, s, &first, &peer, q->ecn, now)) {
-		if (s->cfg->abort_on_overflow) {
+		if (s->cfg->shield.abort_on_overflow) {
 			answer_rst(reply, seg);
 			return VERDICT_REPLY;
 		}
@@ -264,6 +270,8 @@ bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 		return true;
 	}
 	pressure_answered(&s->stats->pressure);
+	validated_add(&e->validated, &seg->t.remote, s->index, now,
+		      s->cfg->shield.validated_for);
 	s->stats->shield[SC_TcpExtSyncookiesRecv]++;
 	return true;
 }

@@ -10,16 +10,14 @@
  */
 #include "internal.h"
 
-#define REUSE_DELAY_US USEC_PER_SEC
-
 static void policy_of(const struct svc *s, struct tw_policy *p)
 {
 	const struct tcp_cfg *c = &s->cfg->tcp;
 
 	*p = (struct tw_policy){ .len_us = c->timewait_len,
 				 .ack_interval_us = c->invalid_ratelimit,
-				 .reuse_delay_us = REUSE_DELAY_US,
-				 .reuse = 1,
+				 .reuse_delay_us = s->cfg->shield.tw_reuse_delay,
+				 .reuse = s->cfg->shield.tw_reuse,
 				 .rfc1337 = c->rfc1337 };
 }
 

@@ -11,9 +11,13 @@
 #include "engine/engine.h"
 #include "shield/cookie.h"
 #include "shield/pressure.h"
+#include "shield/ratelimit.h"
+#include "shield/recycle.h"
 #include "shield/spent.h"
 #include "shield/synq.h"
+#include "shield/tfo.h"
 #include "shield/timewait.h"
+#include "shield/validated.h"
 #include "tcp/isn.h"
 #include "tcp/leg.h"
 #include "util/hash.h"
@@ -37,7 +41,13 @@ enum engine_counter_id {
 #define SHIELD_COUNTERS(X)                                              \
 	X(TcpExtSyncookiesSent) X(TcpExtSyncookiesRecv)                 \
 	X(TcpExtSyncookiesFailed) X(TcpExtListenOverflows)              \
-	X(TcpExtListenDrops) X(CookieReplays) X(UnknownReset) X(UnknownPassed)           \
+	X(TcpExtListenDrops) X(CookieReplays)                    \
+	X(TcpExtPAWSPassive) X(TcpExtTCPFastOpenActive)                 \
+	X(TcpExtTCPFastOpenActiveFail) X(TcpExtTCPFastOpenPassive)      \
+	X(TcpExtTCPFastOpenPassiveFail)                                 \
+	X(TcpExtTCPFastOpenListenOverflow)                              \
+	X(TcpExtTCPFastOpenCookieReqd) X(RateLimited) X(Denied)         \
+	 X(UnknownReset) X(UnknownPassed)           \
 	X(UnknownDropped)
 
 enum shield_counter_id {
@@ -53,6 +63,7 @@ struct svc_stats {
 	struct tcp_stats tcp;
 	uint64_t shield[SC_COUNT];
 	struct pressure pressure;
+	struct tfo_pending tfo_pending;
 	uint32_t half_open;
 };
 
@@ -64,6 +75,7 @@ struct svc_stats {
 struct svc {
 	const struct service *cfg;
 	struct svc_set *set;
+	struct engine *engine;
 	struct svc_stats *stats;
 	struct leg_env env;
 	uint16_t index;
@@ -82,6 +94,8 @@ struct svc_set {
  * @leg:     client leg, server leg
  * @dialled: the server leg was opened
  * @counted: it counts as half open
+ * @tfo_in:  the client began with Fast Open; its handshake is not complete
+ * @tfo_out: the server leg's SYN had a Fast Open option
  * @waiting: the server leg's 4-tuple is still taken by its last incarnation
  */
 struct flow {
@@ -90,6 +104,7 @@ struct flow {
 	struct flow *prev, *next;
 	struct flow *ready_next, *wait_next;
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
+	bool tfo_in : 1, tfo_out : 1;
 };
 
 struct engine {
@@ -101,6 +116,14 @@ struct engine {
 	struct cookie_keys cookies;
 	struct spent spent;
 	struct synq synq;
+	struct ratelimit ratelimit;
+	struct validated validated;
+	struct recycle recycle;
+	struct tfo_cache tfo_cache;
+	struct tfo_blackhole tfo_blackhole;
+	struct tfo_keys tfo_keys; /* made from the secret, of @tfo_period */
+	int64_t tfo_period;
+	uint8_t secret[32];
 	struct tw_table tw;
 	int64_t wall_offset_us;
 	uint32_t *bucket;
@@ -169,7 +192,8 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 			     const struct segment *seg, mono_t now,
 			     struct tx *reply);
 enum verdict halfopen_queue(struct engine *e, struct svc *s,
-			    const struct segment *seg, seq_t iss, mono_t now,
+			    const struct segment *seg, seq_t iss,
+			    const struct tfo_answer *offer, mono_t now,
 			    struct tx *reply);
 /* A segment for a queued SYN; false: there is none. */
 bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
@@ -179,6 +203,23 @@ bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 			 const struct segment *seg, mono_t now);
 /* SYN-ACKs to send again. */
 int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now);
+
+/* fastopen.c */
+void fastopen_opts(struct leg *l, struct tcp_opts *o);
+/* Add a cookie to a SYN-ACK's options. */
+void fastopen_offer(struct engine *e, const struct svc *s, const struct tuple *t,
+		    struct tcp_opts *o);
+/* Judge a SYN; true: fastopen_accept() it. */
+bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
+		  bool flood, mono_t now, struct tfo_answer *a);
+/* False: no room; an ordinary handshake then. */
+bool fastopen_accept(struct engine *e, struct svc *s,
+		     const struct segment *seg, const struct tfo_answer *a,
+		     seq_t iss, uint32_t ts_off, mono_t now);
+void fastopen_end(struct flow *f, bool reset, mono_t now);
+void fastopen_plan(struct engine *e, struct flow *f, mono_t now);
+void fastopen_learn(struct engine *e, struct flow *f, const struct segment *s,
+		    uint32_t retries, mono_t now);
 
 /* incarnation.c: TIME_WAIT and what comes after it. */
 struct tw_next {

@@ -31,8 +31,11 @@ struct policy *policy_get(struct policy *p)
 
 void policy_put(struct policy *p)
 {
-	if (p && !__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL))
-		free(p);
+	if (!p || __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (uint32_t i = 0; i < p->nservice; i++)
+		prefix_map_free(p->service[i].shield.access);
+	free(p);
 }
 
 bool endpoint_matches(const struct endpoint *ep, const struct ipaddr *a,

@@ -37,6 +37,7 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 		struct svc *s = &set->svc[i];
 
 		s->cfg = &p->service[i];
+		s->engine = e;
 		s->set = set;
 		s->stats = stats_for(e, s->cfg->name);
 		s->index = (uint16_t)i;
@@ -45,7 +46,8 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 					   .ooo = &e->ooo,
 					   .wheel = &e->wheel,
 					   .rng = &e->rng,
-					   .stats = &s->stats->tcp };
+					   .stats = &s->stats->tcp,
+					   .tfo_opts = fastopen_opts };
 	}
 	return set;
 }

@@ -62,12 +62,18 @@ static enum drop_reason syn_ack(struct leg *l, const struct segment *s,
 {
 	take_syn(l, s, now);
 	l->ecn_ok = l->ecn_ok && (s->flags & TCP_ECE) && !(s->flags & TCP_CWR);
-	l->una = s->ack;
 	if (!l->retries)
 		rtt_sample(l, mono_sub(now, l->last_send), now);
+	l->una = seq_add(l->iss, 1);
 	l->syn_pending = false;
 	leg_set_state(l, TS_ESTABLISHED, TE_RCV_SYN_ACK);
 	leg_established(l, now);
+	if (l->run_head) { /* the SYN had data: acknowledged, or not taken */
+		if (seq_gt(s->ack, l->una))
+			ack_process(l, s, now);
+		else
+			board_mark_all_lost(l, false);
+	}
 	acker_now(l);
 	if (s->data.len && !l->fin_rcvd)
 		return reasm_text(l, s, now);

@@ -151,6 +151,45 @@ void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
 	leg_arm(l, now);
 }
 
+void leg_set_mss(struct leg *l)
+{
+	uint32_t ip = l->family == 4 ? 40 : 60;
+	uint32_t m = l->peer_mss;
+
+	m = min_u32(m, l->pmtu - ip);
+	m = max_u32(m, l->cfg->min_snd_mss);
+	if (l->ts_ok)
+		m -= TS_OPT_BYTES;
+	l->mss = (uint16_t)m;
+}
+
+/* Congestion state at the beginning: when data may first be sent. */
+static void leg_begin(struct leg *l, mono_t now)
+{
+	leg_set_mss(l);
+	l->cwnd = leg_initial_cwnd(l);
+	leg_cc(l)->init(l);
+	l->recover = l->una;
+	l->rack.fack = l->una;
+	l->hystart.window_end = l->nxt;
+	l->drs_start = now;
+}
+
+bool leg_take_syn_data(struct leg *l, const struct segment *syn, mono_t now)
+{
+	seq_t edge = l->rcv_adv;
+
+	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));
+	if (reasm_text(l, syn, now) != DROP_NONE) {
+		l->rcv_adv = edge;
+		return false;
+	}
+	l->rcv_adv = seq_max(edge, l->rcv_nxt);
+	l->tfo_early = true;
+	leg_begin(l, now);
+	return true;
+}
+
 void leg_accept(struct leg *l, mono_t now)
 {
 	if (l->state != TS_LISTEN)
@@ -180,31 +219,16 @@ void leg_open_cookie(struct leg *l, const struct tcp_opts *peer, seq_t irs,
 	leg_arm(l, now);
 }
 
-void leg_set_mss(struct leg *l)
-{
-	uint32_t ip = l->family == 4 ? 40 : 60;
-	uint32_t m = l->peer_mss;
-
-	m = min_u32(m, l->pmtu - ip);
-	m = max_u32(m, l->cfg->min_snd_mss);
-	if (l->ts_ok)
-		m -= TS_OPT_BYTES;
-	l->mss = (uint16_t)m;
-}
-
 void leg_established(struct leg *l, mono_t now)
 {
-	leg_set_mss(l);
-	l->cwnd = leg_initial_cwnd(l);
+	if (!l->tfo_early)
+		leg_begin(l, now);
 	if (l->retries > 1) /* RFC 6298, 5.7 / RFC 5681, 3.1 */
 		l->cwnd = l->mss;
 	l->retries = l->backoff = 0;
-	leg_cc(l)->init(l);
-	l->recover = l->una;
-	l->rack.fack = l->una;
-	l->hystart.window_end = l->nxt;
-	l->drs_start = now;
 	timers_stop_rtx(l);
+	if (l->run_head) /* Fast Open data is on its way */
+		timers_restart_rtx(l, now);
 	timers_on_receive(l, now);
 	l->ev |= LEG_EV_ESTABLISHED;
 }

@@ -155,6 +155,28 @@ static void syn_options(struct leg *l, struct tcp_opts *o, mono_t now)
 		l->behave->syn_opts(l, o);
 }
 
+static bool board_full(const struct leg *l)
+{
+	return !l->run_tail && l->env->runs->used >= l->env->runs->max;
+}
+
+/* A Fast Open SYN takes data along, once; a repeated SYN goes without, for
+ * those paths that swallow such SYNs (RFC 7413, 4.1.3). */
+static uint32_t syn_data(struct leg *l, struct tx *tx, mono_t now)
+{
+	seq_t start = seq_add(l->iss, 1);
+	uint32_t len;
+
+	if (!l->tfo_data || !seq_eq(l->nxt, start) || board_full(l))
+		return 0;
+	len = fill_iov(l, tx, start, min_u32(l->sndq.bytes, l->mss), l->mss);
+	if (!len)
+		return 0;
+	l->nxt = seq_add(start, len);
+	board_sent(l, start, l->nxt, now);
+	return len;
+}
+
 static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 {
 	bool ack = l->state == TS_SYN_RECEIVED;
@@ -168,15 +190,17 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 			      .df = true };
 
 	syn_options(l, &o, now);
+	if (l->tfo_opt && l->env->tfo_opts)
+		l->env->tfo_opts(l, &o);
 	if (l->ecn_ok)
 		h.flags |= ack ? TCP_ECE : TCP_ECE | TCP_CWR;
 	h.wnd = ack ? window_advertise(l, now) : (uint16_t)window_initial(l);
 	l->syn_pending = l->syn_unsent = false;
 	l->last_send = now;
 	tx->niov = 0;
-	tx->payload = 0;
 	tx->gso_size = 0;
-	wire_build(tx, &h, 0);
+	tx->payload = ack ? 0 : syn_data(l, tx, now);
+	wire_build(tx, &h, tx->payload);
 	leg_count(l, CNT_TcpOutSegs);
 	if (ack)
 		acker_sent(l);
@@ -263,11 +287,6 @@ static uint32_t seg_size(const struct leg *l, const struct tcp_opts *o)
 	return full > opts + 8 ? full - opts : 8;
 }
 
-static bool board_full(const struct leg *l)
-{
-	return !l->run_tail && l->env->runs->used >= l->env->runs->max;
-}
-
 static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 {
 	struct run *r = board_first_lost(l);
@@ -322,7 +341,7 @@ static void persist_check(struct leg *l, mono_t now)
 
 static bool may_send_fin(struct leg *l, mono_t now)
 {
-	if (!l->fin_queued || l->fin_sent)
+	if (!l->fin_queued || l->fin_sent || !leg_synchronized(l))
 		return false;
 	if (l->behave && l->behave->may_fin && !l->behave->may_fin(l, now))
 		return false;
@@ -489,7 +508,14 @@ static bool out_data(struct leg *l, struct tx *tx, mono_t now)
 		return true;
 	if (l->lost_bytes && out_retransmit(l, tx, now))
 		return true;
-	return leg_can_send(l) && out_new(l, tx, now);
+	return (leg_can_send(l) || l->state == TS_SYN_RECEIVED) &&
+	       out_new(l, tx, now);
+}
+
+static bool may_send_data(const struct leg *l)
+{
+	return (leg_synchronized(l) && l->state != TS_TIME_WAIT) ||
+	       (l->state == TS_SYN_RECEIVED && l->tfo_early);
 }
 
 bool leg_output(struct leg *l, struct tx *tx, mono_t now)
@@ -502,8 +528,7 @@ bool leg_output(struct leg *l, struct tx *tx, mono_t now)
 		return false;
 	if (l->syn_pending)
 		sent = out_syn(l, tx, now);
-	else if (leg_synchronized(l) && l->state != TS_TIME_WAIT &&
-		 out_data(l, tx, now))
+	else if (may_send_data(l) && out_data(l, tx, now))
 		sent = true;
 	else if (l->probe_pending && leg_synchronized(l))
 		sent = out_probe(l, tx, now);

@@ -145,6 +145,8 @@ static void rto_fire(struct leg *l, mono_t now)
 		l->backoff++;
 	if (l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED) {
 		l->syn_pending = true;
+		if (l->state == TS_SYN_SENT)
+			l->tfo_opt = false; /* plain from now on */
 		leg_count(l, CNT_TcpExtTCPSynRetrans);
 	} else {
 		suspect_blackhole(l);
