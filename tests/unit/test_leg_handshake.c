@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening (src/tcp/handshake.c): what the options agree, SYN_SENT. */
+#include "rig.h"
+
+static struct rig r;
+
+static void setup(void)
+{
+	rig_init(&r);
+}
+
+static void teardown(void)
+{
+	rig_fini(&r);
+}
+
+static struct segment syn_ack(uint8_t has)
+{
+	struct segment s = rig_syn(&r, has);
+
+	s.flags = TCP_SYN | TCP_ACK;
+	s.ack = rig_ours(0);
+	s.opts.tsecr = r.tsecr;
+	return s;
+}
+
+START_TEST(syn_sent_offers_what_the_policy_says)
+{
+	const struct tcp_opts *o;
+
+	rig_syn_sent(&r);
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_eq(r.tx[0].s.flags, TCP_SYN);
+	ck_assert_uint_eq(r.tx[0].s.seq.v, RIG_ISS);
+	o = &r.tx[0].s.opts;
+	ck_assert_uint_eq(o->has, RIG_ALL);
+	ck_assert_uint_eq(o->mss, 1460);
+	ck_assert_uint_eq(o->wscale, 7);
+	ck_assert_uint_eq(o->tsecr, 0);
+}
+END_TEST
+
+START_TEST(syn_sent_does_not_offer_what_the_client_lacks)
+{
+	static const struct tcp_opts peer = {.has = OPT_HAS_MSS};
+
+	leg_open_active(&r.l, SEQ(RIG_ISS), 1, &peer, r.now);
+	rig_pump(&r);
+	ck_assert_uint_eq(r.tx[0].s.opts.has, OPT_HAS_MSS);
+}
+END_TEST
+
+START_TEST(syn_sent_syn_ack_establishes_and_is_acked)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	rig_run(&r, MS(30));
+	s = syn_ack(RIG_ALL);
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_state(&r, TS_ESTABLISHED);
+	ck_assert_uint_eq(r.l.ev, LEG_EV_ESTABLISHED);
+	ck_assert_uint_eq(r.ntx, 2);
+	ck_assert_uint_eq(r.tx[1].s.flags, TCP_ACK);
+	ck_assert_uint_eq(r.tx[1].s.seq.v, rig_ours(0).v);
+	ck_assert_uint_eq(r.tx[1].s.ack.v, rig_peer(0).v);
+	ck_assert_uint_eq(r.l.srtt_us, MS(30));
+	ck_assert_uint_eq(r.l.mss, RIG_MSS);
+	ck_assert_uint_eq(r.l.cwnd, 10 * RIG_MSS);
+	ck_assert_uint_eq(r.l.wnd, 60000); /* a SYN's window is unscaled */
+}
+END_TEST
+
+START_TEST(syn_sent_syn_ack_without_options_falls_back)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	s = syn_ack(0);
+	rig_in(&r, &s);
+	ck_state(&r, TS_ESTABLISHED);
+	ck_assert(!r.l.ts_ok && !r.l.sack_ok && !r.l.wscale_ok);
+	ck_assert_uint_eq(r.l.wscale_ours, 0);
+	ck_assert_uint_eq(r.l.mss, 536); /* RFC 9293, 3.7.1 */
+}
+END_TEST
+
+/* An MSS of 1 must not make us send 20-byte packets for ever. */
+START_TEST(syn_sent_tiny_mss_is_raised_to_the_least)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	s = syn_ack(RIG_ALL);
+	s.opts.mss = 1;
+	rig_in(&r, &s);
+	ck_assert_uint_eq(r.l.mss, 48 - TS_OPT_BYTES);
+}
+END_TEST
+
+START_TEST(syn_sent_huge_mss_is_limited_by_the_mtu)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	s = syn_ack(RIG_ALL);
+	s.opts.mss = 65535;
+	rig_in(&r, &s);
+	ck_assert_uint_eq(r.l.mss, RIG_MSS);
+}
+END_TEST
+
+START_TEST(syn_sent_retransmission_gives_no_rtt_sample)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	rig_run(&r, MS(1500));
+	s = syn_ack(RIG_ALL);
+	rig_in(&r, &s);
+	ck_state(&r, TS_ESTABLISHED);
+	ck_assert_uint_eq(r.l.srtt_us, 0);
+	ck_assert_uint_eq(r.l.cwnd, 10 * RIG_MSS);
+}
+END_TEST
+
+/* RFC 6298, 5.7 and RFC 5681, 3.1: the SYN was lost more than once. */
+START_TEST(syn_sent_two_retransmissions_start_with_one_segment)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	rig_run(&r, MS(3500));
+	s = syn_ack(RIG_ALL);
+	rig_in(&r, &s);
+	ck_assert_uint_eq(r.l.cwnd, RIG_MSS);
+}
+END_TEST
+
+START_TEST(syn_sent_bad_ack_is_refused)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	s = syn_ack(RIG_ALL);
+	s.ack = SEQ(RIG_ISS);
+	ck_drop(rig_in(&r, &s), DROP_ACK_BAD);
+	s.ack = rig_ours(1);
+	ck_drop(rig_in(&r, &s), DROP_ACK_BAD);
+	ck_state(&r, TS_SYN_SENT);
+}
+END_TEST
+
+START_TEST(syn_sent_rst_with_ack_refuses)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	s = rig_seg(&r, TCP_RST | TCP_ACK, 0);
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_state(&r, TS_CLOSED);
+	ck_assert_uint_eq(r.l.ev, LEG_EV_REFUSED);
+}
+END_TEST
+
+START_TEST(syn_sent_blind_rst_is_ignored)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	s = rig_seg(&r, TCP_RST, 0);
+	ck_drop(rig_in(&r, &s), DROP_RST_WINDOW);
+	s = rig_seg(&r, TCP_RST | TCP_ACK, 0);
+	s.ack = rig_ours(100);
+	ck_drop(rig_in(&r, &s), DROP_ACK_BAD);
+	ck_state(&r, TS_SYN_SENT);
+}
+END_TEST
+
+START_TEST(syn_sent_syn_ack_with_data_delivers_it)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	s = syn_ack(RIG_ALL);
+	s.data.len = 100;
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_assert_uint_eq(r.sink.bytes, 100);
+	ck_assert_uint_eq(rig_last(&r)->s.ack.v, rig_peer(100).v);
+	r.pnxt = 100;
+	rig_read(&r, 100);
+}
+END_TEST
+
+/* RFC 9293, 3.5, figure 8. */
+START_TEST(syn_sent_syn_simultaneous_open_establishes)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	s = rig_syn(&r, RIG_ALL);
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_state(&r, TS_SYN_RECEIVED);
+	ck_assert_uint_eq(r.ntx, 2);
+	ck_assert_uint_eq(r.tx[1].s.flags, TCP_SYN | TCP_ACK);
+	ck_assert_uint_eq(r.tx[1].s.seq.v, RIG_ISS);
+	ck_assert_uint_eq(r.tx[1].s.ack.v, rig_peer(0).v);
+	s = syn_ack(RIG_ALL);
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_state(&r, TS_ESTABLISHED);
+	ck_drop(rig_data(&r, 0, 100), DROP_NONE);
+	rig_write(&r, 100);
+	ck_drop(rig_ack(&r, 100), DROP_NONE);
+	ck_assert_uint_eq(r.l.sndq.bytes, 0);
+}
+END_TEST
+
+START_TEST(syn_received_repeated_syn_is_answered_by_the_same_syn_ack)
+{
+	struct segment s;
+
+	rig_syn_received(&r, RIG_ALL);
+	rig_run(&r, MS(600));
+	s = rig_syn(&r, RIG_ALL);
+	ck_drop(rig_in(&r, &s), DROP_SYN_PENDING);
+	ck_assert_uint_eq(r.ntx, 2);
+	ck_assert_uint_eq(r.tx[1].s.seq.v, RIG_ISS);
+	ck_assert_uint_eq(r.tx[1].s.flags, TCP_SYN | TCP_ACK);
+	ck_state(&r, TS_SYN_RECEIVED);
+}
+END_TEST
+
+START_TEST(syn_received_bad_ack_is_refused)
+{
+	rig_syn_received(&r, RIG_ALL);
+	ck_drop(rig_ack(&r, 1), DROP_ACK_BAD);
+	ck_drop(rig_ack(&r, (uint32_t)-1), DROP_ACK_BAD);
+	ck_state(&r, TS_SYN_RECEIVED);
+}
+END_TEST
+
+START_TEST(syn_received_ack_with_data_establishes_and_delivers)
+{
+	rig_syn_received(&r, RIG_ALL);
+	ck_drop(rig_data(&r, 0, 500), DROP_NONE);
+	ck_state(&r, TS_ESTABLISHED);
+	ck_assert_uint_eq(r.sink.bytes, 500);
+}
+END_TEST
+
+START_TEST(syn_received_rst_of_active_opener_is_a_refusal)
+{
+	struct segment s;
+
+	rig_syn_sent(&r);
+	s = rig_syn(&r, RIG_ALL);
+	rig_in(&r, &s);
+	s = rig_seg(&r, TCP_RST, 0);
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_assert_uint_eq(r.l.ev, LEG_EV_REFUSED);
+}
+END_TEST
+
+START_TEST(syn_received_rst_of_client_closes)
+{
+	struct segment s;
+
+	rig_syn_received(&r, RIG_ALL);
+	s = rig_seg(&r, TCP_RST, 0);
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_state(&r, TS_CLOSED);
+	ck_assert_uint_eq(r.l.ev, LEG_EV_RST);
+}
+END_TEST
+
+START_TEST(listen_syn_is_held_until_accepted)
+{
+	rig_listen(&r, RIG_ALL);
+	rig_run(&r, SECS(5));
+	ck_assert_uint_eq(r.ntx, 0);
+	leg_accept(&r.l, r.now);
+	rig_pump(&r);
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_eq(r.tx[0].s.flags, TCP_SYN | TCP_ACK);
+	ck_assert_uint_eq(r.tx[0].s.ack.v, rig_peer(0).v);
+	ck_assert_uint_eq(r.tx[0].s.opts.has, RIG_ALL);
+}
+END_TEST
+
+START_TEST(listen_repeated_syn_is_pending_and_rst_ends_it)
+{
+	struct segment s;
+
+	rig_listen(&r, RIG_ALL);
+	s = rig_syn(&r, RIG_ALL);
+	ck_drop(rig_in(&r, &s), DROP_SYN_PENDING);
+	s = rig_seg(&r, TCP_RST, 0);
+	s.seq = rig_peer(9);
+	ck_drop(rig_in(&r, &s), DROP_RST_WINDOW);
+	s.seq = rig_peer(0);
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_state(&r, TS_CLOSED);
+}
+END_TEST
+
+START_TEST(synack_options_answer_only_what_was_offered)
+{
+	struct tcp_opts syn = {.has = OPT_HAS_MSS | OPT_HAS_WSCALE}, out;
+
+	leg_synack_opts(&r.cfg, &syn, 1460, 7, 8, &out);
+	ck_assert_uint_eq(out.has, OPT_HAS_MSS | OPT_HAS_WSCALE);
+	syn.has = RIG_ALL;
+	leg_synack_opts(&r.cfg, &syn, 1460, 7, 8, &out);
+	ck_assert_uint_eq(out.has, RIG_ALL);
+	ck_assert_uint_eq(out.tsval, 7);
+	ck_assert_uint_eq(out.tsecr, 8);
+	r.cfg.sack = r.cfg.timestamps = r.cfg.window_scaling = 0;
+	leg_synack_opts(&r.cfg, &syn, 1460, 7, 8, &out);
+	ck_assert_uint_eq(out.has, OPT_HAS_MSS);
+}
+END_TEST
+
+START_TEST(ecn_is_taken_when_asked_and_asked_for_by_policy)
+{
+	struct segment s;
+
+	rig_syn_sent(&r); /* tcp_ecn = 2: only when asked */
+	ck_assert_uint_eq(r.tx[0].s.flags, TCP_SYN);
+	leg_vanish(&r.l);
+	leg_init(&r.l, &r.env, &r.cfg, LEG_SERVER, &r.t, &r.sink);
+	r.cfg.ecn = 1;
+	rig_clear(&r);
+	rig_syn_sent(&r);
+	ck_assert_uint_eq(r.tx[0].s.flags, TCP_SYN | TCP_ECE | TCP_CWR);
+	s = syn_ack(RIG_ALL);
+	s.flags |= TCP_ECE;
+	rig_in(&r, &s);
+	ck_assert(r.l.ecn_ok);
+}
+END_TEST
+
+/* A broken peer reflects both bits: that is no agreement (RFC 3168, 6.1.1). */
+START_TEST(ecn_bits_reflected_are_no_agreement)
+{
+	struct segment s;
+
+	r.cfg.ecn = 1;
+	rig_syn_sent(&r);
+	s = syn_ack(RIG_ALL);
+	s.flags |= TCP_ECE | TCP_CWR;
+	rig_in(&r, &s);
+	ck_assert(!r.l.ecn_ok);
+}
+END_TEST
+
+START_TEST(cookie_ack_establishes_with_the_options_it_carried)
+{
+	struct tcp_opts o = {.has = RIG_ALL, .mss = 1400, .wscale = 3};
+
+	leg_open_cookie(&r.l, &o, SEQ(RIG_IRS), SEQ(RIG_ISS), 1, false, r.now);
+	rig_pump(&r);
+	ck_assert_uint_eq(r.ntx, 0);
+	ck_drop(rig_data(&r, 0, 100), DROP_NONE);
+	ck_state(&r, TS_ESTABLISHED);
+	ck_assert_uint_eq(r.l.mss, 1388);
+	ck_assert_uint_eq(r.l.wnd, 60000u << 3);
+	ck_assert_uint_eq(r.sink.bytes, 100);
+	rig_read(&r, 100);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("handshake");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, syn_sent_offers_what_the_policy_says);
+	tcase_add_test(tc, syn_sent_does_not_offer_what_the_client_lacks);
+	tcase_add_test(tc, syn_sent_syn_ack_establishes_and_is_acked);
+	tcase_add_test(tc, syn_sent_syn_ack_without_options_falls_back);
+	tcase_add_test(tc, syn_sent_tiny_mss_is_raised_to_the_least);
+	tcase_add_test(tc, syn_sent_huge_mss_is_limited_by_the_mtu);
+	tcase_add_test(tc, syn_sent_retransmission_gives_no_rtt_sample);
+	tcase_add_test(tc, syn_sent_two_retransmissions_start_with_one_segment);
+	tcase_add_test(tc, syn_sent_bad_ack_is_refused);
+	tcase_add_test(tc, syn_sent_rst_with_ack_refuses);
+	tcase_add_test(tc, syn_sent_blind_rst_is_ignored);
+	tcase_add_test(tc, syn_sent_syn_ack_with_data_delivers_it);
+	tcase_add_test(tc, syn_sent_syn_simultaneous_open_establishes);
+	tcase_add_test(
+		tc, syn_received_repeated_syn_is_answered_by_the_same_syn_ack);
+	tcase_add_test(tc, syn_received_bad_ack_is_refused);
+	tcase_add_test(tc, syn_received_ack_with_data_establishes_and_delivers);
+	tcase_add_test(tc, syn_received_rst_of_active_opener_is_a_refusal);
+	tcase_add_test(tc, syn_received_rst_of_client_closes);
+	tcase_add_test(tc, listen_syn_is_held_until_accepted);
+	tcase_add_test(tc, listen_repeated_syn_is_pending_and_rst_ends_it);
+	tcase_add_test(tc, synack_options_answer_only_what_was_offered);
+	tcase_add_test(tc, ecn_is_taken_when_asked_and_asked_for_by_policy);
+	tcase_add_test(tc, ecn_bits_reflected_are_no_agreement);
+	tcase_add_test(tc, cookie_ack_establishes_with_the_options_it_carried);
+	return rig_main("handshake", tc);
+}
