@@ -22,6 +22,7 @@ enum tw_overflow {
 
 #define TW_LISTS 8	  /* different lengths of TIME_WAIT kept in O(1) */
 #define TW_MAX HINDEX_MAX /* entries a table can have */
+#define TW_EXPIRE_BATCH 1024
 #define TW_OOW_SLOTS 4096 /* connections whose replies are rate limited */
 
 /* An entry; its members are for timewait.c only. */
@@ -201,6 +202,8 @@ int tw_reuse(struct tw_table *t, const struct tuple *tuple, mono_t now,
 
 /* When tw_expire() has to be called; MONO_NEVER when the table is empty. */
 mono_t tw_deadline(const struct tw_table *t);
+/* Ends at most TW_EXPIRE_BATCH entries, so that no call takes long; then
+ * tw_deadline() stays in the past. */
 void tw_expire(struct tw_table *t, mono_t now);
 
 static inline uint32_t tw_count(const struct tw_table *t)

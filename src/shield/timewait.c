@@ -548,7 +548,11 @@ void tw_expire(struct tw_table *t, mono_t now)
 	struct tw_half *h;
 	struct tw_entry *e;
 
-	while ((e = oldest(t, &h)) && deadline_tick(t, e) <= tick_of(now))
+	for (int i = 0; i < TW_EXPIRE_BATCH; i++) {
+		e = oldest(t, &h);
+		if (!e || deadline_tick(t, e) > tick_of(now))
+			break;
 		entry_free(t, h, e);
+	}
 	t->now = now;
 }

@@ -145,6 +145,21 @@ START_TEST(table_entry_keeps_what_was_given)
 }
 END_TEST
 
+START_TEST(table_many_due_end_in_batches)
+{
+	teardown();
+	setup_max(3000);
+	for (uint32_t i = 0; i < 3000; i++)
+		add(i, i & 1, true, TW_DESTROY, LEN);
+	after(LEN + SLACK);
+	ck_assert_uint_eq(tw_count(&tw), 3000 - TW_EXPIRE_BATCH);
+	ck_assert_int_le(tw_deadline(&tw).us, now.us);
+	after(0);
+	after(0);
+	ck_assert_uint_eq(tw_count(&tw), 0);
+}
+END_TEST
+
 START_TEST(table_same_tuple_is_replaced)
 {
 	add(0, false, true, TW_DESTROY, LEN);
@@ -472,6 +487,7 @@ static TCase *case_table(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, table_entry_survives_exactly_its_length);
 	tcase_add_test(tc, table_entry_keeps_what_was_given);
+	tcase_add_test(tc, table_many_due_end_in_batches);
 	tcase_add_test(tc, table_same_tuple_is_replaced);
 	tcase_add_test(tc, full_table_destroy_refuses_and_counts);
 	tcase_add_test(tc, full_table_evict_oldest_drops_the_first_to_end);
