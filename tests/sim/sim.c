@@ -3,11 +3,14 @@
  * The simulator: two hosts and a bad network around the real engine, on
  * virtual time, from one seed.
  *
- *   sim [--direct] --seeds N [--seed S] [n=v..]  run N seeds from S on
- *   sim [--direct] --seed S --trace [n=v..]      one run, a line for every
- * packet sim [--direct] --seed S --shrink [n=v..]     look for a simpler
- * failing plan sim --regress FILE                           run the plans of a
- * file With --plain settings start from the simplest plan, not from the seed's.
+ * sim [--direct] --seeds N [--seed S] [--failures N] [n=v ...]
+ *	runs N seeds from S on, until so many have failed
+ * sim [--direct] --seed S [--plain] [--trace] [n=v ...]
+ *	plays one; --plain begins with the simplest plan, not with the seed's
+ * sim [--direct] --seed S [--plain] --shrink [n=v ...]
+ *	looks for a simpler plan that fails alike
+ * sim --regress FILE
+ *	plays the plans of a file
  *
  * Runs happen in a child process, so that a failed assertion or an endless loop
  * in the engine is one more way to fail and does not end the search.
@@ -31,6 +34,7 @@
 struct options {
 	bool direct, trace, shrink, plain;
 	uint64_t seed, seeds;
+	uint32_t failures;
 	const char *regress;
 	char **set;
 	int nset;
@@ -147,7 +151,7 @@ static int run_seeds(const struct options *o)
 	time_t t0 = time(NULL);
 	pid_t pid;
 
-	while (next < end && failures < FAILURES_MAX) {
+	while (next < end && failures < o->failures) {
 		uint64_t stop = next + 1000 < end ? next + 1000 : end;
 
 		pid = fork_flushed();
@@ -366,12 +370,13 @@ static const struct option long_options[] = {
 	{"shrink", no_argument, NULL, 'k'},
 	{"plain", no_argument, NULL, 'p'},
 	{"regress", required_argument, NULL, 'r'},
+	{"failures", required_argument, NULL, 'f'},
 	{NULL, 0, NULL, 0},
 };
 
 int main(int argc, char **argv)
 {
-	struct options o = {.seed = 1};
+	struct options o = {.seed = 1, .failures = FAILURES_MAX};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -389,6 +394,8 @@ int main(int argc, char **argv)
 			o.plain = true;
 		else if (c == 'r')
 			o.regress = optarg;
+		else if (c == 'f')
+			o.failures = (uint32_t)atoi(optarg);
 		else
 			return 2;
 	}

@@ -1,0 +1,256 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""mutants.py [-n N] [-j JOBS] [--seeds N] [--only NAME,...] [--build DIR]
+
+Apply the faults of faults.txt one at a time to a copy of the tree, build it,
+run the quick tests, and say which faults no test noticed.
+
+What counts as caught: it does not compile, a unit test of the stack fails, the
+simulator's regressions, budgets or seeds fail, or a table test does.  Ends
+with 1 when fewer than 90 % are caught, 2 when a fault's text is gone.
+"""
+import argparse
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+LEAST = 90  # percent
+TEST_LIMIT = 100  # seconds for one step
+# Unit tests that can see src/tcp, src/engine or src/shield.
+UNIT = re.compile(r"^test_(leg|model|board|rack|reasm|recovery|cubic|rtt|"
+                  r"window|engine|flow|halfopen|admit|hostile|cookie|synq|"
+                  r"timewait|pressure|fault)")
+
+
+class Fault:
+    """One small fault: replace old by new in path."""
+
+    def __init__(self, name, path):
+        self.name, self.path = name, path
+        self.old, self.new = [], []
+
+    def apply(self, text):
+        """The changed text, or None when the old is not there just once."""
+        words = "\n".join(self.old).split()
+        pattern = r"\s+".join(re.escape(w) for w in words)
+        found = list(re.finditer(pattern, text))
+        if not words or len(found) != 1:
+            return None
+        m = found[0]
+        return text[:m.start()] + "\n".join(self.new) + text[m.end():]
+
+
+def read_faults(path):
+    """All faults of a file in the form its head describes."""
+    faults = []
+    with open(path, encoding="utf-8") as f:
+        for no, line in enumerate(f, 1):
+            line = line.rstrip("\n")
+            head = re.match(r"^\[(\w+)\] (\S+)$", line)
+            if head:
+                faults.append(Fault(*head.groups()))
+            elif line.startswith("- ") or line == "-":
+                faults[-1].old.append(line[2:])
+            elif line.startswith("+ ") or line == "+":
+                faults[-1].new.append(line[2:])
+            elif line and not line.startswith("#"):
+                sys.exit(f"{path}:{no}: neither fault nor comment")
+    names = [f.name for f in faults]
+    for n in set(names):
+        if names.count(n) > 1:
+            sys.exit(f"{path}: two faults are called {n}")
+    return faults
+
+
+def stale_faults(faults):
+    """Names whose text is not in the source exactly once."""
+    bad = []
+    for f in faults:
+        with open(os.path.join(ROOT, f.path), encoding="utf-8") as src:
+            if f.apply(src.read()) is None:
+                bad.append(f"{f.name} ({f.path})")
+    return bad
+
+
+def copy_tree(to):
+    """The files git knows of (or all but build/), links for nothing."""
+    try:
+        out = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True,
+                             capture_output=True).stdout
+        names = [n for n in out.decode().split("\0") if n]
+    except (OSError, subprocess.CalledProcessError):
+        names = [os.path.relpath(os.path.join(d, n), ROOT)
+                 for d, _, files in os.walk(ROOT) for n in files
+                 if not os.path.relpath(d, ROOT).startswith("build")]
+    for n in names:
+        src = os.path.join(ROOT, n)
+        if not os.path.isfile(src):
+            continue
+        dst = os.path.join(to, n)
+        os.makedirs(os.path.dirname(dst), exist_ok=True)
+        shutil.copy2(src, dst)
+
+
+def run(cmd, cwd):
+    """(exit code, last lines of output); a step that hangs is killed."""
+    with subprocess.Popen(cmd, cwd=cwd, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True,
+                          errors="replace", start_new_session=True,
+                          stdin=subprocess.DEVNULL) as p:
+        try:
+            out, _ = p.communicate(timeout=TEST_LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGKILL)
+            p.communicate()
+            return 124, "hangs"
+    return p.returncode, out
+
+
+class Bench:
+    """One scratch copy with its own build directory."""
+
+    def __init__(self, top, number, seeds):
+        self.dir = os.path.join(top, f"tree{number}")
+        self.build = os.path.join(top, f"build{number}")
+        self.seeds = seeds
+        shutil.rmtree(self.dir, ignore_errors=True)
+        copy_tree(self.dir)
+        unit = os.path.join(self.dir, "tests/unit")
+        self.unit = sorted(n[:-2] for n in os.listdir(unit)
+                           if n.endswith(".c") and UNIT.match(n))
+        self.matrix = os.path.exists(
+            os.path.join(self.dir, "tests/matrix/matrix.mk"))
+        self.hostile = os.path.exists(
+            os.path.join(self.dir, "tests/hostile/hostile.mk"))
+
+    def make(self, *targets):
+        """make without warnings as errors: a fault may leave things unused."""
+        return run(["make", "-s", "JOBS=1", f"BUILD={self.build}",
+                    "CFLAGS=-O1 -g -Wno-error", *targets], self.dir)
+
+    def steps(self):
+        """(name, command) of the quick tests, the fastest first."""
+        sim = f"{self.build}/sim/sim"
+        for t in self.unit:
+            yield t, [f"{self.build}/unit/{t}"]
+        yield "sim --regress", [sim, "--regress", "tests/sim/regress.txt"]
+        if os.path.exists(f"{self.dir}/tests/sim/budgets.txt"):
+            yield "sim --budget", [sim, "--budget", "tests/sim/budgets.txt"]
+        yield "sim", [sim, "--seeds", str(self.seeds), "--failures", "1"]
+        if self.matrix:
+            yield "matrix", ["make", "-s", f"BUILD={self.build}",
+                             "CFLAGS=-O1 -g -Wno-error", "matrix"]
+        if self.hostile:
+            yield "hostile", ["make", "-s", f"BUILD={self.build}",
+                              "CFLAGS=-O1 -g -Wno-error", "hostile"]
+
+    def test(self):
+        """None, or (which test noticed, what it said)."""
+        rc, out = self.make(f"{self.build}/sim/sim",
+                            *(f"{self.build}/unit/{t}" for t in self.unit))
+        if rc:
+            return "build", out
+        for name, cmd in self.steps():
+            rc, out = run(cmd, self.dir)
+            if rc:
+                return name, out
+        return None
+
+    def with_fault(self, fault):
+        """Test with @fault in place, and take it out again."""
+        path = os.path.join(self.dir, fault.path)
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(fault.apply(text))
+        try:
+            return self.test()
+        finally:
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+
+
+def reason(out):
+    """The line of a test's output that says most."""
+    lines = [x.strip() for x in out.splitlines() if x.strip()]
+    for pattern in (r"FAILED", r":[FE]:", r"error:|assert", r"not ok"):
+        for x in lines:
+            if re.search(pattern, x):
+                return x[:150]
+    return lines[-1][:150] if lines else ""
+
+
+def worker(bench, todo, done, lock):
+    """Take faults off @todo until none is left."""
+    while True:
+        with lock:
+            if not todo:
+                return
+            fault = todo.pop()
+        begin = time.time()
+        found = bench.with_fault(fault)
+        took = time.time() - begin
+        with lock:
+            done[fault.name] = found
+            if found:
+                print(f"caught    {fault.name}: {found[0]}"
+                      f" ({took:.0f} s) {reason(found[1])}", flush=True)
+            else:
+                print(f"SURVIVED  {fault.name} ({fault.path})", flush=True)
+
+
+def main():
+    """Parse the command line and run."""
+    p = argparse.ArgumentParser()
+    p.add_argument("-n", type=int, default=0, help="a random part of N faults")
+    p.add_argument("-j", type=int, default=2)
+    p.add_argument("--seeds", type=int, default=1500)
+    p.add_argument("--seed", type=int, default=int(time.time()))
+    p.add_argument("--only", default="")
+    p.add_argument("--build", default=os.path.join(ROOT, "build/mutants"))
+    p.add_argument("--check", action="store_true",
+                   help="only look whether every fault still applies")
+    a = p.parse_args()
+    faults = read_faults(os.path.join(HERE, "faults.txt"))
+    stale = stale_faults(faults)
+    for s in stale:
+        print(f"STALE     {s}: its text is not there just once")
+    if stale or a.check:
+        print(f"mutants: {len(faults)} faults, {len(stale)} stale")
+        return 2 if stale else 0
+    if a.only:
+        faults = [f for f in faults if f.name in a.only.split(",")]
+    elif a.n:
+        print(f"mutants: {a.n} of {len(faults)} by --seed {a.seed}")
+        faults = random.Random(a.seed).sample(faults, min(a.n, len(faults)))
+    benches = [Bench(a.build, i, a.seeds) for i in range(max(a.j, 1))]
+    for b in benches:
+        sane = b.test()
+        if sane:
+            print(f"mutants: fails without any fault: {sane[0]}")
+            print(sane[1][-3000:])
+            return 2
+    done, lock, todo = {}, threading.Lock(), list(reversed(faults))
+    threads = [threading.Thread(target=worker, args=(b, todo, done, lock))
+               for b in benches]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    caught = sum(1 for v in done.values() if v)
+    percent = 100 * caught / max(len(done), 1)
+    print(f"mutants: {caught} of {len(done)} caught ({percent:.0f} %), "
+          f"{len(done) - caught} survived")
+    return 0 if percent >= LEAST else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
