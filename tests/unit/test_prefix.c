@@ -233,6 +233,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, map_empty_covers_nothing);
 	tcase_add_test(tc, map_longest_prefix_decides);
 	tcase_add_test(tc, map_families_are_apart);

@@ -242,6 +242,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, bucket_gives_burst_then_rate);
 	tcase_add_test(tc, bucket_is_shared_by_the_prefix_only);
 	tcase_add_test(tc, bucket_ipv6_uses_its_own_prefix);

@@ -339,6 +339,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, entry_keeps_what_was_given);
 	tcase_add_test(tc, queue_full_refuses);
 	tcase_add_test(tc, unanswered_synack_is_sent_five_times_in_63_s);

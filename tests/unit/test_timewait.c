@@ -231,7 +231,7 @@ START_TEST(table_random_operations_match_model)
 	struct prng r;
 
 	prng_seed(&r, 11);
-	for (int step = 0; step < 40000; step++) {
+	for (int step = 0; step < 15000; step++) {
 		uint32_t n = prng_below(&r, N), op = prng_below(&r, 10);
 		struct tuple t = tuple_n(n, n & 1);
 
@@ -485,6 +485,7 @@ static TCase *case_table(void)
 	TCase *tc = tcase_create("table");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, table_entry_survives_exactly_its_length);
 	tcase_add_test(tc, table_entry_keeps_what_was_given);
 	tcase_add_test(tc, table_many_due_end_in_batches);
@@ -505,6 +506,7 @@ static TCase *case_input(void)
 	TCase *tc = tcase_create("input");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, timewait_retransmitted_fin_is_acked_and_restarts);
 	tcase_add_test(tc, timewait_bare_ack_restarts_silently);
 	tcase_add_test(tc, timewait_rst_is_ignored_by_rfc1337);
