@@ -6,6 +6,13 @@
 
 #define RIG_TSVAL 777000u
 
+/* An assertion on the way of every segment: libcheck's are slow. */
+#define MUST(cond, ...)                            \
+	do {                                       \
+		if (!(cond))                       \
+			ck_abort_msg(__VA_ARGS__); \
+	} while (0)
+
 static uint8_t flat[66 * 1024];
 static uint8_t payload[66 * 1024];
 
@@ -69,8 +76,8 @@ static void check_payload(const struct segment *s)
 	uint32_t off = seq_span(s->seq, rig_ours(0));
 
 	for (uint32_t i = 0; i < s->data.len; i++)
-		ck_assert_msg(s->data.p[i] == rig_byte_ours(off + i),
-			      "wrong byte sent at offset %u", off + i);
+		MUST(s->data.p[i] == rig_byte_ours(off + i),
+		     "wrong byte sent at offset %u", off + i);
 }
 
 /* The right edge of the window never retreats (RFC 9293, 3.8.6). */
@@ -82,8 +89,8 @@ static void check_edge(struct rig *r, const struct segment *s)
 
 	if (!(s->flags & TCP_ACK) || s->flags & TCP_RST)
 		return;
-	ck_assert_msg(!r->edge_valid || seq_ge(edge, r->edge),
-		      "window edge retreats by %d", seq_diff(r->edge, edge));
+	MUST(!r->edge_valid || seq_ge(edge, r->edge),
+	     "window edge retreats by %d", seq_diff(r->edge, edge));
 	r->edge = edge;
 	r->edge_valid = true;
 }
@@ -92,7 +99,7 @@ static void record(struct rig *r, const struct segment *s)
 {
 	struct rig_tx *t = &r->tx[r->ntx];
 
-	ck_assert_uint_lt(r->ntx, RIG_TX_MAX);
+	MUST(r->ntx < RIG_TX_MAX, "more than %d segments", RIG_TX_MAX);
 	t->s = *s;
 	t->s.data.p = NULL;
 	t->off = seq_span(s->seq, rig_ours(0));
@@ -140,11 +147,13 @@ static void take(struct rig *r, struct tx *tx)
 		len += (uint32_t)tx->iov[i].iov_len;
 		got += (uint32_t)tx->iov[i].iov_len;
 	}
-	ck_assert_uint_eq(got, tx->payload);
+	MUST(got == tx->payload, "payload %u, slices %u", tx->payload, got);
 	p.len = p.full_len = len;
-	ck_assert_int_eq(wire_parse(&p, &s, &icmp, &why), PARSE_SEGMENT);
-	ck_assert(ipaddr_eq(&s.t.local, &r->t.remote));
-	ck_assert(ipaddr_eq(&s.t.remote, &r->t.local));
+	MUST(wire_parse(&p, &s, &icmp, &why) == PARSE_SEGMENT,
+	     "a packet that does not parse: %s", drop_reason_name[why]);
+	MUST(ipaddr_eq(&s.t.local, &r->t.remote) &&
+		     ipaddr_eq(&s.t.remote, &r->t.local),
+	     "wrong addresses");
 	check_payload(&s);
 	check_edge(r, &s);
 	record_gso(r, &s, tx->gso_size);
@@ -154,7 +163,7 @@ static void check(struct rig *r)
 {
 	const char *err = leg_check(&r->l);
 
-	ck_assert_msg(!err, "leg_check: %s", err ? err : "");
+	MUST(!err, "leg_check: %s", err ? err : "");
 }
 
 void rig_pump(struct rig *r)
@@ -246,7 +255,7 @@ static void fill(struct segment *s)
 {
 	uint32_t off = seq_span(s->seq, rig_peer(0)) + !!(s->flags & TCP_SYN);
 
-	ck_assert_uint_le(s->data.len, sizeof(payload));
+	MUST(s->data.len <= sizeof(payload), "payload too long");
 	for (uint32_t i = 0; i < s->data.len; i++)
 		payload[i] = rig_byte_peer(off + i);
 	s->data.p = payload;
@@ -317,6 +326,13 @@ void rig_close(struct rig *r)
 	rig_pump(r);
 }
 
+static void check_read(const struct rig *r, const uint8_t *p, uint32_t len)
+{
+	for (uint32_t k = 0; k < len && !r->wrong; k++)
+		MUST(p[k] == rig_byte_peer(r->read + k),
+		     "wrong byte delivered at offset %u", r->read + k);
+}
+
 void rig_read(struct rig *r, uint32_t len)
 {
 	struct iovec v[64];
@@ -329,10 +345,7 @@ void rig_read(struct rig *r, uint32_t len)
 		for (int i = 0; i < n; i++) {
 			const uint8_t *p = v[i].iov_base;
 
-			for (size_t k = 0; k < v[i].iov_len && !r->wrong; k++)
-				ck_assert_uint_eq(
-					p[k],
-					rig_byte_peer(r->read + (uint32_t)k));
+			check_read(r, p, (uint32_t)v[i].iov_len);
 			r->read += (uint32_t)v[i].iov_len;
 		}
 		bufq_consume(&r->sink, &r->pool, got);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* The receive window (src/tcp/window.c). */
+#include "rig.h"
+
+static struct rig r;
+
+static void setup(void)
+{
+	rig_init(&r);
+}
+
+static void teardown(void)
+{
+	rig_fini(&r);
+}
+
+START_TEST(syn_received_window_is_unscaled)
+{
+	rig_syn_received(&r, RIG_ALL);
+	ck_assert_uint_eq(r.tx[0].s.wnd, 65535);
+	ck_assert_uint_eq(leg_rcv_wnd(&r.l), 65535);
+}
+END_TEST
+
+/* The field's granule is 128 bytes; rounding must not retreat the edge. */
+START_TEST(established_odd_amounts_never_retreat_the_edge)
+{
+	rig_establish(&r, RIG_ALL);
+	for (uint32_t i = 0; i < 500; i++) { /* asserted by the rig */
+		ck_drop(rig_data(&r, r.pnxt, 1 + i % 97), DROP_NONE);
+		rig_run(&r, MS(45));
+	}
+	rig_read(&r, r.sink.bytes);
+}
+END_TEST
+
+START_TEST(established_full_sink_closes_the_window)
+{
+	uint32_t total = 0;
+
+	rig_establish(&r, RIG_ALL);
+	while (leg_rcv_wnd(&r.l) && total < 10u << 20) {
+		uint32_t n = min_u32(leg_rcv_wnd(&r.l), RIG_MSS);
+
+		ck_drop(rig_data(&r, r.pnxt, n), DROP_NONE);
+		total += n;
+	}
+	ck_assert_uint_eq(leg_rcv_wnd(&r.l), 0);
+	rig_run(&r, MS(50));
+	ck_assert_uint_eq(rig_last(&r)->s.wnd, 0);
+	ck_assert_uint_le(total, r.cfg.rmem[2] + 65536);
+	rig_clear(&r);
+	ck_drop(rig_data(&r, r.pnxt, 1), DROP_WINDOW_ZERO);
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_eq(r.tx[0].s.ack.v, r.l.rcv_nxt.v);
+}
+END_TEST
+
+/* SWS avoidance, receiver side: no update for a few bytes of room. */
+START_TEST(zero_window_small_room_is_not_announced)
+{
+	rig_establish(&r, RIG_ALL);
+	while (leg_rcv_wnd(&r.l))
+		rig_data(&r, r.pnxt, min_u32(leg_rcv_wnd(&r.l), RIG_MSS));
+	rig_run(&r, MS(50));
+	rig_clear(&r);
+	rig_read(&r, 100);
+	ck_assert_uint_eq(r.ntx, 0);
+	rig_read(&r, r.sink.bytes - r.l.rcv_cap + 2 * RIG_MSS);
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_ge((uint32_t)r.tx[0].s.wnd << 7, RIG_MSS);
+}
+END_TEST
+
+START_TEST(established_drained_sink_keeps_the_window_open)
+{
+	rig_establish(&r, RIG_ALL);
+	for (int i = 0; i < 2000; i++) {
+		ck_drop(rig_data(&r, r.pnxt, RIG_MSS), DROP_NONE);
+		rig_read(&r, r.sink.bytes);
+		ck_assert_uint_gt(leg_rcv_wnd(&r.l), 0);
+		rig_clear(&r);
+	}
+}
+END_TEST
+
+/* Dynamic right-sizing: a reader that keeps up gets a larger buffer. */
+START_TEST(established_fast_reader_grows_the_buffer)
+{
+	uint32_t cap;
+
+	rig_establish(&r, RIG_ALL);
+	cap = r.l.rcv_cap;
+	for (int i = 0; i < 5; i++) {
+		while (leg_rcv_wnd(&r.l) > RIG_MSS)
+			rig_data(&r, r.pnxt, RIG_MSS);
+		rig_read(&r, r.sink.bytes);
+		rig_run(&r, MS(10));
+		rig_clear(&r);
+	}
+	ck_assert_uint_gt(r.l.rcv_cap, 2 * cap);
+	ck_assert_uint_le(r.l.rcv_cap, r.cfg.rmem[2]);
+}
+END_TEST
+
+START_TEST(established_slow_sender_does_not_grow_the_buffer)
+{
+	uint32_t cap;
+
+	rig_establish(&r, RIG_ALL);
+	cap = r.l.rcv_cap;
+	for (int i = 0; i < 100; i++) {
+		rig_data(&r, r.pnxt, 1000);
+		rig_read(&r, r.sink.bytes);
+		rig_run(&r, MS(10));
+	}
+	ck_assert_uint_eq(r.l.rcv_cap, cap);
+}
+END_TEST
+
+START_TEST(established_short_memory_stops_growth)
+{
+	struct buf *all[900];
+	uint32_t n = 0, cap;
+
+	rig_establish(&r, RIG_ALL);
+	cap = r.l.rcv_cap;
+	while (r.pool.held <= r.pool.limit / 4 * 3)
+		all[n++] = buf_alloc(&r.pool, BUF_RX);
+	for (int i = 0; i < 5; i++) {
+		while (leg_rcv_wnd(&r.l) > RIG_MSS)
+			rig_data(&r, r.pnxt, RIG_MSS);
+		rig_read(&r, r.sink.bytes);
+		rig_run(&r, MS(10));
+		rig_clear(&r);
+	}
+	ck_assert_uint_eq(r.l.rcv_cap, cap);
+	while (n)
+		buf_put(all[--n]);
+}
+END_TEST
+
+static uint32_t window_of_7(struct leg *l, uint32_t wnd)
+{
+	(void)l;
+	(void)wnd;
+	return 7 << 7;
+}
+
+START_TEST(behaviour_chooses_the_window)
+{
+	static const struct leg_behaviour b = {.window = window_of_7};
+
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 0, 60000);
+	r.edge_valid = false; /* a fault may retreat */
+	r.l.behave = &b;
+	rig_data(&r, r.pnxt, 10);
+	ck_assert_uint_eq(rig_last(&r)->s.wnd, 7);
+}
+END_TEST
+
+START_TEST(established_room_behind_the_other_leg_is_announced)
+{
+	uint32_t before;
+
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 0, 10);
+	before = leg_rcv_wnd(&r.l);
+	leg_sink_drained(&r.l, 1u << 20, r.now);
+	rig_data(&r, 10, 10);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l), before + (1u << 19));
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("window");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, syn_received_window_is_unscaled);
+	tcase_add_test(tc, established_odd_amounts_never_retreat_the_edge);
+	tcase_add_test(tc, established_full_sink_closes_the_window);
+	tcase_add_test(tc, zero_window_small_room_is_not_announced);
+	tcase_add_test(tc, established_drained_sink_keeps_the_window_open);
+	tcase_add_test(tc, established_fast_reader_grows_the_buffer);
+	tcase_add_test(tc, established_slow_sender_does_not_grow_the_buffer);
+	tcase_add_test(tc, established_short_memory_stops_growth);
+	tcase_add_test(tc, behaviour_chooses_the_window);
+	tcase_add_test(tc, established_room_behind_the_other_leg_is_announced);
+	return rig_main("window", tc);
+}
