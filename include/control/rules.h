@@ -18,6 +18,13 @@ enum rules_family {
 	RULES_FAMILIES
 };
 
+/*
+ * The TUN device's own address: the IPv4 dummy address of RFC 7600.  Any would
+ * do.  A reverse path filter, even a loose one, drops whatever comes from a
+ * device without an address (__fib_validate_source(), "last_resort").
+ */
+#define RULES_TUN_ADDR "192.0.0.8/32"
+
 /**
  * struct rules_plan - What a configuration asks for
  * @tun:   name of the TUN device

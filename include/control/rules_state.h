@@ -29,6 +29,7 @@ struct saved_sysctl {
  * @found:   it was read from a file: something is applied
  * @tun:     the TUN device
  * @tun_before: what it was
+ * @addr_before: it had an IPv4 address
  * @table_before: per family: the raw table existed
  * @sysctl:  settings and their values; owned
  */
@@ -36,6 +37,7 @@ struct rules_state {
 	bool found;
 	char tun[16];
 	enum tun_before tun_before;
+	bool addr_before;
 	bool table_before[RULES_FAMILIES];
 	struct saved_sysctl *sysctl;
 	uint32_t nsysctl;

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -231,6 +232,30 @@ static enum tun_before tun_look(const char *name)
 	return what;
 }
 
+static bool tun_has_addr(const char *name)
+{
+	struct ifaddrs *list, *i;
+	bool found = false;
+
+	if (getifaddrs(&list))
+		return false;
+	for (i = list; i && !found; i = i->ifa_next)
+		found = i->ifa_addr && i->ifa_addr->sa_family == AF_INET &&
+			!strcmp(i->ifa_name, name);
+	freeifaddrs(list);
+	return found;
+}
+
+/* @verb: "add" or "del".  Scope host: it never becomes a source address. */
+static int tun_addr(const char *name, const char *verb)
+{
+	const char *argv[] = {"ip",	      "addr", verb,
+			      RULES_TUN_ADDR, "dev",  name,
+			      "scope",	      "host", NULL};
+
+	return run_loud(argv, NULL);
+}
+
 static int tun_set(const char *name, const char *key, const char *value)
 {
 	const char *argv[] = {"ip", "link", "set", "dev",
@@ -239,35 +264,46 @@ static int tun_set(const char *name, const char *key, const char *value)
 	return run_loud(argv, NULL);
 }
 
-static int tun_apply(const char *name)
+static int tun_make(const char *name)
 {
 	const char *add[] = {"ip",   "tuntap", "add",	      "dev",	  name,
 			     "mode", "tun",    "multi_queue", "vnet_hdr", NULL};
-	enum tun_before what = tun_look(name);
-	int err;
+	int err = run_loud(add, NULL);
 
-	if (what == TUN_UP)
-		return 0;
-	if (what == TUN_ABSENT) {
-		err = run_loud(add, NULL);
-		if (!err)
-			err = tun_set(name, "addrgenmode", "none");
-		if (err)
-			return err;
-	}
-	return tun_set(name, "up", NULL);
+	return err ? err : tun_set(name, "addrgenmode", "none");
 }
 
-static int tun_remove(const char *name, enum tun_before before)
+static int tun_apply(const struct rules_plan *p)
 {
-	const char *del[] = {"ip", "link", "delete", "dev", name, NULL};
-	enum tun_before what = tun_look(name);
+	enum tun_before what = tun_look(p->tun);
+	int err = 0;
 
-	if (what == TUN_ABSENT || what == before)
+	if (what == TUN_ABSENT)
+		err = tun_make(p->tun);
+	if (!err && what != TUN_UP)
+		err = tun_set(p->tun, "up", NULL);
+	if (!err && p->text[RULES_V4] && !tun_has_addr(p->tun))
+		err = tun_addr(p->tun, "add");
+	return err;
+}
+
+static int tun_remove(const struct rules_state *s)
+{
+	const char *del[] = {"ip", "link", "delete", "dev", s->tun, NULL};
+	enum tun_before what = tun_look(s->tun);
+	int err = 0, rc;
+
+	if (what == TUN_ABSENT)
 		return 0;
-	if (before == TUN_DOWN)
-		return tun_set(name, "down", NULL);
-	return before == TUN_ABSENT ? run_loud(del, NULL) : 0;
+	if (s->tun_before == TUN_ABSENT)
+		return run_loud(del, NULL);
+	if (!s->addr_before && tun_has_addr(s->tun))
+		err = tun_addr(s->tun, "del");
+	if (s->tun_before == TUN_DOWN && what == TUN_UP) {
+		rc = tun_set(s->tun, "down", NULL);
+		err = err ? err : rc;
+	}
+	return err;
 }
 
 typedef int (*sysctl_fn)(const char *path, const struct rules_sysctl *want,
@@ -323,13 +359,14 @@ static int state_note(struct rules_state *s, const struct rules_plan *p,
 	int err;
 
 	if (s->found && strcmp(s->tun, p->tun)) {
-		err = tun_remove(s->tun, s->tun_before);
+		err = tun_remove(s);
 		if (err)
 			return err;
 	}
 	if (!s->found || strcmp(s->tun, p->tun)) {
 		memcpy(s->tun, p->tun, sizeof(s->tun));
 		s->tun_before = tun_look(p->tun);
+		s->addr_before = tun_has_addr(p->tun);
 	}
 	for (int f = 0; f < RULES_FAMILIES && !s->found; f++) {
 		if (table_read((enum rules_family)f, &now, true))
@@ -346,7 +383,7 @@ static int plan_apply(const struct rules_plan *p, const struct rules_state *s)
 	int err = sysctls_walk(p, rules_sysctl_host, sysctl_set, NULL);
 
 	if (!err)
-		err = tun_apply(p->tun);
+		err = tun_apply(p);
 	if (!err)
 		err = sysctls_walk(p, rules_sysctl_tun, sysctl_set, NULL);
 	for (int f = 0; f < RULES_FAMILIES && !err; f++) {
@@ -403,7 +440,7 @@ int rules_remove(const char *state)
 	}
 	if (!s.found)
 		goto out;
-	rc = tun_remove(s.tun, s.tun_before);
+	rc = tun_remove(&s);
 	err = err ? err : rc;
 	rules_state_restore_sysctls(&s);
 	if (!err)
@@ -511,15 +548,28 @@ static int table_check(const char *want, enum rules_family f, FILE *out)
 	return n;
 }
 
+static int tun_check(const struct rules_plan *p, FILE *out)
+{
+	enum tun_before what = tun_look(p->tun);
+
+	if (what != TUN_UP) {
+		fprintf(out, "tun %s: found %s; wanted up\n", p->tun,
+			what == TUN_DOWN ? "down" : "none");
+		return 1;
+	}
+	if (!p->text[RULES_V4] || tun_has_addr(p->tun))
+		return 0;
+	fprintf(out,
+		"tun %s: found no IPv4 address; wanted " RULES_TUN_ADDR "\n",
+		p->tun);
+	return 1;
+}
+
 int rules_check(const struct rules_plan *p, FILE *out)
 {
 	struct check c = {.out = out};
 
-	if (tun_look(p->tun) != TUN_UP) {
-		fprintf(out, "tun %s: found %s; wanted up\n", p->tun,
-			tun_look(p->tun) == TUN_DOWN ? "down" : "none");
-		c.found++;
-	}
+	c.found = tun_check(p, out);
 	sysctls_walk(p, rules_sysctl_host, sysctl_differs, &c);
 	sysctls_walk(p, rules_sysctl_tun, sysctl_differs, &c);
 	for (int f = 0; f < RULES_FAMILIES; f++) {

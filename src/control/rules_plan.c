@@ -268,6 +268,13 @@ void rules_print(const struct rules_plan *p, const char *conf, FILE *out)
 		"fi\n"
 		"ip link set dev %s up\n",
 		p->tun, p->tun, p->tun, p->tun);
+	if (p->text[RULES_V4])
+		fprintf(out,
+			"# Reverse path filters drop what comes from a device "
+			"without an address.\n"
+			"ip -4 addr show dev %s | grep -q inet ||\n"
+			"\tip addr add " RULES_TUN_ADDR " dev %s scope host\n",
+			p->tun, p->tun);
 	print_sysctls(p, rules_sysctl_tun, out);
 	for (int f = 0; f < RULES_FAMILIES; f++) {
 		if (!p->text[f])

@@ -184,6 +184,10 @@ static int parse_line(struct rules_state *s, const char *line)
 		}
 		return -EINVAL;
 	}
+	if (!strcmp(line, "address\n")) {
+		s->addr_before = true;
+		return 0;
+	}
 	for (int f = 0; f < RULES_FAMILIES; f++) {
 		snprintf(path, sizeof(path), "table %d present\n", f);
 		s->table_before[f] |= !strcmp(line, path);
@@ -221,6 +225,8 @@ static void state_print(const struct rules_state *s, FILE *f)
 {
 	fprintf(f, STATE_MAGIC "\ntun %s %s\n", s->tun,
 		before_name[s->tun_before]);
+	if (s->addr_before)
+		fputs("address\n", f);
 	for (int i = 0; i < RULES_FAMILIES; i++)
 		fprintf(f, "table %d %s\n", i,
 			s->table_before[i] ? "present" : "absent");

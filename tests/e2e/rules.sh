@@ -139,6 +139,7 @@ snapshot() {
 		in_g iptables-save | sed '/^#/d; s/ \[[0-9:]*\]$//'
 		in_g ip6tables-save | sed '/^#/d; s/ \[[0-9:]*\]$//'
 		# A device that was up once keeps its default qdisc.
+		in_g ip -o -4 addr show
 		in_g ip -o link show | sed 's/ qdisc [a-z]*//; s/ qlen.*//'
 		in_g ip route show table all | sort
 		in_g ip -6 route show table all | sed 's/ expires.*//' | sort
@@ -374,6 +375,9 @@ check_names_each_difference() {
 	in_g sysctl -qw net.ipv4.conf.cl.rp_filter=1
 	assert_reported 'conf/cl/rp_filter: found 1; wanted 2$'
 	ctl -c "$CONF" rules apply
+	in_g ip addr flush dev penstock0
+	assert_reported '^tun penstock0: found no IPv4 address; '
+	ctl -c "$CONF" rules apply
 	in_g ip link set penstock0 down
 	assert_reported '^tun penstock0: found down; wanted up$'
 	ctl -c "$CONF" rules apply
@@ -499,6 +503,16 @@ for f, c, s in ((socket.AF_INET, "198.51.100.2", "203.0.113.10"),
 END
 }
 
+# assert_segments NS: one TCP segment of each family came, forwarded under its
+# foreign source address.
+assert_segments() {
+	local n
+	# shellcheck disable=SC2016 # for awk
+	n=$(ip netns exec "$NS-$1" awk '/^Tcp: [0-9]/ { print $11 }' \
+		/proc/net/snmp)
+	[ "$n" = 2 ] || fail "$n TCP segments came to $1, wanted 2"
+}
+
 packets_from_the_tun_are_not_queued_again() {
 	ctl -c "$CONF" rules apply
 	assert_rc 0 tun_write
@@ -507,12 +521,43 @@ packets_from_the_tun_are_not_queued_again() {
 		assert_counted $t "-A PENSTOCK -i penstock0 -j RETURN"
 		assert_not_counted $t "-A PENSTOCK_Q -j NFQUEUE"
 	done
-	# They were forwarded to both sides, under the foreign source address.
-	for n in c s; do
-		[ "$(ip netns exec "$NS-$n" cat /proc/net/snmp |
-			awk '/^Tcp: [0-9]/ { print $11 }')" -gt 0 ] ||
-			fail "no TCP segment came to $n"
-	done
+	assert_segments c
+	assert_segments s
+}
+
+# A filter may drop what comes from a device without an address, even when it
+# is a loose one.
+packets_from_the_tun_pass_reverse_path_filters() {
+	in_g sysctl -qw net.ipv4.conf.all.rp_filter="$1" \
+		net.ipv4.conf.default.rp_filter="$1" \
+		net.ipv4.conf.cl.rp_filter="$1" net.ipv4.conf.sv.rp_filter="$1"
+	snapshot "$TMP/before"
+	assert_rc 0 ctl -c "$CONF" rules apply
+	assert_check 0
+	assert_rc 0 tun_write
+	assert_segments c
+	assert_segments s
+	assert_rc 0 ctl rules remove
+	snapshot "$TMP/after"
+	assert_same "$TMP/before" "$TMP/after" "remove did not lead back"
+}
+
+packets_from_the_tun_pass_strict_filters() {
+	packets_from_the_tun_pass_reverse_path_filters 1
+}
+
+packets_from_the_tun_pass_loose_filters() {
+	packets_from_the_tun_pass_reverse_path_filters 2
+}
+
+# As systemd's defaults have it: "all" is 0, every other is 2.
+packets_from_the_tun_pass_filters_of_interfaces() {
+	in_g sysctl -qw net.ipv4.conf.default.rp_filter=2 \
+		net.ipv4.conf.cl.rp_filter=2 net.ipv4.conf.sv.rp_filter=2
+	assert_rc 0 ctl -c "$CONF" rules apply
+	assert_rc 0 tun_write
+	assert_segments c
+	assert_segments s
 }
 
 state_of_each_namespace_is_apart() {
@@ -543,6 +588,9 @@ for c in print_changes_nothing \
 	gateway_own_connections_pass \
 	icmp_errors_pass_when_no_daemon_runs \
 	packets_from_the_tun_are_not_queued_again \
+	packets_from_the_tun_pass_strict_filters \
+	packets_from_the_tun_pass_loose_filters \
+	packets_from_the_tun_pass_filters_of_interfaces \
 	state_of_each_namespace_is_apart; do
 	run_case "$c"
 done

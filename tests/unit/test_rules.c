@@ -184,6 +184,7 @@ START_TEST(state_written_is_read_back)
 	ck_assert(b.found);
 	ck_assert_str_eq(b.tun, "t0");
 	ck_assert_int_eq(b.tun_before, TUN_DOWN);
+	ck_assert(b.addr_before);
 	ck_assert(!b.table_before[RULES_V4]);
 	ck_assert(b.table_before[RULES_V6]);
 	ck_assert_uint_eq(b.nsysctl, 2);
