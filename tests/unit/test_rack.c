@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* RACK-TLP (src/tcp/rack.c): RFC 8985. */
+#include "rig.h"
+
+static struct rig r;
+
+static void setup(void)
+{
+	rig_init(&r);
+}
+
+static void teardown(void)
+{
+	rig_fini(&r);
+}
+
+#define SEG 1460u
+
+/* @n segments in flight, sent within a few milliseconds; RTT 100 ms. */
+static void flight(uint32_t n)
+{
+	rig_establish_rtt(&r, RIG_NO_TS, MS(100));
+	rig_write(&r, n * SEG);
+	for (int i = 0; i < 99 && seq_lt(r.l.nxt, rig_ours(n * SEG)); i++)
+		rig_run(&r, MS(1));
+	ck_assert_uint_eq(r.ntx, n);
+	rig_clear(&r);
+}
+
+static uint32_t sent_off(uint32_t off)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r.ntx; i++)
+		n += r.tx[i].off == off && r.tx[i].s.data.len;
+	return n;
+}
+
+/* 5.2, step 4: DUPTHRESH segments SACKed and no reordering seen: at once. */
+START_TEST(rack_third_sack_retransmits_at_once)
+{
+	flight(8);
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 0, SEG, 2 * SEG);
+	RIG_SACK(&r, 0, SEG, 3 * SEG);
+	ck_assert_uint_eq(sent_off(0), 0);
+	RIG_SACK(&r, 0, SEG, 4 * SEG);
+	ck_assert_uint_eq(sent_off(0), 1);
+	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSackRecovery), 1);
+}
+END_TEST
+
+/* A single SACK: after min_rtt / 4. */
+START_TEST(rack_one_sack_retransmits_after_the_reordering_window)
+{
+	flight(3);
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 0, SEG, 2 * SEG);
+	ck_assert_uint_eq(r.l.rtx_kind, RTX_REO);
+	rig_run(&r, MS(15));
+	ck_assert_uint_eq(sent_off(0), 0);
+	rig_run(&r, MS(15));
+	ck_assert_uint_eq(sent_off(0), 1);
+}
+END_TEST
+
+START_TEST(rack_late_original_within_the_window_is_no_loss)
+{
+	uint32_t cwnd;
+
+	flight(3);
+	cwnd = r.l.cwnd;
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 0, SEG, 2 * SEG);
+	rig_run(&r, MS(10));
+	rig_ack(&r, 3 * SEG);
+	rig_run(&r, MS(200));
+	ck_assert_uint_eq(r.ntx, 0);
+	ck_assert(r.l.rack.reordering_seen);
+	ck_assert_uint_ge(r.l.cwnd, cwnd);
+	ck_assert_int_eq(r.l.ca, CA_OPEN);
+}
+END_TEST
+
+/* Once reordering was seen three SACKs do not suffice any more. */
+START_TEST(rack_after_reordering_three_sacks_wait)
+{
+	flight(3);
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 0, SEG, 2 * SEG);
+	rig_ack(&r, 3 * SEG);
+	rig_write(&r, 8 * SEG);
+	rig_run(&r, MS(60));
+	rig_clear(&r);
+	rig_run(&r, MS(40));
+	RIG_SACK(&r, 3 * SEG, 4 * SEG, 7 * SEG);
+	ck_assert_uint_eq(sent_off(3 * SEG), 0);
+	ck_assert_uint_eq(r.l.rtx_kind, RTX_REO);
+	rig_run(&r, MS(60));
+	ck_assert_uint_eq(sent_off(3 * SEG), 1);
+}
+END_TEST
+
+/* 6.2: two blocks that are new in one ACK came in order all the same. */
+START_TEST(rack_two_new_blocks_in_one_ack_are_no_reordering)
+{
+	flight(8);
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 0, 6 * SEG, 7 * SEG, 2 * SEG, 3 * SEG);
+	ck_assert(!r.l.rack.reordering_seen);
+}
+END_TEST
+
+/* A lost retransmission is found by what was sent after it. */
+START_TEST(rack_lost_retransmission_is_sent_again)
+{
+	flight(8);
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 0, SEG, 5 * SEG);
+	rig_write(&r, 20 * SEG);
+	rig_run(&r, MS(5));
+	ck_assert_uint_eq(sent_off(0), 1);
+	rig_run(&r, MS(60));
+	RIG_SACK(&r, 0, SEG, 8 * SEG); /* clocks out new data */
+	ck_assert_uint_gt(rig_last(&r)->off, 7 * SEG);
+	rig_run(&r, MS(100));
+	RIG_SACK(&r, 0, SEG, rig_last(&r)->end);
+	rig_run(&r, MS(60));
+	ck_assert_uint_eq(sent_off(0), 2);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLostRetransmit), 1);
+}
+END_TEST
+
+/* 7.2: the probe after two RTTs; with one segment, 200 ms more. */
+START_TEST(tlp_lost_tail_is_probed_after_two_round_trips)
+{
+	mono_t begin;
+
+	flight(4);
+	begin = r.now;
+	rig_run(&r, MS(250));
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_eq(r.tx[0].off, 3 * SEG);
+	ck_assert_uint_eq(r.tx[0].s.data.len, SEG);
+	ck_assert_int_le(mono_sub(r.tx[0].at, begin), MS(206));
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbes), 1);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPTimeouts), 0);
+}
+END_TEST
+
+START_TEST(tlp_sends_new_data_when_there_is_some)
+{
+	flight(10); /* cwnd is full */
+	rig_write(&r, SEG);
+	ck_assert_uint_eq(r.ntx, 0);
+	rig_run(&r, MS(250));
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_eq(r.tx[0].off, 10 * SEG);
+}
+END_TEST
+
+START_TEST(tlp_probes_once_an_episode)
+{
+	flight(4);
+	rig_run(&r, MS(450));
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbes), 1);
+}
+END_TEST
+
+/* 7.4: the probe repaired a loss that nothing else reported. */
+START_TEST(tlp_probe_that_repaired_a_loss_slows_down)
+{
+	uint32_t cwnd;
+
+	flight(5); /* the last one is lost */
+	cwnd = r.l.cwnd;
+	rig_run(&r, MS(95));
+	rig_ack(&r, 3 * SEG);
+	rig_run(&r, MS(225));
+	ck_assert_uint_eq(rig_last(&r)->off, 4 * SEG);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPTimeouts), 0);
+	rig_write(&r, SEG);
+	rig_ack(&r, 6 * SEG);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbeRecovery), 1);
+	ck_assert_uint_lt(r.l.ssthresh, cwnd);
+}
+END_TEST
+
+START_TEST(tlp_probe_of_delivered_data_does_not_slow_down)
+{
+	uint32_t cwnd;
+
+	flight(4);
+	cwnd = r.l.cwnd;
+	rig_run(&r, MS(250)); /* ACKs were late */
+	ck_assert_uint_eq(r.ntx, 1);
+	rig_ack(&r, 4 * SEG);
+	RIG_SACK(&r, 4 * SEG, 3 * SEG, 4 * SEG); /* the probe: a duplicate */
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbeRecovery), 0);
+	ck_assert_uint_ge(r.l.cwnd, cwnd);
+	ck_assert(!r.l.rack.tlp_active);
+}
+END_TEST
+
+START_TEST(tlp_sack_of_probe_starts_recovery)
+{
+	flight(4);
+	rig_run(&r, MS(250));
+	ck_assert_uint_eq(r.ntx, 1);
+	rig_run(&r, MS(100));
+	RIG_SACK(&r, 0, 3 * SEG, 4 * SEG);
+	rig_run(&r, MS(40));
+	ck_assert_uint_eq(sent_off(0), 1);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPTimeouts), 0);
+}
+END_TEST
+
+START_TEST(tlp_without_sack_is_not_used)
+{
+	rig_establish_rtt(&r, RIG_PLAIN, MS(100));
+	rig_write(&r, 4 * SEG);
+	rig_run(&r, SECS(2));
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbes), 0);
+	ck_assert_uint_gt(rig_count(&r, CNT_TcpExtTCPTimeouts), 0);
+}
+END_TEST
+
+/* 6.2, step 4: each round with a DSACK widens the window, 16 recoveries. */
+START_TEST(rack_dsack_widens_the_reordering_window)
+{
+	flight(4);
+	rig_ack(&r, 2 * SEG);
+	RIG_SACK(&r, 2 * SEG, 0, SEG);
+	ck_assert_uint_eq(r.l.rack.reo_mult, 1);
+	RIG_SACK(&r, 2 * SEG, SEG, 2 * SEG); /* the same round: once */
+	ck_assert_uint_eq(r.l.rack.reo_mult, 1);
+	ck_assert_uint_eq(r.l.rack.reo_persist, 16);
+}
+END_TEST
+
+START_TEST(rack_lost_fin_is_sent_again)
+{
+	flight(2);
+	rig_close(&r);
+	ck_state(&r, TS_FIN_WAIT_1);
+	rig_ack(&r, 2 * SEG);
+	rig_clear(&r);
+	rig_run(&r, MS(700));
+	ck_assert_uint_ge(r.ntx, 1);
+	ck_assert_uint_eq(r.tx[0].s.flags & TCP_FIN, TCP_FIN);
+	ck_assert_uint_eq(r.tx[0].off, 2 * SEG);
+	rig_ack(&r, 2 * SEG + 1);
+	ck_state(&r, TS_FIN_WAIT_2);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("rack");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, rack_third_sack_retransmits_at_once);
+	tcase_add_test(tc,
+		       rack_one_sack_retransmits_after_the_reordering_window);
+	tcase_add_test(tc, rack_late_original_within_the_window_is_no_loss);
+	tcase_add_test(tc, rack_after_reordering_three_sacks_wait);
+	tcase_add_test(tc, rack_two_new_blocks_in_one_ack_are_no_reordering);
+	tcase_add_test(tc, rack_lost_retransmission_is_sent_again);
+	tcase_add_test(tc, tlp_lost_tail_is_probed_after_two_round_trips);
+	tcase_add_test(tc, tlp_sends_new_data_when_there_is_some);
+	tcase_add_test(tc, tlp_probes_once_an_episode);
+	tcase_add_test(tc, tlp_probe_that_repaired_a_loss_slows_down);
+	tcase_add_test(tc, tlp_probe_of_delivered_data_does_not_slow_down);
+	tcase_add_test(tc, tlp_sack_of_probe_starts_recovery);
+	tcase_add_test(tc, tlp_without_sack_is_not_used);
+	tcase_add_test(tc, rack_dsack_widens_the_reordering_window);
+	tcase_add_test(tc, rack_lost_fin_is_sent_again);
+	return rig_main("rack", tc);
+}
