@@ -252,15 +252,20 @@ static void frame_vary(struct flood *f, uint8_t *p)
 	put16(t + 16, sum_fold(sum));
 }
 
-/* A socket that only counts: segments from PORT with exactly these flags. */
+/* A socket that only counts: segments from PORT to spoofed sources with these
+ * flags. */
 static int counter_open(const struct flood *f, uint8_t mask, uint8_t flags)
 {
 	/* Offsets from the IP header; no options, no extension headers. */
 	uint32_t hdr = f->family == AF_INET ? 20 : 40;
 	uint32_t proto = f->family == AF_INET ? 9 : 6;
+	uint32_t dst = f->family == AF_INET ? 16 : 24;
+	uint32_t ours = f->family == AF_INET ? 0x0a : 0xfd;
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, proto),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 0, 6),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 0, 8),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, dst),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ours, 0, 6),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, hdr),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, f->port, 0, 4),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, hdr + 13),
