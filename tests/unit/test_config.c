@@ -3,6 +3,8 @@
  * The configuration file: what is read, and what is said of a bad one.
  * LINKS: control/config control/keys control/diag control/inidoc
  * LINKS: control/secret engine/policy tcp/cfg util/option
+ * LINKS: shield/cfg shield/prefix shield/tfo shield/ratelimit shield/assoc
+ * LINKS: util/hash
  */
 #include <check.h>
 #include <errno.h>

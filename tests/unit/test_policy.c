@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Services' addresses, and the count of a policy.
- * LINKS: engine/policy util/option
+ * LINKS: engine/policy util/option shield/prefix
  */
 #include <arpa/inet.h>
 #include <check.h>

@@ -4,6 +4,8 @@
  * LINKS: control/rules_plan control/rules_state control/config control/keys
  * LINKS: control/diag control/inidoc control/run engine/policy tcp/cfg
  * LINKS: util/option
+ * LINKS: shield/cfg shield/prefix shield/tfo shield/ratelimit shield/assoc
+ * LINKS: util/hash
  */
 #include <check.h>
 #include <errno.h>
@@ -173,6 +175,7 @@ START_TEST(state_written_is_read_back)
 	struct saved_sysctl v[] = {{"net/ipv4/ip_forward", "0"},
 				   {"net/ipv4/conf/a.b/rp_filter", "2"}};
 	struct rules_state a = {.tun = "t0",
+				.addr_before = true,
 				.tun_before = TUN_DOWN,
 				.table_before = {false, true},
 				.sysctl = v,
