@@ -164,7 +164,7 @@ struct leg {
 	bool active : 1; /* we opened (SYN_SENT) */
 	bool ece_pending : 1, cwr_pending : 1;
 	bool urg_out : 1, urg_in : 1;
-	bool cwnd_limited : 1, recover_valid : 1, frto : 1, rto_spurious : 1;
+	bool cwnd_limited : 1, recover_valid : 1, frto : 1;
 	bool pmtu_blackhole : 1, undo_valid : 1, peer_fin_known : 1;
 	bool syn_unsent : 1; /* SYN or SYN-ACK never left yet */
 	/* Fast Open (RFC 7413): an option goes with the SYN or SYN-ACK; data
@@ -190,12 +190,12 @@ struct leg {
 	/* send side */
 	seq_t iss, una, nxt, wl1, wl2;
 	uint32_t wnd, max_wnd;
+	seq_t peer_fin; /* receive: the peer's FIN, once seen */
 	struct bufq sndq; /* from snd_front() on */
 	seq_t urg_seq; /* send: one past the urgent byte */
 
 	/* receive side */
 	seq_t irs, rcv_nxt, rcv_adv, last_ack_sent, rcv_urg;
-	seq_t peer_fin; /* sequence number of the peer's FIN, once seen */
 	struct bufq *sink;
 	uint32_t rcv_cap; /* bytes the sink may hold, autotuned */
 	uint32_t sink_extra; /* and this, for what the other leg has in flight */
@@ -204,11 +204,12 @@ struct leg {
 	uint32_t unacked_bytes; /* received since the last ACK we sent */
 	struct ooo *ooo;
 	uint32_t ooo_mem;
-	seq_t sack_recent[SACK_BLOCKS_MAX - 1]; /* starts, newest first */
+	seq_t sack_recent[SACK_BLOCKS_MAX]; /* in a block each, newest first */
 	struct sack_block dsack; /* to be reported; start == end: none */
 
 	/* receive-window autotuning */
 	uint32_t drs_bytes;
+	uint32_t progress_ms; /* ms clock: bytes were acknowledged */
 	mono_t drs_start;
 
 	/* scoreboard */

@@ -189,6 +189,7 @@ static void queue_ack(const struct engine *e, const struct svc *s,
 		      mono_t now, struct tx *tx)
 {
 	struct tcp_opts o = { 0 };
+	uint32_t wnd;
 	seq_t isn;
 
 	if (q->ts_ok) {
@@ -196,8 +197,10 @@ static void queue_ack(const struct engine *e, const struct svc *s,
 		o.tsval = tsval_of(e, &q->t, now, &isn);
 		o.tsecr = q->tsval;
 	}
+	wnd = synack_wnd(&s->cfg->tcp) >>
+	      (q->wscale_ok ? leg_wscale_offer(&s->cfg->tcp) : 0);
 	answer_ack(tx, seg, seq_add(q->iss, 1), seq_add(q->client_isn, 1),
-		   synack_wnd(&s->cfg->tcp), &o);
+		   (uint16_t)wnd, &o);
 }
 
 bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,

@@ -37,12 +37,28 @@ static void release(struct leg *l, seq_t ack)
 	l->una = ack;
 }
 
-static void note_progress(struct leg *l, mono_t now)
+/* A sample from the timestamp echo, where Karn's rule leaves no other
+ * (RFC 7323, 4.1). */
+static int64_t echo_sample(const struct leg *l, const struct segment *s,
+			   mono_t now)
 {
-	l->backoff = 0;
+	int32_t ms;
+
+	if (!l->ts_ok || !(s->opts.has & OPT_HAS_TS) || !s->opts.tsecr)
+		return -1;
+	ms = (int32_t)(leg_tsval(l, now) - s->opts.tsecr);
+	return ms < 0 ? -1 : (int64_t)(ms ? ms : 1) * USEC_PER_MSEC;
+}
+
+static void note_progress(struct leg *l, bool sampled, mono_t now)
+{
+	/* Karn: the back-off stays until the RTT is known again */
+	if (sampled)
+		l->backoff = 0;
 	l->retries = 0;
 	l->probes = 0;
 	l->retrans_at = MONO_UNSET;
+	l->progress_ms = ms_clock(now);
 	if (board_outstanding(l))
 		timers_restart_rtx(l, now);
 	else
@@ -58,7 +74,7 @@ static bool is_dupack(const struct leg *l, const struct segment *s,
 
 static void take_ece(struct leg *l, const struct segment *s, mono_t now)
 {
-	if (l->ecn_ok && (s->flags & TCP_ECE) && seq_gt(l->nxt, l->una))
+	if (l->ecn_ok && s->flags & TCP_ECE)
 		recovery_enter_cwr(l, now);
 }
 
@@ -97,13 +113,18 @@ enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
 		release(l, s->ack);
 	}
 	board_sack(l, s, &a, now);
+	if (a.rtt_us < 0 && a.acked)
+		a.rtt_us = echo_sample(l, s, now);
 	if (a.rtt_us >= 0)
 		rtt_sample(l, a.rtt_us, now);
+	if (!l->sack_ok && a.retx_acked)
+		a.orig_acked = false; /* one ACK covers both: cannot tell */
 	if (seq_gt(l->una, a.una_before))
-		note_progress(l, now);
-	take_ece(l, s, now);
-	tlp_on_ack(l, s, &a, now);
+		note_progress(l, a.rtt_us >= 0, now);
 	if (outstanding)
+		take_ece(l, s, now);
+	tlp_on_ack(l, s, &a, now);
+	if (outstanding || a.dsack)
 		recovery_on_ack(l, s, &a, dupack, now);
 	after_window(l, old_wnd, now);
 	if (l->probes && seq_ge(s->ack, l->una))

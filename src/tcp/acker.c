@@ -40,12 +40,18 @@ static bool limited(uint32_t *last, const struct leg *l, mono_t now)
 	return false;
 }
 
+bool acker_allows(struct leg *l, mono_t now)
+{
+	if (!limited(&l->oow_ms, l, now))
+		return true;
+	leg_count(l, CNT_TcpExtTCPACKSkipped);
+	return false;
+}
+
 bool acker_out_of_window(struct leg *l, mono_t now)
 {
-	if (limited(&l->oow_ms, l, now)) {
-		leg_count(l, CNT_TcpExtTCPACKSkipped);
+	if (!acker_allows(l, now))
 		return false;
-	}
 	acker_now(l);
 	return true;
 }
@@ -55,10 +61,8 @@ bool acker_challenge(struct leg *l, mono_t now)
 {
 	uint32_t sec = sec_clock(now);
 
-	if (limited(&l->oow_ms, l, now)) {
-		leg_count(l, CNT_TcpExtTCPACKSkipped);
+	if (!acker_allows(l, now))
 		return false;
-	}
 	if (l->challenge_s != sec) {
 		l->challenge_s = sec;
 		l->challenge_count = 0;

@@ -156,7 +156,9 @@ static void note_delivered(struct leg *l, const struct run *r,
 	if (r->retx) {
 		a->retx_acked = true;
 	} else {
-		a->orig_acked = true;
+		/* what was sent after a timeout says nothing about it */
+		if (l->ca != CA_LOSS || seq_le(r->end, l->recover))
+			a->orig_acked = true;
 		if (seq_lt(r->end, l->rack.fack) && r->state != RUN_SACKED)
 			a->reordered = true;
 	}
@@ -239,7 +241,8 @@ static bool dsack_valid(const struct leg *l, const struct sack_block *b)
 {
 	return l->cfg->dsack && seq_lt(b->start, b->end) &&
 	       seq_le(b->end, l->nxt) && seq_gt(b->start, l->iss) &&
-	       seq_span(l->una, b->start) <= max_u32(l->max_wnd, 65535);
+	       (seq_ge(b->start, l->una) ||
+		seq_span(l->una, b->start) <= max_u32(l->max_wnd, 65535));
 }
 
 static void take_dsack(struct leg *l, const struct sack_block *b,
@@ -253,11 +256,35 @@ static void take_dsack(struct leg *l, const struct sack_block *b,
 		l->undo_retrans -= min_u32(n, l->undo_retrans);
 }
 
+/* In increasing order, or RACK would see reordering (RFC 8985, 6.2). */
+static uint32_t sort_blocks(struct leg *l, const struct segment *s,
+			    uint32_t from, struct sack_block *out)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = from; i < s->opts.nsack; i++) {
+		const struct sack_block *b = &s->opts.sack[i];
+		uint32_t k = n;
+
+		if (!block_valid(l, b)) {
+			if (seq_gt(b->end, l->una))
+				leg_count(l, CNT_TcpExtTCPSACKDiscard);
+			continue;
+		}
+		for (; k && seq_lt(b->start, out[k - 1].start); k--)
+			out[k] = out[k - 1];
+		out[k] = *b;
+		n++;
+	}
+	return n;
+}
+
 void board_sack(struct leg *l, const struct segment *s, struct ack_sample *a,
 		mono_t now)
 {
+	struct sack_block sorted[SACK_BLOCKS_MAX];
 	const struct sack_block *b = s->opts.sack;
-	uint32_t i = 0;
+	uint32_t i = 0, n;
 
 	if (!s->opts.nsack || !l->sack_ok)
 		return;
@@ -266,12 +293,9 @@ void board_sack(struct leg *l, const struct segment *s, struct ack_sample *a,
 			take_dsack(l, &b[0], a);
 		i = 1;
 	}
-	for (; i < s->opts.nsack; i++) {
-		if (block_valid(l, &b[i]))
-			sack_range(l, b[i].start, b[i].end, a, now);
-		else if (seq_gt(b[i].end, l->una))
-			leg_count(l, CNT_TcpExtTCPSACKDiscard);
-	}
+	n = sort_blocks(l, s, i, sorted);
+	for (i = 0; i < n; i++)
+		sack_range(l, sorted[i].start, sorted[i].end, a, now);
 }
 
 void board_retransmitted(struct leg *l, seq_t start, seq_t end, mono_t now)

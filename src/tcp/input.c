@@ -10,6 +10,8 @@
  */
 #include "internal.h"
 
+#define UTO_MIN_MS 100000u /* RFC 5482, 3.1: L_LIMIT */
+
 static enum drop_reason input_listen(struct leg *l, const struct segment *s)
 {
 	if (s->flags & TCP_RST) {
@@ -56,8 +58,12 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 		return DROP_NONE;
 	if (s->flags & TCP_RST)
 		return DROP_RST_WINDOW;
-	if (why == DROP_SEQ_OLD && s->data.len && seq_gt(s->seq, l->irs))
+	if (why == DROP_SEQ_OLD && s->data.len && seq_gt(s->seq, l->irs)) {
+		/* old data cannot loop, and the peer needs the answer */
 		reasm_note_dsack(l, s->seq, seq_add(s->seq, s->data.len));
+		acker_now(l);
+		return why;
+	}
 	acker_out_of_window(l, now);
 	return why;
 }
@@ -107,7 +113,7 @@ static enum drop_reason ack_syn_received(struct leg *l,
 {
 	if (seq_le(s->ack, l->iss) || seq_gt(s->ack, l->nxt))
 		return DROP_ACK_BAD;
-	if (!l->retries && !l->syn_unsent && !l->syn_pending)
+	if (!l->retries && !l->syn_pending && mono_is_set(l->last_send))
 		rtt_sample(l, mono_sub(now, l->last_send), now);
 	l->una = seq_add(l->iss, 1);
 	l->syn_pending = false;
@@ -183,12 +189,20 @@ static void step_urg(struct leg *l, const struct segment *s)
 static enum drop_reason step_text(struct leg *l, const struct segment *s,
 				  mono_t now)
 {
+	if (l->fin_rcvd && segment_len(s)) { /* our ACK was lost */
+		if (s->data.len)
+			reasm_note_dsack(l, s->seq,
+					 seq_add(s->seq, s->data.len));
+		acker_now(l);
+		return DROP_DUPLICATE;
+	}
 	if (!s->data.len)
 		return DROP_NONE;
 	if (l->state != TS_ESTABLISHED && l->state != TS_FIN_WAIT_1 &&
 	    l->state != TS_FIN_WAIT_2)
 		return DROP_AFTER_FIN;
-	if (l->sink_closed) { /* nobody will ever read it */
+	if (l->sink_closed && seq_gt(seq_add(s->seq, s->data.len), l->rcv_nxt)) {
+		/* new, and nobody will ever read it */
 		leg_count(l, CNT_TcpExtTCPAbortOnData);
 		leg_abort(l, now);
 		l->ev |= LEG_EV_RST;
@@ -241,7 +255,7 @@ static void step_fin(struct leg *l, const struct segment *s, mono_t now)
 
 		/* in the window, and not cutting off what is held already */
 		if (seq_le(at, seq_add(l->rcv_nxt, leg_rcv_wnd(l))) &&
-		    seq_ge(at, l->rcv_nxt)) {
+		    seq_ge(at, l->rcv_nxt) && seq_ge(at, reasm_end(l))) {
 			l->peer_fin = at;
 			l->peer_fin_known = true;
 		}
@@ -258,6 +272,19 @@ static enum drop_reason input_time_wait(struct leg *l, const struct segment *s,
 		timers_close(l, l->cfg->timewait_len, now);
 	acker_out_of_window(l, now);
 	return DROP_TIME_WAIT;
+}
+
+/* RFC 5482: the peer asks for more or less patience; tcp_user_timeout is the
+ * most that it gets, and 0 ignores it. */
+static void take_uto(struct leg *l, const struct segment *s)
+{
+	uint32_t value = s->opts.uto & 0x7fff, ms;
+
+	if (!(s->opts.has & OPT_HAS_UTO) || !value || !l->cfg->user_timeout)
+		return;
+	ms = value * (s->opts.uto & 0x8000 ? 60000u : 1000u);
+	l->uto_ms = clamp_u32(ms, UTO_MIN_MS,
+			      (uint32_t)(l->cfg->user_timeout / USEC_PER_MSEC));
 }
 
 static void take_ecn(struct leg *l, const struct segment *s)
@@ -282,7 +309,7 @@ static enum drop_reason input_synchronized(struct leg *l,
 	if (l->state == TS_SYN_RECEIVED && s->flags & TCP_SYN &&
 	    !(s->flags & TCP_RST) && seq_eq(s->seq, l->irs)) {
 		if (!(s->flags & TCP_ACK)) {
-			l->syn_pending = true;
+			l->syn_pending |= acker_allows(l, now);
 			return DROP_SYN_PENDING;
 		}
 		/* simultaneous open: their SYN-ACK */
@@ -302,6 +329,7 @@ static enum drop_reason input_synchronized(struct leg *l,
 		return why;
 	step_ts_recent(l, s, now);
 	take_ecn(l, s);
+	take_uto(l, s);
 	step_urg(l, s);
 	why = step_text(l, s, now);
 	if (l->state != TS_CLOSED)

@@ -168,6 +168,8 @@ void input_fin_check(struct leg *l, mono_t now);
 
 /* reasm.c: text in order, out of order, SACK blocks. */
 enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now);
+/* One past the last byte held out of order; rcv_nxt when there is none. */
+seq_t reasm_end(const struct leg *l);
 void reasm_purge(struct leg *l);
 /* Deliver what a shortage of memory kept back. */
 void reasm_retry(struct leg *l);
@@ -187,6 +189,8 @@ void acker_owe(struct leg *l, mono_t now); /* delayed or now, by the rules */
 void acker_now(struct leg *l);
 /* Rate-limited by tcp_invalid_ratelimit; false when suppressed. */
 bool acker_out_of_window(struct leg *l, mono_t now);
+/* One answer of the limited kind may be given now. */
+bool acker_allows(struct leg *l, mono_t now);
 bool acker_challenge(struct leg *l, mono_t now);
 void acker_sent(struct leg *l);
 

@@ -96,6 +96,7 @@ static void leg_open(struct leg *l, seq_t iss, uint32_t ts_off, mono_t now)
 	l->ts_off = ts_off;
 	l->wscale_ours = leg_wscale_offer(l->cfg);
 	l->last_rcv = l->last_send = now;
+	l->progress_ms = ms_clock(now);
 	l->ssthresh = SSTHRESH_INF;
 	l->quickack = QUICKACKS;
 	l->rcv_mss = 536;
@@ -147,6 +148,7 @@ void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
 	l->wnd = l->max_wnd = syn->wnd;
 	l->wl1 = syn->seq;
 	l->wl2 = iss;
+	l->syn_unsent = true;
 	leg_set_state(l, TS_LISTEN, TE_OPEN_PASSIVE);
 	leg_arm(l, now);
 }
@@ -211,6 +213,7 @@ void leg_open_cookie(struct leg *l, const struct tcp_opts *peer, seq_t irs,
 	l->ts_recent_s = sec_clock(now);
 	l->wl1 = irs;
 	l->wl2 = iss;
+	l->last_send = MONO_UNSET; /* nobody knows when that was */
 	/* the window that the SYN-ACK advertised */
 	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));
 	leg_count(l, CNT_TcpPassiveOpens);

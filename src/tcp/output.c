@@ -532,7 +532,8 @@ bool leg_output(struct leg *l, struct tx *tx, mono_t now)
 		sent = true;
 	else if (l->probe_pending && leg_synchronized(l))
 		sent = out_probe(l, tx, now);
-	else if (l->ack == ACK_NOW && leg_synchronized(l))
+	else if (l->ack == ACK_NOW &&
+		 (leg_synchronized(l) || l->state == TS_SYN_RECEIVED))
 		sent = out_ack(l, tx, now);
 	leg_arm(l, now);
 	return sent;

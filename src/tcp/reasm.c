@@ -25,6 +25,17 @@ static void ooo_free(struct leg *l, struct ooo *o)
 	slab_free(l->env->ooo, o);
 }
 
+seq_t reasm_end(const struct leg *l)
+{
+	const struct ooo *o = l->ooo;
+
+	if (!o)
+		return l->rcv_nxt;
+	while (o->next)
+		o = o->next;
+	return seq_add(o->start, o->len);
+}
+
 void reasm_purge(struct leg *l)
 {
 	while (l->ooo) {
@@ -105,15 +116,43 @@ static bool ooo_insert_piece(struct leg *l, struct ooo **link,
 	return true;
 }
 
+/* The contiguous block around @at; false when @at is not held any more. */
+static bool block_at(const struct leg *l, seq_t at, struct sack_block *b)
+{
+	const struct ooo *o = l->ooo;
+
+	while (o) {
+		b->start = o->start;
+		b->end = ooo_end(o);
+		while (o->next && seq_eq(o->next->start, b->end)) {
+			o = o->next;
+			b->end = ooo_end(o);
+		}
+		if (seq_le(b->start, at) && seq_lt(at, b->end))
+			return true;
+		o = o->next;
+	}
+	return false;
+}
+
+/* The block around @start was extended last: first of the list, once. */
 static void sack_note(struct leg *l, seq_t start)
 {
-	uint32_t n = ARRAY_LEN(l->sack_recent);
+	uint32_t n = 1;
+	seq_t keep[ARRAY_LEN(l->sack_recent)];
+	struct sack_block b;
 
-	memmove(&l->sack_recent[1], &l->sack_recent[0],
-		(n - 1) * sizeof(seq_t));
-	l->sack_recent[0] = start;
-	if (l->sack_n < n)
-		l->sack_n++;
+	if (!block_at(l, start, &b))
+		return;
+	keep[0] = start;
+	for (uint32_t i = 0; i < l->sack_n && n < ARRAY_LEN(keep); i++) {
+		seq_t at = l->sack_recent[i];
+
+		if (seq_lt(at, b.start) || seq_ge(at, b.end))
+			keep[n++] = at;
+	}
+	memcpy(l->sack_recent, keep, n * sizeof(keep[0]));
+	l->sack_n = (uint8_t)n;
 }
 
 void reasm_note_dsack(struct leg *l, seq_t start, seq_t end)
@@ -213,6 +252,35 @@ static void note_rcv_mss(struct leg *l, uint32_t len)
 			len, max_u32(l->mss, leg_mss_offer(l->family)));
 }
 
+/*
+ * Deliver @d at rcv_nxt.  Where it overlaps what is held, what is held counts:
+ * it was reported by SACK already, and the first copy of a byte wins.
+ */
+static bool deliver_around(struct leg *l, struct slice d)
+{
+	while (d.len) {
+		seq_t at = l->rcv_nxt;
+		struct slice part = d;
+		uint32_t taken;
+
+		if (l->ooo)
+			part.len = min_u32(d.len, seq_span(l->ooo->start, at));
+		if (part.len && !deliver(l, &part))
+			return false;
+		if (l->ooo && part.len < d.len)
+			reasm_note_dsack(l, l->rcv_nxt,
+					 seq_min(ooo_end(l->ooo),
+						 seq_add(at, d.len)));
+		ooo_drain(l);
+		taken = min_u32(seq_span(l->rcv_nxt, at), d.len);
+		if (!taken)
+			return false;
+		d.p += taken;
+		d.len -= taken;
+	}
+	return true;
+}
+
 /* In order, or overlapping what is. */
 static enum drop_reason in_order(struct leg *l, const struct segment *s,
 				 struct slice d, mono_t now)
@@ -220,17 +288,12 @@ static enum drop_reason in_order(struct leg *l, const struct segment *s,
 	seq_t before = l->rcv_nxt;
 	bool had_ooo = l->ooo != NULL;
 
-	if (!deliver(l, &d)) {
-		leg_count(l, CNT_TcpExtTCPAbortOnMemory);
+	if (l->sink->bytes > l->cfg->rmem[2] + l->cfg->wmem[2]) {
+		acker_now(l); /* many small segments: see window.c */
 		return DROP_BUFFER_LIMIT;
 	}
-	if (had_ooo) {
-		struct ooo *o = l->ooo;
-
-		if (seq_lt(o->start, l->rcv_nxt)) /* partly held: report */
-			reasm_note_dsack(l, o->start,
-					 seq_min(ooo_end(o), l->rcv_nxt));
-		ooo_drain(l);
+	if (!deliver_around(l, d) && seq_eq(l->rcv_nxt, before)) {
+		return DROP_BUFFER_LIMIT;
 	}
 	window_on_data(l, s, seq_span(l->rcv_nxt, before), now);
 	l->unacked_bytes += seq_span(l->rcv_nxt, before);
@@ -278,25 +341,6 @@ enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now)
 	acker_now(l);
 	l->quickack = QUICKACKS; /* recovery needs each ACK */
 	return ooo_insert(l, seq, d);
-}
-
-/* The contiguous block around @at; false when @at is not held any more. */
-static bool block_at(const struct leg *l, seq_t at, struct sack_block *b)
-{
-	const struct ooo *o = l->ooo;
-
-	while (o) {
-		b->start = o->start;
-		b->end = ooo_end(o);
-		while (o->next && seq_eq(o->next->start, b->end)) {
-			o = o->next;
-			b->end = ooo_end(o);
-		}
-		if (seq_le(b->start, at) && seq_lt(at, b->end))
-			return true;
-		o = o->next;
-	}
-	return false;
 }
 
 static bool block_known(const struct tcp_opts *o, uint32_t from,

@@ -108,7 +108,15 @@ static bool try_undo(struct leg *l, const struct segment *s,
 {
 	bool advanced = seq_gt(l->una, a->una_before);
 
-	if (!l->undo_valid || l->ca < CA_RECOVERY)
+	if (!l->undo_valid)
+		return false;
+	/* DSACKs for all of it may come after the episode has ended */
+	if (a->dsack && l->undo_retrans == 0 && l->retrans_ts) {
+		leg_count(l, CNT_TcpExtTCPDSACKUndo);
+		undo(l, now);
+		return true;
+	}
+	if (l->ca < CA_RECOVERY)
 		return false;
 	if (advanced && eifel_says_spurious(l, s)) {
 		leg_count(l, l->ca == CA_LOSS ? CNT_TcpExtTCPSpuriousRTOs :
@@ -118,11 +126,6 @@ static bool try_undo(struct leg *l, const struct segment *s,
 	}
 	if (l->ca == CA_LOSS && l->frto && a->orig_acked && advanced) {
 		leg_count(l, CNT_TcpExtTCPSpuriousRTOs);
-		undo(l, now);
-		return true;
-	}
-	if (a->dsack && l->undo_retrans == 0 && l->retrans_ts) {
-		leg_count(l, CNT_TcpExtTCPDSACKUndo);
 		undo(l, now);
 		return true;
 	}

@@ -47,6 +47,11 @@ static uint32_t window_choose(struct leg *l)
 	return want;
 }
 
+/*
+ * Rounding up to the scale keeps the right edge where it was, but moves it on
+ * with every small segment; reasm.c drops what comes once the sink holds all
+ * that the policy allows any leg.
+ */
 uint16_t window_advertise(struct leg *l, mono_t now)
 {
 	uint32_t shift = l->wscale_ok && l->state > TS_SYN_RECEIVED ?
