@@ -19,6 +19,7 @@
  * @max_flows:  connections at once, all workers together
  * @max_tw:     TIME_WAIT entries at once, all workers together
  * @max_memory: bytes of buffers, all workers together
+ * @secret_rotate:  microseconds that an epoch of cookie keys lasts
  * @shutdown_grace: microseconds that flows may take to end at a stop
  * @tun:        name of the TUN device
  * @secret_file: path of the fleet's secret; empty = a fresh one at each start
@@ -31,7 +32,7 @@ struct daemon_cfg {
 	uint32_t mark, mark_mask;
 	uint32_t max_flows, max_tw;
 	uint64_t max_memory;
-	int64_t shutdown_grace;
+	int64_t shutdown_grace, secret_rotate;
 	char tun[16];
 	char secret_file[256];
 	char control[108];

@@ -27,6 +27,7 @@ struct engine;
  * @secret:     keys of ISNs, timestamps offsets, cookies and hash tables are
  *              derived from it
  * @wall_offset_us: wall clock (Unix, us) minus monotonic clock
+ * @cookie_epoch_s: secret_rotate, seconds; 0: the default
  */
 struct engine_cfg {
 	struct policy *policy;
@@ -35,6 +36,7 @@ struct engine_cfg {
 	uint64_t seed;
 	uint8_t secret[32];
 	int64_t wall_offset_us;
+	int64_t cookie_epoch_s;
 };
 
 /* NULL when memory cannot be reserved. */

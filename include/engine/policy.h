@@ -20,6 +20,8 @@ enum handshake_mode { HANDSHAKE_CLIENT_FIRST, HANDSHAKE_SERVER_FIRST,
 		      HANDSHAKE_AUTO };
 enum unknown_mode { UNKNOWN_PASS, UNKNOWN_DROP, UNKNOWN_RESET };
 enum no_server_mode { NO_SERVER_RESET, NO_SERVER_DROP };
+enum limit_mode { LIMIT_REFUSE, LIMIT_DROP, LIMIT_EVICT_SLOWEST };
+enum source_mode { SOURCE_CLIENT, SOURCE_GATEWAY, SOURCE_ADDRESS };
 enum close_mode { CLOSE_FIN, CLOSE_RST };
 
 /**
@@ -34,6 +36,17 @@ struct endpoint {
 	uint16_t port;
 };
 
+/**
+ * struct source - The address and port that the server sees
+ * @mode: enum source_mode; SOURCE_CLIENT: the client's own
+ * @addr: else this address.  With SOURCE_GATEWAY the shell fills it in: the
+ *        gateway's address towards the server
+ */
+struct source {
+	uint8_t mode;
+	struct ipaddr addr;
+};
+
 struct listen_set {
 	struct endpoint ep[SERVICE_LISTENS_MAX];
 	uint32_t n;
@@ -45,6 +58,10 @@ struct listen_set {
  * @connect: where to; port 0 = the address the client used
  * @tcp:     policies of both legs
  * @syncookies: 0 never, 1 under load, 2 always
+ * @source:  what the server sees as the client
+ * @port_min: first of the ports used where the client's is not kept
+ * @port_max: last of them; not below @port_min
+ * @max_orphans: flows with one leg left
  * @max_syn_backlog: half-open connections of this service
  * @shield: admission; its @access belongs to the policy
  */
@@ -56,6 +73,10 @@ struct service {
 	uint8_t unknown; /* enum unknown_mode */
 	uint8_t on_no_server; /* enum no_server_mode */
 	uint8_t close; /* enum close_mode */
+	uint8_t on_limit; /* enum limit_mode */
+	struct source source;
+	uint32_t port_min, port_max; /* ip_local_port_range */
+	uint32_t max_orphans;
 	uint32_t syncookies;
 	uint32_t max_syn_backlog;
 	struct tcp_cfg tcp;

@@ -358,8 +358,8 @@ static void check_shield(struct loader *l, uint32_t svc)
 			      err, sizeof(err)))
 		diag_add(&l->diag,
 			 key_line(l, sect,
-				  key_is_there(l, sect, "allow") ? "allow" :
-								   "deny"),
+				  key_is_there(l, sect, "allow") ? "allow"
+								 : "deny"),
 			 "[%s]: %s", name, err);
 }
 

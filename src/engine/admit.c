@@ -36,10 +36,22 @@ static enum verdict unknown(struct engine *e, struct svc *s,
 	}
 }
 
-static bool no_room(const struct engine *e, const struct svc *s)
+/* Connections or memory run out: what becomes of the newcomer? */
+static enum verdict at_limit(struct engine *e, struct svc *s,
+			     const struct segment *seg, struct tx *reply)
 {
-	return e->pool->held > e->pool->limit / 10 * 9 ||
-	       s->stats->half_open >= s->cfg->max_syn_backlog;
+	s->stats->shield[SC_TcpExtListenOverflows]++;
+	e->drop[DROP_SYN_LIMIT]++;
+	if (s->cfg->on_limit != LIMIT_REFUSE)
+		return VERDICT_CONSUMED;
+	answer_rst(reply, seg);
+	return VERDICT_REPLY;
+}
+
+static bool out_of_flows(const struct engine *e)
+{
+	return e->flows.used >= e->flows.max ||
+	       e->pool->held > e->pool->limit / 10 * 9;
 }
 
 /* server_first: the client is answered when the server has answered. */
@@ -122,12 +134,15 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 	isn_make(&e->isn_key, &seg->t, now, &iss, &ts_off);
 	if (next->renewed && seq_lt(iss, next->least_iss))
 		iss = next->least_iss;
+	if (out_of_flows(e) && !(s->cfg->on_limit == LIMIT_EVICT_SLOWEST &&
+				 flow_evict_slowest(e, now)))
+		return at_limit(e, s, seg, reply);
 	if (fastopen_syn(e, s, seg, flood, now, &fast) &&
 	    fastopen_accept(e, s, seg, &fast, iss, ts_off, now))
 		return VERDICT_CONSUMED;
 	if (flood)
 		return halfopen_cookie(e, s, seg, now, reply);
-	if (no_room(e, s)) {
+	if (s->stats->half_open >= s->cfg->max_syn_backlog) {
 		s->stats->shield[SC_TcpExtListenOverflows]++;
 		return refuse(e, DROP_SYN_LIMIT);
 	}

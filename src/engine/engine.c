@@ -78,10 +78,13 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 	e->pool = cfg->pool;
 	e->wall_offset_us = cfg->wall_offset_us;
 	memcpy(e->secret, cfg->secret, sizeof(e->secret));
+	e->seed = cfg->seed;
 	prng_seed(&e->rng, cfg->seed);
 	hash_derive(&e->table_key, cfg->secret, "flow table", cfg->seed);
 	hash_derive(&e->isn_key, cfg->secret, "isn", 0);
-	cookie_keys_init(&e->cookies, cfg->secret, COOKIE_EPOCH_S);
+	cookie_keys_init(&e->cookies, cfg->secret,
+			 cfg->cookie_epoch_s ? cfg->cookie_epoch_s :
+					       COOKIE_EPOCH_S);
 	e->now = now;
 	wheel_init(&e->wheel, now);
 	if (reserve(e, cfg, now)) {
@@ -95,6 +98,7 @@ void engine_free(struct engine *e)
 {
 	while (e->first)
 		flow_free(e, e->first);
+	seams_free(e);
 	if (e->set)
 		svc_set_put(e->set);
 	tfo_cache_fini(&e->tfo_cache);
@@ -112,9 +116,8 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
-static enum verdict flow_input(struct engine *e, struct leg *l,
-			       const struct segment *s, mono_t now,
-			       struct tx *reply)
+enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
+		       mono_t now, struct tx *reply)
 {
 	struct flow *f = leg_flow(l);
 	bool dialling = l->state == TS_SYN_SENT;
@@ -128,6 +131,15 @@ static enum verdict flow_input(struct engine *e, struct leg *l,
 		answer_rst(reply, s);
 	flow_settle(e, f, now);
 	return rst ? VERDICT_REPLY : VERDICT_CONSUMED;
+}
+
+static enum verdict flow_input(struct engine *e, struct leg *l,
+			       const struct segment *s, mono_t now,
+			       struct tx *reply)
+{
+	if (unlikely(leg_flow(l)->faulty))
+		return seams_input(e, l, s, now, reply);
+	return flow_take(e, l, s, now, reply);
 }
 
 static enum verdict input_icmp(struct engine *e, const struct icmp_error *i,
@@ -172,8 +184,11 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 		return VERDICT_PASS;
 	}
 	l = table_find(e, &s.t);
-	return l ? flow_input(e, l, &s, now, reply) :
-		   admit(e, &s, now, reply);
+	if (l)
+		return flow_input(e, l, &s, now, reply);
+	if (unlikely(e->seams))
+		return seams_admit(e, &s, now, reply);
+	return admit(e, &s, now, reply);
 }
 
 /* The leg has said its last: only TIME_WAIT is left of it. */
@@ -202,10 +217,13 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 	leg_vanish(l);
 }
 
-static int flow_pull(struct flow *f, struct tx *tx, int max, mono_t now)
+static int flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
+		     mono_t now)
 {
 	int n = 0;
 
+	if (unlikely(f->faulty))
+		return seams_flow_pull(e, f, tx, max, now);
 	for (int i = 0; i < 2; i++) {
 		while (n < max && leg_output(&f->leg[i], &tx[n], now))
 			n++;
@@ -218,10 +236,12 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 	int n = halfopen_pull(e, tx, max, now);
 
 	e->now = now;
+	if (unlikely(e->seams))
+		n = seams_pull(e, tx, max);
 	while (n < max && e->ready_head) {
 		struct flow *f = e->ready_head;
 
-		n += flow_pull(f, tx + n, max - n, now);
+		n += flow_pull(e, f, tx + n, max - n, now);
 		if (n == max) /* perhaps more: ask again */
 			break;
 		e->ready_head = f->ready_next;
@@ -242,6 +262,8 @@ mono_t engine_deadline(const struct engine *e)
 	mono_t a = wheel_deadline(&e->wheel), b = tw_deadline(&e->tw);
 
 	a = mono_before(a, b) ? a : b;
+	if (unlikely(e->seams))
+		a = mono_earlier(a, seams_deadline(e));
 	b = synq_deadline(&e->synq, e->now);
 	a = mono_before(a, b) ? a : b;
 	return mono_earlier(a, e->wait_at);
@@ -261,6 +283,8 @@ void engine_expire(struct engine *e, mono_t now)
 	wheel_expire(&e->wheel, now, on_timer, e);
 	tw_expire(&e->tw, now);
 	flow_dial_waiting(e, now);
+	if (unlikely(e->seams))
+		seams_expire(e, now);
 }
 
 void engine_set_policy(struct engine *e, struct policy *p)

@@ -12,6 +12,8 @@
 #include "util/log.h"
 
 #define SINK_EXTRA_MIN 65536u
+#define SOURCE_TRIES 128u
+#define EVICT_SAMPLE 64
 #define WAIT_STEP_US (20 * USEC_PER_MSEC)
 
 struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
@@ -37,6 +39,8 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 	f->counted = true;
 	s->stats->half_open++;
 	e->count[EC_FlowsOpened]++;
+	if (unlikely(e->seams))
+		seams_bind(e, f);
 	return f;
 }
 
@@ -45,6 +49,13 @@ static void flow_uncount(struct flow *f)
 	if (f->counted)
 		f->svc->stats->half_open--;
 	f->counted = false;
+}
+
+static void flow_adopt(struct flow *f)
+{
+	if (f->orphan)
+		f->svc->stats->orphans--;
+	f->orphan = false;
 }
 
 static void ready_remove(struct engine *e, struct flow *f)
@@ -80,11 +91,16 @@ void flow_free(struct engine *e, struct flow *f)
 	ready_remove(e, f);
 	wait_remove(e, f);
 	flow_uncount(f);
+	flow_adopt(f);
 	fastopen_end(f, false, e->now);
+	if (unlikely(f->faulty))
+		seams_unbind(e, f);
 	for (int i = 0; i < 2; i++) {
 		table_remove(e, &f->leg[i]);
 		leg_fini(&f->leg[i]);
 	}
+	if (e->sample == f)
+		e->sample = f->next;
 	if (f->prev)
 		f->prev->next = f->next;
 	else
@@ -109,13 +125,32 @@ void flow_ready(struct engine *e, struct flow *f)
 	e->ready_tail = f;
 }
 
+/* Where the client's address is not kept: a port of ours that is free. */
+static bool pick_source(struct engine *e, struct flow *f)
+{
+	const struct service *c = f->svc->cfg;
+	struct leg *l = &f->leg[LEG_SERVER];
+	uint32_t n = c->port_max - c->port_min + 1;
+	uint32_t at = prng_below(&e->rng, n);
+
+	if (c->source.mode == SOURCE_CLIENT)
+		return true;
+	l->t.local = c->source.addr;
+	for (uint32_t i = 0; i < SOURCE_TRIES; i++) {
+		l->t.lport = (uint16_t)(c->port_min + (at + i) % n);
+		if (!table_find(e, &l->t) && !tw_find(&e->tw, &l->t))
+			return true;
+	}
+	return false;
+}
+
 static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 {
 	struct leg *l = &f->leg[LEG_SERVER];
 	uint32_t ts_off;
 	seq_t iss;
 
-	if (table_find(e, &l->t))
+	if (!pick_source(e, f) || table_find(e, &l->t))
 		return false;
 	isn_make(&e->isn_key, &l->t, now, &iss, &ts_off);
 	if (!tw_dial(e, f, now, &iss, &ts_off))
@@ -184,9 +219,13 @@ static void on_no_server(struct flow *f, bool silent, mono_t now)
 		leg_abort(client, now);
 }
 
-static void on_urgent(struct leg *l, struct leg *other)
+static void on_urgent(const struct engine *e, const struct flow *f,
+		      struct leg *l, struct leg *other)
 {
 	seq_t end = seq_add(leg_snd_front(other), other->sndq.bytes);
+
+	if (unlikely(f->faulty))
+		end = seq_add(end, seams_pending(e, f, other->side));
 
 	other->urg_seq = seq_add(end, seq_span(l->rcv_urg, l->rcv_nxt));
 	other->urg_out = true;
@@ -210,10 +249,12 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 		       other->state == TS_SYN_RECEIVED;
 
 	l->ev = 0;
+	if (unlikely(f->faulty))
+		ev = seams_relay(e, f, l, ev, now);
 	if (ev & LEG_EV_ESTABLISHED)
 		on_established(e, f, l, now);
 	if (ev & LEG_EV_URGENT)
-		on_urgent(l, other);
+		on_urgent(e, f, l, other);
 	if (ev & LEG_EV_FIN)
 		relay_fin(f, other, now);
 	if (ev & LEG_EV_ROOM)
@@ -239,6 +280,77 @@ static bool leg_done(const struct leg *l)
 	return l->state == TS_CLOSED && !l->rst_pending;
 }
 
+/*
+ * One leg is gone and the other still ends: an orphan, like a kernel socket
+ * that nobody holds any more.  There are tcp_max_orphans of a service.
+ */
+static void check_orphan(struct flow *f, mono_t now)
+{
+	const struct leg *c = &f->leg[LEG_CLIENT];
+	struct leg *left = &f->leg[LEG_SERVER];
+
+	if (f->orphan || !f->dialled)
+		return;
+	if (left->state == TS_CLOSED)
+		left = &f->leg[LEG_CLIENT];
+	else if (c->state != TS_CLOSED)
+		return;
+	if (left->state == TS_CLOSED || left->state == TS_TIME_WAIT)
+		return;
+	if (f->svc->stats->orphans >= f->svc->cfg->max_orphans) {
+		f->svc->stats->shield[SC_TcpExtTCPAbortOnMemory]++;
+		leg_abort(left, now);
+		return;
+	}
+	f->orphan = true;
+	f->svc->stats->orphans++;
+}
+
+/* How little a flow moved for what it holds: idle time times memory. */
+static uint64_t slowness(const struct flow *f, mono_t now)
+{
+	uint64_t worst = 0;
+
+	for (int i = 0; i < 2; i++) {
+		const struct leg *l = &f->leg[i];
+		uint64_t held = l->sndq.mem + l->ooo_mem;
+		uint32_t ms = (uint32_t)(now.us / USEC_PER_MSEC);
+		uint64_t stalled = ms - l->progress_ms + 1;
+
+		if (held && (int32_t)stalled > 0 && l->state != TS_CLOSED &&
+		    held * stalled > worst)
+			worst = held * stalled;
+	}
+	return worst;
+}
+
+bool flow_evict_slowest(struct engine *e, mono_t now)
+{
+	struct flow *slowest = NULL;
+	uint64_t most = 0;
+
+	for (int i = 0; i < EVICT_SAMPLE; i++) {
+		struct flow *f = e->sample ? e->sample : e->first;
+		uint64_t s;
+
+		if (!f)
+			break;
+		e->sample = f->next;
+		s = slowness(f, now);
+		if (s > most) {
+			most = s;
+			slowest = f;
+		}
+	}
+	if (!slowest)
+		return false;
+	slowest->svc->stats->shield[SC_EvictedSlow]++;
+	leg_abort(&slowest->leg[LEG_CLIENT], now);
+	leg_abort(&slowest->leg[LEG_SERVER], now);
+	flow_settle(e, slowest, now);
+	return true;
+}
+
 void flow_settle(struct engine *e, struct flow *f, mono_t now)
 {
 	/* events of one leg can raise events of the other; twice is enough
@@ -249,6 +361,7 @@ void flow_settle(struct engine *e, struct flow *f, mono_t now)
 				relay(e, f, &f->leg[i], now);
 		}
 	}
+	check_orphan(f, now);
 	for (int i = 0; i < 2; i++) {
 		if (f->leg[i].state != TS_CLOSED)
 			continue;

@@ -42,6 +42,7 @@ enum engine_counter_id {
 	X(TcpExtSyncookiesSent) X(TcpExtSyncookiesRecv)                 \
 	X(TcpExtSyncookiesFailed) X(TcpExtListenOverflows)              \
 	X(TcpExtListenDrops) X(CookieReplays)                    \
+	X(TcpExtTCPAbortOnMemory) X(EvictedSlow)                        \
 	X(TcpExtPAWSPassive) X(TcpExtTCPFastOpenActive)                 \
 	X(TcpExtTCPFastOpenActiveFail) X(TcpExtTCPFastOpenPassive)      \
 	X(TcpExtTCPFastOpenPassiveFail)                                 \
@@ -64,7 +65,7 @@ struct svc_stats {
 	uint64_t shield[SC_COUNT];
 	struct pressure pressure;
 	struct tfo_pending tfo_pending;
-	uint32_t half_open;
+	uint32_t half_open, orphans;
 };
 
 /**
@@ -81,6 +82,8 @@ struct svc {
 	uint16_t index;
 };
 
+struct seams;
+
 /* All services of one policy; lives until its last flow ends. */
 struct svc_set {
 	uint32_t refs;
@@ -94,9 +97,11 @@ struct svc_set {
  * @leg:     client leg, server leg
  * @dialled: the server leg was opened
  * @counted: it counts as half open
+ * @orphan:  one leg is left, and counted as such
  * @tfo_in:  the client began with Fast Open; its handshake is not complete
  * @tfo_out: the server leg's SYN had a Fast Open option
  * @waiting: the server leg's 4-tuple is still taken by its last incarnation
+ * @faulty:  it has faults (struct seam_flow)
  */
 struct flow {
 	struct leg leg[2];
@@ -104,7 +109,7 @@ struct flow {
 	struct flow *prev, *next;
 	struct flow *ready_next, *wait_next;
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
-	bool tfo_in : 1, tfo_out : 1;
+	bool tfo_in : 1, tfo_out : 1, orphan : 1, faulty : 1;
 };
 
 struct engine {
@@ -126,9 +131,12 @@ struct engine {
 	uint8_t secret[32];
 	struct tw_table tw;
 	int64_t wall_offset_us;
+	uint64_t seed;
+	struct seams *seams; /* NULL until a fault is configured */
 	uint32_t *bucket;
 	uint32_t bucket_mask;
 	struct flow *first; /* all flows */
+	struct flow *sample; /* where the search for a slow one goes on */
 	struct flow *ready_head, *ready_tail;
 	struct flow *waiting; /* to dial once their 4-tuple is free */
 	mono_t wait_at; /* when to try again */
@@ -176,12 +184,36 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t);
 void flow_free(struct engine *e, struct flow *f);
 /* Open the server leg; waits for its 4-tuple when that is still in use. */
 void flow_dial(struct engine *e, struct flow *f, mono_t now);
+/* Reset the flow that moves least for the memory it holds (of a sample);
+ * false: there is none. */
+bool flow_evict_slowest(struct engine *e, mono_t now);
 /* Dial the flows that wait. */
 void flow_dial_waiting(struct engine *e, mono_t now);
 /* Act on the legs' events, put the flow on the ready list, free it when
  * nothing is left to do. */
 void flow_settle(struct engine *e, struct flow *f, mono_t now);
 void flow_ready(struct engine *e, struct flow *f);
+
+/* engine.c: a leg takes a segment. */
+enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
+		       mono_t now, struct tx *reply);
+
+/* seams.c: where faults attach; called only when there are any. */
+void seams_free(struct engine *e);
+void seams_bind(struct engine *e, struct flow *f);
+void seams_unbind(struct engine *e, struct flow *f);
+enum verdict seams_input(struct engine *e, struct leg *l,
+			 const struct segment *s, mono_t now, struct tx *reply);
+enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
+			 struct tx *reply);
+int seams_flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
+		    mono_t now);
+int seams_pull(struct engine *e, struct tx *tx, int max);
+uint16_t seams_relay(struct engine *e, struct flow *f, struct leg *l,
+		     uint16_t ev, mono_t now);
+uint32_t seams_pending(const struct engine *e, const struct flow *f, int to);
+mono_t seams_deadline(const struct engine *e);
+void seams_expire(struct engine *e, mono_t now);
 
 /* admit.c: a segment that no leg takes. */
 enum verdict admit(struct engine *e, const struct segment *s, mono_t now,

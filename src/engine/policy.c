@@ -3,6 +3,7 @@
  * Services: their keys, their addresses, and the count that keeps a policy
  * alive while a flow still follows it.
  */
+#include <assert.h>
 #include "engine/policy.h"
 
 #include <arpa/inet.h>
@@ -245,6 +246,63 @@ static const char *const close_names[] = {
 	NULL,
 };
 
+static const char *const limit_names[] = {
+	[LIMIT_REFUSE] = "refuse",
+	[LIMIT_DROP] = "drop",
+	[LIMIT_EVICT_SLOWEST] = "evict_slowest",
+	NULL,
+};
+
+static const char source_allowed[] =
+	"client, gateway, or an address of the gateway";
+
+static int source_parse(const char *text, void *field, char *err, size_t errlen)
+{
+	struct source *s = field;
+	uint8_t b[16];
+
+	memset(s, 0, sizeof(*s));
+	if (!strcmp(text, "client"))
+		return 0;
+	s->mode = SOURCE_GATEWAY;
+	if (!strcmp(text, "gateway"))
+		return 0;
+	s->mode = SOURCE_ADDRESS;
+	if (inet_pton(AF_INET, text, b) == 1) {
+		s->addr = ipaddr_v4(b);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, text, b) == 1) {
+		s->addr = ipaddr_v6(b);
+		return 0;
+	}
+	snprintf(err, errlen, "found \"%.80s\"; allowed: %s", text,
+		 source_allowed);
+	return -EINVAL;
+}
+
+static const char ports_allowed[] = "two ports, the first not above the last";
+
+/* Fills port_min and port_max, which are neighbours. */
+static int ports_parse(const char *text, void *field, char *err, size_t errlen)
+{
+	uint32_t *out = field, lo, hi;
+	char rest;
+
+	static_assert(offsetof(struct service, port_max) ==
+			      offsetof(struct service, port_min) + 4,
+		      "the last port follows the first");
+	if (sscanf(text, "%u %u %c", &lo, &hi, &rest) != 2 || !lo || lo > hi ||
+	    hi > 65535) {
+		snprintf(err, errlen, "found \"%.80s\"; allowed: %s", text,
+			 ports_allowed);
+		return -EINVAL;
+	}
+	out[0] = lo;
+	out[1] = hi;
+	return 0;
+}
+
 #define CFG(field) .offset = offsetof(struct service, field)
 
 const struct opt_desc service_options[] = {
@@ -286,6 +344,33 @@ const struct opt_desc service_options[] = {
 	 .def = "fin",
 	 .names = close_names,
 	 .help = "how an ended connection is closed"},
+	{.name = "on_limit",
+	 CFG(on_limit),
+	 .type = OPT_ENUM,
+	 .def = "refuse",
+	 .names = limit_names,
+	 .help = "when connections or memory run out"},
+	{.name = "source",
+	 CFG(source),
+	 .type = OPT_CUSTOM,
+	 .def = "client",
+	 .parse = source_parse,
+	 .allowed = source_allowed,
+	 .help = "what the server sees as the client"},
+	{.name = "ip_local_port_range",
+	 CFG(port_min),
+	 .type = OPT_CUSTOM,
+	 .def = "32768 60999",
+	 .parse = ports_parse,
+	 .allowed = ports_allowed,
+	 .help = "ports used where the client's is not kept"},
+	{.name = "tcp_max_orphans",
+	 CFG(max_orphans),
+	 .type = OPT_INT,
+	 .min = 0,
+	 .max = 1 << 24,
+	 .def = "16384",
+	 .help = "connections with one leg left; more are reset"},
 	{.name = "tcp_syncookies",
 	 CFG(syncookies),
 	 .type = OPT_INT,

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_ENGINE_FAULTS_H
+#define PENSTOCK_ENGINE_FAULTS_H
+
+/*
+ * Faults of an engine: added and removed while it runs.  As long as none was
+ * ever added the engine does not know that there is such a thing, but for one
+ * branch a packet.
+ */
+#include "engine/engine.h"
+#include "fault/cfg.h"
+
+/**
+ * engine_fault_add() - Add one fault
+ * @err: out: why not
+ * With scope=all it takes living connections too.
+ * Return: 0, -EEXIST, -ENOSPC or -ENOMEM
+ */
+int engine_fault_add(struct engine *e, const struct fault_spec *spec,
+		     mono_t now, char *err, size_t errlen);
+
+/**
+ * engine_fault_del() - Remove a fault by name
+ * What it holds is released, dropped, or its connections are reset, as its
+ * on_remove says.  Return: 0 or -ENOENT
+ */
+int engine_fault_del(struct engine *e, const char *name, mono_t now);
+
+/* Remove all. */
+void engine_fault_reset(struct engine *e, mono_t now);
+
+/* Renew a lease from now on; 0: it stays.  0 or -ENOENT. */
+int engine_fault_lease(struct engine *e, const char *name, int64_t lease_us,
+		       mono_t now);
+
+/**
+ * engine_fault_batch() - Several changes, all or none
+ * @lines: "add NAME type=...", "del NAME", "reset", "lease NAME TIME"
+ * @err:   out: number of the line and what is wrong with it
+ * Return: 0 or -EINVAL; then nothing was changed
+ */
+int engine_fault_batch(struct engine *e, const char *const *lines, uint32_t n,
+		       mono_t now, char *err, size_t errlen);
+
+/**
+ * engine_fault_match() - Dry run: which living connections would it hit?
+ * @fn: called for each with the client leg's addresses; may be NULL
+ * Ordinals and toxicity are not rolled.  Return: how many
+ */
+uint32_t engine_fault_match(const struct engine *e,
+			    const struct fault_spec *spec,
+			    void (*fn)(void *arg, const struct tuple *t),
+			    void *arg);
+
+/* One JSON object a line for each fault, with counters; the length. */
+size_t engine_fault_list(const struct engine *e, char *out, size_t outlen);
+
+/* Do all expectations hold?  If not, the first that does not is in @err. */
+bool engine_fault_expect(const struct engine *e, char *err, size_t errlen);
+
+/* Where the JSON lines of decisions go; NULL: nowhere. */
+int engine_fault_sink(struct engine *e, void (*fn)(void *arg, const char *json),
+		      void *arg, mono_t now);
+
+#endif

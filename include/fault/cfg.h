@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_FAULT_CFG_H
+#define PENSTOCK_FAULT_CFG_H
+
+/*
+ * A fault as it is written: one [fault NAME] section, or one line of the same
+ * keys at run time.  docs/FAULTS.md is the vocabulary.
+ */
+#include "util/option.h"
+#include "util/types.h"
+
+#define FAULT_NAME_MAX 31
+#define FAULT_LIST_MAX 32
+
+/* Types, by group: id, name.  Each does what docs/FAULTS.md says. */
+#define FAULT_TYPES(X)              \
+	X(NONE, "none")             \
+	X(LOSS, "loss")             \
+	X(DROPLIST, "droplist")     \
+	X(DROP_RANGE, "drop_range") \
+	X(DELAY, "delay")           \
+	X(REORDER, "reorder")       \
+	X(DUPLICATE, "duplicate")   \
+	X(CORRUPT, "corrupt")       \
+	X(RATE, "rate")             \
+	X(BLACKHOLE, "blackhole")   \
+	X(SYN_DROP, "syn_drop")     \
+	X(RESET_PEER, "reset_peer") \
+	X(LATENCY, "latency")       \
+	X(BANDWIDTH, "bandwidth")
+
+enum fault_type {
+#define X(id, name) FT_##id,
+	FAULT_TYPES(X)
+#undef X
+	FT_COUNT
+};
+
+extern const char *const fault_type_name[FT_COUNT + 1];
+
+/* Parameters of types: id, key, reader (src/fault/spec.c), help. */
+#define FAULT_PARAMS(X)                                                  \
+	X(PERCENT, "percent", percent, "chance per event")               \
+	X(CORRELATION, "correlation", percent, "with the event before")  \
+	X(MODEL, "model", model, "loss model")                           \
+	X(P13, "p13", percent, "state model: good to burst loss")        \
+	X(P31, "p31", percent, "state model: burst loss to good")        \
+	X(P32, "p32", percent, "state model: burst loss to burst good")  \
+	X(P23, "p23", percent, "state model: burst good to burst loss")  \
+	X(P14, "p14", percent, "state model: good to single loss")       \
+	X(P, "p", percent, "gemodel: good to bad")                       \
+	X(R, "r", percent, "gemodel: bad to good")                       \
+	X(LOSS_BAD, "1-h", percent, "gemodel: loss in the bad state")    \
+	X(LOSS_GOOD, "1-k", percent, "gemodel: loss in the good state")  \
+	X(INDEX, "index", index, "numbers of segments, from 1")          \
+	X(BYTES, "bytes", range, "stream offsets, or a number of bytes") \
+	X(TIMES, "times", count, "how often each byte is dropped")       \
+	X(TIME, "time", time, "delay")                                   \
+	X(JITTER, "jitter", time, "spread of the delay")                 \
+	X(DISTRIBUTION, "distribution", distribution, "of the delay")    \
+	X(GAP, "gap", count, "every so many segments only")              \
+	X(COPIES, "copies", count, "additional copies")                  \
+	X(SPACING, "spacing", time, "time between copies")               \
+	X(WHERE, "where", where, "what is damaged")                      \
+	X(CHECKSUM, "checksum", checksum, "left bad, or fixed")          \
+	X(BITS, "bits", count, "bits to flip")                           \
+	X(RATE, "rate", rate, "bytes per second; a bare number: KB/s")   \
+	X(LIMIT, "limit", size, "queue, bytes")                          \
+	X(OVERHEAD, "overhead", count, "bytes added to each packet")     \
+	X(BURST, "burst", size, "bytes that may pass at once")           \
+	X(HOLE, "hole", time, "length of a black hole; so does on=T")    \
+	X(OFF, "off", time, "length of the calm between black holes")    \
+	X(REPEAT, "repeat", count, "black holes in all; 0: no end")      \
+	X(AFTER, "after", after, "when")                                 \
+	X(SIDES, "sides", sides, "who is reset")                         \
+	X(LATENCY, "latency", time, "delay of bytes")
+
+enum fault_param {
+#define X(id, key, reader, help) FP_##id,
+	FAULT_PARAMS(X)
+#undef X
+	FP_COUNT
+};
+
+enum fault_side {
+	FAULT_CLIENT,
+	FAULT_SERVER,
+	FAULT_BOTH
+};
+enum fault_dir {
+	FAULT_ANY_DIR,
+	FAULT_TO_PEER,
+	FAULT_FROM_PEER
+};
+enum fault_stream {
+	FAULT_DOWNSTREAM,
+	FAULT_UPSTREAM
+};
+enum fault_scope {
+	FAULT_NEW,
+	FAULT_ALL
+};
+enum fault_on_remove {
+	FAULT_RELEASE,
+	FAULT_DROP,
+	FAULT_RESET
+};
+enum fault_model {
+	FAULT_RANDOM,
+	FAULT_STATE,
+	FAULT_GEMODEL
+};
+enum fault_dist {
+	FAULT_UNIFORM,
+	FAULT_NORMAL,
+	FAULT_PARETO,
+	FAULT_PARETONORMAL
+};
+enum fault_sides {
+	FAULT_ONE_SIDE,
+	FAULT_BOTH_SIDES
+};
+
+/* fault_val.i of "where" */
+#define FAULT_WHERE_IP BIT(0)
+#define FAULT_WHERE_TCP BIT(1)
+#define FAULT_WHERE_PAYLOAD BIT(2)
+
+/**
+ * enum fault_on - When a fault begins to act on a connection
+ *
+ * Up to FAULT_ON_STATE a segment is, or is not, of the kind; from
+ * FAULT_ON_BYTE on the condition arms the fault for the rest of the
+ * connection.
+ */
+enum fault_on {
+	FAULT_ON_ALWAYS,
+	FAULT_ON_SYN,
+	FAULT_ON_SYNACK,
+	FAULT_ON_DATA,
+	FAULT_ON_FIN,
+	FAULT_ON_STATE,
+	FAULT_ON_BYTE,
+	FAULT_ON_ACKED,
+	FAULT_ON_SEGMENT,
+	FAULT_ON_IDLE,
+	FAULT_ON_TIME,
+};
+
+/**
+ * struct fault_when - A trigger
+ * @on:  enum fault_on
+ * @arg: state number, stream offset, ordinal, or microseconds
+ */
+struct fault_when {
+	uint8_t on;
+	uint64_t arg;
+};
+
+/**
+ * struct fault_val - A parameter's value
+ * @set: it was given
+ * @i:   integer, microseconds, bytes, enum or mask
+ * @j:   end of a range, exclusive; enum fault_on of "after"
+ * @d:   probability, 0 to 1
+ */
+struct fault_val {
+	bool set;
+	int64_t i, j;
+	double d;
+};
+
+/**
+ * struct fault_net - Address selector
+ * @any:    matches everything
+ * @prefix: of @addr as a 128-bit address
+ */
+struct fault_net {
+	bool any;
+	uint8_t prefix;
+	struct ipaddr addr;
+};
+
+enum fault_conn_kind {
+	FAULT_CONN_ALL,
+	FAULT_CONN_LIST,
+	FAULT_CONN_FIRST,
+	FAULT_CONN_EVERY,
+};
+
+/* Which connections, by their ordinal (from 1) among those that match. */
+struct fault_conns {
+	uint8_t kind, n;
+	uint32_t v[FAULT_LIST_MAX];
+};
+
+/* lo <= port <= hi; 0-65535 matches all. */
+struct fault_ports {
+	uint16_t lo, hi;
+};
+
+/* "injected>=1": what must be true when all is over. */
+struct fault_expect {
+	bool set;
+	uint8_t counter; /* enum fault_counter */
+	char op[3];
+	uint64_t n;
+};
+
+/**
+ * struct fault_spec - One fault as configured
+ * @name:     of the section
+ * @type:     enum fault_type; FT_NONE until the key was read
+ * @service:  "" = all
+ * @side:     the peer that experiences it
+ * @seed:     of its decisions; 0 = the set's
+ * @toxicity: share of connections, rolled once per connection
+ * @skip:     events to let pass first, per connection
+ * @count:    most injections per connection; 0 = no limit
+ * @duration_us: from its first event on a connection; 0 = no end
+ * @lease_us: it removes itself after this time; 0 = stays
+ * @max_active: connections that carry it at once; 0 = no limit
+ * @list:     "index"
+ * @p:        parameters of the type
+ */
+struct fault_spec {
+	char name[FAULT_NAME_MAX + 1];
+	uint8_t type;
+	char service[FAULT_NAME_MAX + 1];
+	uint8_t side, dir, stream, scope, on_remove;
+	uint32_t order, seed;
+	struct fault_net src, dst;
+	struct fault_ports dport;
+	struct fault_conns conn;
+	struct fault_val toxicity;
+	struct fault_when on;
+	uint32_t skip, count, max_active;
+	int64_t duration_us, lease_us;
+	struct fault_expect expect;
+	struct fault_val p[FP_COUNT];
+	struct fault_conns list;
+};
+
+/* Keys of [fault NAME]; offsets into struct fault_spec; NULL name at the end.
+ */
+extern const struct opt_desc fault_options[];
+
+/**
+ * fault_spec_check() - After all keys: does each belong to the type?
+ * @err: out: the parameter that does not, and what the type takes
+ * Return: 0 or -EINVAL
+ */
+int fault_spec_check(struct fault_spec *s, char *err, size_t errlen);
+
+/**
+ * fault_parse_line() - "NAME type=loss service=web percent=1"
+ * @line: words; a word without '=' in front is the name (else the type is)
+ * Return: 0 or -EINVAL with @err
+ */
+int fault_parse_line(const char *line, struct fault_spec *s, char *err,
+		     size_t errlen);
+
+/* Write a spec as such a line: what is not at its default. */
+void fault_print_line(const struct fault_spec *s, char *out, size_t outlen);
+
+#endif

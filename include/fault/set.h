@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_FAULT_SET_H
+#define PENSTOCK_FAULT_SET_H
+
+/*
+ * The faults of one engine, and their decisions.  Sans-IO like all below the
+ * engine; knows segments and streams, not legs.
+ *
+ * Every decision is a function of (seed, fault's name, ordinal of the
+ * connection among those that match the fault, ordinal of the event on it):
+ * equal seed and equal segment sequence give equal decisions, whatever else
+ * the process does.
+ */
+#include "fault/cfg.h"
+#include "util/slab.h"
+#include "util/wheel.h"
+
+#define FAULT_MAX 32 /* faults at once */
+
+enum fault_counter {
+	FC_MATCHED, /* events that came to the fault */
+	FC_ROLLED,  /* dice thrown */
+	FC_INJECTED,
+	FC_SUPPRESSED, /* by skip, count, duration, max_active or memory */
+	FC_COUNT
+};
+
+extern const char *const fault_counter_name[FC_COUNT + 1];
+
+/**
+ * struct fault_event - A segment at a seam, as faults see it
+ * @side:    whose leg: 0 client, 1 server
+ * @to_peer: it is about to leave; else it has arrived
+ * @state:   the leg's (enum tcp_state), 0 when there is none yet
+ * @flags:   TCP_*
+ * @len:     payload bytes
+ * @wire:    bytes of the whole packet
+ * @seq:     first sequence number
+ * @off:     stream offset of the first payload byte, in its direction
+ * @fresh:   some of its payload passes for the first time
+ * @acked:   stream offset that it acknowledges, in the other direction
+ */
+struct fault_event {
+	uint8_t side;
+	bool to_peer;
+	uint8_t state;
+	uint16_t flags;
+	uint32_t len, wire;
+	seq_t seq;
+	uint64_t off;
+	bool fresh;
+	uint64_t acked;
+	mono_t now;
+};
+
+/* fault_verdict.act */
+#define FAULT_ACT_RESET BIT(0) /* this side's peer gets a RST */
+#define FAULT_ACT_RESET_BOTH BIT(1)
+
+/**
+ * struct fault_verdict - What becomes of a segment
+ * @drop:     it goes no further
+ * @delay_us: it goes on after this time
+ * @copies:   additional ones, @spacing_us apart
+ * @damage:   FAULT_WHERE_*; @bits bits of it are flipped, chosen by @dice
+ * @fix:      checksums are made right afterwards
+ * @keep:     payload bytes that pass (cut there); UINT32_MAX all
+ * @act:      FAULT_ACT_* for the connection
+ * @slot:     the fault that holds it (for on_remove)
+ */
+struct fault_verdict {
+	bool drop, fix;
+	uint8_t damage, act, slot;
+	uint32_t copies, bits, keep;
+	int64_t delay_us, spacing_us;
+	uint64_t dice;
+};
+
+/**
+ * struct fault_conn - One fault's state on one connection
+ * @ordinal:  of the connection among the fault's, from 1
+ * @event:    events so far
+ * @injected: injections so far
+ * @armed:    the trigger has come
+ * @markov:   state of the loss model
+ * @first:    time of the first event
+ * @next:     rate: when the line is free again; stream: next release
+ * @last:     last random value, for correlation
+ * @seen:     bytes or passes that a type counts
+ * @passed:   segments, for on=segment:N
+ */
+struct fault_conn {
+	uint32_t ordinal, event, injected;
+	bool armed, done;
+	uint8_t markov;
+	mono_t first, next;
+	double last;
+	uint64_t seen, passed;
+};
+
+/* One direction of one leg: unwraps sequence numbers into stream offsets. */
+struct fault_track {
+	bool known;
+	seq_t base;  /* of offset @at */
+	uint64_t at; /* highest offset seen */
+};
+
+/**
+ * struct fault_flow - The faults of one connection
+ * @prev:   all of the set
+ * @next:   all of the set
+ * @hnext:  embryos with the same hash
+ * @t:      the client leg's addresses
+ * @owner:  the engine's flow, or NULL: an embryo (SYN seen, no flow yet)
+ * @serial: number of the connection in reports
+ * @born:   when
+ * @seen:   last segment
+ * @active: bit per slot
+ * @timer:  wakes the connection's timed faults, or ends an embryo
+ * @track:  [side][to_peer]
+ */
+struct fault_flow {
+	struct fault_flow *prev, *next, *hnext;
+	struct tuple t;
+	void *owner;
+	uint64_t serial;
+	mono_t born, seen;
+	uint32_t active;
+	struct wtimer timer;
+	struct fault_track track[2][2];
+	struct fault_conn c[FAULT_MAX];
+};
+
+struct fault {
+	struct fault_spec spec;
+	bool used;
+	uint64_t key;	 /* of its dice */
+	uint32_t conns;	 /* matching connections so far */
+	uint32_t active; /* connections that carry it */
+	uint64_t count[FC_COUNT];
+	mono_t added, lease_end;
+};
+
+typedef void (*fault_line_fn)(void *arg, const char *json);
+
+/**
+ * struct fault_set - All faults of an engine
+ * @fault:  slots; indices are stable while a fault lives
+ * @order:  slots in the order in which they act
+ * @flows:  struct fault_flow
+ * @wheel:  timers of connections
+ * @line:   where reports go, or NULL
+ */
+struct fault_set {
+	struct fault fault[FAULT_MAX];
+	uint8_t order[FAULT_MAX];
+	uint32_t n;
+	uint64_t seed, serial;
+	struct slab flows;
+	struct fault_flow *first;
+	struct fault_flow *embryo[1024];
+	struct wheel wheel;
+	fault_line_fn line;
+	void *line_arg;
+};
+
+/* 0 or -ENOMEM. @max: connections that may carry faults at once */
+int fault_set_init(struct fault_set *s, uint64_t seed, uint32_t max,
+		   mono_t now);
+void fault_set_fini(struct fault_set *s);
+
+/**
+ * fault_set_add() - Put a fault into the set, by its order
+ * Return: its slot, -EEXIST (name in use) or -ENOSPC
+ */
+int fault_set_add(struct fault_set *s, const struct fault_spec *spec,
+		  mono_t now);
+/* By name; -1: none. */
+int fault_set_find(const struct fault_set *s, const char *name);
+/* Connections forget it; what is held is the engine's affair. */
+void fault_set_del(struct fault_set *s, int slot);
+/* Renew a lease; 0 removes the limit. */
+void fault_set_lease(struct fault_set *s, int slot, int64_t lease_us,
+		     mono_t now);
+/* A slot whose lease has ended at @now, or -1. */
+int fault_set_expired(const struct fault_set *s, mono_t now);
+/* Earliest end of a lease, or MONO_NEVER. */
+mono_t fault_set_lease_end(const struct fault_set *s);
+
+/* Would this fault take a connection with these addresses? (dry run: ordinal
+ * and toxicity are not rolled) */
+bool fault_spec_selects(const struct fault_spec *f, const char *service,
+			const struct tuple *t);
+
+/**
+ * fault_flow_new() - A connection appears
+ * @t:       client leg's addresses
+ * @service: name of its service
+ * Return: its faults (perhaps none active: then it is remembered for its
+ *         ordinal only), or NULL: no fault selects it (the usual case)
+ */
+struct fault_flow *fault_flow_new(struct fault_set *s, const char *service,
+				  const struct tuple *t, mono_t now);
+/* A fault was added: give it to a connection that lives already. */
+bool fault_flow_join(struct fault_set *s, struct fault_flow *f, int slot,
+		     const char *service);
+/* An empty one, for joining. */
+struct fault_flow *fault_flow_alloc(struct fault_set *s, const struct tuple *t,
+				    mono_t now);
+void fault_flow_free(struct fault_set *s, struct fault_flow *f);
+
+/* Embryos: connections of which only a SYN was seen. */
+struct fault_flow *fault_embryo_find(struct fault_set *s,
+				     const struct tuple *t);
+void fault_embryo_keep(struct fault_set *s, struct fault_flow *f, mono_t now);
+void fault_embryo_take(struct fault_set *s, struct fault_flow *f);
+
+/* Stream offset of a sequence number; @fresh: the range advances it. */
+uint64_t fault_track_offset(struct fault_track *t, seq_t seq, uint32_t len,
+			    bool *fresh);
+
+/**
+ * fault_judge() - Run a segment through the connection's faults
+ * @v: out
+ */
+void fault_judge(struct fault_set *s, struct fault_flow *f,
+		 const struct fault_event *ev, struct fault_verdict *v);
+
+/* Does any of the connection's faults act on bytes of this stream? */
+bool fault_has_stream(const struct fault_set *s, const struct fault_flow *f,
+		      int stream);
+
+/* Delay of bytes that enter a stream now, microseconds. */
+int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *f,
+			     int stream, mono_t now);
+
+/**
+ * fault_stream_release() - How many of @n bytes may go on now?
+ * @wake: out: when to ask again, when fewer than @n may; MONO_UNSET: on a
+ *        change only
+ */
+uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *f,
+			      int stream, uint32_t n, mono_t now, mono_t *wake);
+
+/* When fault_flow_due() has something to do; MONO_UNSET: never. */
+mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w);
+
+/* FAULT_ACT_* that are due by time alone; *wake: when to ask again. */
+uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *f, mono_t now,
+		       uint8_t *side, mono_t *wake);
+
+/* Walks all expectations: false with the first that failed in @err. */
+bool fault_set_expect(const struct fault_set *s, char *err, size_t errlen);
+
+/* One JSON object per fault: the list, with counters. Returns the length. */
+size_t fault_set_list(const struct fault_set *s, char *out, size_t outlen);
+
+/* The dice, for tests: a 64-bit value from (key, ordinal, event, draw). */
+uint64_t fault_dice(uint64_t key, uint64_t ordinal, uint64_t event,
+		    uint64_t draw);
+/* Loss by the fault's model, and a delay by its distribution. */
+bool fault_model_loss(const struct fault_spec *f, struct fault_conn *c,
+		      uint64_t key);
+int64_t fault_model_delay(const struct fault_spec *f, enum fault_param mean,
+			  struct fault_conn *c, uint64_t key);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Seam 4: bytes between the legs.
+ *
+ * A flow with a fault of streams has a queue between a leg's receive side and
+ * the other leg's send queue; it is the leg's sink, so what it holds closes
+ * the window like any other backlog.  Bytes enter with a mark (when they are
+ * free to go) and leave by what the faults release, never out of order and
+ * never changed.  FIN waits for the last byte; a reset lets all go at once,
+ * since those bytes were acknowledged.
+ */
+#include "seams.h"
+
+#define RETRY_US (10 * USEC_PER_MSEC)
+
+void pipe_open(struct engine *e, struct flow *f, int to)
+{
+	struct pipe *p = &seam_of(e, f)->pipe[to];
+
+	if (p->on)
+		return;
+	p->on = true;
+	f->leg[to ^ 1].sink = &p->q;
+}
+
+static int stream_to(int to)
+{
+	return to == LEG_CLIENT ? FAULT_DOWNSTREAM : FAULT_UPSTREAM;
+}
+
+/* Bytes that arrived since the last look get their mark. */
+static void mark_new(struct engine *e, struct flow *f, int to, mono_t now)
+{
+	struct pipe *p = &seam_of(e, f)->pipe[to];
+	uint64_t end = p->out + p->q.bytes;
+	mono_t due;
+
+	if (end == p->in)
+		return;
+	p->in = end;
+	due = mono_add(now,
+		       fault_stream_latency(&e->seams->set, seam_of(e, f)->w,
+					    stream_to(to), now));
+	if (p->marks && mono_before(due, p->mark[p->marks - 1].due))
+		due = p->mark[p->marks - 1].due;
+	if (p->marks == PIPE_MARKS ||
+	    (p->marks && p->mark[p->marks - 1].due.us == due.us))
+		p->marks--; /* joined with the last one */
+	p->mark[p->marks].end = end;
+	p->mark[p->marks++].due = due;
+}
+
+/* Bytes that are free to go; *wake: when more are. */
+static uint32_t unmark(struct pipe *p, mono_t now, mono_t *wake)
+{
+	uint32_t i = 0;
+	uint64_t end = p->out;
+
+	while (i < p->marks && p->mark[i].due.us <= now.us)
+		end = p->mark[i++].end;
+	if (i < p->marks)
+		*wake = mono_earlier(*wake, p->mark[i].due);
+	return end > p->out ? (uint32_t)(end - p->out) : 0;
+}
+
+static void drop_marks(struct pipe *p)
+{
+	uint32_t i = 0;
+
+	while (i < p->marks && p->mark[i].end <= p->out)
+		i++;
+	p->marks -= i;
+	memmove(p->mark, p->mark + i, p->marks * sizeof(p->mark[0]));
+}
+
+static uint32_t room_of(const struct leg *src, const struct leg *dst)
+{
+	uint32_t cap = src->rcv_cap + src->sink_extra;
+
+	return cap > dst->sndq.bytes ? cap - dst->sndq.bytes : 0;
+}
+
+void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
+{
+	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct leg *src = &f->leg[to ^ 1], *dst = &f->leg[to];
+	uint32_t n, moved = 0;
+	mono_t wake;
+
+	if (!p->on)
+		return;
+	mark_new(e, f, to, now);
+	p->wake = MONO_UNSET;
+	while ((n = min_u32(unmark(p, now, &p->wake), room_of(src, dst)))) {
+		n = fault_stream_release(&e->seams->set, seam_of(e, f)->w,
+					 stream_to(to), n, now, &wake);
+		p->wake = mono_earlier(p->wake, wake);
+		if (!n)
+			break;
+		if (bufq_move(&dst->sndq, &p->q, e->pool, n))
+			p->wake =
+				mono_earlier(p->wake, mono_add(now, RETRY_US));
+		n = (uint32_t)(p->in - p->out) - p->q.bytes;
+		p->out += n;
+		moved += n;
+		drop_marks(p);
+		if (!n)
+			break;
+	}
+	if (moved)
+		leg_sink_drained(src, src->sink_extra, now);
+	if (!p->q.bytes && p->fin) {
+		p->fin = false;
+		leg_shutdown(dst, now);
+	}
+}
+
+void pipe_flush(struct engine *e, struct flow *f, int to)
+{
+	struct pipe *p = &seam_of(e, f)->pipe[to];
+	uint32_t before;
+
+	if (!p->on || !p->q.bytes)
+		return;
+	before = p->q.bytes;
+	bufq_move(&f->leg[to].sndq, &p->q, e->pool, before);
+	p->out += before - p->q.bytes;
+	p->in = p->out + p->q.bytes;
+	p->marks = 0;
+}
+
+void pipe_purge(struct engine *e, struct flow *f, int to)
+{
+	struct pipe *p = &seam_of(e, f)->pipe[to];
+
+	bufq_purge(&p->q, e->pool);
+	p->in = p->out;
+	p->marks = 0;
+	p->fin = false;
+	p->wake = MONO_UNSET;
+}
+
+void pipe_unmark(struct engine *e, struct flow *f, int to, mono_t now)
+{
+	struct pipe *p = &seam_of(e, f)->pipe[to];
+
+	for (uint32_t i = 0; i < p->marks; i++)
+		p->mark[i].due = now;
+}

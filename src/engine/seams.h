@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_ENGINE_SEAMS_H
+#define PENSTOCK_ENGINE_SEAMS_H
+
+/*
+ * What the seams' files share: see seams.c for the theory.
+ */
+#include "engine/faults.h"
+#include "fault/set.h"
+#include "internal.h"
+
+#define PIPE_MARKS 32
+
+/**
+ * struct held - A packet under way inside a fault
+ * @due:  when it goes on
+ * @serial: breaks ties in the order of arrival
+ * @out:  it leaves (hdr); else it arrives (seg)
+ * @slot: the fault that holds it
+ * @buf:  its payload, owned; NULL when there is none
+ * @len:  payload bytes
+ */
+struct held {
+	struct held *next;
+	mono_t due;
+	uint64_t serial;
+	bool out;
+	uint8_t slot, family, hdr_len, l4_off;
+	uint32_t len;
+	struct buf *buf;
+	union {
+		uint8_t hdr[TX_HDR_MAX];
+		struct segment seg;
+	};
+};
+
+/**
+ * struct pipe - Bytes between a leg's receive side and the other's send queue
+ * @on:   in use (else bytes go straight)
+ * @fin:  the sender has ended; passed on when the pipe is empty
+ * @in:   bytes that ever entered
+ * @out:  bytes that ever left
+ * @mark: bytes up to @end are free to go at @due
+ */
+struct pipe {
+	struct bufq q;
+	bool on, fin;
+	uint64_t in, out;
+	struct {
+		uint64_t end;
+		mono_t due;
+	} mark[PIPE_MARKS];
+	uint32_t marks;
+	mono_t wake;
+};
+
+/* Of a flow with faults.  @pipe: by the side that its bytes go to. */
+struct seam_flow {
+	struct fault_flow *w;
+	struct pipe pipe[2];
+};
+
+struct seams {
+	struct fault_set set;
+	struct slab held, flows;
+	struct seam_flow **of; /* by the flow's index in its slab */
+	struct held **heap;
+	uint32_t nheap, heap_max;
+	struct held *out_head, *out_tail; /* to be pulled */
+	struct held *spent; /* pulled: valid until the next pull */
+	uint64_t serial, overflow;
+};
+
+static inline struct seam_flow *seam_of(const struct engine *e,
+					const struct flow *f)
+{
+	return e->seams->of[slab_index(&e->flows, f)];
+}
+
+/* seam_hold.c: packets under way. */
+struct held *held_in(struct engine *e, const struct segment *s);
+struct held *held_out(struct engine *e, const struct tx *tx, uint32_t off,
+		      uint32_t len, bool first, bool last);
+/* Recompute lengths and checksums of an outgoing one. */
+void held_seal(struct held *h);
+void held_damage(struct held *h, const struct fault_verdict *v);
+void held_free(struct engine *e, struct held *h);
+/* Into the heap until @due; at once when it is now.  Takes @h (or NULL). */
+void held_queue(struct engine *e, struct held *h, mono_t due, mono_t now);
+/* A second one like it, or NULL. */
+struct held *held_clone(struct engine *e, const struct held *h);
+void held_expire(struct engine *e, mono_t now);
+/* All of a slot: let go, or thrown away. */
+void held_release(struct engine *e, int slot, bool drop, mono_t now);
+/* Move what is ready into @tx. */
+int held_drain(struct engine *e, struct tx *tx, int max);
+void held_forget(struct engine *e);
+
+/* seam_pipe.c: bytes between the legs. */
+void pipe_open(struct engine *e, struct flow *f, int to);
+void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now);
+void pipe_flush(struct engine *e, struct flow *f, int to);
+void pipe_purge(struct engine *e, struct flow *f, int to);
+void pipe_unmark(struct engine *e, struct flow *f, int to, mono_t now);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A segment runs the gauntlet: every fault of its connection, in order.
+ *
+ * Per fault: side and direction, kind of segment, trigger, then the event
+ * counts (its number is part of the dice), then the extent, then the type
+ * itself.  A drop ends the run; delays add up.
+ */
+#include "internal.h"
+
+static bool kind_matches(uint8_t kind, const struct fault_event *ev)
+{
+	uint16_t hs = ev->flags & (TCP_SYN | TCP_ACK | TCP_RST);
+
+	switch (kind) {
+	case FAULT_ON_SYN:
+		return hs == TCP_SYN;
+	case FAULT_ON_SYNACK:
+		return hs == (TCP_SYN | TCP_ACK);
+	case FAULT_ON_DATA:
+		return ev->len > 0;
+	case FAULT_ON_FIN:
+		return (ev->flags & TCP_FIN) != 0;
+	default:
+		return true;
+	}
+}
+
+/* Conditions that last, once they came. */
+static bool arms(const struct fault_when *w, const struct fault_ctx *x,
+		 const struct fault_event *ev)
+{
+	switch (w->on) {
+	case FAULT_ON_BYTE:
+		return ev->len && ev->off + ev->len > w->arg;
+	case FAULT_ON_ACKED:
+		return ev->flags & TCP_ACK && ev->acked >= w->arg;
+	case FAULT_ON_SEGMENT:
+		return ++x->c->passed >= w->arg;
+	case FAULT_ON_IDLE:
+		return mono_sub(ev->now, x->flow->seen) >= (int64_t)w->arg;
+	case FAULT_ON_TIME:
+		return mono_sub(ev->now, x->flow->born) >= (int64_t)w->arg;
+	default:
+		return false;
+	}
+}
+
+bool fault_armed(struct fault_ctx *x, const struct fault_event *ev)
+{
+	const struct fault_when *w = &x->f->spec.on;
+
+	if (w->on < FAULT_ON_STATE)
+		return kind_matches(w->on, ev);
+	if (w->on == FAULT_ON_STATE)
+		return ev->state == w->arg;
+	if (!x->c->armed)
+		x->c->armed = arms(w, x, ev);
+	return x->c->armed;
+}
+
+bool fault_extent_allows(struct fault_ctx *x, mono_t now)
+{
+	const struct fault_spec *f = &x->f->spec;
+	struct fault_conn *c = x->c;
+
+	if (!mono_is_set(c->first))
+		c->first = now;
+	if (c->event <= f->skip || (f->count && c->injected >= f->count) ||
+	    (f->duration_us && mono_sub(now, c->first) > f->duration_us)) {
+		x->f->count[FC_SUPPRESSED]++;
+		return false;
+	}
+	return true;
+}
+
+static bool concerns(const struct fault_spec *f, const struct fault_event *ev)
+{
+	if (f->side != FAULT_BOTH && f->side != ev->side)
+		return false;
+	return f->dir == FAULT_ANY_DIR ||
+	       (f->dir == FAULT_TO_PEER) == ev->to_peer;
+}
+
+static const char *action_name(const struct fault_verdict *v)
+{
+	return v->act	     ? "reset"
+	       : v->drop     ? "drop"
+	       : v->damage   ? "corrupt"
+	       : v->copies   ? "duplicate"
+	       : v->delay_us ? "delay"
+			     : "change";
+}
+
+void fault_judge(struct fault_set *s, struct fault_flow *w,
+		 const struct fault_event *ev, struct fault_verdict *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->keep = UINT32_MAX;
+	for (uint32_t i = 0; i < s->n && !v->drop; i++) {
+		uint8_t slot = s->order[i];
+		struct fault_ctx x = {.set = s,
+				      .flow = w,
+				      .f = &s->fault[slot],
+				      .c = &w->c[slot],
+				      .slot = slot};
+		const struct fault_type_desc *t = &fault_types[x.f->spec.type];
+
+		if (!(w->active & BIT(slot)) || !t->hit || x.c->done ||
+		    !concerns(&x.f->spec, ev) || !kind_matches(t->kind, ev) ||
+		    !fault_armed(&x, ev))
+			continue;
+		x.c->event++;
+		x.f->count[FC_MATCHED]++;
+		if (!fault_extent_allows(&x, ev->now) || !t->hit(&x, ev, v))
+			continue;
+		x.c->injected++;
+		x.f->count[FC_INJECTED]++;
+		v->slot = slot;
+		fault_report(&x, ev, action_name(v));
+	}
+	w->seen = ev->now;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_FAULT_INTERNAL_H
+#define PENSTOCK_FAULT_INTERNAL_H
+
+/*
+ * What the files of src/fault share.  Nothing outside includes this.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fault/set.h"
+#include "wire/segment.h"
+
+#define PBIT(id) (UINT64_C(1) << FP_##id)
+static_assert(FP_COUNT <= 64, "parameters fit a mask");
+
+/* An event at one fault: what the types' functions get. */
+struct fault_ctx {
+	struct fault_set *set;
+	struct fault_flow *flow;
+	struct fault *f;
+	struct fault_conn *c;
+	uint8_t slot;
+};
+
+/**
+ * struct fault_type_desc - A type
+ * @params: which may be given
+ * @needs:  which must be
+ * @stream: acts on bytes between the legs, not on segments
+ * @kind:   FAULT_ON_* filter of its events (FAULT_ON_ALWAYS: all)
+ * @dir:    when the spec says nothing
+ * @timed:  acts by time alone as well
+ * @harm:   the peer may see a wrong stream
+ * @hit:    inject into a segment that passed selection; false: not this one
+ */
+struct fault_type_desc {
+	uint64_t params, needs;
+	bool stream, timed, harm;
+	uint8_t kind, dir;
+	bool (*hit)(struct fault_ctx *x, const struct fault_event *ev,
+		    struct fault_verdict *v);
+};
+
+extern const struct fault_type_desc fault_types[FT_COUNT];
+
+/* decide.c */
+/* Does the extent (skip, count, duration) let one more injection happen? */
+bool fault_extent_allows(struct fault_ctx *x, mono_t now);
+bool fault_armed(struct fault_ctx *x, const struct fault_event *ev);
+
+/* models.c: uniform in [0, 1), the @draw'th of this event. */
+double fault_unit(uint64_t key, const struct fault_conn *c, uint32_t draw);
+/* percent (and correlation) of the fault. */
+bool fault_chance(struct fault_ctx *x);
+
+/* report.c */
+void fault_report(struct fault_ctx *x, const struct fault_event *ev,
+		  const char *action);
+
+#endif

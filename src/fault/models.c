@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dice, and what they model: loss and delay.
+ *
+ * A value depends on (key of the fault, ordinal of the connection, ordinal of
+ * the event, number of the draw) and on nothing else, so neither the order in
+ * which connections take turns nor another fault's draws can change it.
+ * Models with memory keep it per connection.
+ *
+ * Loss: netem's three.  "state" is the 4-state Markov chain of Salsano et al.
+ * (1 good, 2 good in a burst, 3 loss in a burst, 4 single loss); "gemodel" is
+ * Gilbert-Elliott with p, r, 1-h and 1-k.
+ */
+#include <math.h>
+
+#include "internal.h"
+
+static uint64_t mix(uint64_t z)
+{
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+uint64_t fault_dice(uint64_t key, uint64_t ordinal, uint64_t event,
+		    uint64_t draw)
+{
+	uint64_t z = mix(key + 0x9e3779b97f4a7c15u);
+
+	z = mix(z + ordinal * 0x9e3779b97f4a7c15u + 1);
+	z = mix(z + event * 0xd1342543de82ef95u + 2);
+	return mix(z + draw * 0xa0761d6478bd642fu + 3);
+}
+
+double fault_unit(uint64_t key, const struct fault_conn *c, uint32_t draw)
+{
+	return (double)(fault_dice(key, c->ordinal, c->event, draw) >> 11) *
+	       0x1.0p-53;
+}
+
+/*
+ * With probability @rho the value of the event before, else a fresh one: the
+ * values stay uniform and their autocorrelation is @rho.
+ */
+static double correlated(const struct fault_spec *f, struct fault_conn *c,
+			 uint64_t key, double fresh)
+{
+	double rho = f->p[FP_CORRELATION].d;
+
+	if (rho > 0 && c->event > 1 && fault_unit(key, c, 7) < rho)
+		return c->last;
+	c->last = fresh;
+	return fresh;
+}
+
+bool fault_chance(struct fault_ctx *x)
+{
+	const struct fault_spec *f = &x->f->spec;
+	double u = fault_unit(x->f->key, x->c, 0);
+
+	x->f->count[FC_ROLLED]++;
+	return correlated(f, x->c, x->f->key, u) < f->p[FP_PERCENT].d;
+}
+
+/* Gilbert-Elliott: the state moves first, then it is asked. */
+static bool gemodel_loss(const struct fault_spec *f, struct fault_conn *c,
+			 uint64_t key)
+{
+	double move = fault_unit(key, c, 1), ask = fault_unit(key, c, 2);
+	bool bad = c->markov;
+
+	bad = bad ? move >= f->p[FP_R].d : move < f->p[FP_P].d;
+	c->markov = bad;
+	return ask < (bad ? f->p[FP_LOSS_BAD].d : f->p[FP_LOSS_GOOD].d);
+}
+
+enum {
+	GOOD,
+	BURST_GOOD,
+	BURST_LOSS,
+	SINGLE_LOSS
+};
+
+static bool state_loss(const struct fault_spec *f, struct fault_conn *c,
+		       uint64_t key)
+{
+	double u = fault_unit(key, c, 1);
+
+	switch (c->markov) {
+	case GOOD:
+		if (u < f->p[FP_P14].d)
+			c->markov = SINGLE_LOSS;
+		else if (u < f->p[FP_P14].d + f->p[FP_P13].d)
+			c->markov = BURST_LOSS;
+		break;
+	case BURST_GOOD:
+		if (u < f->p[FP_P23].d)
+			c->markov = BURST_LOSS;
+		break;
+	case BURST_LOSS:
+		if (u < f->p[FP_P32].d)
+			c->markov = BURST_GOOD;
+		else if (u < f->p[FP_P32].d + f->p[FP_P31].d)
+			c->markov = GOOD;
+		break;
+	default:
+		c->markov = GOOD;
+		break;
+	}
+	return c->markov == BURST_LOSS || c->markov == SINGLE_LOSS;
+}
+
+bool fault_model_loss(const struct fault_spec *f, struct fault_conn *c,
+		      uint64_t key)
+{
+	switch (f->p[FP_MODEL].i) {
+	case FAULT_GEMODEL:
+		return gemodel_loss(f, c, key);
+	case FAULT_STATE:
+		return state_loss(f, c, key);
+	default:
+		return correlated(f, c, key, fault_unit(key, c, 0)) <
+		       f->p[FP_PERCENT].d;
+	}
+}
+
+/* Mean 0, standard deviation 1. */
+static double normal(double u, double v)
+{
+	return sqrt(-2 * log(u > 0 ? u : 1e-300)) * cos(2 * M_PI * v);
+}
+
+/* Pareto with exponent 3, shifted and scaled to mean 0, deviation 1. */
+static double pareto(double u)
+{
+	return (pow(1 - u, -1.0 / 3) - 1.5) / sqrt(0.75);
+}
+
+int64_t fault_model_delay(const struct fault_spec *f, enum fault_param mean,
+			  struct fault_conn *c, uint64_t key)
+{
+	double u = fault_unit(key, c, 3), v = fault_unit(key, c, 4), z, d;
+
+	u = correlated(f, c, key, u);
+	switch (f->p[FP_DISTRIBUTION].i) {
+	case FAULT_NORMAL:
+		z = normal(u, v);
+		break;
+	case FAULT_PARETO:
+		z = pareto(u);
+		break;
+	case FAULT_PARETONORMAL:
+		z = normal(u, v) / 4 + pareto(fault_unit(key, c, 5)) * 3 / 4;
+		break;
+	default:
+		z = 2 * u - 1;
+		break;
+	}
+	d = (double)f->p[mean].i + z * (double)f->p[FP_JITTER].i;
+	return d > 0 ? (int64_t)d : 0;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The set of faults and the connections that carry them.
+ *
+ * A fault sits in a slot; a connection has one bit and one struct fault_conn a
+ * slot, so adding and removing touch no memory of connections that do not
+ * match.  A connection's ordinal among a fault's is fixed when it first
+ * appears, which may be before a flow exists: then it is an embryo, found by
+ * its addresses until the flow takes it or EMBRYO_LIFE passes.
+ */
+#include "internal.h"
+
+static uint64_t name_key(const char *name, uint64_t seed)
+{
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 0x100000001b3u;
+	return fault_dice(seed, h, 0, 0);
+}
+
+int fault_set_init(struct fault_set *s, uint64_t seed, uint32_t max, mono_t now)
+{
+	memset(s, 0, sizeof(*s));
+	s->seed = seed;
+	wheel_init(&s->wheel, now);
+	return slab_init(&s->flows, sizeof(struct fault_flow), max);
+}
+
+void fault_set_fini(struct fault_set *s)
+{
+	while (s->first) {
+		if (!s->first->owner)
+			fault_embryo_take(s, s->first);
+		fault_flow_free(s, s->first);
+	}
+	slab_fini(&s->flows);
+}
+
+int fault_set_find(const struct fault_set *s, const char *name)
+{
+	for (int i = 0; i < FAULT_MAX; i++)
+		if (s->fault[i].used && !strcmp(s->fault[i].spec.name, name))
+			return i;
+	return -1;
+}
+
+/* By order, then by age. */
+static void order_insert(struct fault_set *s, uint8_t slot)
+{
+	uint32_t at = s->n++;
+
+	while (at && s->fault[s->order[at - 1]].spec.order >
+			     s->fault[slot].spec.order) {
+		s->order[at] = s->order[at - 1];
+		at--;
+	}
+	s->order[at] = slot;
+}
+
+int fault_set_add(struct fault_set *s, const struct fault_spec *spec,
+		  mono_t now)
+{
+	struct fault *f;
+	int slot = 0;
+
+	if (fault_set_find(s, spec->name) >= 0)
+		return -EEXIST;
+	while (slot < FAULT_MAX && s->fault[slot].used)
+		slot++;
+	if (slot == FAULT_MAX)
+		return -ENOSPC;
+	f = &s->fault[slot];
+	memset(f, 0, sizeof(*f));
+	f->spec = *spec;
+	f->used = true;
+	f->key = name_key(spec->name, spec->seed ? spec->seed : s->seed);
+	f->added = now;
+	fault_set_lease(s, slot, spec->lease_us, now);
+	order_insert(s, (uint8_t)slot);
+	return slot;
+}
+
+void fault_set_del(struct fault_set *s, int slot)
+{
+	uint32_t k = 0;
+
+	for (struct fault_flow *f = s->first; f; f = f->next)
+		f->active &= ~BIT(slot);
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->order[i] != slot)
+			s->order[k++] = s->order[i];
+	s->n = k;
+	s->fault[slot].used = false;
+}
+
+void fault_set_lease(struct fault_set *s, int slot, int64_t lease_us,
+		     mono_t now)
+{
+	s->fault[slot].lease_end = lease_us ? mono_add(now, lease_us)
+					    : MONO_NEVER;
+}
+
+int fault_set_expired(const struct fault_set *s, mono_t now)
+{
+	for (int i = 0; i < FAULT_MAX; i++)
+		if (s->fault[i].used && mono_due(s->fault[i].lease_end, now))
+			return i;
+	return -1;
+}
+
+mono_t fault_set_lease_end(const struct fault_set *s)
+{
+	mono_t t = MONO_NEVER;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		t = mono_earlier(t, s->fault[s->order[i]].lease_end);
+	return t;
+}
+
+/* ---- selection ---- */
+
+static bool net_matches(const struct fault_net *n, const struct ipaddr *a)
+{
+	uint32_t whole = n->prefix / 8, rest = n->prefix % 8;
+
+	if (n->any)
+		return true;
+	if (ipaddr_is_v4(&n->addr) != ipaddr_is_v4(a) ||
+	    memcmp(n->addr.b, a->b, whole) != 0)
+		return false;
+	return !rest || !((n->addr.b[whole] ^ a->b[whole]) >> (8 - rest));
+}
+
+bool fault_spec_selects(const struct fault_spec *f, const char *service,
+			const struct tuple *t)
+{
+	return (!f->service[0] || !strcmp(f->service, service)) &&
+	       net_matches(&f->src, &t->remote) &&
+	       net_matches(&f->dst, &t->local) && t->lport >= f->dport.lo &&
+	       t->lport <= f->dport.hi;
+}
+
+static bool ordinal_matches(const struct fault_conns *c, uint32_t n)
+{
+	switch (c->kind) {
+	case FAULT_CONN_FIRST:
+		return n <= c->v[0];
+	case FAULT_CONN_EVERY:
+		return n % c->v[0] == 0;
+	case FAULT_CONN_LIST:
+		for (uint32_t i = 0; i < c->n; i++)
+			if (c->v[i] == n)
+				return true;
+		return false;
+	default:
+		return true;
+	}
+}
+
+/*
+ * A connection that the selectors take gets its ordinal, and its one roll of
+ * toxicity.  Return: the fault acts on it
+ */
+static bool select_conn(struct fault *f, uint32_t *ordinal)
+{
+	double u;
+
+	*ordinal = ++f->conns;
+	if (!ordinal_matches(&f->spec.conn, *ordinal))
+		return false;
+	u = (double)(fault_dice(f->key, *ordinal, 0, 6) >> 11) * 0x1.0p-53;
+	if (u >= f->spec.toxicity.d)
+		return false;
+	if (f->spec.max_active && f->active >= f->spec.max_active) {
+		f->count[FC_SUPPRESSED]++;
+		return false;
+	}
+	return true;
+}
+
+static void carry(struct fault_set *s, struct fault_flow *w, int slot,
+		  uint32_t ordinal)
+{
+	memset(&w->c[slot], 0, sizeof(w->c[slot]));
+	w->c[slot].ordinal = ordinal;
+	w->active |= BIT(slot);
+	s->fault[slot].active++;
+}
+
+struct fault_flow *fault_flow_alloc(struct fault_set *s, const struct tuple *t,
+				    mono_t now)
+{
+	struct fault_flow *w = slab_alloc(&s->flows);
+
+	if (!w)
+		return NULL;
+	memset(w, 0, offsetof(struct fault_flow, c));
+	w->t = *t;
+	w->serial = s->serial;
+	w->born = w->seen = now;
+	w->next = s->first;
+	if (w->next)
+		w->next->prev = w;
+	s->first = w;
+	return w;
+}
+
+struct fault_flow *fault_flow_new(struct fault_set *s, const char *service,
+				  const struct tuple *t, mono_t now)
+{
+	struct fault_flow *w = NULL;
+
+	s->serial++;
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct fault *f = &s->fault[s->order[i]];
+		uint32_t ordinal;
+
+		if (!fault_spec_selects(&f->spec, service, t))
+			continue;
+		if (!w)
+			w = fault_flow_alloc(s, t, now);
+		if (!w)
+			f->count[FC_SUPPRESSED]++;
+		if (select_conn(f, &ordinal) && w)
+			carry(s, w, s->order[i], ordinal);
+	}
+	return w;
+}
+
+bool fault_flow_join(struct fault_set *s, struct fault_flow *w, int slot,
+		     const char *service)
+{
+	struct fault *f = &s->fault[slot];
+	uint32_t ordinal;
+
+	if (!fault_spec_selects(&f->spec, service, &w->t) ||
+	    !select_conn(f, &ordinal))
+		return false;
+	carry(s, w, slot, ordinal);
+	return true;
+}
+
+void fault_flow_free(struct fault_set *s, struct fault_flow *w)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (w->active & BIT(s->order[i]))
+			s->fault[s->order[i]].active--;
+	wheel_cancel(&s->wheel, &w->timer);
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		s->first = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	slab_free(&s->flows, w);
+}
+
+/* ---- embryos ---- */
+
+static struct fault_flow **embryo_bucket(struct fault_set *s,
+					 const struct tuple *t)
+{
+	uint64_t h = s->seed, part;
+
+	for (size_t i = 0; i < sizeof(*t); i += 4) {
+		part = 0;
+		memcpy(&part, (const uint8_t *)t + i, 4);
+		h = fault_dice(h, part, i, 0);
+	}
+	return &s->embryo[h % ARRAY_LEN(s->embryo)];
+}
+
+struct fault_flow *fault_embryo_find(struct fault_set *s, const struct tuple *t)
+{
+	struct fault_flow *w = *embryo_bucket(s, t);
+
+	while (w && !tuple_eq(&w->t, t))
+		w = w->hnext;
+	return w;
+}
+
+void fault_embryo_keep(struct fault_set *s, struct fault_flow *w, mono_t now)
+{
+	struct fault_flow **b = embryo_bucket(s, &w->t);
+
+	w->owner = NULL;
+	w->hnext = *b;
+	*b = w;
+	wheel_arm(&s->wheel, &w->timer, mono_add(now, 180 * USEC_PER_SEC));
+}
+
+void fault_embryo_take(struct fault_set *s, struct fault_flow *w)
+{
+	struct fault_flow **p = embryo_bucket(s, &w->t);
+
+	while (*p && *p != w)
+		p = &(*p)->hnext;
+	if (*p)
+		*p = w->hnext;
+	w->hnext = NULL;
+	wheel_cancel(&s->wheel, &w->timer);
+}
+
+/* ---- streams ---- */
+
+uint64_t fault_track_offset(struct fault_track *t, seq_t seq, uint32_t len,
+			    bool *fresh)
+{
+	int64_t d;
+	uint64_t off;
+
+	if (!t->known) {
+		t->known = true;
+		t->base = seq;
+		t->at = 0;
+	}
+	d = (int64_t)t->at + seq_diff(seq, t->base);
+	off = d > 0 ? (uint64_t)d : 0;
+	*fresh = len && off + len > t->at;
+	if (off + len > t->at) {
+		t->base = seq_add(t->base, (uint32_t)(off + len - t->at));
+		t->at = off + len;
+	}
+	return off;
+}

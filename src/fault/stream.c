@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The types that act on bytes between the legs, and those that act by time
+ * alone.  They never change the order of bytes: they say when how many of them
+ * may go on.
+ */
+#include "internal.h"
+
+#define QUANTUM_US (20 * USEC_PER_MSEC)
+#define QUANTUM_MIN 256
+
+static bool stream_of(const struct fault_set *s, const struct fault_flow *w,
+		      uint8_t slot, int stream)
+{
+	const struct fault_spec *f = &s->fault[slot].spec;
+
+	return w->active & BIT(slot) && fault_types[f->type].stream &&
+	       f->stream == stream;
+}
+
+bool fault_has_stream(const struct fault_set *s, const struct fault_flow *w,
+		      int stream)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (stream_of(s, w, s->order[i], stream))
+			return true;
+	return false;
+}
+
+/* Walk the faults of a stream that act now; 0 .. n-1, or -1. */
+static int next_of(struct fault_set *s, struct fault_flow *w, int stream,
+		   uint32_t *i, mono_t now, struct fault_ctx *x)
+{
+	for (; *i < s->n; (*i)++) {
+		uint8_t slot = s->order[*i];
+		const struct fault_event ev = {
+			.now = now, .len = 1, .off = w->c[slot].seen};
+
+		*x = (struct fault_ctx){.set = s,
+					.flow = w,
+					.f = &s->fault[slot],
+					.c = &w->c[slot],
+					.slot = slot};
+		if (stream_of(s, w, slot, stream) && fault_armed(x, &ev)) {
+			(*i)++;
+			return x->f->spec.type;
+		}
+	}
+	return -1;
+}
+
+static void note(struct fault_ctx *x, int stream, uint32_t n, mono_t now,
+		 const char *action)
+{
+	const struct fault_event ev = {.side = stream == FAULT_DOWNSTREAM
+						       ? FAULT_CLIENT
+						       : FAULT_SERVER,
+				       .to_peer = true,
+				       .len = n,
+				       .off = x->c->seen,
+				       .now = now};
+
+	x->c->injected++;
+	x->f->count[FC_INJECTED]++;
+	fault_report(x, &ev, action);
+}
+
+int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *w,
+			     int stream, mono_t now)
+{
+	struct fault_ctx x;
+	int64_t sum = 0;
+	uint32_t i = 0;
+	int type;
+
+	while ((type = next_of(s, w, stream, &i, now, &x)) >= 0) {
+		if (type != FT_LATENCY)
+			continue;
+		x.c->event++;
+		x.f->count[FC_MATCHED]++;
+		if (!fault_extent_allows(&x, now))
+			continue;
+		x.f->count[FC_ROLLED]++;
+		sum += fault_model_delay(&x.f->spec, FP_LATENCY, x.c, x.f->key);
+		note(&x, stream, 0, now, "latency");
+	}
+	return sum;
+}
+
+/* A bandwidth's share at @now; 0: none before *wake. */
+static uint32_t bandwidth_share(struct fault_ctx *x, uint32_t n, mono_t now,
+				mono_t *wake)
+{
+	int64_t rate = x->f->spec.p[FP_RATE].i;
+	int64_t most = rate * QUANTUM_US / USEC_PER_SEC;
+
+	if (mono_before(now, x->c->next)) {
+		*wake = mono_earlier(*wake, x->c->next);
+		return 0;
+	}
+	if (most < QUANTUM_MIN)
+		most = QUANTUM_MIN;
+	return most < n ? (uint32_t)most : n;
+}
+
+static void bandwidth_spend(struct fault_ctx *x, uint32_t n, mono_t now)
+{
+	int64_t rate = x->f->spec.p[FP_RATE].i;
+
+	if (mono_sub(now, x->c->next) > QUANTUM_US)
+		x->c->next = now;
+	x->c->next = mono_add(x->c->next, (int64_t)n * USEC_PER_SEC / rate);
+}
+
+uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
+			      int stream, uint32_t n, mono_t now, mono_t *wake)
+{
+	struct fault_ctx x;
+	uint32_t i = 0;
+	int type;
+
+	*wake = MONO_UNSET;
+	while (n && (type = next_of(s, w, stream, &i, now, &x)) >= 0) {
+		uint32_t all = n;
+
+		if (type == FT_BANDWIDTH)
+			n = bandwidth_share(&x, n, now, wake);
+		if (n < all) {
+			x.f->count[FC_MATCHED]++;
+			note(&x, stream, n, now, "hold");
+		}
+	}
+	for (i = 0; n && (type = next_of(s, w, stream, &i, now, &x)) >= 0;) {
+		if (type == FT_BANDWIDTH)
+			bandwidth_spend(&x, n, now);
+		x.c->seen += n;
+	}
+	return n;
+}
+
+static void due_reset(struct fault_ctx *x, mono_t now, uint8_t *act,
+		      uint8_t *side, mono_t *wake)
+{
+	const struct fault_spec *f = &x->f->spec;
+	const struct fault_val *a = &f->p[FP_AFTER];
+	mono_t at = mono_add(x->flow->born, a->i);
+
+	if (!a->set || a->j != FAULT_ON_TIME)
+		return;
+	if (mono_before(now, at)) {
+		*wake = mono_earlier(*wake, at);
+		return;
+	}
+	x->c->done = true;
+	*side = f->side == FAULT_SERVER;
+	*act |= f->p[FP_SIDES].i == FAULT_BOTH_SIDES || f->side == FAULT_BOTH
+			? FAULT_ACT_RESET_BOTH
+			: FAULT_ACT_RESET;
+	x->f->count[FC_MATCHED]++;
+	note(x, *side ? FAULT_UPSTREAM : FAULT_DOWNSTREAM, 0, now, "reset");
+}
+
+mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w)
+{
+	mono_t wake = MONO_UNSET;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct fault_conn *c = &w->c[s->order[i]];
+		const struct fault_val *a =
+			&s->fault[s->order[i]].spec.p[FP_AFTER];
+
+		if (w->active & BIT(s->order[i]) && !c->done && a->set &&
+		    a->j == FAULT_ON_TIME)
+			wake = mono_earlier(wake, mono_add(w->born, a->i));
+	}
+	return wake;
+}
+
+uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
+		       uint8_t *side, mono_t *wake)
+{
+	uint8_t act = 0;
+
+	*wake = MONO_UNSET;
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint8_t slot = s->order[i];
+		struct fault_ctx x = {.set = s,
+				      .flow = w,
+				      .f = &s->fault[slot],
+				      .c = &w->c[slot],
+				      .slot = slot};
+
+		if (!(w->active & BIT(slot)) || x.c->done)
+			continue;
+		if (x.f->spec.type == FT_RESET_PEER)
+			due_reset(&x, now, &act, side, wake);
+	}
+	return act;
+}

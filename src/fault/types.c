@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The types that act on segments, one small function each, and the table of
+ * all types.
+ */
+#include "internal.h"
+
+static bool hit_loss(struct fault_ctx *x, const struct fault_event *ev,
+		     struct fault_verdict *v)
+{
+	(void)ev;
+	x->f->count[FC_ROLLED]++;
+	return v->drop = fault_model_loss(&x->f->spec, x->c, x->f->key);
+}
+
+static bool hit_droplist(struct fault_ctx *x, const struct fault_event *ev,
+			 struct fault_verdict *v)
+{
+	const struct fault_conns *l = &x->f->spec.list;
+
+	(void)ev;
+	for (uint32_t i = 0; i < l->n && !v->drop; i++)
+		v->drop = l->v[i] == x->c->event;
+	return v->drop;
+}
+
+/*
+ * The first @times passes over the range are dropped.  A pass begins with each
+ * segment that carries the range's first byte.
+ */
+static bool hit_drop_range(struct fault_ctx *x, const struct fault_event *ev,
+			   struct fault_verdict *v)
+{
+	const struct fault_val *r = &x->f->spec.p[FP_BYTES];
+	uint64_t a = (uint64_t)r->i, b = (uint64_t)r->j;
+
+	if (ev->off >= b || ev->off + ev->len <= a)
+		return false;
+	if (ev->off <= a)
+		x->c->seen++;
+	return v->drop = x->c->seen <= (uint64_t)x->f->spec.p[FP_TIMES].i;
+}
+
+static bool hit_delay(struct fault_ctx *x, const struct fault_event *ev,
+		      struct fault_verdict *v)
+{
+	int64_t d;
+
+	(void)ev;
+	if (x->f->spec.p[FP_PERCENT].set && !fault_chance(x))
+		return false;
+	x->f->count[FC_ROLLED]++;
+	d = fault_model_delay(&x->f->spec, FP_TIME, x->c, x->f->key);
+	v->delay_us += d;
+	return d > 0;
+}
+
+static bool hit_reorder(struct fault_ctx *x, const struct fault_event *ev,
+			struct fault_verdict *v)
+{
+	uint32_t gap = (uint32_t)x->f->spec.p[FP_GAP].i;
+
+	(void)ev;
+	if ((gap && x->c->event % gap) || !fault_chance(x))
+		return false;
+	v->delay_us += x->f->spec.p[FP_TIME].i;
+	return true;
+}
+
+static bool hit_duplicate(struct fault_ctx *x, const struct fault_event *ev,
+			  struct fault_verdict *v)
+{
+	(void)ev;
+	if (!fault_chance(x))
+		return false;
+	v->copies += (uint32_t)x->f->spec.p[FP_COPIES].i;
+	v->spacing_us = x->f->spec.p[FP_SPACING].i;
+	return true;
+}
+
+static bool hit_corrupt(struct fault_ctx *x, const struct fault_event *ev,
+			struct fault_verdict *v)
+{
+	uint8_t where = (uint8_t)x->f->spec.p[FP_WHERE].i;
+
+	if (!ev->len)
+		where &= (uint8_t)~FAULT_WHERE_PAYLOAD;
+	if (!where || !fault_chance(x))
+		return false;
+	v->damage = where;
+	v->fix = x->f->spec.p[FP_CHECKSUM].i != 0;
+	v->bits = (uint32_t)x->f->spec.p[FP_BITS].i;
+	v->dice = fault_dice(x->f->key, x->c->ordinal, x->c->event, 9);
+	return true;
+}
+
+/* A line of its own for each connection and direction it acts on. */
+static bool hit_rate(struct fault_ctx *x, const struct fault_event *ev,
+		     struct fault_verdict *v)
+{
+	const struct fault_val *p = x->f->spec.p;
+	int64_t rate = p[FP_RATE].i, at = ev->now.us + v->delay_us, queued;
+	int64_t bytes = (int64_t)ev->wire + p[FP_OVERHEAD].i;
+	int64_t floor_us = at - p[FP_BURST].i * USEC_PER_SEC / rate;
+
+	if (x->c->next.us < floor_us)
+		x->c->next.us = floor_us;
+	queued = x->c->next.us > at ? x->c->next.us - at : 0;
+	if (queued * (rate / 1000 + 1) / 1000 > p[FP_LIMIT].i)
+		return v->drop = true;
+	x->c->next.us += bytes * USEC_PER_SEC / rate;
+	if (x->c->next.us <= at)
+		return false;
+	v->delay_us += x->c->next.us - at;
+	return true;
+}
+
+static bool hit_blackhole(struct fault_ctx *x, const struct fault_event *ev,
+			  struct fault_verdict *v)
+{
+	const struct fault_val *p = x->f->spec.p;
+	int64_t hole = p[FP_HOLE].i, off = p[FP_OFF].i;
+	int64_t t = mono_sub(ev->now, x->c->first);
+
+	v->drop = true;
+	if (!hole)
+		return true;
+	if (!off)
+		return v->drop = t < hole;
+	if (p[FP_REPEAT].i && t / (hole + off) >= p[FP_REPEAT].i)
+		return v->drop = false;
+	return v->drop = t % (hole + off) < hole;
+}
+
+static bool hit_drop(struct fault_ctx *x, const struct fault_event *ev,
+		     struct fault_verdict *v)
+{
+	(void)ev;
+	return v->drop = fault_chance(x);
+}
+
+static bool hit_reset(struct fault_ctx *x, const struct fault_event *ev,
+		      struct fault_verdict *v)
+{
+	const struct fault_val *a = &x->f->spec.p[FP_AFTER];
+	uint64_t n = (uint64_t)a->i;
+
+	if (a->set && a->j == FAULT_ON_TIME)
+		return false; /* fault_flow_due() does it */
+	if (a->set && a->j == FAULT_ON_ACKED) {
+		if (ev->to_peer || ev->acked < n)
+			return false;
+	} else if (a->set) {
+		if (!ev->to_peer || !ev->len || ev->off + ev->len < n)
+			return false;
+		v->keep = ev->off < n ? (uint32_t)(n - ev->off) : 0;
+	}
+	v->act = x->f->spec.p[FP_SIDES].i == FAULT_BOTH_SIDES
+			 ? FAULT_ACT_RESET_BOTH
+			 : FAULT_ACT_RESET;
+	x->c->done = true;
+	return true;
+}
+
+#define GE (PBIT(P) | PBIT(R) | PBIT(LOSS_BAD) | PBIT(LOSS_GOOD))
+#define STATE (PBIT(P13) | PBIT(P31) | PBIT(P32) | PBIT(P23) | PBIT(P14))
+#define ROLL (PBIT(PERCENT) | PBIT(CORRELATION))
+#define SPREAD (PBIT(JITTER) | PBIT(CORRELATION) | PBIT(DISTRIBUTION))
+
+const struct fault_type_desc fault_types[FT_COUNT] = {
+	[FT_LOSS] = {.params = ROLL | PBIT(MODEL) | GE | STATE,
+		     .hit = hit_loss},
+	[FT_DROPLIST] = {.params = PBIT(INDEX),
+			 .needs = PBIT(INDEX),
+			 .hit = hit_droplist},
+	[FT_DROP_RANGE] = {.params = PBIT(BYTES) | PBIT(TIMES),
+			   .needs = PBIT(BYTES),
+			   .kind = FAULT_ON_DATA,
+			   .dir = FAULT_TO_PEER,
+			   .hit = hit_drop_range},
+	[FT_DELAY] = {.params = PBIT(PERCENT) | PBIT(TIME) | SPREAD,
+		      .needs = PBIT(TIME),
+		      .hit = hit_delay},
+	[FT_REORDER] = {.params = ROLL | PBIT(GAP) | PBIT(TIME),
+			.hit = hit_reorder},
+	[FT_DUPLICATE] = {.params = ROLL | PBIT(COPIES) | PBIT(SPACING),
+			  .hit = hit_duplicate},
+	[FT_CORRUPT] = {.params = ROLL | PBIT(WHERE) | PBIT(CHECKSUM) |
+				  PBIT(BITS),
+			.harm = true,
+			.hit = hit_corrupt},
+	[FT_RATE] = {.params = PBIT(RATE) | PBIT(LIMIT) | PBIT(OVERHEAD) |
+			       PBIT(BURST),
+		     .needs = PBIT(RATE),
+		     .dir = FAULT_TO_PEER,
+		     .hit = hit_rate},
+	[FT_BLACKHOLE] = {.params = PBIT(HOLE) | PBIT(OFF) | PBIT(REPEAT),
+			  .hit = hit_blackhole},
+	[FT_SYN_DROP] = {.params = ROLL, .kind = FAULT_ON_SYN, .hit = hit_drop},
+	[FT_RESET_PEER] = {.params = PBIT(AFTER) | PBIT(SIDES),
+			   .timed = true,
+			   .hit = hit_reset},
+	[FT_LATENCY] = {.params = PBIT(LATENCY) | SPREAD,
+			.needs = PBIT(LATENCY),
+			.stream = true},
+	[FT_BANDWIDTH] = {.params = PBIT(RATE),
+			  .needs = PBIT(RATE),
+			  .stream = true},
+};
