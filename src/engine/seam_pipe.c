@@ -89,6 +89,13 @@ void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 
 	if (!p->on)
 		return;
+	if (p->discard) {
+		moved = p->q.bytes;
+		pipe_purge(e, f, to);
+		if (moved)
+			leg_sink_drained(src, src->sink_extra, now);
+		return;
+	}
 	mark_new(e, f, to, now);
 	p->wake = MONO_UNSET;
 	while ((n = min_u32(unmark(p, now, &p->wake), room_of(src, dst)))) {
@@ -138,6 +145,13 @@ void pipe_purge(struct engine *e, struct flow *f, int to)
 	p->marks = 0;
 	p->fin = false;
 	p->wake = MONO_UNSET;
+}
+
+void pipe_discard(struct engine *e, struct flow *f, int to, mono_t now)
+{
+	pipe_open(e, f, to);
+	seam_of(e, f)->pipe[to].discard = true;
+	pipe_pump(e, f, to, now);
 }
 
 void pipe_unmark(struct engine *e, struct flow *f, int to, mono_t now)

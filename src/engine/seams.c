@@ -179,10 +179,9 @@ static void act_reset(struct engine *e, struct flow *f, int side, uint8_t act,
 		leg_abort(o, now);
 		bury(e, f, o);
 	} else {
-		if (f->faulty)
-			pipe_flush(e, f, side ^ 1);
+		pipe_flush(e, f, side ^ 1);
 		leg_shutdown(o, now);
-		leg_sink_gone(o, now);
+		pipe_discard(e, f, side, now);
 	}
 	flow_ready(e, f);
 }

@@ -37,6 +37,7 @@ struct held {
 /**
  * struct pipe - Bytes between a leg's receive side and the other's send queue
  * @on:   in use (else bytes go straight)
+ * @discard: the receiver was reset: bytes are taken and thrown away
  * @fin:  the sender has ended; passed on when the pipe is empty
  * @in:   bytes that ever entered
  * @out:  bytes that ever left
@@ -44,7 +45,7 @@ struct held {
  */
 struct pipe {
 	struct bufq q;
-	bool on, fin;
+	bool on, fin, discard;
 	uint64_t in, out;
 	struct {
 		uint64_t end;
@@ -100,6 +101,8 @@ void held_forget(struct engine *e);
 void pipe_open(struct engine *e, struct flow *f, int to);
 void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now);
 void pipe_flush(struct engine *e, struct flow *f, int to);
+/* Nobody reads @to's bytes any more, and the sender shall not notice. */
+void pipe_discard(struct engine *e, struct flow *f, int to, mono_t now);
 void pipe_purge(struct engine *e, struct flow *f, int to);
 void pipe_unmark(struct engine *e, struct flow *f, int to, mono_t now);
 

@@ -1,0 +1,24 @@
+# Faults in the simulator: `make fault-sim [FAULT_SEEDS=N]`.  The simulator's
+# hosts and network, with faults put into the engine as it is made.
+FAULT_SEEDS ?= 400
+FAULT_SIM_SRC := $(wildcard tests/fault/*.c)
+FAULT_SIM_OBJ := $(FAULT_SIM_SRC:tests/%.c=$(BUILD)/%.o) \
+	$(filter-out %/sim.o,$(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c)))
+
+$(BUILD)/fault/%.o: tests/fault/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fault/fault_sim: $(FAULT_SIM_OBJ) \
+		$(filter-out $(BUILD)/obj/io/% $(BUILD)/obj/control/%,$(LIB_OBJ))
+	$(CC) $(ALL_CFLAGS) -o $@ $^ -lsodium -lm \
+		-Wl,--wrap=engine_new,--wrap=engine_free,--wrap=tap_check
+
+.PHONY: fault-sim
+fault-sim: $(BUILD)/fault/fault_sim ## faults in the simulator
+	$< $(FAULT_SEEDS)
+
+# Part of the simulator's suite.
+sim: fault-sim
+
+-include $(FAULT_SIM_SRC:tests/%.c=$(BUILD)/%.d)

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults in the simulator.
+ *
+ * The linker hands engine_new() and engine_free() to us, so the simulator's
+ * own code plays each plan and judges it, with faults in the engine:
+ *
+ *   1. cases: one fault each, with what must come of it - who got which bytes,
+ *      how it ended, when, and the fault's counters;
+ *   2. equal seeds give equal reports, line by line;
+ *   3. random combinations of faults that no peer may notice in its stream.
+ *
+ * The tap is silenced: it judges an order of packets that faults change on
+ * purpose.  The hosts' own checks (bytes, acknowledgments, ends) stay.
+ */
+#include <stdlib.h>
+
+#include "engine/faults.h"
+#include "sim/world.h"
+#include "util/log.h"
+
+#define LINES_MAX 8
+
+struct engine *__real_engine_new(const struct engine_cfg *cfg, mono_t now);
+struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now);
+void __real_engine_free(struct engine *e);
+void __wrap_engine_free(struct engine *e);
+void __wrap_tap_check(struct peer *rx, const struct peer *tx,
+		      const struct sseg *s, bool direct);
+
+/* What goes into the next engine, and what came out of the last. */
+static struct {
+	const char *line[LINES_MAX];
+	char list[4000], unmet[300], first[400], err[300];
+	uint64_t digest, reports;
+	bool met;
+} run;
+
+static void on_report(void *arg, const char *json)
+{
+	(void)arg;
+	if (!run.reports++)
+		snprintf(run.first, sizeof(run.first), "%s", json);
+	for (; *json; json++)
+		run.digest = (run.digest ^ (uint8_t)*json) * 0x100000001b3u;
+}
+
+struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now)
+{
+	struct engine *e = __real_engine_new(cfg, now);
+	struct fault_spec spec;
+
+	engine_fault_sink(e, on_report, NULL, now);
+	for (int i = 0; i < LINES_MAX && run.line[i]; i++) {
+		if (!fault_parse_line(run.line[i], &spec, run.err,
+				      sizeof(run.err)) &&
+		    !engine_fault_add(e, &spec, now, run.err, sizeof(run.err)))
+			continue;
+		fprintf(stderr, "%s: %s\n", run.line[i], run.err);
+		exit(2);
+	}
+	return e;
+}
+
+void __wrap_engine_free(struct engine *e)
+{
+	engine_fault_list(e, run.list, sizeof(run.list));
+	run.met = engine_fault_expect(e, run.unmet, sizeof(run.unmet));
+	__real_engine_free(e);
+}
+
+void __wrap_tap_check(struct peer *rx, const struct peer *tx,
+		      const struct sseg *s, bool direct)
+{
+	(void)rx;
+	(void)tx;
+	(void)s;
+	(void)direct;
+}
+
+static bool play(struct plan *p, char *why, size_t whylen)
+{
+	run.reports = 0;
+	run.digest = 0xcbf29ce484222325u;
+	run.met = true;
+	run.unmet[0] = '\0';
+	int (*go)(struct plan *, bool, FILE *, char *, size_t, void *) =
+		(void *)world_run;
+	return go(p, false, getenv("TRACE") ? stdout : NULL, why, whylen,
+		  NULL) == 0;
+}
+
+static void set_lines(const char *const *lines)
+{
+	for (int i = 0; i < LINES_MAX; i++)
+		run.line[i] = lines ? lines[i] : NULL;
+}
+
+/* ---- 1: cases ---- */
+
+/**
+ * struct fault_case - One scenario
+ * @plan:  settings of a plain plan
+ * @fault: with "expect=" for its counters
+ * @fails: what the judge must complain of ("" = nothing: all bytes came)
+ */
+struct fault_case {
+	const char *name, *plan[8], *fault[LINES_MAX], *fails;
+};
+
+#define DOWN "c0.up=100", "c0.down=60000"
+
+static const struct fault_case cases[] = {
+	{"loss_both_ways_recovered",
+	 {DOWN},
+	 {"a type=loss percent=10 side=both expect=injected>=3"},
+	 ""},
+	{"gemodel_recovered",
+	 {DOWN, "sack=1", "c0.c.sack=1"},
+	 {"a type=loss model=gemodel p=5 r=40 expect=injected>=1"},
+	 ""},
+	{"state_model_recovered",
+	 {DOWN},
+	 {"a type=loss model=state p13=3 p31=50 p14=2 expect=injected>=1"},
+	 ""},
+	{"droplist_drops_these",
+	 {DOWN},
+	 {"a type=droplist index=1,5,6 dir=to_peer expect=injected==3"},
+	 ""},
+	{"drop_range_twice",
+	 {DOWN},
+	 {"a type=drop_range bytes=3000-3001 times=2 expect=injected==2"},
+	 ""},
+	{"delay_normal",
+	 {DOWN},
+	 {"a type=delay time=30ms jitter=10ms distribution=normal "
+	  "expect=injected>=10"},
+	 ""},
+	{"reorder_every_fifth",
+	 {DOWN},
+	 {"a type=reorder percent=100 gap=5 time=4ms expect=injected>=5"},
+	 ""},
+	{"duplicate_with_spacing",
+	 {DOWN},
+	 {"a type=duplicate percent=30 copies=2 spacing=3ms side=both "
+	  "expect=injected>=5"},
+	 ""},
+	{"corrupt_incoming_is_lost",
+	 {DOWN},
+	 {"a type=corrupt percent=5 dir=from_peer side=both "
+	  "expect=injected>=1"},
+	 ""},
+	{"rate_slows",
+	 {DOWN},
+	 {"a type=rate rate=20KB expect=injected>=10"},
+	 ""},
+	{"blackhole_for_2s_recovered",
+	 {DOWN},
+	 {"a type=blackhole on=byte:20000 hole=2s expect=injected>=1"},
+	 ""},
+	{"syn_drop_twice_client_retries",
+	 {DOWN},
+	 {"a type=syn_drop count=2 expect=injected==2"},
+	 ""},
+	{"syn_drop_to_server_we_retry",
+	 {DOWN},
+	 {"a type=syn_drop side=server count=2 expect=injected==2"},
+	 ""},
+	{"reset_at_byte_cuts_there",
+	 {DOWN},
+	 {"a type=reset_peer after=byte:5000 expect=injected==1"},
+	 "RST from nowhere (client 1 server 0)"},
+	{"reset_both_after_time",
+	 {DOWN, "c0.s.tx_chunk=1000", "c0.s.tx_gap_ms=100"},
+	 {"a type=reset_peer after=time:1s sides=both expect=injected==1"},
+	 "RST from nowhere (client 1 server 1)"},
+	{"reset_server_after_acked",
+	 {"c0.up=60000", "c0.down=10"},
+	 {"a type=reset_peer side=server after=acked:20000 "
+	  "expect=injected==1"},
+	 "RST from nowhere (client 0 server 1)"},
+	{"latency_downstream",
+	 {DOWN},
+	 {"a type=latency latency=200 jitter=50 expect=injected>=1"},
+	 ""},
+	{"bandwidth_upstream",
+	 {"c0.up=60000", "c0.down=60000"},
+	 {"a type=bandwidth stream=upstream rate=20 expect=injected>=10"},
+	 ""},
+	{"second_connection_only",
+	 {"nconn=3", "c0.up=9", "c1.up=9", "c2.up=9", "c0.port=1", "c1.port=2",
+	  "c2.port=3"},
+	 {"a type=syn_drop conn=2 count=1 expect=injected==1"},
+	 ""},
+};
+
+static bool play_case(const struct fault_case *c)
+{
+	struct plan p;
+	char why[400];
+	bool ok;
+
+	plan_plain(&p, 1);
+	for (int i = 0; i < 8 && c->plan[i]; i++) {
+		if (plan_set(&p, c->plan[i])) {
+			printf("%s: no such setting: %s\n", c->name,
+			       c->plan[i]);
+			return false;
+		}
+	}
+	set_lines(c->fault);
+	ok = play(&p, why, sizeof(why));
+	if (ok != !*c->fails || (!ok && !strstr(why, c->fails))) {
+		printf("%s: FAILED: %s, not \"%s\"\n%s%s\n", c->name,
+		       ok ? "all well" : why, c->fails, run.list, run.first);
+		return false;
+	}
+	if (!run.met) {
+		printf("%s: FAILED: %s\n%s", c->name, run.unmet, run.list);
+		return false;
+	}
+	return true;
+}
+
+/* ---- 2 and 3: random plans ---- */
+
+/* None of these may change what a peer reads, in any combination. */
+static const char *const harmless[] = {
+	"h1 type=loss percent=8 side=both duration=20s",
+	"h2 type=loss model=gemodel p=3 r=30 side=client duration=20s",
+	"h3 type=delay time=20ms jitter=20ms side=both",
+	"h4 type=delay time=5ms jitter=3ms distribution=paretonormal",
+	"h5 type=reorder percent=20 time=15ms side=both duration=30s",
+	"h6 type=duplicate percent=15 copies=2 side=both duration=30s",
+	"h7 type=corrupt percent=5 dir=from_peer side=both duration=20s",
+	"h8 type=rate rate=200KB limit=100K side=both",
+	"h9 type=blackhole on=time:100ms hole=1s side=server",
+	"h10 type=syn_drop count=1 side=both",
+	"h11 type=latency latency=50 jitter=30 stream=upstream",
+	"h12 type=latency latency=20 jitter=20",
+	"h13 type=bandwidth rate=200 stream=downstream toxicity=0.5",
+	"h14 type=drop_range bytes=100-5000 times=2 side=both",
+	"h15 type=droplist index=2,4,8,16 side=both",
+};
+
+static void random_plan(struct plan *p, uint64_t seed)
+{
+	struct prng r;
+	char name[40];
+	int64_t simple, *v;
+
+	plan_from_seed(p, seed);
+	/* a calm network, patient hosts: what goes wrong is the faults' work */
+	for (uint32_t i = 0; (v = plan_field(p, i, name, sizeof(name), &simple));
+	     i++)
+		if (name[0] == 'l' && name[1] >= '0' && name[1] <= '9')
+			*v = simple;
+	/* whose packet is whose must not depend on the order of arrival */
+	for (int i = 0; i < p->nconn; i++) {
+		p->conn[i].host = 0;
+		p->conn[i].port = i + 1;
+	}
+	p->trunc_pm = p->reset_all_ms = 0;
+	p->syncookies = 0;
+	p->timewait_s = 60;
+	p->unknown = 2;
+	p->max_flows = p->max_tw = p->backlog = 64;
+	p->pool_kb = 65536;
+	p->retries2 = 15;
+	p->orphan_retries = 12;
+	prng_seed(&r, seed * 7919);
+	memset(run.line, 0, sizeof(run.line));
+	for (uint32_t i = 0; i < 1 + prng_below(&r, 4); i++) {
+		const char *pick =
+			harmless[prng_below(&r, ARRAY_LEN(harmless))];
+		bool twice = false;
+
+		for (uint32_t k = 0; k < i; k++)
+			twice |= run.line[k] == pick;
+		if (twice)
+			break;
+		run.line[i] = pick;
+	}
+}
+
+static bool play_seed(uint64_t seed)
+{
+	struct plan p;
+	char why[400];
+	uint64_t digest;
+
+	random_plan(&p, seed);
+	if (!play(&p, why, sizeof(why))) {
+		printf("seed %lu FAILED: %s\n%s", (unsigned long)seed, why,
+		       run.list);
+		return false;
+	}
+	if (seed % 8)
+		return true;
+	digest = run.digest;
+	play(&p, why, sizeof(why));
+	if (digest == run.digest)
+		return true;
+	printf("seed %lu FAILED: the second run decided differently\n",
+	       (unsigned long)seed);
+	return false;
+}
+
+static void quiet(enum log_level lvl, const char *line)
+{
+	(void)lvl;
+	(void)line;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 100;
+	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	uint32_t failed = 0, ran = 0;
+
+	log_set_sink(quiet);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (getenv("CASE") && strcmp(getenv("CASE"), cases[i].name))
+			continue;
+		ran++;
+		failed += !play_case(&cases[i]);
+	}
+	for (uint64_t s = first; s < first + seeds && failed < 10; s++)
+		failed += !play_seed(s);
+	printf("fault-sim: %u cases, %lu seeds, %u failed\n", ran,
+	       (unsigned long)seeds, failed);
+	return failed ? 1 : 0;
+}
