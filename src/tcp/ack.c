@@ -34,6 +34,8 @@ static void release(struct leg *l, seq_t ack)
 		l->env->stats->c[CNT_BytesAcked] += n;
 		l->ev |= LEG_EV_ROOM;
 	}
+	if (l->urg_out && seq_ge(ack, l->urg_seq))
+		l->urg_out = false;
 	l->una = ack;
 }
 

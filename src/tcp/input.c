@@ -179,7 +179,8 @@ static void step_urg(struct leg *l, const struct segment *s)
 	if (!(s->flags & TCP_URG) || l->fin_rcvd || !s->urg ||
 	    seq_le(up, l->rcv_nxt))
 		return;
-	if (!l->urg_in || seq_gt(up, l->rcv_urg)) {
+	if (!l->urg_in || seq_gt(up, l->rcv_urg) ||
+	    seq_le(l->rcv_urg, l->rcv_nxt)) {
 		l->urg_in = true;
 		l->rcv_urg = up;
 		l->ev |= LEG_EV_URGENT;

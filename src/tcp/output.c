@@ -249,6 +249,9 @@ static uint32_t burst_limit(const struct leg *l)
 {
 	uint64_t n = l->cwnd / 2;
 
+	/* cut by the kernel, each piece would repeat the urgent pointer */
+	if (l->urg_out)
+		return l->mss;
 	if (l->srtt_us >= PACE_MIN_RTT_US)
 		n = (uint64_t)l->cwnd * 2 * PACE_SLICE_US / l->srtt_us;
 	n = n > l->cwnd / 2 ? l->cwnd / 2 : n;
