@@ -31,10 +31,12 @@ enum rules_family {
  * @text:  per family: the rules of our own chains in the form that
  *         iptables-save prints, one a line; NULL when no service needs the
  *         family
+ * @own_source: a service's packets to its server bear an address of this host
  */
 struct rules_plan {
 	char tun[16];
 	char *text[RULES_FAMILIES];
+	bool own_source;
 };
 
 /* Return: 0 or -ENOMEM.  rules_plan_fini() frees. */
@@ -50,11 +52,17 @@ extern const char *const rules_chains[];
  * @glob:   below /proc/sys; "%s" stands for the TUN device
  * @from:   only where this is the value now; NULL: everywhere
  * @to:     the value
+ * @own_source: only when the plan has own_source
  */
 struct rules_sysctl {
 	enum rules_family family;
 	const char *glob, *from, *to;
+	bool own_source;
 };
+
+/* Is the setting part of the plan? */
+bool rules_sysctl_wanted(const struct rules_plan *p,
+			 const struct rules_sysctl *s);
 
 /* Before and after the TUN device is made; both end with a NULL glob. */
 extern const struct rules_sysctl rules_sysctl_host[];

@@ -321,7 +321,7 @@ static int sysctls_walk(const struct rules_plan *p,
 		size_t n = strlen(PROC_SYS);
 		glob_t g;
 
-		if (!p->text[list->family])
+		if (!rules_sysctl_wanted(p, list))
 			continue;
 		snprintf(full + n, sizeof(full) - n, list->glob, p->tun);
 		if (glob(full, 0, NULL, &g))

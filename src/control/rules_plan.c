@@ -11,7 +11,9 @@
  *     from the TUN: ours.  Untracked, and not queued again
  *     to a listen address and port          -> PENSTOCK_Q
  *     from a server's address and port      -> PENSTOCK_Q, unless the packet
- *                                    is for this host: its own connections
+ *                                    is for this host: its own connections;
+ *                                    of a service whose source is the
+ *                                    gateway, those to its range of ports
  *     ICMP errors: queued without leaving conntrack, as the daemon passes on
  *     those that quote no flow of its own; and past the daemon when none runs
  *   PENSTOCK_Q: untracked, then the queue: a chain is not resumed after it
@@ -34,23 +36,34 @@ const char *const rules_chains[] = {"PENSTOCK", "PENSTOCK_Q", "PENSTOCK_OUT",
 				    NULL};
 
 const struct rules_sysctl rules_sysctl_host[] = {
-	{RULES_V4, "net/ipv4/ip_forward", NULL, "1"},
+	{RULES_V4, "net/ipv4/ip_forward", NULL, "1", false},
+	/* What bears an address of this host is else refused from outside. */
+	{.family = RULES_V4,
+	 .glob = "net/ipv4/conf/all/accept_local",
+	 .to = "1",
+	 .own_source = true},
 	/* Answers go out for addresses whose route leads elsewhere: strict
 	 * reverse path filters would drop them, loose ones do not. */
-	{RULES_V4, "net/ipv4/conf/*/rp_filter", "1", "2"},
-	{RULES_V4, "net/ipv4/conf/*/send_redirects", "1", "0"},
-	{RULES_V6, "net/ipv6/conf/all/forwarding", NULL, "1"},
+	{RULES_V4, "net/ipv4/conf/*/rp_filter", "1", "2", false},
+	{RULES_V4, "net/ipv4/conf/*/send_redirects", "1", "0", false},
+	{RULES_V6, "net/ipv6/conf/all/forwarding", NULL, "1", false},
 	{.glob = NULL},
 };
 
 const struct rules_sysctl rules_sysctl_tun[] = {
-	{RULES_V4, "net/ipv4/conf/%s/forwarding", NULL, "1"},
-	{RULES_V4, "net/ipv4/conf/%s/rp_filter", "1", "2"},
-	{RULES_V4, "net/ipv4/conf/%s/send_redirects", "1", "0"},
-	{RULES_V6, "net/ipv6/conf/%s/disable_ipv6", NULL, "0"},
-	{RULES_V6, "net/ipv6/conf/%s/forwarding", NULL, "1"},
+	{RULES_V4, "net/ipv4/conf/%s/forwarding", NULL, "1", false},
+	{RULES_V4, "net/ipv4/conf/%s/rp_filter", "1", "2", false},
+	{RULES_V4, "net/ipv4/conf/%s/send_redirects", "1", "0", false},
+	{RULES_V6, "net/ipv6/conf/%s/disable_ipv6", NULL, "0", false},
+	{RULES_V6, "net/ipv6/conf/%s/forwarding", NULL, "1", false},
 	{.glob = NULL},
 };
+
+bool rules_sysctl_wanted(const struct rules_plan *p,
+			 const struct rules_sysctl *s)
+{
+	return p->text[s->family] && (p->own_source || !s->own_source);
+}
 
 static bool text_has_line(const char *text, const char *line)
 {
@@ -78,21 +91,64 @@ static void address_print(char *buf, size_t len, char dir,
 	snprintf(buf, len, " -%c %s/%u", dir, addr, prefix);
 }
 
-/* One rule that takes packets to ('d') or from ('s') an endpoint. */
-static void rule_tcp(FILE *f, char **text, char dir, const struct endpoint *ep)
+static void rule_add(FILE *f, char **text, const char *match)
 {
-	char addr[64], port[48] = "", line[RULE_MAX];
+	char line[RULE_MAX];
 
-	address_print(addr, sizeof(addr), dir, ep);
-	if (ep->port)
-		snprintf(port, sizeof(port), " -m tcp --%cport %u", dir,
-			 ep->port);
-	snprintf(line, sizeof(line), "-A PENSTOCK%s -p tcp%s%s -j PENSTOCK_Q\n",
-		 addr, port,
-		 dir == 's' ? " -m addrtype ! --dst-type LOCAL" : "");
+	snprintf(line, sizeof(line), "-A PENSTOCK%s -j PENSTOCK_Q\n", match);
 	fflush(f);
 	if (!text_has_line(*text, line))
 		fputs(line, f);
+}
+
+/* What goes to the service. */
+static void rule_to(FILE *f, char **text, const struct endpoint *ep)
+{
+	char addr[64], port[32] = "", match[160];
+
+	address_print(addr, sizeof(addr), 'd', ep);
+	if (ep->port)
+		snprintf(port, sizeof(port), " -m tcp --dport %u", ep->port);
+	snprintf(match, sizeof(match), "%s -p tcp%s", addr, port);
+	rule_add(f, text, match);
+}
+
+/* What comes from a server for a client: not for this host. */
+static void rule_from(FILE *f, char **text, const struct endpoint *ep)
+{
+	char addr[64], port[32] = "", match[160];
+
+	address_print(addr, sizeof(addr), 's', ep);
+	if (ep->port)
+		snprintf(port, sizeof(port), " -m tcp --sport %u", ep->port);
+	snprintf(match, sizeof(match),
+		 "%s -p tcp%s -m addrtype ! --dst-type LOCAL", addr, port);
+	rule_add(f, text, match);
+}
+
+/* What comes from a server for an address of ours that stands for clients:
+ * only the ports tell it from this host's own connections. */
+static void rule_from_own(FILE *f, char **text, const struct endpoint *ep,
+			  const struct service *s)
+{
+	struct endpoint own = {.addr = s->source.addr, .prefix = 128};
+	char addr[64], dst[64] = "", sport[32] = "", match[224];
+	bool v4 = ipaddr_is_v4(&ep->addr);
+
+	address_print(addr, sizeof(addr), 's', ep);
+	if (s->source.mode == SOURCE_ADDRESS && ipaddr_is_v4(&own.addr) == v4)
+		address_print(dst, sizeof(dst), 'd', &own);
+	if (ep->port)
+		snprintf(sport, sizeof(sport), " --sport %u", ep->port);
+	if (s->port_min == s->port_max)
+		snprintf(match, sizeof(match),
+			 "%s%s -p tcp -m tcp%s --dport %u", addr, dst, sport,
+			 s->port_min);
+	else
+		snprintf(match, sizeof(match),
+			 "%s%s -p tcp -m tcp%s --dport %u:%u", addr, dst, sport,
+			 s->port_min, s->port_max);
+	rule_add(f, text, match);
 }
 
 static void rules_service(FILE *f, char **text, const struct service *s,
@@ -103,8 +159,13 @@ static void rules_service(FILE *f, char **text, const struct service *s,
 
 		if (ipaddr_is_v4(&ep->addr) != v4)
 			continue;
-		rule_tcp(f, text, 'd', ep);
-		rule_tcp(f, text, 's', s->connect.port ? &s->connect : ep);
+		rule_to(f, text, ep);
+		if (s->connect.port)
+			ep = &s->connect;
+		if (s->source.mode == SOURCE_CLIENT)
+			rule_from(f, text, ep);
+		else
+			rule_from_own(f, text, ep, s);
 	}
 }
 
@@ -185,6 +246,9 @@ int rules_plan_init(struct rules_plan *p, const struct config *cfg)
 {
 	*p = (struct rules_plan){0};
 	memcpy(p->tun, cfg->daemon.tun, sizeof(p->tun));
+	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
+		p->own_source |= cfg->policy->service[i].source.mode !=
+				 SOURCE_CLIENT;
 	for (int f = 0; f < RULES_FAMILIES; f++) {
 		bool v4 = f == RULES_V4;
 
@@ -212,7 +276,7 @@ static void print_sysctls(const struct rules_plan *p,
 	for (; s->glob; s++) {
 		char path[128];
 
-		if (!p->text[s->family])
+		if (!rules_sysctl_wanted(p, s))
 			continue;
 		snprintf(path, sizeof(path), s->glob, p->tun);
 		if (strchr(path, '*'))

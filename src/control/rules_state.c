@@ -25,6 +25,7 @@ static const char *const noted_globs[] = {
 	"net/ipv4/ip_forward",
 	"net/ipv4/conf/*/forwarding",
 	"net/ipv4/conf/*/accept_redirects",
+	"net/ipv4/conf/*/accept_local",
 	"net/ipv4/conf/*/rp_filter",
 	"net/ipv4/conf/*/send_redirects",
 	"net/ipv6/conf/*/forwarding",

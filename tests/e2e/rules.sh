@@ -189,6 +189,19 @@ cat >"$TMP/v6.conf" <<'END'
 [service web]
 listen = [2001:db8::10]:443
 END
+cat >"$TMP/own.conf" <<'END'
+[service web]
+listen = 203.0.113.10:443
+listen = [2001:db8::10]:443
+source = gateway
+ip_local_port_range = 50000 50999
+[service b]
+listen = 203.0.113.11:443
+source = 203.0.113.1
+[service c]
+listen = [2001:db8::11]:443
+source = 2001:db8::1
+END
 cat >"$TMP/wide.conf" <<'END'
 [penstock]
 workers = 4
@@ -468,11 +481,12 @@ icmp_errors_pass_when_no_daemon_runs() {
 	assert_counted ip6tables "--icmpv6-type 1"
 }
 
-# tun_write: a RST (which nobody answers) to and one from the service, out of
-# the TUN device.
+# tun_write [ADDRESS4 ADDRESS6]: a RST (which nobody answers) to and one from
+# the service, out of the TUN device; the former from these addresses.
 tun_write() {
-	in_g /usr/bin/python3 - <<'END'
-import fcntl, os, socket, struct
+	in_g /usr/bin/python3 - "$@" <<'END'
+import fcntl, os, socket, struct, sys
+own = sys.argv[1:] or ["198.51.100.2", "2001:db8:c::2"]
 IFF_TUN, IFF_NO_PI, IFF_VNET_HDR, IFF_MULTI_QUEUE = 1, 0x1000, 0x4000, 0x100
 tun = os.open("/dev/net/tun", os.O_RDWR)
 fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH22x", b"penstock0",
@@ -496,20 +510,24 @@ def rst(family, src, dst, sport, dport):
     ip = ip[:10] + struct.pack(">H", 0xffff ^ total(ip)) + ip[12:]
     return ip + tcp
 
-for f, c, s in ((socket.AF_INET, "198.51.100.2", "203.0.113.10"),
-                (socket.AF_INET6, "2001:db8:c::2", "2001:db8::10")):
-    os.write(tun, bytes(10) + rst(f, c, s, 1234, 443))
+for f, o, c, s in ((socket.AF_INET, own[0], "198.51.100.2", "203.0.113.10"),
+                   (socket.AF_INET6, own[1], "2001:db8:c::2", "2001:db8::10")):
+    os.write(tun, bytes(10) + rst(f, o, s, 50123, 443))
     os.write(tun, bytes(10) + rst(f, s, c, 443, 1234))
 END
+}
+
+# segments NS: how many TCP segments the kernel there has received.
+segments() {
+	# shellcheck disable=SC2016 # for awk
+	ip netns exec "$NS-$1" awk '/^Tcp: [0-9]/ { print $11 }' /proc/net/snmp
 }
 
 # assert_segments NS: one TCP segment of each family came, forwarded under its
 # foreign source address.
 assert_segments() {
 	local n
-	# shellcheck disable=SC2016 # for awk
-	n=$(ip netns exec "$NS-$1" awk '/^Tcp: [0-9]/ { print $11 }' \
-		/proc/net/snmp)
+	n=$(segments "$1")
 	[ "$n" = 2 ] || fail "$n TCP segments came to $1, wanted 2"
 }
 
@@ -560,6 +578,31 @@ packets_from_the_tun_pass_filters_of_interfaces() {
 	assert_segments s
 }
 
+# source = gateway: what goes to the server bears an address of this host, and
+# the answers come to it.  Its own connections use other ports.
+source_of_ours_goes_out_and_comes_back() {
+	listen_start 443
+	in_g sysctl -qw net.ipv4.ip_local_port_range="20000 20999" \
+		net.ipv4.conf.all.rp_filter=1
+	CONF=$TMP/own.conf
+	assert_rc 0 ctl -c "$CONF" rules apply
+	assert_check 0
+	n=$(segments s)
+	assert_rc 0 tun_write 203.0.113.1 2001:db8::1
+	[ "$(segments s)" = $((n + 2)) ] || fail "they did not come to s"
+	assert_not_counted iptables "-A PENSTOCK_Q -j NFQUEUE"
+	tcp_try g 203.0.113.10 443 || fail "the gateway is cut off from 443"
+	tcp_try g 2001:db8::10 443 || fail "the same with IPv6"
+	in_g sysctl -qw net.ipv4.ip_local_port_range="50000 50999"
+	tcp_try g 203.0.113.10 443 && fail "answers go past the queue"
+	tcp_try g 2001:db8::10 443 && fail "the same with IPv6"
+	assert_counted iptables "--sport 443 --dport 50000:50999"
+	assert_counted ip6tables "--sport 443 --dport 50000:50999"
+	assert_rc 0 ctl rules remove
+	round_trip "$TMP/own.conf"
+	round_trip "$TMP/own.conf" "$TMP/both.conf"
+}
+
 state_of_each_namespace_is_apart() {
 	assert_rc 0 in_g "$CTL" -c "$CONF" rules apply
 	assert_rc 0 in_s "$CTL" -c "$CONF" rules apply
@@ -591,6 +634,7 @@ for c in print_changes_nothing \
 	packets_from_the_tun_pass_strict_filters \
 	packets_from_the_tun_pass_loose_filters \
 	packets_from_the_tun_pass_filters_of_interfaces \
+	source_of_ours_goes_out_and_comes_back \
 	state_of_each_namespace_is_apart; do
 	run_case "$c"
 done

@@ -142,6 +142,32 @@ START_TEST(connect_elsewhere_takes_from_there_once)
 }
 END_TEST
 
+START_TEST(source_of_ours_takes_its_range_of_ports)
+{
+	plan_for("[service a]\nlisten = 203.0.113.10:80\n"
+		 "listen = [2001:db8::10]:80\nsource = gateway\n"
+		 "ip_local_port_range = 50000 50999\n"
+		 "[service b]\nlisten = 203.0.113.11:*\n"
+		 "source = 203.0.113.1\nip_local_port_range = 7 7\n");
+	ck_assert(plan.own_source);
+	ck_assert_ptr_nonnull(strstr(plan.text[RULES_V4],
+				     "-A PENSTOCK -s 203.0.113.10/32 -p tcp -m "
+				     "tcp --sport 80 --dport 50000:50999 -j "
+				     "PENSTOCK_Q\n"));
+	ck_assert_ptr_nonnull(strstr(plan.text[RULES_V6],
+				     "-A PENSTOCK -s 2001:db8::10/128 -p tcp "
+				     "-m tcp --sport 80 --dport 50000:50999 -j "
+				     "PENSTOCK_Q\n"));
+	ck_assert_ptr_nonnull(strstr(plan.text[RULES_V4],
+				     "-A PENSTOCK -s 203.0.113.11/32 -d "
+				     "203.0.113.1/32 -p tcp -m tcp --dport 7 "
+				     "-j PENSTOCK_Q\n"));
+	ck_assert_ptr_null(strstr(plan.text[RULES_V4], "addrtype"));
+	plan_for("[service a]\nlisten = 203.0.113.10:80\n");
+	ck_assert(!plan.own_source);
+}
+END_TEST
+
 START_TEST(no_service_needs_no_rules)
 {
 	plan_for("");
@@ -267,6 +293,7 @@ int main(void)
 	tcase_add_test(t, service_v6_with_workers_balances_queues);
 	tcase_add_test(t, prefixes_and_all_ports_leave_matches_out);
 	tcase_add_test(t, connect_elsewhere_takes_from_there_once);
+	tcase_add_test(t, source_of_ours_takes_its_range_of_ports);
 	tcase_add_test(t, no_service_needs_no_rules);
 	tcase_add_test(t, script_has_only_the_families_in_use);
 	tcase_add_test(t, state_written_is_read_back);
