@@ -37,6 +37,20 @@ static struct saddr make_addr(const struct world *w, uint8_t net, uint8_t host,
 	return a;
 }
 
+struct saddr hosts_stranger(const struct world *w, struct prng *r)
+{
+	struct saddr a = make_addr(w, 2, (uint8_t)prng_u32(r),
+				   (uint16_t)(1024 + prng_below(r, 60000)));
+
+	a.ip[2] = (uint8_t)prng_u32(r);
+	return a;
+}
+
+bool hosts_is_stranger(const struct world *w, const struct saddr *a)
+{
+	return a->ip[w->plan->family == 4 ? 1 : 7] == 2;
+}
+
 static void on_emit(void *ctx, struct peer *p, struct spkt *pkt)
 {
 	struct world *w = ctx;
@@ -49,7 +63,7 @@ static void on_emit(void *ctx, struct peer *p, struct spkt *pkt)
 	if (w->direct && spkt_parse(pkt, &s, &why) == 0) {
 		rx = hosts_find(w, &s, &tx);
 		if (rx && tx == p)
-			tap_check(rx, p, &s, true);
+			tap_check(rx, p, &s, true, w->now);
 	}
 	pkt->origin = p;
 	world_trace(w, p->cfg.active ? "C snd" : "S snd", pkt);
@@ -149,6 +163,8 @@ static void cfg_from_plan(struct peer_cfg *k, const struct side_plan *s)
 	k->timewait_us = s->timewait_s * 1000000;
 	k->keepalive_us = s->keepalive_s * 1000000;
 	k->oow_us = s->oow_ms * 1000;
+	k->ecn = s->ecn;
+	k->urg_at = (uint64_t)s->urg_at;
 	k->close = (enum peer_close)s->close;
 	k->syn_retries = 8;
 	k->retries = 14;
@@ -192,6 +208,8 @@ static struct peer *new_peer(struct world *w, struct conn *c, bool active)
 		k.iss = prng_u32(&r);
 	if (s->iss_high)
 		k.iss = 0u - prng_below(&r, 20000);
+	k.icmp = w->plan->icmp_pm || w->plan->link[L_EC].mtu_icmp ||
+		 w->plan->link[L_ES].mtu_icmp;
 	k.ts_off = (uint32_t)(w->plan->seed * 40503) + k.self.ip[3] * 999u;
 	k.tx_total = active ? up : down;
 	k.rx_total = active ? down : up;
@@ -199,6 +217,7 @@ static struct peer *new_peer(struct world *w, struct conn *c, bool active)
 	k.key_rx = conn_key(w, c, active ? 1 : 0);
 	k.abort_at = at_ms(c, s->abort_ms);
 	k.die_at = at_ms(c, s->die_ms);
+	k.renege_at = at_ms(c, s->renege_ms);
 	if (w->npeer == w->peer_room) {
 		w->peer_room = w->peer_room * 2 + 8;
 		w->peer = realloc(w->peer, w->peer_room * sizeof(*w->peer));
@@ -313,7 +332,7 @@ struct peer *hosts_find(struct world *w, const struct sseg *s,
 void hosts_note_arrival(struct world *w, struct peer *from,
 			const struct sseg *s)
 {
-	bool enough = server_answers_first(w->plan) || !(s->flags & F_SYN);
+	bool enough = w->plan->server_first || !(s->flags & F_SYN);
 
 	for (int i = 0; i < w->plan->nconn; i++)
 		if (w->conn[i].client == from && enough)
@@ -338,7 +357,7 @@ void hosts_note_dial(struct world *w, const struct sseg *s)
 {
 	struct conn *c, *best = NULL;
 
-	if (find_dial(w, s))
+	if (find_dial(w, s) || hosts_is_stranger(w, &s->src))
 		return;
 	for (int i = 0; i < w->plan->nconn; i++) {
 		c = &w->conn[i];
@@ -418,6 +437,8 @@ static void client_receive(struct world *w, const struct sseg *s)
 {
 	struct conn *c = find_conn(w, &s->dst);
 
+	if (hosts_is_stranger(w, &s->dst))
+		return; /* nobody has sent that SYN */
 	if (!c || c->client->state == P_CLOSED) {
 		raw_send(w, L_CE, host_rst(s));
 		return;

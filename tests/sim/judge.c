@@ -31,7 +31,7 @@ static void judge_refused(struct world *w, const struct conn *c)
 static void judge_silent(struct world *w, const struct conn *c)
 {
 	const struct peer *p = c->client;
-	bool drop = w->plan->on_no_server || server_answers_first(w->plan) ||
+	bool drop = w->plan->on_no_server || w->plan->server_first ||
 		    w->plan->unknown == UNKNOWN_DROP;
 
 	if (server_answers_first(w->plan) && p->established)
@@ -79,6 +79,17 @@ static void judge_clean(struct world *w, const struct conn *c)
 			   (unsigned long)q->cfg.rx_total + 2);
 }
 
+/* What was urgent for the sender was so for the receiver. */
+static void judge_urgent(struct world *w, const struct conn *c,
+			 const struct peer *from, const struct peer *to)
+{
+	if (from->cfg.urg_at && to->rx_urg != 1 + from->cfg.urg_at)
+		world_fail(w,
+			   "conn %d: the %s's urgent mark is at %lu, not %lu",
+			   c->id, from->cfg.name, (unsigned long)to->rx_urg,
+			   (unsigned long)from->cfg.urg_at + 1);
+}
+
 /* One side vanished or reset: the other must not see a clean end before it. */
 static void judge_broken(struct world *w, const struct conn *c,
 			 const struct peer *gone, const struct peer *left)
@@ -113,6 +124,10 @@ void judge_outcomes(struct world *w)
 			judge_silent(w, c);
 		} else {
 			judge_clean(w, c);
+			if (w->failed)
+				break;
+			judge_urgent(w, c, c->client, c->served);
+			judge_urgent(w, c, c->served, c->client);
 		}
 	}
 }

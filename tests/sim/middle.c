@@ -11,8 +11,9 @@
 
 #define RESERVE 4 /* receive buffers beyond the limit */
 
-static struct policy *make_policy(const struct plan *p, const struct world *w)
+struct policy *middle_policy(const struct world *w)
 {
+	const struct plan *p = w->plan;
 	struct policy *pol = policy_new(1);
 	struct service *s = &pol->service[0];
 	struct tcp_cfg *t = &s->tcp;
@@ -32,8 +33,7 @@ static struct policy *make_policy(const struct plan *p, const struct world *w)
 		s->connect.addr = ipaddr_v6(w->server.ip);
 	}
 	s->connect.port = p->alt_connect ? w->server.port : 0;
-	s->handshake = p->server_first ? HANDSHAKE_SERVER_FIRST
-				       : HANDSHAKE_CLIENT_FIRST;
+	s->handshake = (uint8_t)p->server_first;
 	s->unknown = (uint8_t)p->unknown;
 	s->on_no_server = (uint8_t)p->on_no_server;
 	s->close = (uint8_t)p->close_rst;
@@ -60,6 +60,7 @@ static struct policy *make_policy(const struct plan *p, const struct world *w)
 	t->fin_timeout = p->fin_timeout_s * 1000000;
 	t->timewait_len = p->timewait_s * 1000000;
 	t->invalid_ratelimit = p->ratelimit_ms * 1000;
+	t->user_timeout = p->uto_ms * 1000;
 	return pol;
 }
 
@@ -72,7 +73,7 @@ int middle_init(struct world *w)
 		return 0;
 	if (buf_pool_init(&w->pool, (uint64_t)p->pool_kb * 1024, RESERVE))
 		return -1;
-	cfg.policy = make_policy(p, w);
+	cfg.policy = middle_policy(w);
 	cfg.max_flows = (uint32_t)p->max_flows;
 	cfg.max_tw = (uint32_t)p->max_tw;
 	cfg.seed = p->seed;
@@ -104,7 +105,7 @@ static bool to_server(const struct world *w, const struct sseg *s)
 	       !memcmp(s->dst.ip, w->listen.ip, 16);
 }
 
-static void send_on(struct world *w, int link, struct spkt *pkt)
+void middle_send_on(struct world *w, int link, struct spkt *pkt)
 {
 	switch (net_send(&w->net, link, pkt, w->now)) {
 	case NET_LOST:
@@ -142,12 +143,12 @@ static void tap_and_send(struct world *w, struct spkt *pkt, bool judge,
 	    (s.flags & (F_SYN | F_ACK | F_RST)) == F_SYN)
 		hosts_note_dial(w, &s);
 	if (rx && judge)
-		tap_check(rx, tx, &s, false);
+		tap_check(rx, tx, &s, false, w->now);
 	spkt_finish_csum(pkt);
-	if (forward)
-		send_on(w, to_server(w, &s) ? L_ES : L_EC, pkt);
-	else
+	if (!forward)
 		free(pkt);
+	else if (!noise_path(w, to_server(w, &s) ? L_ES : L_EC, pkt))
+		middle_send_on(w, to_server(w, &s) ? L_ES : L_EC, pkt);
 }
 
 static struct spkt *flatten(struct world *w, const struct tx *tx)
@@ -195,6 +196,7 @@ static void emit(struct world *w, const struct tx *tx)
 	bool gso = seg && tx->payload > seg;
 
 	w->engine_pkts++;
+	w->last_tx = w->now;
 	if (tx->family != w->plan->family)
 		world_fail(w, "tx: family %u", tx->family);
 	if (tx->payload > TX_PAYLOAD_MAX)
@@ -249,7 +251,7 @@ static void wire_forward(struct world *w, struct spkt *pkt)
 		return;
 	}
 	world_trace(w, "E fwd", pkt);
-	send_on(w, to_server(w, &s) ? L_ES : L_EC, pkt);
+	middle_send_on(w, to_server(w, &s) ? L_ES : L_EC, pkt);
 }
 
 /* What the shell knows of a checksum; a damaged packet is never vouched for. */
@@ -306,24 +308,37 @@ static void give_engine(struct world *w, struct spkt *pkt, bool truncate)
 	free(pkt);
 }
 
+void middle_give(struct world *w, struct spkt *pkt)
+{
+	world_trace(w, "E frg", pkt);
+	give_engine(w, pkt, false);
+	if (!w->pull_at)
+		w->pull_at = w->now + w->plan->batch_us;
+}
+
 void middle_input(struct world *w, int link, struct spkt *pkt)
 {
 	struct sseg s;
 	const char *why;
+	const struct peer *from;
+	bool parsed = spkt_parse(pkt, &s, &why) == 0;
 	bool truncate = !w->direct && w->plan->trunc_pm &&
 			w->now < w->net.heal_at &&
 			prng_below(&w->rng, 1000) < w->plan->trunc_pm;
 
 	(void)link;
-	if (!pkt->corrupt && !truncate && pkt->origin &&
-	    spkt_parse(pkt, &s, &why) == 0)
+	if (!pkt->corrupt && !truncate && pkt->origin && parsed)
 		hosts_note_arrival(w, pkt->origin, &s);
 	if (w->direct) {
 		wire_forward(w, pkt);
 		return;
 	}
 	world_trace(w, truncate ? "E cut" : "E rcv", pkt);
+	from = pkt->origin;
+	parsed = parsed && !truncate && !pkt->corrupt && from;
 	give_engine(w, pkt, truncate);
+	if (parsed)
+		noise_blind(w, from, &s);
 	if (!w->pull_at)
 		w->pull_at = w->now + w->plan->batch_us;
 }

@@ -149,6 +149,8 @@ enum net_fate net_send(struct net *n, int link, struct spkt *pkt, int64_t now)
 		flip_bit(&l->rng, pkt);
 		fate = NET_CORRUPTED;
 	}
+	if (ill && !pkt->corrupt && permille(&l->rng, l->plan->ce_pm))
+		spkt_mark_ce(pkt);
 	e.serial = n->serial++;
 	heap_push(n, e);
 	return fate;

@@ -62,18 +62,24 @@ struct peer_ops {
  * @abort_rx: reset when so much was received; 0 never
  * @die_at:   vanish at this time
  * @oow_us:   least time between answers to unacceptable segments
+ * @icmp:     ICMP may tell the other end about this one's path
+ * @urg_at:   the urgent byte, counted from 1; 0 none
+ * @renege_at: forget what was received out of order; 0 never
  */
 struct peer_cfg {
 	const char *name;
 	int conn, family; /* conn: the world's number of the connection */
 	struct saddr self, remote;
 	bool active, sack, ts, wnd_floor, probe_old, seg_rand, dsack;
+	bool ecn, icmp;
 	int ws;
 	uint32_t iss, ts_off, mss, gso, rcvbuf, cwnd_max;
 	uint32_t read_chunk, tx_chunk;
 	uint64_t tx_total, rx_total, tx_after_rx, abort_rx, stop_at;
+	uint64_t urg_at;
 	int64_t delack_us, read_gap_us, tx_gap_us, stop_us;
 	int64_t abort_at, die_at, timewait_us, keepalive_us, oow_us;
+	int64_t renege_at;
 	enum peer_close close;
 	uint64_t key_tx, key_rx, seed;
 	uint32_t syn_retries, retries;
@@ -82,11 +88,20 @@ struct peer_cfg {
 /**
  * struct tap - What was seen of the other side's packets as it sent them
  * @ack, @edge: greatest so far (offsets)
+ * @end:     one past the greatest byte that was sent (offset)
+ * @data, @retx: payload bytes, and those of them that were sent before
+ * @acks:    segments that carry nothing
+ * @echo:    a packet of the receiver was marked: congestion
+ * @again_off, @again_at, @again_gap, @again_n: the byte that is sent again and
+ *           again, when last, the time between, how often
+ * @heard:   the receiver's packets that had arrived by then
  */
 struct tap {
-	bool seen, seen_ts, rst;
-	uint64_t ack, edge;
-	uint32_t tsval;
+	bool seen, seen_ts, rst, echo;
+	uint64_t ack, edge, end, data, retx, acks;
+	uint64_t again_off, heard;
+	int64_t again_at, again_gap;
+	uint32_t tsval, again_n;
 };
 
 struct peer {
@@ -96,6 +111,7 @@ struct peer {
 	enum peer_state state;
 	bool established, eof, closing, fin_first, fin_acked;
 	bool reset, refused, timedout, aborted, dead;
+	bool ecn_on, ece, cwr_due;
 	/* sending */
 	uint64_t una, nxt, max, wnd_edge, written, recover;
 	uint32_t wl1, wl2, smss, cwnd, ssthresh;
@@ -109,7 +125,8 @@ struct peer {
 	/* receiving */
 	uint32_t irs, ts_recent, ts_sent, last_ack_sent;
 	uint64_t rcv_nxt, fin_off, app_read, adv_edge, ooo_hi, last_rx;
-	uint64_t dup_lo, dup_hi;
+	uint64_t dup_lo, dup_hi, rx_urg, cwr_end;
+	int64_t full_at; /* when everything was received */
 	bool ack_now;
 	int64_t delack_at, read_at, tw_at, oow_at;
 	int64_t end_at; /* when it became closed */
@@ -118,6 +135,8 @@ struct peer {
 	uint8_t *arrived;
 	uint64_t arr_contig;
 	bool fin_arrived;
+	uint32_t told; /* signs that something was received */
+	uint64_t pkts_arrived;
 	struct tap tap;
 	uint64_t pkts_out, pkts_in;
 };
@@ -154,7 +173,7 @@ void peer_mark_arrived(struct peer *p, const struct sseg *s);
  * @direct: it was sent by @tx itself and not by a relay
  */
 void tap_check(struct peer *rx, const struct peer *tx, const struct sseg *s,
-	       bool direct);
+	       bool direct, int64_t now);
 
 /* The answer of a host to a segment of no connection; NULL for a RST. */
 struct spkt *host_rst(const struct sseg *s);

@@ -137,6 +137,8 @@ static void learn_options(struct peer *p, const struct sseg *s)
 	if (p->snd_ws > 14)
 		p->snd_ws = 14;
 	p->rcv_ws = p->snd_ws >= 0 ? p->cfg.ws : 0;
+	p->ecn_on = p->cfg.ecn && (s->flags & F_ECE) &&
+		    (p->cfg.active ? !(s->flags & F_CWR) : s->flags & F_CWR);
 	if (s->mss)
 		p->smss = max_u32(s->mss, 8);
 	p->smss = min_u32(p->smss, p->cfg.mss ? p->cfg.mss : 536);
@@ -151,7 +153,7 @@ void peer_connect(struct peer *p, int64_t now)
 {
 	p->state = P_SYN_SENT;
 	p->nxt = 1;
-	peer_send(p, 0, 0, F_SYN, now);
+	peer_send(p, 0, 0, F_SYN | (p->cfg.ecn ? F_ECE | F_CWR : 0), now);
 	p->rto_at = now + p->rto_us;
 }
 
@@ -161,7 +163,7 @@ void peer_accept(struct peer *p, const struct sseg *s, int64_t now)
 	learn_options(p, s);
 	p->nxt = 1;
 	p->wnd_edge = 1u + s->wnd;
-	peer_send(p, 0, 0, F_SYN | F_ACK, now);
+	peer_send(p, 0, 0, F_SYN | F_ACK | (p->ecn_on ? F_ECE : 0), now);
 	p->rto_at = now + p->rto_us;
 }
 
@@ -218,7 +220,8 @@ static void answer_oow(struct peer *p, const struct sseg *s, int64_t now)
 		return;
 	p->oow_at = now;
 	if (p->state == P_SYN_RCVD)
-		peer_send(p, 0, 0, F_SYN | F_ACK, now);
+		peer_send(p, 0, 0, F_SYN | F_ACK | (p->ecn_on ? F_ECE : 0),
+			  now);
 	else
 		peer_send(p, peer_ack_off(p), 0, F_ACK, now);
 }
@@ -235,6 +238,25 @@ static bool acceptable(const struct peer *p, const struct sseg *s, int64_t *off)
 	if (edge <= nxt)
 		return false;
 	return *off<edge && * off + len> nxt;
+}
+
+/* Marks of congestion, and the urgent one. */
+static void rx_marks(struct peer *p, const struct sseg *s, int64_t off)
+{
+	if (s->flags & F_URG && off + s->urg > (int64_t)p->rcv_nxt)
+		p->rx_urg = max_u64(p->rx_urg, (uint64_t)(off + s->urg));
+	if (!p->ecn_on)
+		return;
+	if (s->flags & F_CWR)
+		p->ece = false;
+	if (s->ecn == IP_CE)
+		p->ece = true;
+	if (s->flags & F_ECE && p->una >= p->cwr_end && p->max > p->una) {
+		p->cwnd = max_u32(p->cwnd / 2, p->smss);
+		p->ssthresh = p->cwnd;
+		p->cwr_end = p->max;
+		p->cwr_due = true;
+	}
 }
 
 static void rx_data(struct peer *p, const struct sseg *s, int64_t off)
@@ -362,7 +384,10 @@ void peer_rx_segment(struct peer *p, const struct sseg *s, int64_t now)
 		p->ka_at = now + p->cfg.keepalive_us;
 	p->ka_tries = 0;
 	peer_rx_ack(p, s, now);
+	rx_marks(p, s, off);
 	rx_data(p, s, off);
+	if (!p->full_at && p->rcv_nxt > p->cfg.rx_total)
+		p->full_at = now;
 	if (p->rcv_nxt > old && !p->ack_now && !p->delack_at)
 		p->delack_at = now + p->cfg.delack_us;
 	if (!p->cfg.delack_us && p->delack_at)
@@ -439,8 +464,9 @@ void peer_input(struct peer *p, const struct sseg *s, int64_t now)
 
 int64_t peer_deadline(const struct peer *p)
 {
-	int64_t t[] = {p->rto_at, p->delack_at, p->read_at,	 p->tx_at,
-		       p->ka_at,  p->tw_at,	p->cfg.abort_at, p->cfg.die_at};
+	int64_t t[] = {p->rto_at,	p->delack_at,  p->read_at,
+		       p->tx_at,	p->ka_at,      p->tw_at,
+		       p->cfg.abort_at, p->cfg.die_at, p->cfg.renege_at};
 	int64_t best = INT64_MAX;
 
 	if (p->dead || p->state == P_CLOSED)
@@ -486,6 +512,12 @@ void peer_expire(struct peer *p, int64_t now)
 		p->end_at = now;
 		return;
 	}
+	if (due(&c->renege_at, now) && p->state == P_OPEN && !p->eof) {
+		memset(p->got + p->rcv_nxt - 1, 0,
+		       c->rx_total + 1 - p->rcv_nxt);
+		p->ooo_hi = p->rcv_nxt;
+		p->fin_off = 0;
+	}
 	if (due(&c->abort_at, now))
 		peer_abort(p, now);
 	if (due(&p->tw_at, now))
@@ -520,8 +552,13 @@ void peer_mark_arrived(struct peer *p, const struct sseg *s)
 	uint64_t total = p->cfg.tx_total, lo, hi;
 	const uint8_t *z;
 
+	p->pkts_arrived++;
+	if (p->rcv_nxt && s->flags & F_ACK)
+		p->told += s->nsack || s->ack - p->irs > 1 ? 4 : !s->len;
 	if (s->flags & (F_RST | F_SYN))
 		return;
+	if (s->ecn == IP_CE)
+		p->tap.echo = true;
 	lo = off < 0 ? 0 : (uint64_t)off;
 	hi = off + s->len < 0 ? 0 : min_u64((uint64_t)(off + s->len), total);
 	if (hi > lo)

@@ -57,6 +57,31 @@ static void head_init(struct peer *p, struct sseg *s, uint16_t flags,
 	s->tsecr = flags & F_ACK ? p->ts_recent : 0;
 	if (!syn && p->sack_on && !(flags & F_RST))
 		peer_fill_sacks(p, s);
+	if (p->ece && p->ecn_on && !(flags & (F_SYN | F_RST)))
+		s->flags |= F_ECE;
+}
+
+static uint64_t urg_end(const struct peer *p)
+{
+	return p->cfg.urg_at && p->written >= p->cfg.urg_at ? 1 + p->cfg.urg_at
+							    : 0;
+}
+
+/* What data carries besides data. */
+static void mark_data(struct peer *p, struct sseg *s, uint64_t off)
+{
+	uint64_t up = urg_end(p);
+
+	if (up > off && up - off <= 65535) {
+		s->flags |= F_URG;
+		s->urg = (uint16_t)(up - off);
+	}
+	if (!p->ecn_on || off < p->max)
+		return;
+	s->ecn = 2;
+	if (p->cwr_due)
+		s->flags |= F_CWR;
+	p->cwr_due = false;
 }
 
 /* Send the range at @off.  @len is payload; SYN and FIN come on top. */
@@ -70,8 +95,10 @@ void peer_send(struct peer *p, uint64_t off, uint32_t len, uint16_t flags,
 	head_init(p, &s, flags, now);
 	s.seq = peer_seq(p, off);
 	s.len = len;
-	if (len)
+	if (len) {
 		stream_fill(p->cfg.key_tx, off - 1, data, len);
+		mark_data(p, &s, off);
+	}
 	if (!(flags & F_RST) && end > p->max) {
 		if (!p->rtt_start) {
 			p->rtt_start = now;
@@ -99,7 +126,8 @@ static uint32_t seg_room(struct peer *p)
 
 	mss = p->smss > opt + 8 ? p->smss - opt : 8;
 	n = mss;
-	if (p->cfg.gso > mss)
+	/* offload leaves urgent segments alone */
+	if (p->cfg.gso > mss && p->nxt >= urg_end(p))
 		n = p->cfg.gso / mss * mss;
 	if (p->cfg.seg_rand && prng_below(&p->rng, 2))
 		n = 1 + prng_below(&p->rng, mss);
@@ -323,7 +351,10 @@ void peer_tx_timeout(struct peer *p, int64_t now)
 	}
 	if (syn) {
 		peer_send(p, 0, 0,
-			  p->state == P_SYN_SENT ? F_SYN : F_SYN | F_ACK, now);
+			  p->state == P_SYN_SENT ? F_SYN
+			  : p->ecn_on		 ? F_SYN | F_ACK | F_ECE
+						 : F_SYN | F_ACK,
+			  now);
 		p->rto_at = now + p->rto_us;
 		return;
 	}

@@ -122,7 +122,8 @@ bool conn_is_troubled(const struct conn_plan *c)
 
 bool server_answers_first(const struct plan *p)
 {
-	return p->server_first && p->syncookies != 2;
+	return p->server_first == HANDSHAKE_SERVER_FIRST ||
+	       (p->server_first == HANDSHAKE_AUTO && !p->syncookies);
 }
 
 /* One of several values. */
@@ -147,8 +148,12 @@ static void gen_global(struct plan *p, struct prng *r)
 	p->family = chance(r, 70) ? 4 : 6;
 	p->server_first = chance(r, 50);
 	p->syncookies = chance(r, 30) ? 2 : 0;
+	if (p->syncookies == 0 && chance(r, 15))
+		p->syncookies = 1;
 	if (p->syncookies) /* a cookie answers before the server does */
-		p->server_first = 0;
+		p->server_first = chance(r, 25) ? HANDSHAKE_AUTO : 0;
+	else if (p->server_first && chance(r, 20))
+		p->server_first = HANDSHAKE_AUTO;
 	p->unknown = upto(r, 2);
 	p->on_no_server = chance(r, 25);
 	p->sack = chance(r, 75);
@@ -306,7 +311,7 @@ static void gen_conn(struct plan *p, struct conn_plan *c, struct prng *r)
 	 * A cookie leaves nothing behind: when the client's ACK is lost and it
 	 * waits for the server to speak, both wait.  Let it speak first.
 	 */
-	if (p->syncookies == 2) {
+	if (p->syncookies) {
 		c->up = c->up ? c->up : 1;
 		c->client.tx_after_rx = 0;
 		c->client.tx_chunk = 0;
@@ -322,6 +327,48 @@ static bool may_disorder(const struct link_plan *l, const struct plan *p)
 {
 	return l->loss_pm || l->burst_pm || l->corrupt_pm || l->jitter_us ||
 	       l->black_ms || l->rate_kbs || p->trunc_pm;
+}
+
+/* Strangers: spoofed SYNs, blind segments, forged ICMP; and the operator. */
+static void gen_attacks(struct plan *p, struct prng *r)
+{
+	if (chance(r, p->syncookies ? 50 : 5)) {
+		p->flood_pps = PICK(r, 20, 100, 1000);
+		p->flood_ms = 500 + upto(r, 6000);
+		p->max_flows = p->max_flows < 64 ? p->max_flows : 512;
+	}
+	if (chance(r, 12))
+		p->blind_pm = PICK(r, 10, 100, 500);
+	if (chance(r, 8))
+		p->icmp_pm = PICK(r, 10, 100);
+	if (chance(r, 10))
+		p->uto_ms = 200000 + upto(r, 300000);
+	if (chance(r, 10))
+		p->reload_ms = 1 + upto(r, 3000);
+}
+
+/* A path that marks instead of dropping, or takes smaller packets only. */
+static void gen_path(struct plan *p, int i, struct prng *r)
+{
+	struct link_plan *l = &p->link[i];
+
+	if (chance(r, 15))
+		l->ce_pm = PICK(r, 5, 50, 500);
+	if ((i != L_EC && i != L_ES) || !chance(r, 6))
+		return;
+	l->mtu_at_ms = upto(r, 2000);
+	l->mtu_icmp = chance(r, 60);
+	l->mtu = p->family == 6 || !l->mtu_icmp ? 1280 : 576;
+	l->mtu += upto(r, 200);
+}
+
+static void gen_marks(struct side_plan *s, struct prng *r, int64_t tx)
+{
+	s->ecn = chance(r, 50);
+	if (chance(r, 6) && tx)
+		s->urg_at = 1 + upto(r, (uint32_t)tx - 1);
+	if (chance(r, 4))
+		s->renege_ms = 1 + upto(r, 3000);
 }
 
 void plan_plain(struct plan *p, uint64_t seed)
@@ -353,9 +400,16 @@ void plan_from_seed(struct plan *p, uint64_t seed)
 	harsh = chance(&r, 25) ? 0 : 1 + (uint32_t)upto(&r, 2);
 	for (int i = 0; i < LINKS; i++)
 		gen_link(&p->link[i], &r, harsh);
-	p->heal_s = 1 + upto(&r, p->syncookies == 2 ? 12 : 20);
-	if (p->syncookies == 2 && may_disorder(&p->link[L_CE], p))
+	p->heal_s = 1 + upto(&r, p->syncookies ? 12 : 20);
+	if (p->syncookies && may_disorder(&p->link[L_CE], p))
 		p->unknown = UNKNOWN_DROP;
 	for (int i = 0; i < p->nconn; i++)
 		gen_conn(p, &p->conn[i], &r);
+	gen_attacks(p, &r);
+	for (int i = 0; i < LINKS; i++)
+		gen_path(p, i, &r);
+	for (int i = 0; i < p->nconn; i++) {
+		gen_marks(&p->conn[i].client, &r, p->conn[i].up);
+		gen_marks(&p->conn[i].server_side, &r, p->conn[i].down);
+	}
 }

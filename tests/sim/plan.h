@@ -16,46 +16,52 @@
 #define PLAN_CONNS 12
 
 /* X(name, simplest value) */
-#define PLAN_GLOBAL(X)                        \
-	X(nconn, 1)                           \
-	X(family, 4)                          \
-	X(server_first, 0)                    \
-	X(syncookies, 0)                      \
-	X(unknown, 2) /* enum unknown_mode */ \
-	X(on_no_server, 0)                    \
-	X(close_rst, 0)                       \
-	X(sack, 0)                            \
-	X(dsack, 0)                           \
-	X(ts, 0)                              \
-	X(ws, 0)                              \
-	X(ecn, 0)                             \
-	X(cc_client, 0)                       \
-	X(cc_server, 0)                       \
-	X(max_flows, 64)                      \
-	X(max_tw, 64)                         \
-	X(backlog, 64)                        \
-	X(pool_kb, 65536)                     \
-	X(rmem_kb, 6144)                      \
-	X(wmem_kb, 4096)                      \
-	X(syn_retries, 6)                     \
-	X(synack_retries, 5)                  \
-	X(retries2, 15)                       \
-	X(orphan_retries, 0)                  \
-	X(fin_timeout_s, 60)                  \
-	X(timewait_s, 60)                     \
-	X(keepalive_s, 7200)                  \
-	X(ss_after_idle, 1)                   \
-	X(rfc1337, 1)                         \
-	X(ratelimit_ms, 500)                  \
-	X(alt_connect, 0)                     \
-	X(heal_s, 0)                          \
-	X(batch_us, 0)                        \
-	X(pull_max, 64)                       \
-	X(late_us, 0)                         \
-	X(whole_gso, 0)                       \
-	X(csum_mix, 0)                        \
-	X(trunc_pm, 0)                        \
-	X(reset_all_ms, 0)                    \
+#define PLAN_GLOBAL(X)                               \
+	X(nconn, 1)                                  \
+	X(family, 4)                                 \
+	X(server_first, 0) /* enum handshake_mode */ \
+	X(syncookies, 0)                             \
+	X(unknown, 2) /* enum unknown_mode */        \
+	X(on_no_server, 0)                           \
+	X(close_rst, 0)                              \
+	X(sack, 0)                                   \
+	X(dsack, 0)                                  \
+	X(ts, 0)                                     \
+	X(ws, 0)                                     \
+	X(ecn, 0)                                    \
+	X(cc_client, 0)                              \
+	X(cc_server, 0)                              \
+	X(max_flows, 64)                             \
+	X(max_tw, 64)                                \
+	X(backlog, 64)                               \
+	X(pool_kb, 65536)                            \
+	X(rmem_kb, 6144)                             \
+	X(wmem_kb, 4096)                             \
+	X(syn_retries, 6)                            \
+	X(synack_retries, 5)                         \
+	X(retries2, 15)                              \
+	X(orphan_retries, 0)                         \
+	X(fin_timeout_s, 60)                         \
+	X(timewait_s, 60)                            \
+	X(keepalive_s, 7200)                         \
+	X(ss_after_idle, 1)                          \
+	X(rfc1337, 1)                                \
+	X(ratelimit_ms, 500)                         \
+	X(alt_connect, 0)                            \
+	X(heal_s, 0)                                 \
+	X(batch_us, 0)                               \
+	X(pull_max, 64)                              \
+	X(late_us, 0)                                \
+	X(whole_gso, 0)                              \
+	X(csum_mix, 0)                               \
+	X(trunc_pm, 0)                               \
+	X(reset_all_ms, 0)                           \
+	X(flood_pps, 0)                              \
+	X(flood_ms, 0)                               \
+	X(blind_pm, 0)                               \
+	X(icmp_pm, 0)                                \
+	X(uto_ms, 0)                                 \
+	X(reload_ms, 0)                              \
 	X(start_us, 1000000)
 
 #define PLAN_LINK(X)      \
@@ -70,7 +76,11 @@
 	X(black_at_ms, 0) \
 	X(black_ms, 0)    \
 	X(hold_at_ms, 0)  \
-	X(hold_ms, 0)
+	X(hold_ms, 0)     \
+	X(ce_pm, 0)       \
+	X(mtu, 0)         \
+	X(mtu_at_ms, 0)   \
+	X(mtu_icmp, 0)
 
 #define PLAN_CONN(X)   \
 	X(start_ms, 0) \
@@ -108,6 +118,9 @@
 	X(keepalive_s, 120)               \
 	X(oow_ms, 500)                    \
 	X(iss_high, 0)                    \
+	X(ecn, 0)                         \
+	X(urg_at, 0)                      \
+	X(renege_ms, 0)                   \
 	X(iss_random, 0)
 
 enum server_mode {
@@ -160,7 +173,7 @@ int plan_set(struct plan *p, const char *assignment);
 bool plan_is_tight(const struct plan *p);
 /* Does either side abort or die on purpose? */
 bool conn_is_troubled(const struct conn_plan *c);
-/* Is the client answered only when the server has?  Not with cookies. */
+/* Is the client always answered only when the server has? */
 bool server_answers_first(const struct plan *p);
 /* What is not at its simplest, as plan_set() reads it. */
 void plan_describe(const struct plan *p, char *out, size_t outlen);

@@ -11,6 +11,9 @@
  *	looks for a simpler plan that fails alike
  * sim --regress FILE
  *	plays the plans of a file
+ * sim --budget FILE [--trace]
+ *	plays its plans and bounds what they take: time, repetition, packets;
+ *	--trace shows the numbers
  *
  * Runs happen in a child process, so that a failed assertion or an endless loop
  * in the engine is one more way to fail and does not end the search.
@@ -35,7 +38,7 @@ struct options {
 	bool direct, trace, shrink, plain;
 	uint64_t seed, seeds;
 	uint32_t failures;
-	const char *regress;
+	const char *regress, *budget;
 	char **set;
 	int nset;
 };
@@ -44,6 +47,7 @@ struct options {
 struct progress {
 	uint64_t seed, passed;
 	char failure[400];
+	struct result res;
 };
 
 static struct progress *shared;
@@ -106,7 +110,7 @@ static bool run_apart(struct plan *p, bool direct, FILE *trace, bool hush)
 		if (trace)
 			log_set_level(LOG_DEBUG);
 		int rc = world_run(p, direct, trace, shared->failure,
-				   sizeof(shared->failure));
+				   sizeof(shared->failure), &shared->res);
 
 		fflush(NULL);
 		_exit(rc ? 1 : 0);
@@ -137,7 +141,7 @@ static void child_loop(const struct options *o, uint64_t first, uint64_t last)
 			_exit(2);
 		alarm(HANG_SECONDS);
 		if (world_run(&p, o->direct, NULL, shared->failure,
-			      sizeof(shared->failure)))
+			      sizeof(shared->failure), NULL))
 			_exit(1);
 		shared->passed++;
 	}
@@ -336,6 +340,120 @@ static int run_regress(const struct options *o)
 	return failed ? 1 : 0;
 }
 
+/* "name=LO..HI" of what a budget may bound; what else is a plan's setting. */
+static const struct {
+	const char *name;
+	size_t offset;
+	double unit;
+} metric[] = {
+	{"done_ms", offsetof(struct result, done_us), 1000},
+	{"end_s", offsetof(struct result, end_us), 1e6},
+	{"data_kb", offsetof(struct result, data), 1000},
+	{"retx_kb", offsetof(struct result, retx), 1000},
+	{"acks", offsetof(struct result, acks), 1},
+	{"pkts", offsetof(struct result, pkts), 1},
+};
+
+struct budget {
+	char name[40];
+	uint64_t runs;
+	double lo[ARRAY_LEN(metric)], hi[ARRAY_LEN(metric)];
+	double sum[ARRAY_LEN(metric)];
+	struct plan plan;
+};
+
+static bool budget_word(struct budget *b, const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(metric); i++) {
+		size_t n = strlen(metric[i].name);
+
+		if (!strncmp(word, metric[i].name, n) && word[n] == '=')
+			return sscanf(word + n + 1, "%lf..%lf", &b->lo[i],
+				      &b->hi[i]) == 2;
+	}
+	return plan_set(&b->plan, word) == 0;
+}
+
+/* "NAME RUNS metric=LO..HI ... name=value ..." */
+static bool budget_parse(char *line, struct budget *b)
+{
+	char *save, *word = strtok_r(line, " \t\n", &save);
+
+	memset(b, 0, sizeof(*b));
+	plan_plain(&b->plan, 1);
+	snprintf(b->name, sizeof(b->name), "%s", word);
+	word = strtok_r(NULL, " \t\n", &save);
+	b->runs = word ? strtoull(word, NULL, 10) : 0;
+	while (b->runs && (word = strtok_r(NULL, " \t\n", &save)))
+		if (!budget_word(b, word))
+			return false;
+	return b->runs;
+}
+
+/* Play seeds 1..runs and compare the means: 0 or 1. */
+static uint32_t budget_run(struct budget *b, const struct options *o)
+{
+	uint32_t bad = 0;
+
+	for (uint64_t s = 1; s <= b->runs; s++) {
+		b->plan.seed = s * 7919;
+		if (!run_apart(&b->plan, o->direct, NULL, false)) {
+			printf("%s: run %lu FAILED: %s\n", b->name,
+			       (unsigned long)s, shared->failure);
+			return 1;
+		}
+		for (size_t i = 0; i < ARRAY_LEN(metric); i++) {
+			int64_t v;
+
+			memcpy(&v, (char *)&shared->res + metric[i].offset, 8);
+			b->sum[i] += (double)v / metric[i].unit;
+		}
+	}
+	if (o->trace)
+		printf("%-26s", b->name);
+	for (size_t i = 0; i < ARRAY_LEN(metric); i++) {
+		double v = b->sum[i] / (double)b->runs;
+
+		if (o->trace)
+			printf(" %s=%.1f", metric[i].name, v);
+		if (b->hi[i] <= 0 || (v >= b->lo[i] && v <= b->hi[i]))
+			continue;
+		printf("%s: FAILED: %s is %.1f, not %.1f..%.1f\n", b->name,
+		       metric[i].name, v, b->lo[i], b->hi[i]);
+		bad = 1;
+	}
+	if (o->trace)
+		printf("\n");
+	return bad;
+}
+
+static int run_budgets(const struct options *o)
+{
+	FILE *f = fopen(o->budget, "r");
+	char line[1024];
+	uint32_t n = 0, failed = 0;
+	struct budget b;
+
+	if (!f) {
+		perror(o->budget);
+		return 2;
+	}
+	while (fgets(line, sizeof(line), f)) {
+		if (line[0] == '#' || line[0] == '\n')
+			continue;
+		n++;
+		if (!budget_parse(line, &b)) {
+			printf("%s: not a budget: %s\n", o->budget, b.name);
+			failed++;
+		} else {
+			failed += budget_run(&b, o);
+		}
+	}
+	fclose(f);
+	printf("sim: %u budgets, %u failed\n", n, failed);
+	return failed ? 1 : 0;
+}
+
 static int run_one(const struct options *o)
 {
 	struct plan p;
@@ -371,6 +489,7 @@ static const struct option long_options[] = {
 	{"plain", no_argument, NULL, 'p'},
 	{"regress", required_argument, NULL, 'r'},
 	{"failures", required_argument, NULL, 'f'},
+	{"budget", required_argument, NULL, 'b'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -394,6 +513,8 @@ int main(int argc, char **argv)
 			o.plain = true;
 		else if (c == 'r')
 			o.regress = optarg;
+		else if (c == 'b')
+			o.budget = optarg;
 		else if (c == 'f')
 			o.failures = (uint32_t)atoi(optarg);
 		else
@@ -405,6 +526,8 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return 2;
+	if (o.budget)
+		return run_budgets(&o);
 	if (o.regress)
 		return run_regress(&o);
 	return o.seeds ? run_seeds(&o) : run_one(&o);

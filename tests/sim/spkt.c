@@ -125,6 +125,7 @@ static void put_ip(uint8_t *d, const struct sseg *s, uint32_t tcplen)
 	if (s->family == 4) {
 		memset(d, 0, 20);
 		d[0] = 0x45;
+		d[1] = s->ecn;
 		w16(d + 2, 20 + tcplen);
 		d[6] = 0x40;
 		d[8] = 64;
@@ -136,6 +137,7 @@ static void put_ip(uint8_t *d, const struct sseg *s, uint32_t tcplen)
 	}
 	memset(d, 0, 40);
 	d[0] = 0x60;
+	d[1] = (uint8_t)(s->ecn << 4);
 	w16(d + 4, tcplen);
 	d[6] = 6;
 	d[7] = 64;
@@ -211,6 +213,7 @@ static int parse_ip(const struct spkt *p, struct sseg *s, const char **why)
 	if (p->len >= 40 && d[0] >> 4 == 6) {
 		s->family = 6;
 		s->iplen = 40u + r16(d + 4);
+		s->ecn = d[1] >> 4 & 3;
 		memcpy(s->src.ip, d + 8, 16);
 		memcpy(s->dst.ip, d + 24, 16);
 		s->df = true;
@@ -224,6 +227,7 @@ static int parse_ip(const struct spkt *p, struct sseg *s, const char **why)
 		return -1;
 	s->family = 4;
 	s->iplen = r16(d + 2);
+	s->ecn = d[1] & 3;
 	memcpy(s->src.ip, d + 12, 4);
 	memcpy(s->dst.ip, d + 16, 4);
 	s->df = d[6] & 0x40;
@@ -277,6 +281,57 @@ int spkt_parse(const struct spkt *p, struct sseg *s, const char **why)
 	s->optlen = hl - 20;
 	*why = get_opts(t + 20, t + hl, s);
 	return *why ? -1 : 0;
+}
+
+void spkt_mark_ce(struct spkt *p)
+{
+	uint8_t *d = p->data;
+
+	if (d[0] >> 4 == 6) {
+		if (d[1] & 0x30)
+			d[1] |= IP_CE << 4;
+	} else if (d[1] & 3) {
+		d[1] |= IP_CE;
+		w16(d + 10, 0);
+		w16(d + 10, (uint16_t)~spkt_sum(d, 20, 0));
+	}
+}
+
+struct spkt *spkt_icmp(const struct spkt *p, uint8_t code, uint16_t mtu,
+		       uint32_t shift)
+{
+	bool v4 = p->data[0] >> 4 == 4;
+	uint32_t iph = v4 ? 20 : 40, quote = iph + 20;
+	struct spkt *e = spkt_new(iph + 8 + quote);
+	uint8_t *d = e->data, *i = d + iph;
+	struct sseg s = {.family = v4 ? 4 : 6};
+	uint32_t sum = 0;
+
+	memset(d, 0, e->len);
+	memcpy(i + 8, p->data, quote);
+	w32(i + 8 + iph + 4, r32(i + 8 + iph + 4) + shift);
+	/* a router of its own, towards the packet's sender */
+	memcpy(s.dst.ip, p->data + (v4 ? 12 : 8), v4 ? 4 : 16);
+	memcpy(s.src.ip, s.dst.ip, 16);
+	s.src.ip[v4 ? 3 : 15] = 254;
+	put_ip(d, &s, 8 + quote);
+	if (v4) {
+		d[9] = 1;
+		w16(d + 10, 0);
+		w16(d + 10, (uint16_t)~spkt_sum(d, 20, 0));
+		i[0] = 3;
+		i[1] = code;
+		w16(i + 6, mtu);
+	} else {
+		d[6] = 58;
+		i[0] = code == 4 ? 2 : 1;
+		i[1] = code == 4 ? 0 : 4;
+		if (code == 4)
+			w32(i + 4, mtu);
+		sum = spkt_sum(d + 8, 32, 58 + 8 + quote);
+	}
+	w16(i + 2, (uint16_t)~spkt_sum(i, 8 + quote, sum));
+	return e;
 }
 
 void spkt_finish_csum(struct spkt *p)

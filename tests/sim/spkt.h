@@ -17,6 +17,10 @@
 #define F_PSH 0x08
 #define F_ACK 0x10
 #define F_URG 0x20
+#define F_ECE 0x40
+#define F_CWR 0x80
+
+#define IP_CE 3 /* congestion was experienced (RFC 3168) */
 
 enum spkt_csum {
 	SCSUM_FULL,
@@ -49,6 +53,7 @@ struct saddr {
  * struct sseg - What a segment says
  * @len:     payload bytes
  * @optlen:  TCP option bytes
+ * @ecn:     the IP header's two bits
  * @ws:      shift, or -1
  * @mss:     or 0
  * @bad_opt: an option list that cannot be walked
@@ -60,6 +65,7 @@ struct sseg {
 	uint16_t flags, wnd, urg;
 	const uint8_t *data;
 	uint32_t len, optlen, iplen;
+	uint8_t ecn;
 	int ws;
 	uint32_t mss;
 	bool sackok, has_ts, bad_opt, df;
@@ -84,6 +90,12 @@ int spkt_parse(const struct spkt *p, struct sseg *s, const char **why);
 
 /* Option bytes that spkt_build() will use. */
 uint32_t spkt_optlen(const struct sseg *s);
+/* Mark a packet that may be marked: congestion was experienced. */
+void spkt_mark_ce(struct spkt *p);
+/* An ICMP error of a router that quotes @p: type and code are IPv4's; @mtu is
+ * for "fragmentation needed" (3, 4).  @shift moves the quoted sequence number. */
+struct spkt *spkt_icmp(const struct spkt *p, uint8_t code, uint16_t mtu,
+		       uint32_t shift);
 /* Fill in the complete TCP checksum where only the pseudo sum is. */
 void spkt_finish_csum(struct spkt *p);
 /* Make it a packet whose checksum the local stack has left to hardware. */

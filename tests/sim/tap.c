@@ -88,6 +88,9 @@ static void tap_ack(struct peer *rx, const struct sseg *s, bool direct)
 	if (t->seen && (uint64_t)ack < t->ack)
 		BAD("ACK went back from %lu to %ld", (unsigned long)t->ack,
 		    (long)ack);
+	if (t->seen && !direct && (uint64_t)ack > t->edge + 1)
+		BAD("ACK of %ld, beyond the edge %lu that was given", (long)ack,
+		    (unsigned long)t->edge);
 	edge = (uint64_t)ack + ((uint64_t)s->wnd << ws);
 	/* a naive peer may round down (RFC 7323, 2.4), the engine not */
 	if (t->seen && edge + (direct ? (1ull << ws) - 1 : 0) < t->edge)
@@ -139,6 +142,77 @@ static void tap_text(struct peer *rx, const struct peer *tx,
 	}
 }
 
+/*
+ * Data sent again and again while nothing comes back: each time it must take
+ * about twice as long, up to two minutes (RFC 6298, 5.5).
+ */
+static void tap_backoff(struct peer *rx, uint64_t off, int64_t now)
+{
+	struct tap *t = &rx->tap;
+	int64_t gap = now - t->again_at;
+
+	if (off != t->again_off || rx->pkts_arrived != t->heard) {
+		t->again_n = 0;
+		t->again_gap = 0;
+	} else if (t->again_n++ > 1 && gap < 110 * 1000000ll &&
+		   gap < t->again_gap * 3 / 2) {
+		BAD("sent again after %ld ms, the time before after %ld ms",
+		    (long)gap / 1000, (long)t->again_gap / 1000);
+	}
+	t->again_gap = t->again_n ? gap : 0;
+	t->again_off = off;
+	t->heard = rx->pkts_arrived;
+	t->again_at = now;
+}
+
+/* What is counted: volume, repetition, the first flight. */
+static void tap_account(struct peer *rx, const struct sseg *s, bool direct,
+			int64_t now)
+{
+	struct tap *t = &rx->tap;
+	uint64_t off = (uint64_t)off_near(rx->rcv_nxt, rx->irs, s->seq);
+	uint64_t end = off + s->len;
+	uint32_t mss = max_u32(rx->cfg.mss, 1220);
+
+	if (!s->len) {
+		t->acks += !(s->flags & F_FIN);
+		return;
+	}
+	t->data += s->len;
+	if (off < t->end) {
+		t->retx += min_u64(end, t->end) - off;
+		if (!direct && !rx->cfg.icmp)
+			tap_backoff(rx, off, now);
+	}
+	if (s->ecn && (off < t->end))
+		BAD("ECT in a retransmission");
+	t->end = max_u64(t->end, end);
+	/* RFC 6928: ten segments before the first answer, two for duplicate
+	 * ACKs (RFC 3042), one as a probe (RFC 8985) */
+	if (!direct && rx->told < 4 && end > 1 + 13ull * mss)
+		BAD("first flight of %lu bytes", (unsigned long)end - 1);
+	if (!direct && end == rx->cfg.rx_total + 1 &&
+	    !(s->flags & (F_PSH | F_FIN)))
+		BAD("the last byte is not pushed");
+}
+
+static void tap_marks(struct peer *rx, const struct peer *tx,
+		      const struct sseg *s, bool direct)
+{
+	int64_t off = off_near(rx->rcv_nxt, rx->irs, s->seq);
+
+	if (s->ecn && (!rx->ecn_on || !s->len))
+		BAD("ECT that was not negotiated, or on no data");
+	if (s->flags & F_ECE && !rx->tap.echo && !direct)
+		BAD("ECE that no mark asks for");
+	if (s->flags & F_CWR && !rx->ecn_on)
+		BAD("CWR that was not negotiated");
+	if (s->flags & F_URG && (!tx || !tx->cfg.urg_at ||
+				 off + s->urg != 1 + (int64_t)tx->cfg.urg_at))
+		BAD("urgent mark at %ld, not at %ld", (long)off + s->urg,
+		    tx ? 1 + (long)tx->cfg.urg_at : 0l);
+}
+
 static void tap_size(struct peer *rx, const struct sseg *s)
 {
 	uint32_t mss = rx->cfg.mss, room;
@@ -152,7 +226,7 @@ static void tap_size(struct peer *rx, const struct sseg *s)
 }
 
 void tap_check(struct peer *rx, const struct peer *tx, const struct sseg *s,
-	       bool direct)
+	       bool direct, int64_t now)
 {
 	if (s->flags & F_SYN && s->flags & (F_FIN | F_RST))
 		BAD("SYN with FIN or RST");
@@ -183,6 +257,8 @@ void tap_check(struct peer *rx, const struct peer *tx, const struct sseg *s,
 	tap_timestamp(rx, s);
 	tap_ack(rx, s, direct);
 	tap_text(rx, tx, s, direct);
+	tap_marks(rx, tx, s, direct);
+	tap_account(rx, s, direct, now);
 	if (s->len && rx->tap.rst && !direct && rx->reset)
 		BAD("data after a RST");
 }

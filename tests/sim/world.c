@@ -37,7 +37,7 @@ void world_trace(struct world *w, const char *what, const struct spkt *pkt)
 static int64_t earliest(const struct world *w)
 {
 	int64_t t[] = {net_deadline(&w->net), hosts_deadline(w),
-		       middle_deadline(w)};
+		       middle_deadline(w), noise_deadline(w)};
 	int64_t best = t[0];
 
 	for (size_t i = 1; i < ARRAY_LEN(t); i++)
@@ -134,6 +134,7 @@ static void run(struct world *w)
 		if (w->failed)
 			break;
 		hosts_expire(w);
+		noise_expire(w);
 		middle_expire(w);
 		if (w->steps < 3000 || w->steps % 32 == 0)
 			middle_check(w);
@@ -157,8 +158,24 @@ static uint64_t packets_allowed(const struct plan *p)
 	return n;
 }
 
+static void sum_up(const struct world *w, struct result *r)
+{
+	memset(r, 0, sizeof(*r));
+	for (uint32_t i = 0; i < w->npeer; i++) {
+		const struct peer *p = w->peer[i];
+
+		if (p->full_at - w->epoch > r->done_us)
+			r->done_us = p->full_at - w->epoch;
+		r->data += p->tap.data;
+		r->retx += p->tap.retx;
+		r->acks += p->tap.acks;
+	}
+	r->end_us = w->last_tx - w->epoch;
+	r->pkts = w->engine_pkts;
+}
+
 int world_run(struct plan *p, bool direct, FILE *trace, char *failure,
-	      size_t failurelen)
+	      size_t failurelen, struct result *res)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	int rc;
@@ -173,6 +190,7 @@ int world_run(struct plan *p, bool direct, FILE *trace, char *failure,
 	prng_seed(&w->rng, p->seed ^ 0x5eed);
 	net_init(&w->net, p, w->epoch);
 	hosts_init(w);
+	noise_init(w);
 	if (middle_init(w))
 		world_fail(w, "engine_new() failed");
 	else
@@ -181,6 +199,8 @@ int world_run(struct plan *p, bool direct, FILE *trace, char *failure,
 		engine_dump_flows(w->engine, w->trace, (mono_t){w->now}, 20);
 	middle_fini(w);
 	net_fini(&w->net);
+	if (res)
+		sum_up(w, res);
 	hosts_fini(w);
 	rc = w->failed ? -1 : 0;
 	snprintf(failure, failurelen, "%s", w->failure);

@@ -32,6 +32,18 @@ struct dial {
 	struct conn *conn;
 };
 
+/**
+ * struct result - What a run came to, for budgets
+ * @done_us: until the last byte was received
+ * @end_us:  until the engine's last packet
+ * @data, @retx, @acks: of all that peers were sent, see struct tap
+ * @pkts:    packets that the engine sent
+ */
+struct result {
+	int64_t done_us, end_us;
+	uint64_t data, retx, acks, pkts;
+};
+
 struct world {
 	struct plan *plan;
 	bool direct;
@@ -53,6 +65,7 @@ struct world {
 	bool reset_done;
 	/* bounds */
 	uint64_t steps, steps_max, engine_pkts;
+	int64_t last_tx, flood_at, reload_at;
 	bool failed;
 	char failure[400];
 };
@@ -61,10 +74,11 @@ struct world {
  * world_run() - Play one plan to its end
  * @trace:   a line for every packet goes here, or NULL
  * @failure: out: what went wrong
+ * @res:     out, or NULL
  * Return: 0, or -1 with @failure
  */
 int world_run(struct plan *p, bool direct, FILE *trace, char *failure,
-	      size_t failurelen);
+	      size_t failurelen, struct result *res);
 
 void world_fail(struct world *w, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -97,6 +111,24 @@ void middle_expire(struct world *w);
 void middle_check(struct world *w);
 void middle_check_end(struct world *w);
 bool middle_idle(const struct world *w);
+
+void middle_give(struct world *w, struct spkt *pkt);
+void middle_send_on(struct world *w, int link, struct spkt *pkt);
+struct policy *middle_policy(const struct world *w);
+
+/* A spoofed address: nobody is there. */
+struct saddr hosts_stranger(const struct world *w, struct prng *r);
+bool hosts_is_stranger(const struct world *w, const struct saddr *a);
+
+/* noise.c: what third parties and the operator do. */
+void noise_init(struct world *w);
+int64_t noise_deadline(const struct world *w);
+void noise_expire(struct world *w);
+/* A packet of @from reached the engine: forge one like it? */
+void noise_blind(struct world *w, const struct peer *from,
+		 const struct sseg *s);
+/* True: the path towards the peers does not take @pkt, which is consumed. */
+bool noise_path(struct world *w, int link, struct spkt *pkt);
 
 /* judge.c: what must be true of every connection in the end. */
 void judge_outcomes(struct world *w);
