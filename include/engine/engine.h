@@ -46,8 +46,8 @@ void engine_free(struct engine *e);
 
 enum verdict {
 	VERDICT_CONSUMED, /* taken (or dropped, and counted) */
-	VERDICT_PASS, /* not ours: let it go on unchanged */
-	VERDICT_REPLY, /* consumed, and *reply goes out in its place */
+	VERDICT_PASS,	  /* not ours: let it go on unchanged */
+	VERDICT_REPLY,	  /* consumed, and *reply goes out in its place */
 };
 
 /**
@@ -91,6 +91,7 @@ struct engine_gauges {
 	uint32_t timers;
 };
 
+/* How full the tables are now. */
 void engine_gauges(const struct engine *e, struct engine_gauges *g);
 
 /**

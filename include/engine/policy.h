@@ -16,13 +16,34 @@
 #define SERVICE_NAME_MAX 31
 #define SERVICE_LISTENS_MAX 16
 
-enum handshake_mode { HANDSHAKE_CLIENT_FIRST, HANDSHAKE_SERVER_FIRST,
-		      HANDSHAKE_AUTO };
-enum unknown_mode { UNKNOWN_PASS, UNKNOWN_DROP, UNKNOWN_RESET };
-enum no_server_mode { NO_SERVER_RESET, NO_SERVER_DROP };
-enum limit_mode { LIMIT_REFUSE, LIMIT_DROP, LIMIT_EVICT_SLOWEST };
-enum source_mode { SOURCE_CLIENT, SOURCE_GATEWAY, SOURCE_ADDRESS };
-enum close_mode { CLOSE_FIN, CLOSE_RST };
+enum handshake_mode {
+	HANDSHAKE_CLIENT_FIRST,
+	HANDSHAKE_SERVER_FIRST,
+	HANDSHAKE_AUTO
+};
+enum unknown_mode {
+	UNKNOWN_PASS,
+	UNKNOWN_DROP,
+	UNKNOWN_RESET
+};
+enum no_server_mode {
+	NO_SERVER_RESET,
+	NO_SERVER_DROP
+};
+enum limit_mode {
+	LIMIT_REFUSE,
+	LIMIT_DROP,
+	LIMIT_EVICT_SLOWEST
+};
+enum source_mode {
+	SOURCE_CLIENT,
+	SOURCE_GATEWAY,
+	SOURCE_ADDRESS
+};
+enum close_mode {
+	CLOSE_FIN,
+	CLOSE_RST
+};
 
 /**
  * struct endpoint - An address (or prefix) and a port
@@ -47,6 +68,10 @@ struct source {
 	struct ipaddr addr;
 };
 
+/**
+ * struct listen_set - The listen lines of a service
+ * @ep: the first @n are in use
+ */
 struct listen_set {
 	struct endpoint ep[SERVICE_LISTENS_MAX];
 	uint32_t n;
@@ -69,11 +94,11 @@ struct service {
 	char name[SERVICE_NAME_MAX + 1];
 	struct listen_set listen;
 	struct endpoint connect;
-	uint8_t handshake; /* enum handshake_mode */
-	uint8_t unknown; /* enum unknown_mode */
+	uint8_t handshake;    /* enum handshake_mode */
+	uint8_t unknown;      /* enum unknown_mode */
 	uint8_t on_no_server; /* enum no_server_mode */
-	uint8_t close; /* enum close_mode */
-	uint8_t on_limit; /* enum limit_mode */
+	uint8_t close;	      /* enum close_mode */
+	uint8_t on_limit;     /* enum limit_mode */
 	struct source source;
 	uint32_t port_min, port_max; /* ip_local_port_range */
 	uint32_t max_orphans;

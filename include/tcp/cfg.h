@@ -8,7 +8,11 @@
 #include "util/option.h"
 #include "util/types.h"
 
-enum tcp_cc_kind { CC_NEWRENO, CC_CUBIC, CC_KINDS };
+enum tcp_cc_kind {
+	CC_NEWRENO,
+	CC_CUBIC,
+	CC_KINDS
+};
 
 /**
  * struct tcp_cfg - [tcp], and every [service] that overrides it

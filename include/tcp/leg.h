@@ -21,16 +21,16 @@ struct leg;
 
 /* leg->ev: what happened, for the engine to act on and clear. */
 #define LEG_EV_ESTABLISHED BIT(0)
-#define LEG_EV_FIN BIT(1) /* the peer's FIN was reached, in order */
-#define LEG_EV_RST BIT(2) /* the peer reset; state is CLOSED */
-#define LEG_EV_REFUSED BIT(3) /* RST to our SYN; state is CLOSED */
-#define LEG_EV_TIMEOUT BIT(4) /* we gave up; state is CLOSED */
-#define LEG_EV_UNREACH BIT(5) /* hard ICMP error to our SYN; CLOSED */
-#define LEG_EV_CLOSED BIT(6) /* closed in order; state is CLOSED */
+#define LEG_EV_FIN BIT(1)	/* the peer's FIN was reached, in order */
+#define LEG_EV_RST BIT(2)	/* the peer reset; state is CLOSED */
+#define LEG_EV_REFUSED BIT(3)	/* RST to our SYN; state is CLOSED */
+#define LEG_EV_TIMEOUT BIT(4)	/* we gave up; state is CLOSED */
+#define LEG_EV_UNREACH BIT(5)	/* hard ICMP error to our SYN; CLOSED */
+#define LEG_EV_CLOSED BIT(6)	/* closed in order; state is CLOSED */
 #define LEG_EV_TIME_WAIT BIT(7) /* state is TIME_WAIT: hand over */
-#define LEG_EV_DATA BIT(8) /* bytes were added to the sink */
-#define LEG_EV_ROOM BIT(9) /* send queue shrank */
-#define LEG_EV_URGENT BIT(10) /* the peer's urgent mark moved */
+#define LEG_EV_DATA BIT(8)	/* bytes were added to the sink */
+#define LEG_EV_ROOM BIT(9)	/* send queue shrank */
+#define LEG_EV_URGENT BIT(10)	/* the peer's urgent mark moved */
 
 /**
  * struct leg_behaviour - Questions the stack asks, for fault injection
@@ -71,16 +71,29 @@ struct leg_env {
 	void (*tfo_opts)(struct leg *l, struct tcp_opts *o);
 };
 
-/* A run of sequence space in the scoreboard; see src/tcp/board.c. */
+/**
+ * struct run - A run of sequence space in the scoreboard; see src/tcp/board.c
+ * @start: first sequence number
+ * @end:   one past the last
+ * @tx_us: time of the last transmission, modulo 2^32 us
+ * @state: enum run_state
+ * @retx:  transmitted more than once
+ */
 struct run {
 	struct run *prev, *next;
 	seq_t start, end;
 	uint32_t tx_us; /* time of the last transmission, modulo 2^32 us */
-	uint8_t state; /* enum run_state */
-	bool retx; /* transmitted more than once */
+	uint8_t state;	/* enum run_state */
+	bool retx;	/* transmitted more than once */
 };
 
-/* An out-of-order segment; see src/tcp/reasm.c. */
+/**
+ * struct ooo - An out-of-order segment; see src/tcp/reasm.c
+ * @buf: owns one reference
+ * @p:   the bytes
+ * @start: first sequence number
+ * @len: bytes
+ */
 struct ooo {
 	struct ooo *next;
 	struct buf *buf;
@@ -89,28 +102,55 @@ struct ooo {
 	uint32_t len;
 };
 
-enum leg_side { LEG_CLIENT, LEG_SERVER };
+enum leg_side {
+	LEG_CLIENT,
+	LEG_SERVER
+};
 
 /* Which of the mutually exclusive retransmission timers runs. */
-enum rtx_kind { RTX_NONE, RTX_RTO, RTX_TLP, RTX_REO, RTX_PERSIST };
+enum rtx_kind {
+	RTX_NONE,
+	RTX_RTO,
+	RTX_TLP,
+	RTX_REO,
+	RTX_PERSIST
+};
 
 /* Congestion-control states, as in Linux. */
-enum ca_state { CA_OPEN, CA_DISORDER, CA_CWR, CA_RECOVERY, CA_LOSS };
+enum ca_state {
+	CA_OPEN,
+	CA_DISORDER,
+	CA_CWR,
+	CA_RECOVERY,
+	CA_LOSS
+};
 
 /* leg->ack: is an ACK owed? */
-enum ack_owed { ACK_NONE, ACK_DELAYED, ACK_NOW };
+enum ack_owed {
+	ACK_NONE,
+	ACK_DELAYED,
+	ACK_NOW
+};
 
 /**
- * struct cc_cubic - CUBIC and HyStart++ (RFC 9438, 9406)
+ * struct cc_cubic - CUBIC (RFC 9438)
  */
 struct cc_cubic {
 	uint32_t w_max, w_last_max; /* bytes */
-	uint32_t w_est; /* Reno-friendly window, bytes */
-	uint32_t origin; /* bytes */
+	uint32_t w_est;		    /* Reno-friendly window, bytes */
+	uint32_t origin;	    /* bytes */
 	uint32_t k_ms;
 	uint32_t epoch_ms; /* ms clock; 0: none */
 };
 
+/**
+ * struct cc_hystart - HyStart++ (RFC 9406)
+ * @last_min_us: least RTT of the last round
+ * @cur_min_us:  least RTT of this round
+ * @css_base_us: RTT at which conservative slow start began
+ * @window_end:  where this round ends
+ * @css: in conservative slow start
+ */
 struct cc_hystart {
 	uint32_t last_min_us, cur_min_us;
 	uint32_t css_base_us;
@@ -144,8 +184,8 @@ struct leg {
 	const struct tcp_cfg *cfg;
 	const struct leg_behaviour *behave;
 
-	uint8_t state; /* enum tcp_state; written by leg_set_state() only */
-	uint8_t side; /* enum leg_side */
+	uint8_t state;	/* enum tcp_state; written by leg_set_state() only */
+	uint8_t side;	/* enum leg_side */
 	uint8_t family; /* 4 or 6 */
 	uint8_t ttl;
 	uint16_t ev; /* LEG_EV_* */
@@ -156,12 +196,12 @@ struct leg {
 	bool syn_pending : 1, rst_pending : 1, rst_ack : 1;
 	bool probe_pending : 1; /* zero-window or keepalive probe */
 	bool tlp_pending : 1, fin_queued : 1, fin_sent : 1;
-	bool fin_rcvd : 1; /* reached in order */
+	bool fin_rcvd : 1;    /* reached in order */
 	bool sink_closed : 1; /* nobody reads: data resets (RFC 9293 3.6.1) */
 	bool rst_after_drain : 1; /* close by RST once all is delivered */
-	bool orphan : 1; /* the other leg is gone */
-	bool hashed : 1; /* engine: in the table */
-	bool active : 1; /* we opened (SYN_SENT) */
+	bool orphan : 1;	  /* the other leg is gone */
+	bool hashed : 1;	  /* engine: in the table */
+	bool active : 1;	  /* we opened (SYN_SENT) */
 	bool ece_pending : 1, cwr_pending : 1;
 	bool urg_out : 1, urg_in : 1;
 	bool cwnd_limited : 1, recover_valid : 1, frto : 1;
@@ -179,28 +219,28 @@ struct leg {
 	uint16_t pmtu;
 	uint16_t rcv_mss; /* estimate of what the peer sends */
 	uint16_t run_count, ooo_count;
-	uint8_t ack; /* enum ack_owed */
+	uint8_t ack;	  /* enum ack_owed */
 	uint8_t quickack; /* ACKs to send at once */
 	uint8_t sack_n, dupacks;
 	uint8_t rtx_kind; /* enum rtx_kind */
-	uint8_t cc; /* enum tcp_cc_kind */
-	uint8_t ca; /* enum ca_state */
+	uint8_t cc;	  /* enum tcp_cc_kind */
+	uint8_t ca;	  /* enum ca_state */
 	uint8_t backoff, retries, probes, keep_probes;
 
 	/* send side */
 	seq_t iss, una, nxt, wl1, wl2;
 	uint32_t wnd, max_wnd;
-	seq_t peer_fin; /* receive: the peer's FIN, once seen */
+	seq_t peer_fin;	  /* receive: the peer's FIN, once seen */
 	struct bufq sndq; /* from snd_front() on */
-	seq_t urg_seq; /* send: one past the urgent byte */
+	seq_t urg_seq;	  /* send: one past the urgent byte */
 
 	/* receive side */
 	seq_t irs, rcv_nxt, rcv_adv, last_ack_sent, rcv_urg;
 	struct bufq *sink;
-	uint32_t rcv_cap; /* bytes the sink may hold, autotuned */
+	uint32_t rcv_cap;    /* bytes the sink may hold, autotuned */
 	uint32_t sink_extra; /* and this, for what the other leg has in flight */
 	uint32_t ts_recent, ts_off;
-	uint32_t ts_recent_s; /* when it was taken, seconds */
+	uint32_t ts_recent_s;	/* when it was taken, seconds */
 	uint32_t unacked_bytes; /* received since the last ACK we sent */
 	struct ooo *ooo;
 	uint32_t ooo_mem;
@@ -220,12 +260,12 @@ struct leg {
 	/* RTT and retransmission timer (RFC 6298) */
 	uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
 	uint32_t min_rtt_at_ms;
-	mono_t retrans_at; /* first retransmission of the current episode */
+	mono_t retrans_at;   /* first retransmission of the current episode */
 	uint32_t retrans_ts; /* TSval it carried */
 
 	/* congestion control and recovery */
 	uint32_t cwnd, ssthresh; /* bytes */
-	seq_t recover; /* recovery point */
+	seq_t recover;		 /* recovery point */
 	uint32_t prr_delivered, prr_out, recover_fs;
 	uint32_t undo_cwnd, undo_ssthresh;
 	seq_t undo_marker;

@@ -8,28 +8,34 @@
  */
 #include "util/types.h"
 
-#define TCP_STATE_LIST(X)                                              \
-	X(CLOSED) X(LISTEN) X(SYN_SENT) X(SYN_RECEIVED) X(ESTABLISHED) \
-	X(FIN_WAIT_1) X(FIN_WAIT_2) X(CLOSE_WAIT) X(CLOSING)           \
-	X(LAST_ACK) X(TIME_WAIT)
+/* clang-format off */
+#define TCP_STATE_LIST(X)                                                  \
+	X(CLOSED)                                                          \
+	X(LISTEN) X(SYN_SENT) X(SYN_RECEIVED) X(ESTABLISHED) X(FIN_WAIT_1) \
+		X(FIN_WAIT_2) X(CLOSE_WAIT) X(CLOSING) X(LAST_ACK)         \
+			X(TIME_WAIT)
+/* clang-format on */
 
 enum tcp_state {
 #define X(n) TS_##n,
 	TCP_STATE_LIST(X)
 #undef X
-		TS_COUNT
+	TS_COUNT
 };
 
-#define TCP_EVENT_LIST(X)                                               \
-	X(OPEN_ACTIVE) X(OPEN_PASSIVE) X(ACCEPT) X(RCV_SYN)             \
-	X(RCV_SYN_ACK) X(RCV_ACK) X(RCV_FIN) X(RCV_FIN_ACK) X(RCV_RST)  \
-	X(CLOSE) X(ABORT) X(TIMEOUT) X(REFUSED)
+/* clang-format off */
+#define TCP_EVENT_LIST(X)                                              \
+	X(OPEN_ACTIVE)                                                 \
+	X(OPEN_PASSIVE) X(ACCEPT) X(RCV_SYN) X(RCV_SYN_ACK) X(RCV_ACK) \
+		X(RCV_FIN) X(RCV_FIN_ACK) X(RCV_RST) X(CLOSE) X(ABORT) \
+			X(TIMEOUT) X(REFUSED)
+/* clang-format on */
 
 enum tcp_event {
 #define X(n) TE_##n,
 	TCP_EVENT_LIST(X)
 #undef X
-		TE_COUNT
+	TE_COUNT
 };
 
 extern const char *const tcp_state_name[TS_COUNT];

@@ -9,35 +9,37 @@
 #include "util/types.h"
 #include "wire/drop.h"
 
-#define TCP_COUNTERS(X)                                                \
-	X(TcpActiveOpens) X(TcpPassiveOpens) X(TcpAttemptFails)        \
-	X(TcpEstabResets) X(TcpInSegs) X(TcpOutSegs) X(TcpRetransSegs) \
-	X(TcpOutRsts) X(TcpExtDelayedACKs) X(TcpExtPAWSEstab)          \
-	X(TcpExtTCPTimeouts) X(TcpExtTCPLossProbes)                    \
-	X(TcpExtTCPLossProbeRecovery) X(TcpExtTCPSackRecovery)         \
-	X(TcpExtTCPRenoRecovery) X(TcpExtTCPFullUndo)                  \
-	X(TcpExtTCPDSACKUndo) X(TcpExtTCPSpuriousRTOs)                 \
-	X(TcpExtTCPSACKReneging) X(TcpExtTCPSACKDiscard)               \
-	X(TcpExtTCPDSACKRecv) X(TcpExtTCPDSACKOldSent)                 \
-	X(TcpExtTCPDSACKOfoSent) X(TcpExtTCPChallengeACK)              \
-	X(TcpExtTCPSYNChallenge) X(TcpExtTCPOFOQueue)                  \
-	X(TcpExtTCPOFODrop) X(TcpExtTCPOFOMerge)                       \
-	X(TcpExtTCPKeepAlive) X(TcpExtTCPAbortOnTimeout)               \
-	X(TcpExtTCPAbortOnData) X(TcpExtTCPAbortFailed)                \
-	X(TcpExtTCPAbortOnMemory) X(TcpExtTCPSynRetrans)               \
-	X(TcpExtTCPToZeroWindowAdv) X(TcpExtTCPFromZeroWindowAdv)      \
-	X(TcpExtTCPWantZeroWindowAdv) X(TcpExtTCPWinProbe)             \
-	X(TcpExtTCPACKSkipped) X(TcpExtTCPMTUPFail)                    \
-	X(TcpExtTCPMTUPSuccess) X(TcpExtTCPHystartTrainDetect)         \
-	X(TcpExtTCPHystartDelayDetect) X(TcpExtTCPSlowStartRetrans)    \
-	X(TcpExtTCPLostRetransmit) X(TcpExtTCPDeliveredCE)             \
-	X(BytesReceived) X(BytesAcked) X(BytesRetrans)
+/* clang-format off */
+#define TCP_COUNTERS(X)                                                                                              \
+	X(TcpActiveOpens)                                                                                            \
+	X(TcpPassiveOpens) X(TcpAttemptFails) X(TcpEstabResets) X(TcpInSegs) X(TcpOutSegs) X(                        \
+		TcpRetransSegs) X(TcpOutRsts) X(TcpExtDelayedACKs) X(TcpExtPAWSEstab) X(TcpExtTCPTimeouts)           \
+		X(TcpExtTCPLossProbes) X(TcpExtTCPLossProbeRecovery) X(TcpExtTCPSackRecovery) X(                     \
+			TcpExtTCPRenoRecovery) X(TcpExtTCPFullUndo) X(TcpExtTCPDSACKUndo) X(TcpExtTCPSpuriousRTOs)   \
+			X(TcpExtTCPSACKReneging) X(TcpExtTCPSACKDiscard) X(TcpExtTCPDSACKRecv) X(                    \
+				TcpExtTCPDSACKOldSent) X(TcpExtTCPDSACKOfoSent) X(TcpExtTCPChallengeACK)             \
+				X(TcpExtTCPSYNChallenge) X(TcpExtTCPOFOQueue) X(TcpExtTCPOFODrop) X(                 \
+					TcpExtTCPOFOMerge) X(TcpExtTCPKeepAlive) X(TcpExtTCPAbortOnTimeout)          \
+					X(TcpExtTCPAbortOnData) X(TcpExtTCPAbortFailed) X(                           \
+						TcpExtTCPAbortOnMemory) X(TcpExtTCPSynRetrans)                       \
+						X(TcpExtTCPToZeroWindowAdv) X(TcpExtTCPFromZeroWindowAdv) X(         \
+							TcpExtTCPWantZeroWindowAdv) X(TcpExtTCPWinProbe)             \
+							X(TcpExtTCPACKSkipped) X(TcpExtTCPMTUPFail) X(               \
+								TcpExtTCPMTUPSuccess) X(TcpExtTCPHystartTrainDetect) \
+								X(TcpExtTCPHystartDelayDetect) X(                    \
+									TcpExtTCPSlowStartRetrans)                   \
+									X(TcpExtTCPLostRetransmit) X(                \
+										TcpExtTCPDeliveredCE)                \
+										X(BytesReceived) X(                  \
+											BytesAcked)                  \
+											X(BytesRetrans)
+/* clang-format on */
 
 enum tcp_counter {
 #define X(n) CNT_##n,
 	TCP_COUNTERS(X)
 #undef X
-		TCP_COUNTER_COUNT
+	TCP_COUNTER_COUNT
 };
 
 extern const char *const tcp_counter_name[TCP_COUNTER_COUNT];

@@ -16,11 +16,15 @@
 #include "util/slab.h"
 #include "util/types.h"
 
-enum buf_class { BUF_RX, BUF_CHUNK, BUF_CLASSES };
+enum buf_class {
+	BUF_RX,
+	BUF_CHUNK,
+	BUF_CLASSES
+};
 
-#define BUF_RX_SIZE (66 * 1024) /* data bytes; a whole NFQUEUE message */
+#define BUF_RX_SIZE (66 * 1024)	       /* data bytes; a whole NFQUEUE message */
 #define BUF_CHUNK_SIZE (4 * 1024 - 32) /* data bytes */
-#define BUF_COPY_MAX (16 * 1024) /* payload below this is copied */
+#define BUF_COPY_MAX (16 * 1024)       /* payload below this is copied */
 
 struct buf_pool;
 

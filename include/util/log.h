@@ -4,7 +4,13 @@
 
 #include "util/types.h"
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
+enum log_level {
+	LOG_ERROR,
+	LOG_WARN,
+	LOG_INFO,
+	LOG_DEBUG,
+	LOG_LEVELS
+};
 
 extern const char *const log_level_name[LOG_LEVELS];
 
@@ -17,12 +23,13 @@ void log_set_sink(log_sink sink);
 void log_set_level(enum log_level max);
 extern enum log_level log_max;
 
+/* Format a line and give it to the sink, whatever its level. */
 void log_line(enum log_level lvl, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-#define log_at(lvl, ...)                           \
-	do {                                       \
-		if ((lvl) <= log_max)              \
+#define log_at(lvl, ...)                            \
+	do {                                        \
+		if ((lvl) <= log_max)               \
 			log_line(lvl, __VA_ARGS__); \
 	} while (0)
 #define log_err(...) log_at(LOG_ERROR, __VA_ARGS__)

@@ -11,12 +11,12 @@
 #include "util/types.h"
 
 enum opt_type {
-	OPT_INT, /* uint32_t; decimal or 0x... */
-	OPT_ENUM, /* uint8_t; one of @names */
-	OPT_TIME, /* int64_t microseconds; "60s", "500ms", "2m", or a bare
-		   * number in units of @unit microseconds */
-	OPT_SIZE, /* uint64_t bytes; suffix K, M, G */
-	OPT_TEXT, /* char[@max + 1] */
+	OPT_INT,    /* uint32_t; decimal or 0x... */
+	OPT_ENUM,   /* uint8_t; one of @names */
+	OPT_TIME,   /* int64_t microseconds; "60s", "500ms", "2m", or a bare
+		     * number in units of @unit microseconds */
+	OPT_SIZE,   /* uint64_t bytes; suffix K, M, G */
+	OPT_TEXT,   /* char[@max + 1] */
 	OPT_CUSTOM, /* by @parse */
 };
 

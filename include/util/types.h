@@ -17,7 +17,7 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n) (1u << (n))
 #define container_of(p, type, member) \
-	((type *)((char *)(p) - offsetof(type, member)))
+	((type *)((char *)(p)-offsetof(type, member)))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -45,8 +45,8 @@ typedef struct {
 	int64_t us;
 } mono_t;
 
-#define MONO_NEVER ((mono_t){ INT64_MAX })
-#define MONO_UNSET ((mono_t){ 0 })
+#define MONO_NEVER ((mono_t){INT64_MAX})
+#define MONO_UNSET ((mono_t){0})
 #define USEC_PER_MSEC 1000
 #define USEC_PER_SEC 1000000
 
@@ -68,7 +68,7 @@ static inline bool mono_due(mono_t t, mono_t now)
 
 static inline mono_t mono_add(mono_t t, int64_t us)
 {
-	return (mono_t){ t.us + us };
+	return (mono_t){t.us + us};
 }
 
 /* a - b, microseconds. */
@@ -94,7 +94,7 @@ typedef struct {
 	uint32_t v;
 } seq_t;
 
-#define SEQ(n) ((seq_t){ (uint32_t)(n) })
+#define SEQ(n) ((seq_t){(uint32_t)(n)})
 
 /* a - b as a signed distance; positive when a is after b. */
 static inline int32_t seq_diff(seq_t a, seq_t b)
@@ -129,12 +129,12 @@ static inline bool seq_ge(seq_t a, seq_t b)
 
 static inline seq_t seq_add(seq_t a, uint32_t n)
 {
-	return (seq_t){ a.v + n };
+	return (seq_t){a.v + n};
 }
 
 static inline seq_t seq_sub(seq_t a, uint32_t n)
 {
-	return (seq_t){ a.v - n };
+	return (seq_t){a.v - n};
 }
 
 /* The distance from @b up to @a, which the caller knows to be >= 0. */
@@ -188,7 +188,7 @@ struct ipaddr {
 
 static inline struct ipaddr ipaddr_v4(const uint8_t *p)
 {
-	struct ipaddr a = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff } };
+	struct ipaddr a = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}};
 
 	memcpy(a.b + 12, p, 4);
 	return a;
@@ -204,8 +204,8 @@ static inline struct ipaddr ipaddr_v6(const uint8_t *p)
 
 static inline bool ipaddr_is_v4(const struct ipaddr *a)
 {
-	static const uint8_t pfx[12] = { 0, 0, 0, 0, 0,	   0,
-					 0, 0, 0, 0, 0xff, 0xff };
+	static const uint8_t pfx[12] = {0, 0, 0, 0, 0,	  0,
+					0, 0, 0, 0, 0xff, 0xff};
 
 	return memcmp(a->b, pfx, 12) == 0;
 }

@@ -30,7 +30,7 @@ struct wtimer {
 struct wheel {
 	struct wtimer slot[WHEEL_LEVELS][WHEEL_SLOTS];
 	uint64_t occupied[WHEEL_LEVELS][WHEEL_SLOTS / 64];
-	uint64_t tick; /* the tick processed last */
+	uint64_t tick;	/* the tick processed last */
 	uint32_t armed; /* timers armed now */
 };
 

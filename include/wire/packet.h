@@ -11,8 +11,8 @@
 #include "util/types.h"
 
 enum packet_csum {
-	PACKET_CSUM_VERIFY, /* nobody checked it: wire verifies */
-	PACKET_CSUM_GOOD, /* the kernel or the NIC checked it */
+	PACKET_CSUM_VERIFY,  /* nobody checked it: wire verifies */
+	PACKET_CSUM_GOOD,    /* the kernel or the NIC checked it */
 	PACKET_CSUM_PARTIAL, /* not filled in yet (local offload): valid */
 };
 

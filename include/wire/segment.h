@@ -30,13 +30,18 @@
 #define OPT_HAS_SACKOK BIT(2)
 #define OPT_HAS_TS BIT(3)
 #define OPT_HAS_UTO BIT(4)
-#define OPT_HAS_TFO BIT(5) /* kind 34 */
+#define OPT_HAS_TFO BIT(5)     /* kind 34 */
 #define OPT_HAS_TFO_EXP BIT(6) /* kind 254, ExID 0xF989 */
-#define OPT_HAS_SIGNED BIT(7) /* kind 19 (MD5) or 29 (AO) */
+#define OPT_HAS_SIGNED BIT(7)  /* kind 19 (MD5) or 29 (AO) */
 
 #define SACK_BLOCKS_MAX 4
 #define TFO_COOKIE_MAX 16
 
+/**
+ * struct sack_block - A SACK block (RFC 2018)
+ * @start: first sequence number
+ * @end:   one past the last
+ */
 struct sack_block {
 	seq_t start, end; /* end is exclusive */
 };
@@ -110,10 +115,10 @@ static inline seq_t segment_end(const struct segment *s)
  * enum icmp_kind - ICMP and ICMPv6 errors that concern TCP (RFC 5927)
  */
 enum icmp_kind {
-	ICMP_K_PTB, /* fragmentation needed / packet too big */
+	ICMP_K_PTB,	     /* fragmentation needed / packet too big */
 	ICMP_K_UNREACH_SOFT, /* net, host unreachable, time exceeded, ... */
 	ICMP_K_UNREACH_HARD, /* protocol, port; administratively prohibited */
-	ICMP_K_OTHER, /* source quench, redirect, ...: ignored */
+	ICMP_K_OTHER,	     /* source quench, redirect, ...: ignored */
 };
 
 /**
@@ -135,9 +140,9 @@ struct icmp_error {
 
 enum parse_result {
 	PARSE_SEGMENT, /* *seg is valid */
-	PARSE_ICMP, /* *icmp is valid */
+	PARSE_ICMP,    /* *icmp is valid */
 	PARSE_FOREIGN, /* not TCP, or a fragment: pass unchanged */
-	PARSE_DROP, /* malformed: *why says how */
+	PARSE_DROP,    /* malformed: *why says how */
 };
 
 /**

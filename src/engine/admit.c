@@ -79,11 +79,11 @@ static enum verdict open_flow(struct engine *e, struct svc *s,
 /* Cookies: always, or while many connections are half open. */
 static bool under_pressure(struct svc *s, mono_t now)
 {
-	struct pressure_marks m = { .syncookies = s->cfg->syncookies,
-				    .backlog = s->cfg->max_syn_backlog,
-				    .high = s->cfg->shield.syn_high,
-				    .low = s->cfg->shield.syn_low,
-				    .hold_us = s->cfg->shield.syn_hold };
+	struct pressure_marks m = {.syncookies = s->cfg->syncookies,
+				   .backlog = s->cfg->max_syn_backlog,
+				   .high = s->cfg->shield.syn_high,
+				   .low = s->cfg->shield.syn_low,
+				   .hold_us = s->cfg->shield.syn_hold};
 
 	if (s->cfg->handshake == HANDSHAKE_SERVER_FIRST)
 		return false;

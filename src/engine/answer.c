@@ -16,7 +16,7 @@ static void build(struct tx *tx, const struct hdr_spec *h)
 /* RFC 9293, 3.10.7.1: the reset for a segment of no connection. */
 void answer_rst(struct tx *tx, const struct segment *s)
 {
-	struct hdr_spec h = { .t = &s->t, .ttl = 64, .df = true };
+	struct hdr_spec h = {.t = &s->t, .ttl = 64, .df = true};
 
 	if (s->flags & TCP_ACK) {
 		h.seq = s->ack;
@@ -32,14 +32,14 @@ void answer_rst(struct tx *tx, const struct segment *s)
 void answer_ack(struct tx *tx, const struct segment *s, seq_t seq, seq_t ack,
 		uint16_t wnd, const struct tcp_opts *o)
 {
-	struct hdr_spec h = { .t = &s->t,
-			      .opts = o,
-			      .seq = seq,
-			      .ack = ack,
-			      .flags = TCP_ACK,
-			      .wnd = wnd,
-			      .ttl = 64,
-			      .df = true };
+	struct hdr_spec h = {.t = &s->t,
+			     .opts = o,
+			     .seq = seq,
+			     .ack = ack,
+			     .flags = TCP_ACK,
+			     .wnd = wnd,
+			     .ttl = 64,
+			     .df = true};
 
 	build(tx, &h);
 }
@@ -47,14 +47,14 @@ void answer_ack(struct tx *tx, const struct segment *s, seq_t seq, seq_t ack,
 void answer_syn_ack(struct tx *tx, const struct segment *s, seq_t iss,
 		    uint16_t wnd, bool ecn, const struct tcp_opts *o)
 {
-	struct hdr_spec h = { .t = &s->t,
-			      .opts = o,
-			      .seq = iss,
-			      .ack = seq_add(s->seq, 1),
-			      .flags = TCP_SYN | TCP_ACK | (ecn ? TCP_ECE : 0),
-			      .wnd = wnd,
-			      .ttl = 64,
-			      .df = true };
+	struct hdr_spec h = {.t = &s->t,
+			     .opts = o,
+			     .seq = iss,
+			     .ack = seq_add(s->seq, 1),
+			     .flags = TCP_SYN | TCP_ACK | (ecn ? TCP_ECE : 0),
+			     .wnd = wnd,
+			     .ttl = 64,
+			     .df = true};
 
 	build(tx, &h);
 }

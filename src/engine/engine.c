@@ -42,7 +42,7 @@ static int reserve_shield(struct engine *e, const struct engine_cfg *c)
 
 static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 {
-	struct tw_cfg tw = { .max = c->max_tw };
+	struct tw_cfg tw = {.max = c->max_tw};
 	int rc;
 
 	rc = slab_init(&e->flows, sizeof(struct flow), c->max_flows);
@@ -83,8 +83,8 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 	hash_derive(&e->table_key, cfg->secret, "flow table", cfg->seed);
 	hash_derive(&e->isn_key, cfg->secret, "isn", 0);
 	cookie_keys_init(&e->cookies, cfg->secret,
-			 cfg->cookie_epoch_s ? cfg->cookie_epoch_s :
-					       COOKIE_EPOCH_S);
+			 cfg->cookie_epoch_s ? cfg->cookie_epoch_s
+					     : COOKIE_EPOCH_S);
 	e->now = now;
 	wheel_init(&e->wheel, now);
 	if (reserve(e, cfg, now)) {
@@ -195,15 +195,15 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 static void hand_over(struct engine *e, struct leg *l, mono_t now)
 {
 	struct flow *f = leg_flow(l);
-	struct tw_new n = { .t = l->t,
-			    .snd_nxt = l->nxt,
-			    .rcv_nxt = l->rcv_nxt,
-			    .rcv_wnd = leg_rcv_wnd(l) >> l->wscale_ours,
-			    .ts_ok = l->ts_ok,
-			    .ts_recent = l->ts_recent,
-			    .ts_off = l->ts_off,
-			    .service = f->svc->index,
-			    .overflow = f->svc->cfg->shield.tw_overflow };
+	struct tw_new n = {.t = l->t,
+			   .snd_nxt = l->nxt,
+			   .rcv_nxt = l->rcv_nxt,
+			   .rcv_wnd = leg_rcv_wnd(l) >> l->wscale_ours,
+			   .ts_ok = l->ts_ok,
+			   .ts_recent = l->ts_recent,
+			   .ts_off = l->ts_off,
+			   .service = f->svc->index,
+			   .overflow = f->svc->cfg->shield.tw_overflow};
 	int64_t len = l->cfg->timewait_len;
 
 	table_remove(e, l);
@@ -237,7 +237,7 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 
 	e->now = now;
 	if (unlikely(e->seams))
-		n = seams_pull(e, tx, max);
+		n = seams_pull(e, tx, n, max, now);
 	while (n < max && e->ready_head) {
 		struct flow *f = e->ready_head;
 

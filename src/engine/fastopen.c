@@ -44,8 +44,8 @@ void fastopen_opts(struct leg *l, struct tcp_opts *o)
 	memcpy(o->tfo, ck.val, ck.len);
 }
 
-void fastopen_offer(struct engine *e, const struct svc *s, const struct tuple *t,
-		    struct tcp_opts *o)
+void fastopen_offer(struct engine *e, const struct svc *s,
+		    const struct tuple *t, struct tcp_opts *o)
 {
 	o->has |= OPT_HAS_TFO;
 	tfo_cookie_make(&keys_of(e, s)->key[0], t, o->tfo);
@@ -55,9 +55,8 @@ void fastopen_offer(struct engine *e, const struct svc *s, const struct tuple *t
 bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
 		  bool flood, mono_t now, struct tfo_answer *a)
 {
-	bool room = !flood &&
-		    tfo_pending_room(&s->stats->tfo_pending,
-				     s->cfg->max_syn_backlog, now);
+	bool room = !flood && tfo_pending_room(&s->stats->tfo_pending,
+					       s->cfg->max_syn_backlog, now);
 
 	a->action = TFO_ORDINARY;
 	if (!(s->cfg->shield.fastopen & TFO_SERVER))
@@ -70,9 +69,9 @@ bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
 	return a->action == TFO_ACCEPT;
 }
 
-bool fastopen_accept(struct engine *e, struct svc *s,
-		     const struct segment *seg, const struct tfo_answer *a,
-		     seq_t iss, uint32_t ts_off, mono_t now)
+bool fastopen_accept(struct engine *e, struct svc *s, const struct segment *seg,
+		     const struct tfo_answer *a, seq_t iss, uint32_t ts_off,
+		     mono_t now)
 {
 	struct flow *f = flow_new(e, s, &seg->t);
 	struct leg *l;
@@ -123,8 +122,8 @@ void fastopen_plan(struct engine *e, struct flow *f, mono_t now)
 	l->tfo_data = use == TFO_USE_DATA;
 	f->tfo_out = true;
 	if (l->tfo_data && ck.mss > l->mss)
-		l->mss = (uint16_t)min_u32(ck.mss,
-					   leg_mss_offer(l->family)) - 12;
+		l->mss = (uint16_t)min_u32(ck.mss, leg_mss_offer(l->family)) -
+			 12;
 }
 
 /* The server answered our SYN; @retries as they were before. */
@@ -134,7 +133,7 @@ void fastopen_learn(struct engine *e, struct flow *f, const struct segment *s,
 	const struct shield_cfg *c = &f->svc->cfg->shield;
 	struct leg *l = &f->leg[LEG_SERVER];
 	uint64_t *count = f->svc->stats->shield;
-	struct tfo_cookie ck = { .mss = s->opts.mss };
+	struct tfo_cookie ck = {.mss = s->opts.mss};
 
 	if (s->opts.has & (OPT_HAS_TFO | OPT_HAS_TFO_EXP) && s->opts.tfo_len) {
 		ck.len = s->opts.tfo_len;

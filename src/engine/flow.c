@@ -227,9 +227,8 @@ static void on_urgent(const struct engine *e, const struct flow *f,
 	if (unlikely(f->faulty))
 		end = seq_add(end, seams_pending(e, f, other->side));
 
-	other->urg_seq = seq_add(end, seq_span(l->rcv_urg,
-						 seq_sub(l->rcv_nxt,
-							 l->fin_rcvd)));
+	other->urg_seq = seq_add(
+		end, seq_span(l->rcv_urg, seq_sub(l->rcv_nxt, l->fin_rcvd)));
 	other->urg_out = true;
 }
 

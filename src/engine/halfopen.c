@@ -51,9 +51,9 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 static void queue_answer(struct engine *e, const struct svc *s,
 			 const struct synq_syn *q, mono_t now, struct tx *tx)
 {
-	struct segment seg = { .t = q->t,
-			       .seq = q->client_isn,
-			       .family = ipaddr_is_v4(&q->t.local) ? 4 : 6 };
+	struct segment seg = {.t = q->t,
+			      .seq = q->client_isn,
+			      .family = ipaddr_is_v4(&q->t.local) ? 4 : 6};
 	const struct tcp_cfg *c = &s->cfg->tcp;
 	struct tcp_opts o;
 	seq_t isn;
@@ -78,19 +78,19 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 {
 	const struct tcp_cfg *c = &s->cfg->tcp;
 	const struct tcp_opts *o = &seg->opts;
-	struct synq_syn q = { .t = seg->t,
-			      .client_isn = seg->seq,
-			      .iss = iss,
-			      .tsval = o->tsval,
-			      .mss = o->has & OPT_HAS_MSS ? o->mss : 0,
-			      .wscale = o->wscale,
-			      .ecn = wants_ecn(c, seg),
-			      .service = s->index,
-			      .mark = offer->action == TFO_OFFER,
-			      .defer = synq_defer_retries(
-				      s->cfg->shield.defer_accept),
-			      .retries = (uint8_t)min_u32(c->synack_retries,
-							  SYNQ_RETRIES_MAX) };
+	struct synq_syn q = {
+		.t = seg->t,
+		.client_isn = seg->seq,
+		.iss = iss,
+		.tsval = o->tsval,
+		.mss = o->has & OPT_HAS_MSS ? o->mss : 0,
+		.wscale = o->wscale,
+		.ecn = wants_ecn(c, seg),
+		.service = s->index,
+		.mark = offer->action == TFO_OFFER,
+		.defer = synq_defer_retries(s->cfg->shield.defer_accept),
+		.retries =
+			(uint8_t)min_u32(c->synack_retries, SYNQ_RETRIES_MAX)};
 
 	q.wscale_ok = c->window_scaling && o->has & OPT_HAS_WSCALE;
 	q.sack_ok = c->sack && o->has & OPT_HAS_SACKOK;
@@ -144,11 +144,11 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 			       const struct synq_syn *q, mono_t now,
 			       struct tx *reply)
 {
-	struct tcp_opts peer = { .mss = q->mss,
-				 .wscale = q->wscale,
-				 .tsval = seg->opts.has & OPT_HAS_TS ?
-						  seg->opts.tsval :
-						  q->tsval };
+	struct tcp_opts peer = {.mss = q->mss,
+				.wscale = q->wscale,
+				.tsval = seg->opts.has & OPT_HAS_TS
+						 ? seg->opts.tsval
+						 : q->tsval};
 	struct segment first = *seg;
 
 	peer.has = (q->mss ? OPT_HAS_MSS : 0) |
@@ -188,7 +188,7 @@ static void queue_ack(const struct engine *e, const struct svc *s,
 		      const struct synq_syn *q, const struct segment *seg,
 		      mono_t now, struct tx *tx)
 {
-	struct tcp_opts o = { 0 };
+	struct tcp_opts o = {0};
 	uint32_t wnd;
 	seq_t isn;
 
@@ -251,7 +251,7 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 			 const struct segment *seg, mono_t now)
 {
-	struct tcp_opts peer = { 0 };
+	struct tcp_opts peer = {0};
 	struct cookie_syn c;
 
 	if (cookie_check(&e->cookies, seg, engine_wall_s(e, now), &c)) {

@@ -14,11 +14,11 @@ static void policy_of(const struct svc *s, struct tw_policy *p)
 {
 	const struct tcp_cfg *c = &s->cfg->tcp;
 
-	*p = (struct tw_policy){ .len_us = c->timewait_len,
-				 .ack_interval_us = c->invalid_ratelimit,
-				 .reuse_delay_us = s->cfg->shield.tw_reuse_delay,
-				 .reuse = s->cfg->shield.tw_reuse,
-				 .rfc1337 = c->rfc1337 };
+	*p = (struct tw_policy){.len_us = c->timewait_len,
+				.ack_interval_us = c->invalid_ratelimit,
+				.reuse_delay_us = s->cfg->shield.tw_reuse_delay,
+				.reuse = s->cfg->shield.tw_reuse,
+				.rfc1337 = c->rfc1337};
 }
 
 bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
@@ -26,7 +26,7 @@ bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
 {
 	struct tw_entry *entry = tw_find(&e->tw, &s->t);
 	struct tw_policy p;
-	struct tcp_opts o = { 0 };
+	struct tcp_opts o = {0};
 	struct tw_reply r;
 
 	next->renewed = false;

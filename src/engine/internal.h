@@ -25,37 +25,45 @@
 #define STAT_SLOTS 256 /* service names over the life of a process */
 
 /* Counters of the engine itself, beside drops. */
-#define ENGINE_COUNTERS(X)                                                  \
-	X(PacketsIn) X(PacketsPassed) X(PacketsForeign) X(PacketsSigned)    \
-	X(FlowsOpened) X(FlowsClosed) X(FlowsRefused) X(TcpExtTW)           \
-	X(TcpExtTWRecycled) X(TcpExtTCPTimeWaitOverflow)
+/* clang-format off */
+#define ENGINE_COUNTERS(X)                                                     \
+	X(PacketsIn)                                                           \
+	X(PacketsPassed) X(PacketsForeign) X(PacketsSigned) X(FlowsOpened)     \
+		X(FlowsClosed) X(FlowsRefused) X(TcpExtTW) X(TcpExtTWRecycled) \
+			X(TcpExtTCPTimeWaitOverflow)
+/* clang-format on */
 
 enum engine_counter_id {
 #define X(n) EC_##n,
 	ENGINE_COUNTERS(X)
 #undef X
-		EC_COUNT
+	EC_COUNT
 };
 
 /* Counters of admission, one set per service. */
-#define SHIELD_COUNTERS(X)                                              \
-	X(TcpExtSyncookiesSent) X(TcpExtSyncookiesRecv)                 \
-	X(TcpExtSyncookiesFailed) X(TcpExtListenOverflows)              \
-	X(TcpExtListenDrops) X(CookieReplays)                    \
-	X(TcpExtTCPAbortOnMemory) X(EvictedSlow)                        \
-	X(TcpExtPAWSPassive) X(TcpExtTCPFastOpenActive)                 \
-	X(TcpExtTCPFastOpenActiveFail) X(TcpExtTCPFastOpenPassive)      \
-	X(TcpExtTCPFastOpenPassiveFail)                                 \
-	X(TcpExtTCPFastOpenListenOverflow)                              \
-	X(TcpExtTCPFastOpenCookieReqd) X(RateLimited) X(Denied)         \
-	 X(UnknownReset) X(UnknownPassed)           \
-	X(UnknownDropped)
+/* clang-format off */
+#define SHIELD_COUNTERS(X)                                                   \
+	X(TcpExtSyncookiesSent)                                              \
+	X(TcpExtSyncookiesRecv) X(TcpExtSyncookiesFailed) X(                 \
+		TcpExtListenOverflows) X(TcpExtListenDrops) X(CookieReplays) \
+		X(TcpExtTCPAbortOnMemory) X(EvictedSlow) X(                  \
+			TcpExtPAWSPassive) X(TcpExtTCPFastOpenActive)        \
+			X(TcpExtTCPFastOpenActiveFail) X(                    \
+				TcpExtTCPFastOpenPassive)                    \
+				X(TcpExtTCPFastOpenPassiveFail) X(           \
+					TcpExtTCPFastOpenListenOverflow)     \
+					X(TcpExtTCPFastOpenCookieReqd) X(    \
+						RateLimited) X(Denied)       \
+						X(UnknownReset) X(           \
+							UnknownPassed)       \
+							X(UnknownDropped)
+/* clang-format on */
 
 enum shield_counter_id {
 #define X(n) SC_##n,
 	SHIELD_COUNTERS(X)
 #undef X
-		SC_COUNT
+	SC_COUNT
 };
 
 /* What is counted for a service, across reloads, by its name. */
@@ -135,12 +143,12 @@ struct engine {
 	struct seams *seams; /* NULL until a fault is configured */
 	uint32_t *bucket;
 	uint32_t bucket_mask;
-	struct flow *first; /* all flows */
+	struct flow *first;  /* all flows */
 	struct flow *sample; /* where the search for a slow one goes on */
 	struct flow *ready_head, *ready_tail;
 	struct flow *waiting; /* to dial once their 4-tuple is free */
-	mono_t wait_at; /* when to try again */
-	mono_t now; /* the latest time the engine was told */
+	mono_t wait_at;	      /* when to try again */
+	mono_t now;	      /* the latest time the engine was told */
 	struct svc_set *set;
 	bool stopping;
 	uint64_t count[EC_COUNT];
@@ -208,7 +216,8 @@ enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 			 struct tx *reply);
 int seams_flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
 		    mono_t now);
-int seams_pull(struct engine *e, struct tx *tx, int max);
+/* @n packets of no flow are in @tx already: judged too. */
+int seams_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now);
 uint16_t seams_relay(struct engine *e, struct flow *f, struct leg *l,
 		     uint16_t ev, mono_t now);
 uint32_t seams_pending(const struct engine *e, const struct flow *f, int to);
@@ -239,15 +248,15 @@ int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now);
 /* fastopen.c */
 void fastopen_opts(struct leg *l, struct tcp_opts *o);
 /* Add a cookie to a SYN-ACK's options. */
-void fastopen_offer(struct engine *e, const struct svc *s, const struct tuple *t,
-		    struct tcp_opts *o);
+void fastopen_offer(struct engine *e, const struct svc *s,
+		    const struct tuple *t, struct tcp_opts *o);
 /* Judge a SYN; true: fastopen_accept() it. */
 bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
 		  bool flood, mono_t now, struct tfo_answer *a);
 /* False: no room; an ordinary handshake then. */
-bool fastopen_accept(struct engine *e, struct svc *s,
-		     const struct segment *seg, const struct tfo_answer *a,
-		     seq_t iss, uint32_t ts_off, mono_t now);
+bool fastopen_accept(struct engine *e, struct svc *s, const struct segment *seg,
+		     const struct tfo_answer *a, seq_t iss, uint32_t ts_off,
+		     mono_t now);
 void fastopen_end(struct flow *f, bool reset, mono_t now);
 void fastopen_plan(struct engine *e, struct flow *f, mono_t now);
 void fastopen_learn(struct engine *e, struct flow *f, const struct segment *s,
@@ -255,7 +264,7 @@ void fastopen_learn(struct engine *e, struct flow *f, const struct segment *s,
 
 /* incarnation.c: TIME_WAIT and what comes after it. */
 struct tw_next {
-	bool renewed; /* the segment ends a TIME_WAIT and begins anew */
+	bool renewed;	 /* the segment ends a TIME_WAIT and begins anew */
 	seq_t least_iss; /* then: our initial sequence number is beyond this */
 };
 

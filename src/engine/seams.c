@@ -423,11 +423,6 @@ int seams_flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
 	return n;
 }
 
-int seams_pull(struct engine *e, struct tx *tx, int max)
-{
-	held_forget(e);
-	return held_drain(e, tx, max);
-}
 
 /* ---- before there is a flow ---- */
 
@@ -448,6 +443,54 @@ static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
 	return w;
 }
 
+/* The addresses of a packet that leaves, from our side. */
+static void tx_tuple(const struct tx *tx, struct tuple *t)
+{
+	const uint8_t *ip = tx->hdr, *tcp = tx->hdr + tx->l4_off;
+
+	t->local = tx->family == 4 ? ipaddr_v4(ip + 12) : ipaddr_v6(ip + 8);
+	t->remote = tx->family == 4 ? ipaddr_v4(ip + 16) : ipaddr_v6(ip + 24);
+	t->lport = get_be16(tcp);
+	t->rport = get_be16(tcp + 2);
+}
+
+/* A packet of no flow leaves: true when the faults of @w took it. */
+static bool depart(struct engine *e, struct fault_flow *w, const struct tx *tx,
+		   mono_t now)
+{
+	struct fault_verdict v;
+	struct fault_event ev;
+	struct held *h;
+
+	if (!w || !w->active)
+		return false;
+	h = held_out(e, tx, 0, 0, true, true);
+	if (!h)
+		return true;
+	describe_out(&ev, w, NULL, h, now);
+	fault_judge(&e->seams->set, w, &ev, &v);
+	dispatch_out(e, h, &v, now);
+	return true;
+}
+
+int seams_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now)
+{
+	struct tuple t;
+	int kept = 0;
+
+	held_forget(e);
+	for (int i = 0; i < n; i++) {
+		tx_tuple(&tx[i], &t);
+		if (depart(e, fault_embryo_find(&e->seams->set, &t), &tx[i],
+			   now))
+			continue;
+		if (kept != i)
+			tx[kept] = tx[i];
+		kept++;
+	}
+	return kept + held_drain(e, tx + kept, max - kept);
+}
+
 enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 			 struct tx *reply)
 {
@@ -455,7 +498,6 @@ enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 	struct fault_verdict v;
 	struct fault_event ev;
 	enum verdict done;
-	struct held *h;
 
 	if (!w || !w->active)
 		return admit(e, s, now, reply);
@@ -467,15 +509,9 @@ enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 	/* a cookie or a RST answers without state; else a flow took the
 	 * embryo, and may be gone again */
 	w = fault_embryo_find(&e->seams->set, &s->t);
-	if (done != VERDICT_REPLY || !w)
-		return done;
-	h = held_out(e, reply, 0, 0, true, true);
-	if (!h)
+	if (done == VERDICT_REPLY && depart(e, w, reply, now))
 		return VERDICT_CONSUMED;
-	describe_out(&ev, w, NULL, h, now);
-	fault_judge(&e->seams->set, w, &ev, &v);
-	dispatch_out(e, h, &v, now);
-	return VERDICT_CONSUMED;
+	return done;
 }
 
 /* ---- between the legs ---- */

@@ -41,13 +41,13 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 		s->set = set;
 		s->stats = stats_for(e, s->cfg->name);
 		s->index = (uint16_t)i;
-		s->env = (struct leg_env){ .pool = e->pool,
-					   .runs = &e->runs,
-					   .ooo = &e->ooo,
-					   .wheel = &e->wheel,
-					   .rng = &e->rng,
-					   .stats = &s->stats->tcp,
-					   .tfo_opts = fastopen_opts };
+		s->env = (struct leg_env){.pool = e->pool,
+					  .runs = &e->runs,
+					  .ooo = &e->ooo,
+					  .wheel = &e->wheel,
+					  .rng = &e->rng,
+					  .stats = &s->stats->tcp,
+					  .tfo_opts = fastopen_opts};
 	}
 	return set;
 }

@@ -23,7 +23,7 @@ static uint64_t *locate(struct spent *s, const struct tuple *t, seq_t iss,
 	struct {
 		struct tuple t;
 		uint32_t iss;
-	} id = { *t, iss.v };
+	} id = {*t, iss.v};
 
 	*tag = hash_bytes(&s->key, &id, sizeof(id)) | 1;
 	return s->tag[(*tag >> 32) % SPENT_SETS];

@@ -92,10 +92,10 @@ static void after_window(struct leg *l, uint32_t old_wnd, mono_t now)
 
 enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
 {
-	struct ack_sample a = { .rtt_us = -1,
-				.una_before = l->una,
-				.high_before = l->nxt,
-				.lost_before = l->lost_bytes };
+	struct ack_sample a = {.rtt_us = -1,
+			       .una_before = l->una,
+			       .high_before = l->nxt,
+			       .lost_before = l->lost_bytes};
 	uint32_t old_wnd = l->wnd;
 	bool outstanding = board_outstanding(l) > 0, dupack;
 

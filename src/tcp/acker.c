@@ -31,8 +31,8 @@ void acker_owe(struct leg *l, mono_t now)
 static bool limited(uint32_t *last, const struct leg *l, mono_t now)
 {
 	uint32_t ms = ms_clock(now);
-	uint32_t interval = (uint32_t)(l->cfg->invalid_ratelimit /
-				       USEC_PER_MSEC);
+	uint32_t interval =
+		(uint32_t)(l->cfg->invalid_ratelimit / USEC_PER_MSEC);
 
 	if (*last && ms - *last < interval)
 		return true;

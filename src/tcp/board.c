@@ -25,9 +25,9 @@ static uint32_t run_len(const struct run *r)
 
 static void run_account(struct leg *l, uint8_t state, uint32_t n, bool add)
 {
-	uint32_t *c = state == RUN_SACKED ? &l->sacked_bytes :
-		      state == RUN_LOST	  ? &l->lost_bytes :
-					    NULL;
+	uint32_t *c = state == RUN_SACKED ? &l->sacked_bytes
+		      : state == RUN_LOST ? &l->lost_bytes
+					  : NULL;
 
 	if (c)
 		*c = add ? *c + n : *c - n;

@@ -13,7 +13,7 @@
 #include "internal.h"
 
 #define CUBIC_C 0.4
-#define CUBIC_BETA_NUM 7u /* tenths */
+#define CUBIC_BETA_NUM 7u	      /* tenths */
 #define CUBIC_ALPHA 0.529411764705882 /* 3 (1 - beta) / (1 + beta) */
 #define HYSTART_MIN_RTT_THRESH_US 4000u
 #define HYSTART_MAX_RTT_THRESH_US 16000u
@@ -68,9 +68,8 @@ static void cubic_on_ack(struct leg *l, uint32_t acked, mono_t now)
 		return;
 	if (!c->epoch_ms)
 		cubic_epoch(l, now);
-	est = c->w_est +
-	      (l->cwnd < c->w_max ? CUBIC_ALPHA : 1.0) * acked / l->cwnd *
-		      l->mss;
+	est = c->w_est + (l->cwnd < c->w_max ? CUBIC_ALPHA : 1.0) * acked /
+				 l->cwnd * l->mss;
 	c->w_est = est < SSTHRESH_INF ? (uint32_t)est : SSTHRESH_INF;
 	grow = (cubic_target(l, now) - l->cwnd) * acked / l->cwnd;
 	/* carry the fraction below one byte over by rounding up */

@@ -11,8 +11,8 @@ void handshake_take_options(struct leg *l, const struct tcp_opts *o)
 	else
 		l->peer_mss = l->family == 4 ? 536 : 1220;
 	if (l->wscale_ok)
-		l->wscale_peer = o->wscale > WSCALE_MAX ? (uint8_t)WSCALE_MAX :
-							  o->wscale;
+		l->wscale_peer = o->wscale > WSCALE_MAX ? (uint8_t)WSCALE_MAX
+							: o->wscale;
 	else
 		l->wscale_ours = 0;
 	leg_set_mss(l);

@@ -77,9 +77,9 @@ static enum drop_reason step_rst(struct leg *l, const struct segment *s,
 		bool refused = l->state == TS_SYN_RECEIVED && l->active;
 
 		leg_closed(l, refused ? TE_REFUSED : TE_RCV_RST,
-			   refused	   ? LEG_EV_REFUSED :
-			   leg_is_over(l)  ? LEG_EV_CLOSED :
-					     LEG_EV_RST);
+			   refused	    ? LEG_EV_REFUSED
+			   : leg_is_over(l) ? LEG_EV_CLOSED
+					    : LEG_EV_RST);
 		return DROP_NONE;
 	}
 	if (seq_lt(s->seq, l->rcv_nxt) ||
@@ -108,8 +108,8 @@ static void step_ts_recent(struct leg *l, const struct segment *s, mono_t now)
 	l->ts_recent_s = sec_clock(now);
 }
 
-static enum drop_reason ack_syn_received(struct leg *l,
-					 const struct segment *s, mono_t now)
+static enum drop_reason ack_syn_received(struct leg *l, const struct segment *s,
+					 mono_t now)
 {
 	if (seq_le(s->ack, l->iss) || seq_gt(s->ack, l->nxt))
 		return DROP_ACK_BAD;
@@ -190,7 +190,8 @@ static void step_urg(struct leg *l, const struct segment *s)
 static enum drop_reason step_text(struct leg *l, const struct segment *s,
 				  mono_t now)
 {
-	if (l->fin_rcvd && segment_len(s)) { /* our ACK was lost */
+	if (l->fin_rcvd && segment_len(s) &&
+	    seq_le(segment_end(s), l->rcv_nxt)) { /* our ACK was lost */
 		if (s->data.len)
 			reasm_note_dsack(l, s->seq,
 					 seq_add(s->seq, s->data.len));
@@ -202,15 +203,16 @@ static enum drop_reason step_text(struct leg *l, const struct segment *s,
 	if (l->state != TS_ESTABLISHED && l->state != TS_FIN_WAIT_1 &&
 	    l->state != TS_FIN_WAIT_2)
 		return DROP_AFTER_FIN;
-	if (l->sink_closed && seq_gt(seq_add(s->seq, s->data.len), l->rcv_nxt)) {
+	if (l->sink_closed &&
+	    seq_gt(seq_add(s->seq, s->data.len), l->rcv_nxt)) {
 		/* new, and nobody will ever read it */
 		leg_count(l, CNT_TcpExtTCPAbortOnData);
 		leg_abort(l, now);
 		l->ev |= LEG_EV_RST;
 		return DROP_AFTER_CLOSE;
 	}
-	if (l->peer_fin_known && seq_gt(seq_add(s->seq, s->data.len),
-					l->peer_fin))
+	if (l->peer_fin_known &&
+	    seq_gt(seq_add(s->seq, s->data.len), l->peer_fin))
 		return DROP_AFTER_FIN;
 	return reasm_text(l, s, now);
 }

@@ -10,7 +10,7 @@
 #include "tcp/leg.h"
 
 #define IW_SEGMENTS 10u /* RFC 6928 */
-#define WSCALE_MAX 14u /* RFC 7323, 2.3 */
+#define WSCALE_MAX 14u	/* RFC 7323, 2.3 */
 #define TS_OPT_BYTES 12u
 #define PAWS_AGE_S (24u * 24 * 3600) /* RFC 7323, 5.5 */
 #define RTO_MIN_US (200 * USEC_PER_MSEC)
@@ -72,13 +72,17 @@ static inline bool leg_can_send(const struct leg *l)
 }
 
 /* board.c: the scoreboard, in runs. */
-enum run_state { RUN_SENT, RUN_LOST, RUN_SACKED };
+enum run_state {
+	RUN_SENT,
+	RUN_LOST,
+	RUN_SACKED
+};
 
 struct ack_sample {
-	uint32_t acked; /* newly acknowledged cumulatively, bytes */
-	uint32_t sacked; /* newly SACKed, bytes */
+	uint32_t acked;	      /* newly acknowledged cumulatively, bytes */
+	uint32_t sacked;      /* newly SACKed, bytes */
 	uint32_t lost_before; /* lost_bytes at the beginning */
-	int64_t rtt_us; /* newest valid sample, -1: none */
+	int64_t rtt_us;	      /* newest valid sample, -1: none */
 	bool reordered; /* an old, never retransmitted run was delivered */
 	bool dsack;
 	bool retx_acked; /* a retransmitted run was cumulatively acked */
@@ -130,7 +134,7 @@ void recovery_on_ack(struct leg *l, const struct segment *s,
 void recovery_on_rto(struct leg *l, mono_t now);
 void recovery_enter_cwr(struct leg *l, mono_t now);
 void recovery_after_tlp(struct leg *l, mono_t now); /* it repaired a loss */
-void recovery_detect(struct leg *l, mono_t now); /* reordering timer */
+void recovery_detect(struct leg *l, mono_t now);    /* reordering timer */
 void recovery_note_retransmit(struct leg *l, uint32_t bytes, mono_t now);
 
 /* cc.c: congestion control modules. */

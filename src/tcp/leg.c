@@ -38,7 +38,8 @@ static void leg_release(struct leg *l)
 
 void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev)
 {
-	if (l->state == TS_LISTEN || l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED)
+	if (l->state == TS_LISTEN || l->state == TS_SYN_SENT ||
+	    l->state == TS_SYN_RECEIVED)
 		leg_count(l, CNT_TcpAttemptFails);
 	else if (why != TE_RCV_ACK && l->state != TS_TIME_WAIT)
 		leg_count(l, CNT_TcpEstabResets);
@@ -354,11 +355,10 @@ const char *leg_check(const struct leg *l)
 	if (seq_gt(l->una, l->nxt))
 		return "una > nxt";
 	if (l->state == TS_CLOSED)
-		return l->run_head || l->ooo ?
-			       "closed leg holds data" : NULL;
+		return l->run_head || l->ooo ? "closed leg holds data" : NULL;
 	if (leg_synchronized(l) && l->state != TS_TIME_WAIT &&
-	    seq_gt(l->nxt, seq_add(leg_snd_front(l), l->sndq.bytes +
-						     l->fin_sent)))
+	    seq_gt(l->nxt,
+		   seq_add(leg_snd_front(l), l->sndq.bytes + l->fin_sent)))
 		return "nxt beyond the send queue";
 	if (leg_synchronized(l) && seq_lt(l->rcv_adv, l->last_ack_sent))
 		return "advertised edge behind rcv_nxt";

@@ -62,13 +62,13 @@ static void set_flags(struct leg *l, struct hdr_spec *h, const struct emit *m)
 static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 		 struct tcp_opts *o, mono_t now)
 {
-	struct hdr_spec h = { .t = &l->t,
-			      .opts = o,
-			      .seq = m->seq,
-			      .ack = l->rcv_nxt,
-			      .ttl = l->ttl,
-			      .df = !l->pmtu_blackhole,
-			      .tos = ect(l, m->len > 0, m->retx) };
+	struct hdr_spec h = {.t = &l->t,
+			     .opts = o,
+			     .seq = m->seq,
+			     .ack = l->rcv_nxt,
+			     .ttl = l->ttl,
+			     .df = !l->pmtu_blackhole,
+			     .tos = ect(l, m->len > 0, m->retx)};
 
 	set_flags(l, &h, m);
 	h.wnd = window_advertise(l, now);
@@ -112,14 +112,14 @@ static uint32_t fill_iov(struct leg *l, struct tx *tx, seq_t seq, uint32_t len,
 
 static bool out_rst(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct tcp_opts o = { 0 };
-	struct hdr_spec h = { .t = &l->t,
-			      .opts = &o,
-			      .seq = l->nxt,
-			      .ack = l->rcv_nxt,
-			      .flags = TCP_RST | (l->rst_ack ? TCP_ACK : 0),
-			      .ttl = l->ttl,
-			      .df = true };
+	struct tcp_opts o = {0};
+	struct hdr_spec h = {.t = &l->t,
+			     .opts = &o,
+			     .seq = l->nxt,
+			     .ack = l->rcv_nxt,
+			     .flags = TCP_RST | (l->rst_ack ? TCP_ACK : 0),
+			     .ttl = l->ttl,
+			     .df = true};
 
 	if (seq_eq(l->nxt, seq_add(l->iss, 1)) && l->syn_unsent)
 		h.seq = SEQ(0); /* the SYN was never answered: 3.10.7.1 */
@@ -181,13 +181,13 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 {
 	bool ack = l->state == TS_SYN_RECEIVED;
 	struct tcp_opts o;
-	struct hdr_spec h = { .t = &l->t,
-			      .opts = &o,
-			      .seq = l->iss,
-			      .ack = ack ? l->rcv_nxt : SEQ(0),
-			      .flags = TCP_SYN | (ack ? TCP_ACK : 0),
-			      .ttl = l->ttl,
-			      .df = true };
+	struct hdr_spec h = {.t = &l->t,
+			     .opts = &o,
+			     .seq = l->iss,
+			     .ack = ack ? l->rcv_nxt : SEQ(0),
+			     .flags = TCP_SYN | (ack ? TCP_ACK : 0),
+			     .ttl = l->ttl,
+			     .df = true};
 
 	syn_options(l, &o, now);
 	if (l->tfo_opt && l->env->tfo_opts)
@@ -210,7 +210,7 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 /* Zero-window and keepalive probes: an ACK from just before una. */
 static bool out_probe(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct emit m = { .seq = seq_sub(l->una, 1), .gso = l->mss };
+	struct emit m = {.seq = seq_sub(l->una, 1), .gso = l->mss};
 	struct tcp_opts o;
 
 	l->probe_pending = false;
@@ -228,7 +228,7 @@ static seq_t acceptable_seq(const struct leg *l)
 
 static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct emit m = { .seq = acceptable_seq(l), .gso = l->mss };
+	struct emit m = {.seq = acceptable_seq(l), .gso = l->mss};
 	struct tcp_opts o;
 
 	if (l->behave && l->behave->may_ack && !l->behave->may_ack(l, now)) {
@@ -294,7 +294,7 @@ static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 {
 	struct run *r = board_first_lost(l);
 	uint32_t pipe, len, mss, room;
-	struct emit m = { .retx = true };
+	struct emit m = {.retx = true};
 	struct tcp_opts o;
 	bool fin;
 
@@ -368,7 +368,8 @@ static void idle_restart(struct leg *l, mono_t now)
  * Payload bytes of the next new packet: 0 when none may leave.  @queued bytes
  * wait beyond nxt.
  */
-static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss, mono_t now)
+static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
+			mono_t now)
 {
 	seq_t edge = seq_add(l->una, l->wnd);
 	uint32_t wnd = seq_gt(edge, l->nxt) ? seq_span(edge, l->nxt) : 0;
@@ -414,8 +415,9 @@ static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
 		l->prr_out += len;
 	if (fin) {
 		l->fin_sent = true;
-		leg_set_state(l, l->state == TS_CLOSE_WAIT ? TS_LAST_ACK :
-							     TS_FIN_WAIT_1,
+		leg_set_state(l,
+			      l->state == TS_CLOSE_WAIT ? TS_LAST_ACK
+							: TS_FIN_WAIT_1,
 			      TE_CLOSE);
 	}
 	if (l->tlp_pending) {
@@ -434,7 +436,7 @@ static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
 static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 {
 	uint32_t sent = seq_span(l->nxt, leg_snd_front(l)), queued, mss, len;
-	struct emit m = { .seq = l->nxt };
+	struct emit m = {.seq = l->nxt};
 	struct tcp_opts o;
 	bool fin;
 
@@ -476,7 +478,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 {
 	struct run *t = l->run_tail;
-	struct emit m = { .retx = true };
+	struct emit m = {.retx = true};
 	struct tcp_opts o;
 	uint32_t len, mss;
 	bool fin;

@@ -103,8 +103,8 @@ void tlp_arm(struct leg *l, mono_t now)
 	if (!l->sack_ok || l->ca > CA_DISORDER || l->rack.tlp_active ||
 	    !board_outstanding(l) || l->sacked_bytes || l->backoff)
 		return;
-	pto = l->srtt_us ? 2 * l->srtt_us + 2 * USEC_PER_MSEC :
-			   (uint32_t)USEC_PER_SEC;
+	pto = l->srtt_us ? 2 * l->srtt_us + 2 * USEC_PER_MSEC
+			 : (uint32_t)USEC_PER_SEC;
 	if (board_outstanding(l) <= l->mss)
 		pto += TLP_DELACK_US;
 	if (pto >= rto)

@@ -93,8 +93,8 @@ static bool ooo_store(struct leg *l, struct ooo **link, struct ooo *prev,
 
 /* Insert one piece that overlaps nothing; pieces larger than a chunk but too
  * small to be kept by reference are cut. */
-static bool ooo_insert_piece(struct leg *l, struct ooo **link,
-			     struct ooo *prev, seq_t at, struct slice d)
+static bool ooo_insert_piece(struct leg *l, struct ooo **link, struct ooo *prev,
+			     seq_t at, struct slice d)
 {
 	uint32_t room = buf_class_room(BUF_CHUNK);
 
@@ -161,8 +161,8 @@ void reasm_note_dsack(struct leg *l, seq_t start, seq_t end)
 		return;
 	l->dsack.start = start;
 	l->dsack.end = end;
-	leg_count(l, seq_lt(start, l->rcv_nxt) ? CNT_TcpExtTCPDSACKOldSent :
-						 CNT_TcpExtTCPDSACKOfoSent);
+	leg_count(l, seq_lt(start, l->rcv_nxt) ? CNT_TcpExtTCPDSACKOldSent
+					       : CNT_TcpExtTCPDSACKOfoSent);
 }
 
 /* Queue @d, which begins at @seq beyond rcv_nxt. */
@@ -186,10 +186,9 @@ static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 		}
 		stop = o ? seq_min(o->start, end) : end;
 		ok = ooo_insert_piece(l, link, prev, at,
-				      (struct slice){
-					      d.buf,
-					      d.p + seq_span(at, seq),
-					      seq_span(stop, at) });
+				      (struct slice){d.buf,
+						     d.p + seq_span(at, seq),
+						     seq_span(stop, at)});
 		stored |= ok;
 		at = stop;
 	}
@@ -224,7 +223,7 @@ static void ooo_drain(struct leg *l)
 
 	while ((o = l->ooo) && seq_le(o->start, l->rcv_nxt)) {
 		uint32_t skip = seq_span(l->rcv_nxt, o->start);
-		struct slice d = { o->buf, o->p + skip, o->len - skip };
+		struct slice d = {o->buf, o->p + skip, o->len - skip};
 
 		if (skip < o->len && !deliver(l, &d))
 			return; /* no memory now: the next segment retries */
@@ -370,8 +369,7 @@ void reasm_sack_blocks(struct leg *l, struct tcp_opts *o, uint32_t max)
 		/* what begins at rcv_nxt waits for memory: asking for it
 		 * again is what brings it on */
 		if (block_at(l, l->sack_recent[i], &b) &&
-		    seq_gt(b.start, l->rcv_nxt) &&
-		    !block_known(o, first, &b))
+		    seq_gt(b.start, l->rcv_nxt) && !block_known(o, first, &b))
 			o->sack[o->nsack++] = b;
 	}
 }

@@ -52,8 +52,8 @@ static void enter_recovery(struct leg *l, mono_t now)
 	}
 	begin_episode(l, now);
 	l->ca = CA_RECOVERY;
-	leg_count(l, l->sack_ok ? CNT_TcpExtTCPSackRecovery :
-				  CNT_TcpExtTCPRenoRecovery);
+	leg_count(l, l->sack_ok ? CNT_TcpExtTCPSackRecovery
+				: CNT_TcpExtTCPRenoRecovery);
 }
 
 /* RFC 9937, 6: cwnd for this ACK. */
@@ -119,8 +119,8 @@ static bool try_undo(struct leg *l, const struct segment *s,
 	if (l->ca < CA_RECOVERY)
 		return false;
 	if (advanced && eifel_says_spurious(l, s)) {
-		leg_count(l, l->ca == CA_LOSS ? CNT_TcpExtTCPSpuriousRTOs :
-						CNT_TcpExtTCPFullUndo);
+		leg_count(l, l->ca == CA_LOSS ? CNT_TcpExtTCPSpuriousRTOs
+					      : CNT_TcpExtTCPFullUndo);
 		undo(l, now);
 		return true;
 	}
@@ -159,8 +159,7 @@ static bool reno_detect(struct leg *l, const struct ack_sample *a, bool dupack)
 		if (l->ca < CA_RECOVERY) {
 			l->dupacks = 0;
 			l->reno_sacked = 0;
-		} else if (l->ca == CA_RECOVERY &&
-			   seq_lt(l->una, l->recover)) {
+		} else if (l->ca == CA_RECOVERY && seq_lt(l->una, l->recover)) {
 			board_mark_head_lost(l, l->mss); /* partial ACK */
 			return true;
 		}

@@ -84,8 +84,8 @@ static bool is_orphan(const struct leg *l)
 /* Has the peer been silent for too long? */
 static bool given_up(const struct leg *l, mono_t now)
 {
-	int64_t age = mono_is_set(l->retrans_at) ?
-			      mono_sub(now, l->retrans_at) : 0;
+	int64_t age = mono_is_set(l->retrans_at) ? mono_sub(now, l->retrans_at)
+						 : 0;
 	uint32_t orphan = l->cfg->orphan_retries ? l->cfg->orphan_retries : 8;
 
 	if (l->state == TS_SYN_SENT)

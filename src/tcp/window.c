@@ -54,8 +54,8 @@ static uint32_t window_choose(struct leg *l)
  */
 uint16_t window_advertise(struct leg *l, mono_t now)
 {
-	uint32_t shift = l->wscale_ok && l->state > TS_SYN_RECEIVED ?
-				 l->wscale_ours : 0;
+	uint32_t shift =
+		l->wscale_ok && l->state > TS_SYN_RECEIVED ? l->wscale_ours : 0;
 	uint32_t cur = leg_rcv_wnd(l), want = window_choose(l);
 	uint32_t field = min_u32(want >> shift, 65535);
 
@@ -66,8 +66,7 @@ uint16_t window_advertise(struct leg *l, mono_t now)
 		leg_count(l, CNT_TcpExtTCPToZeroWindowAdv);
 	else if (field && !cur && leg_synchronized(l))
 		leg_count(l, CNT_TcpExtTCPFromZeroWindowAdv);
-	l->rcv_adv = seq_max(l->rcv_adv,
-			     seq_add(l->rcv_nxt, field << shift));
+	l->rcv_adv = seq_max(l->rcv_adv, seq_add(l->rcv_nxt, field << shift));
 	return (uint16_t)field;
 }
 
@@ -77,8 +76,8 @@ bool window_update_due(const struct leg *l)
 
 	if (want < l->rcv_mss || want <= cur)
 		return false;
-	return want >= 2 * cur && want - cur >= min_u32(l->rcv_mss,
-							l->rcv_cap / 2);
+	return want >= 2 * cur &&
+	       want - cur >= min_u32(l->rcv_mss, l->rcv_cap / 2);
 }
 
 /* Grow rcv_cap when a round trip's worth of draining asks for it. */
@@ -95,8 +94,8 @@ void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
 	need = 2ULL * l->drs_bytes + 16ULL * l->rcv_mss;
 	if (need > l->rcv_cap && !memory_short(l) &&
 	    l->sink->bytes < l->rcv_cap + l->sink_extra)
-		l->rcv_cap = (uint32_t)(need > l->cfg->rmem[2] ?
-						l->cfg->rmem[2] : need);
+		l->rcv_cap = (uint32_t)(need > l->cfg->rmem[2] ? l->cfg->rmem[2]
+							       : need);
 	l->drs_bytes = 0;
 	l->drs_start = now;
 }
