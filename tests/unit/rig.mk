@@ -11,3 +11,4 @@ $(BUILD)/unit/rig.o: tests/unit/rig.c $(BUILD)/flags
 $(RIG_TESTS:%=$(BUILD)/unit/%): $(RIG_OBJ)
 
 -include $(BUILD)/unit/rig.d
+$(BUILD)/matrix/cells: $(RIG_OBJ)
