@@ -39,6 +39,7 @@ static struct {
 static void on_report(void *arg, const char *json)
 {
 	(void)arg;
+	if (getenv("RPT")) printf("%s\n", json);
 	if (!run.reports++)
 		snprintf(run.first, sizeof(run.first), "%s", json);
 	for (; *json; json++)
