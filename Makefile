@@ -89,8 +89,13 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	$(call Q,AR)$(AR) rcsD $@ $^
 
-$(PROGS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
-	$(call Q,LINK)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS)
+# src/PROGRAM_*.c are parts of that program.
+prog_objs = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard src/$(1).c src/$(1)_*.c)))
+define PROG_RULE
+$(BUILD)/$(1): $(call prog_objs,$(1)) $(LIB)
+	$$(call Q,LINK)$$(CC) $$(ALL_CFLAGS) -o $$@ $$^ $$(ALL_LDFLAGS) $$(LIBS)
+endef
+$(foreach p,$(PROGS:$(BUILD)/%=%),$(eval $(call PROG_RULE,$(p))))
 
 define UNIT_RULE
 $(BUILD)/unit/$(1): tests/unit/$(1).c $(BUILD)/flags $(call link_objs,$(call links_of,tests/unit/$(1).c))
@@ -154,7 +159,7 @@ coverage: ## line and branch coverage of src/tcp, src/engine, src/wire
 		SEEDS=$(CHECK_SEEDS) -- $(COVERAGE_SUITES)
 
 .PHONY: lint format doc paths
-lint: ## all style checks and their self-test (LINT_QUICK=1: no analyzers)
+lint: all $(BUILD)/tools/states_doc ## all style checks and their self-test (LINT_QUICK=1: no analyzers)
 	@BUILD='$(BUILD)' LINT_QUICK='$(LINT_QUICK)' LINT_JOBS='$(JOBS)' tests/lint/run.sh
 
 format: ## clang-format every C file in place
@@ -207,5 +212,5 @@ help: ## this list
 	@cat $(MAKEFILE_LIST) | sed -n 's/^\([a-z][a-z0-9-]*\):.*## *\(.*\)/\1\t\2/p' | sort | \
 		awk -F'\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
--include $(LIB_OBJ:.o=.d) $(PROGS:$(BUILD)/%=$(BUILD)/obj/%.d)
+-include $(LIB_OBJ:.o=.d) $(foreach p,$(PROGS:$(BUILD)/%=%),$(patsubst %.o,%.d,$(call prog_objs,$(p))))
 -include $(UNIT_BINS:=.d) $(TOOLS:%=$(BUILD)/tools/%.d)

@@ -3,10 +3,11 @@
 # run.sh - every style check, then the proof that each of them can fail.
 # LINT_QUICK=1 leaves out the two slow analyzers.
 set -u
+export LINT_BIN=${LINT_BIN:-$(readlink -f "${BUILD:-build}")}
 here=$(dirname "$(readlink -f "$0")")
 cd "$here/../.." || exit 1
 checks=(includes.py size.sh spdx.sh marks.sh kerneldoc.py format.sh
-	shellcheck.sh)
+	shellcheck.sh docs.sh)
 [ -n "${LINT_QUICK-}" ] || checks+=(cppcheck.sh tidy.sh)
 passed=0 failed=0
 

@@ -153,6 +153,24 @@ plant_kerneldoc()
 	expect "$1" include/util/two.h "a block about something else"
 }
 
+plant_docs()
+{
+	mkdir -p docs
+	echo '# The states of no leg' >docs/STATES.md
+	expect "$1" docs/STATES.md "a state table that changed"
+	clean_tree
+	mkdir -p docs
+	printf '.Dd x\n.Dt X 8\n.Os\n.Sh NAME\n.Nm x\n.Nd x\n.Xy z\n' \
+		>docs/x.8
+	expect "$1" docs/x.8 "an unknown macro in a man page"
+	clean_tree
+	mkdir -p docs
+	cp "$root/docs/man-keys.sh" docs
+	sed '/^\.It Cm listen/d' "$root/docs/penstock.conf.5" \
+		>docs/penstock.conf.5
+	expect "$1" docs/penstock.conf.5 "a key that the man page lacks"
+}
+
 plant_format()
 {
 	printf 'int  x;\n' | c src/util/odd.c

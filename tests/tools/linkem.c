@@ -123,7 +123,7 @@ struct dir {
 };
 
 static uint64_t seed = 1;
-static uint64_t serial;
+static uint64_t next_serial;
 static FILE *trace;
 
 static int64_t now_ns(void)
@@ -246,7 +246,7 @@ static void print_fate(FILE *f, const struct dir *d, uint64_t n,
 static void wire_put(struct dir *d, const uint8_t *data, size_t len,
 		     int64_t due)
 {
-	struct parcel p = {.due = due, .serial = serial++, .len = len};
+	struct parcel p = {.due = due, .serial = next_serial++, .len = len};
 
 	p.data = malloc(len);
 	if (!p.data)
@@ -272,7 +272,7 @@ static int64_t serialize(struct dir *d, size_t len, int64_t now)
 		d->busy_until = now;
 	d->busy_until += (int64_t)((double)len * 8e9 / p->rate_bps);
 	place.due = d->busy_until;
-	place.serial = serial++;
+	place.serial = next_serial++;
 	heap_push(&d->waiting, place);
 	d->waiting_bytes += len;
 	if (d->waiting_bytes > d->c.queue_max_bytes)
@@ -349,8 +349,6 @@ static void deliver(struct dir *d, int64_t now)
 
 	while (d->wire.n && d->wire.v[0].due <= now) {
 		p = heap_pop(&d->wire);
-		/* The analyzer does not see that heap_pop() took it out. */
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		if (write(d->out, p.data, p.len) == (ssize_t)p.len) {
 			d->c.out++;
 			d->c.out_bytes += p.len;
