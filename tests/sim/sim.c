@@ -362,26 +362,40 @@ struct budget {
 	struct plan plan;
 };
 
-static bool budget_word(struct budget *b, const char *word)
+static bool budget_word(struct budget *b, char *word)
 {
+	char *dots = strstr(word, "..");
+
 	for (size_t i = 0; i < ARRAY_LEN(metric); i++) {
 		size_t n = strlen(metric[i].name);
 
-		if (!strncmp(word, metric[i].name, n) && word[n] == '=')
-			return sscanf(word + n + 1, "%lf..%lf", &b->lo[i],
-				      &b->hi[i]) == 2;
+		if (strncmp(word, metric[i].name, n) || word[n] != '=')
+			continue;
+		if (!dots)
+			return false;
+		*dots = 0; /* or "0..9" would be read as "0." and ".9" */
+		b->lo[i] = strtod(word + n + 1, NULL);
+		b->hi[i] = strtod(dots + 2, NULL);
+		return true;
 	}
 	return plan_set(&b->plan, word) == 0;
 }
 
-/* "NAME RUNS metric=LO..HI ... name=value ..." */
-static bool budget_parse(char *line, struct budget *b)
+/* "base name=value ...": what all plans after it begin with.
+ * "NAME RUNS metric=LO..HI ... name=value ...": one budget. */
+static bool budget_parse(char *line, struct plan *base, struct budget *b)
 {
 	char *save, *word = strtok_r(line, " \t\n", &save);
 
 	memset(b, 0, sizeof(*b));
-	plan_plain(&b->plan, 1);
+	b->plan = *base;
 	snprintf(b->name, sizeof(b->name), "%s", word);
+	if (!strcmp(b->name, "base")) {
+		while ((word = strtok_r(NULL, " \t\n", &save)))
+			if (plan_set(base, word))
+				return false;
+		return true;
+	}
 	word = strtok_r(NULL, " \t\n", &save);
 	b->runs = word ? strtoull(word, NULL, 10) : 0;
 	while (b->runs && (word = strtok_r(NULL, " \t\n", &save)))
@@ -432,20 +446,22 @@ static int run_budgets(const struct options *o)
 	FILE *f = fopen(o->budget, "r");
 	char line[1024];
 	uint32_t n = 0, failed = 0;
+	struct plan base;
 	struct budget b;
 
 	if (!f) {
 		perror(o->budget);
 		return 2;
 	}
+	plan_plain(&base, 1);
 	while (fgets(line, sizeof(line), f)) {
 		if (line[0] == '#' || line[0] == '\n')
 			continue;
-		n++;
-		if (!budget_parse(line, &b)) {
+		if (!budget_parse(line, &base, &b)) {
 			printf("%s: not a budget: %s\n", o->budget, b.name);
 			failed++;
-		} else {
+		} else if (b.runs) {
+			n++;
 			failed += budget_run(&b, o);
 		}
 	}

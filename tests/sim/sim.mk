@@ -16,6 +16,7 @@ $(BUILD)/sim/sim: $(SIM_OBJ) $(SIM_LIB)
 sim: $(BUILD)/sim/sim
 	$< --direct --seeds 2000
 	$< --regress tests/sim/regress.txt
+	$< --budget tests/sim/budgets.txt
 	$< --seeds $(SEEDS) --seed $(SEED)
 
 -include $(SIM_OBJ:.o=.d)
