@@ -326,14 +326,25 @@ bool leg_take_syn_data(struct leg *l, const struct segment *syn, mono_t now);
 void leg_accept(struct leg *l, mono_t now);
 
 /**
- * leg_open_cookie() - SYN_RECEIVED, after a SYN-ACK that was sent without state
- * @peer: the options the cookie carried
- * @irs:  the client's initial sequence number
- * @iss:  ours, the cookie
- * The ACK that brought the cookie is to be given to leg_input() next.
+ * struct leg_resume - A handshake that was answered without a leg
+ * @peer:   the client's options, as far as they were kept
+ * @irs:    the client's initial sequence number
+ * @iss:    ours
+ * @ts_off: our timestamp offset
+ * @ecn:    ECN was agreed on
  */
-void leg_open_cookie(struct leg *l, const struct tcp_opts *peer, seq_t irs,
-		     seq_t iss, uint32_t ts_off, bool ecn, mono_t now);
+struct leg_resume {
+	const struct tcp_opts *peer;
+	seq_t irs, iss;
+	uint32_t ts_off;
+	bool ecn;
+};
+
+/**
+ * leg_open_cookie() - SYN_RECEIVED, after a SYN-ACK that no leg sent
+ * The ACK that completes the handshake is to be given to leg_input() next.
+ */
+void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now);
 
 /* The options of a SYN-ACK that answers @syn under @cfg. Pure. */
 void leg_synack_opts(const struct tcp_cfg *cfg, const struct tcp_opts *syn,

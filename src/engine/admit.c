@@ -56,10 +56,9 @@ static bool out_of_flows(const struct engine *e)
 
 /* server_first: the client is answered when the server has answered. */
 static enum verdict open_flow(struct engine *e, struct svc *s,
-			      const struct segment *seg, seq_t iss,
-			      uint32_t ts_off, const struct tfo_answer *fast,
-			      mono_t now)
+			      const struct opening *o, mono_t now)
 {
+	const struct segment *seg = o->seg;
 	struct flow *f;
 
 	f = flow_new(e, s, &seg->t);
@@ -67,10 +66,10 @@ static enum verdict open_flow(struct engine *e, struct svc *s,
 		s->stats->shield[SC_TcpExtListenDrops]++;
 		return refuse(e, DROP_SYN_LIMIT);
 	}
-	leg_open_passive(&f->leg[LEG_CLIENT], seg, iss, ts_off, now);
-	f->leg[LEG_CLIENT].tfo_opt = fast->action == TFO_OFFER;
-	f->leg[LEG_CLIENT].tfo_exp = fast->action == TFO_OFFER &&
-				     fast->experimental;
+	leg_open_passive(&f->leg[LEG_CLIENT], seg, o->iss, o->ts_off, now);
+	f->leg[LEG_CLIENT].tfo_opt = o->fast.action == TFO_OFFER;
+	f->leg[LEG_CLIENT].tfo_exp = o->fast.action == TFO_OFFER &&
+				     o->fast.experimental;
 	flow_dial(e, f, now);
 	flow_settle(e, f, now);
 	return VERDICT_CONSUMED;
@@ -125,20 +124,18 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 {
 	enum drop_reason why = may_connect(e, s, seg, now);
 	bool flood = under_pressure(s, now);
-	struct tfo_answer fast;
-	uint32_t ts_off;
-	seq_t iss;
+	struct opening o = {.seg = seg};
 
 	if (why != DROP_NONE)
 		return refuse(e, why);
-	isn_make(&e->isn_key, &seg->t, now, &iss, &ts_off);
-	if (next->renewed && seq_lt(iss, next->least_iss))
-		iss = next->least_iss;
+	isn_make(&e->isn_key, &seg->t, now, &o.iss, &o.ts_off);
+	if (next->renewed && seq_lt(o.iss, next->least_iss))
+		o.iss = next->least_iss;
 	if (out_of_flows(e) && !(s->cfg->on_limit == LIMIT_EVICT_SLOWEST &&
 				 flow_evict_slowest(e, now)))
 		return at_limit(e, s, seg, reply);
-	if (fastopen_syn(e, s, seg, flood, now, &fast) &&
-	    fastopen_accept(e, s, seg, &fast, iss, ts_off, now))
+	if (fastopen_syn(e, s, seg, flood, now, &o.fast) &&
+	    fastopen_accept(e, s, &o, now))
 		return VERDICT_CONSUMED;
 	if (flood)
 		return halfopen_cookie(e, s, seg, now, reply);
@@ -147,8 +144,8 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 		return refuse(e, DROP_SYN_LIMIT);
 	}
 	if (s->cfg->handshake == HANDSHAKE_CLIENT_FIRST)
-		return halfopen_queue(e, s, seg, iss, &fast, now, reply);
-	return open_flow(e, s, seg, iss, ts_off, &fast, now);
+		return halfopen_queue(e, s, &o, now, reply);
+	return open_flow(e, s, &o, now);
 }
 
 enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,

@@ -69,23 +69,23 @@ bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
 	return a->action == TFO_ACCEPT;
 }
 
-bool fastopen_accept(struct engine *e, struct svc *s, const struct segment *seg,
-		     const struct tfo_answer *a, seq_t iss, uint32_t ts_off,
+bool fastopen_accept(struct engine *e, struct svc *s, const struct opening *o,
 		     mono_t now)
 {
+	const struct segment *seg = o->seg;
 	struct flow *f = flow_new(e, s, &seg->t);
 	struct leg *l;
 
 	if (!f)
 		return false;
 	l = &f->leg[LEG_CLIENT];
-	leg_open_passive(l, seg, iss, ts_off, now);
+	leg_open_passive(l, seg, o->iss, o->ts_off, now);
 	if (seg->data.len && !leg_take_syn_data(l, seg, now)) {
 		flow_free(e, f);
 		return false;
 	}
-	l->tfo_opt = a->renew;
-	l->tfo_exp = a->experimental;
+	l->tfo_opt = o->fast.renew;
+	l->tfo_exp = o->fast.experimental;
 	f->tfo_in = true;
 	tfo_pending_begin(&s->stats->tfo_pending);
 	s->stats->shield[SC_TcpExtTCPFastOpenPassive]++;

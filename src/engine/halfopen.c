@@ -72,22 +72,22 @@ static void queue_answer(struct engine *e, const struct svc *s,
 }
 
 enum verdict halfopen_queue(struct engine *e, struct svc *s,
-			    const struct segment *seg, seq_t iss,
-			    const struct tfo_answer *offer, mono_t now,
+			    const struct opening *open, mono_t now,
 			    struct tx *reply)
 {
 	const struct tcp_cfg *c = &s->cfg->tcp;
+	const struct segment *seg = open->seg;
 	const struct tcp_opts *o = &seg->opts;
 	struct synq_syn q = {
 		.t = seg->t,
 		.client_isn = seg->seq,
-		.iss = iss,
+		.iss = open->iss,
 		.tsval = o->tsval,
 		.mss = o->has & OPT_HAS_MSS ? o->mss : 0,
 		.wscale = o->wscale,
 		.ecn = wants_ecn(c, seg),
 		.service = s->index,
-		.mark = offer->action == TFO_OFFER,
+		.mark = open->fast.action == TFO_OFFER,
 		.defer = synq_defer_retries(s->cfg->shield.defer_accept),
 		.retries =
 			(uint8_t)min_u32(c->synack_retries, SYNQ_RETRIES_MAX)};
@@ -111,6 +111,7 @@ static bool open_flow(struct engine *e, struct svc *s,
 		      bool ecn, mono_t now)
 {
 	struct flow *f = flow_new(e, s, &seg->t);
+	struct leg_resume r = {.peer = peer, .ecn = ecn};
 	uint32_t ts_off;
 	seq_t isn;
 
@@ -119,8 +120,10 @@ static bool open_flow(struct engine *e, struct svc *s,
 		return false;
 	}
 	isn_make(&e->isn_key, &seg->t, now, &isn, &ts_off);
-	leg_open_cookie(&f->leg[LEG_CLIENT], peer, seq_sub(seg->seq, 1),
-			seq_sub(seg->ack, 1), ts_off, ecn, now);
+	r.irs = seq_sub(seg->seq, 1);
+	r.iss = seq_sub(seg->ack, 1);
+	r.ts_off = ts_off;
+	leg_open_cookie(&f->leg[LEG_CLIENT], &r, now);
 	leg_input(&f->leg[LEG_CLIENT], seg, now);
 	flow_settle(e, f, now);
 	return true;

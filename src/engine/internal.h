@@ -228,13 +228,26 @@ void seams_expire(struct engine *e, mono_t now);
 enum verdict admit(struct engine *e, const struct segment *s, mono_t now,
 		   struct tx *reply);
 
+/**
+ * struct opening - A SYN that may become a connection
+ * @seg:    the SYN
+ * @iss:    our initial sequence number
+ * @ts_off: our timestamp offset
+ * @fast:   what Fast Open says of it
+ */
+struct opening {
+	const struct segment *seg;
+	seq_t iss;
+	uint32_t ts_off;
+	struct tfo_answer fast;
+};
+
 /* halfopen.c: the SYN queue and cookies. */
 enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 			     const struct segment *seg, mono_t now,
 			     struct tx *reply);
 enum verdict halfopen_queue(struct engine *e, struct svc *s,
-			    const struct segment *seg, seq_t iss,
-			    const struct tfo_answer *offer, mono_t now,
+			    const struct opening *o, mono_t now,
 			    struct tx *reply);
 /* A segment for a queued SYN; false: there is none. */
 bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
@@ -254,8 +267,7 @@ void fastopen_offer(struct engine *e, const struct svc *s,
 bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
 		  bool flood, mono_t now, struct tfo_answer *a);
 /* False: no room; an ordinary handshake then. */
-bool fastopen_accept(struct engine *e, struct svc *s, const struct segment *seg,
-		     const struct tfo_answer *a, seq_t iss, uint32_t ts_off,
+bool fastopen_accept(struct engine *e, struct svc *s, const struct opening *o,
 		     mono_t now);
 void fastopen_end(struct flow *f, bool reset, mono_t now);
 void fastopen_plan(struct engine *e, struct flow *f, mono_t now);

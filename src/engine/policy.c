@@ -286,20 +286,23 @@ static const char ports_allowed[] = "two ports, the first not above the last";
 /* Fills port_min and port_max, which are neighbours. */
 static int ports_parse(const char *text, void *field, char *err, size_t errlen)
 {
-	uint32_t *out = field, lo, hi;
-	char rest;
+	uint32_t *out = field;
+	unsigned long lo, hi;
+	char *end;
 
 	static_assert(offsetof(struct service, port_max) ==
 			      offsetof(struct service, port_min) + 4,
 		      "the last port follows the first");
-	if (sscanf(text, "%u %u %c", &lo, &hi, &rest) != 2 || !lo || lo > hi ||
+	lo = strtoul(text, &end, 10);
+	hi = strtoul(end, &end, 10);
+	if (*end || text[0] < '1' || text[0] > '9' || !lo || lo > hi ||
 	    hi > 65535) {
 		snprintf(err, errlen, "found \"%.80s\"; allowed: %s", text,
 			 ports_allowed);
 		return -EINVAL;
 	}
-	out[0] = lo;
-	out[1] = hi;
+	out[0] = (uint32_t)lo;
+	out[1] = (uint32_t)hi;
 	return 0;
 }
 

@@ -204,16 +204,15 @@ void leg_accept(struct leg *l, mono_t now)
 	leg_arm(l, now);
 }
 
-void leg_open_cookie(struct leg *l, const struct tcp_opts *peer, seq_t irs,
-		     seq_t iss, uint32_t ts_off, bool ecn, mono_t now)
+void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now)
 {
-	leg_open(l, iss, ts_off, now);
-	leg_take_syn(l, irs, peer);
-	l->ecn_ok = ecn && l->cfg->ecn;
-	l->ts_recent = peer->tsval;
+	leg_open(l, r->iss, r->ts_off, now);
+	leg_take_syn(l, r->irs, r->peer);
+	l->ecn_ok = r->ecn && l->cfg->ecn;
+	l->ts_recent = r->peer->tsval;
 	l->ts_recent_s = sec_clock(now);
-	l->wl1 = irs;
-	l->wl2 = iss;
+	l->wl1 = r->irs;
+	l->wl2 = r->iss;
 	l->last_send = MONO_UNSET; /* nobody knows when that was */
 	/* the window that the SYN-ACK advertised */
 	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));

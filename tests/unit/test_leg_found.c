@@ -51,7 +51,12 @@ START_TEST(cookie_ack_gives_no_rtt_sample)
 {
 	struct tcp_opts o = {.has = RIG_ALL, .mss = 1460, .wscale = 7};
 
-	leg_open_cookie(&r.l, &o, SEQ(RIG_IRS), SEQ(RIG_ISS), 1, false, r.now);
+	leg_open_cookie(&r.l,
+			&(struct leg_resume){ .peer = &o,
+					      .irs = SEQ(RIG_IRS),
+					      .iss = SEQ(RIG_ISS),
+					      .ts_off = 1 },
+			r.now);
 	rig_ack(&r, 0);
 	ck_state(&r, TS_ESTABLISHED);
 	ck_assert_uint_eq(r.l.srtt_us, 0);
