@@ -39,8 +39,8 @@ class Fault:
 
     def apply(self, text):
         """The changed text, or None when the old is not there just once."""
-        words = "\n".join(self.old).split()
-        pattern = r"\s+".join(re.escape(w) for w in words)
+        words = re.findall(r"\w+|[^\w\s]", "\n".join(self.old))
+        pattern = r"\s*".join(re.escape(w) for w in words)
         found = list(re.finditer(pattern, text))
         if not words or len(found) != 1:
             return None
