@@ -57,6 +57,7 @@ lib_init() {
 	fi 2>/dev/null
 	TMP=$(mktemp -d "$base/penstock-e2e.XXXXXX")
 	chmod 755 "$TMP"
+	LIB_MAIN=$BASHPID
 	trap lib_cleanup EXIT
 	trap 'exit 130' INT TERM HUP PIPE
 }
@@ -83,6 +84,7 @@ pid_end() {
 
 lib_cleanup() {
 	local rc=$? p n
+	[ "$BASHPID" = "$LIB_MAIN" ] || exit "$rc" # a child hit too early
 	trap - EXIT
 	trap '' INT TERM HUP PIPE
 	for p in "${LIB_PIDS[@]}"; do
@@ -623,7 +625,7 @@ run_case() {
 	set +m
 	wait "$pid" 2>/dev/null
 	rc=$?
-	kill -TERM -- "-$dog" 2>/dev/null
+	kill -KILL -- "-$dog" 2>/dev/null
 	wait "$dog" 2>/dev/null
 	kill -KILL -- "-$pid" 2>/dev/null # what the case left running
 	topo_heal

@@ -116,6 +116,13 @@ modes_cases() {
 		transfer_download http 10485760
 	run_case modes_bare_tcp_upload_10MiB_is_intact 60 modes_transfers \
 		transfer_upload http 10485760
+	modes_restart "handshake = server_first" "[penstock] workers = 2"
+	run_case modes_two_workers_duplex_is_intact 60 modes_transfers \
+		close_pair duplex 52428800 3 \
+		"rx=52428800 tx=52428800 end=FIN" \
+		"rx=52428800 tx=52428800 end=FIN"
+	run_case modes_two_workers_thousand_at_once_all_succeed 90 \
+		modes_transfers transfer_many 1000 1024
 	modes_restart "handshake = server_first" "tcp_retries2 = 4"
 	run_case modes_client_vanishes_server_is_freed 90 \
 		modes_client_vanishes
