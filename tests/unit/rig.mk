@@ -12,3 +12,4 @@ $(RIG_TESTS:%=$(BUILD)/unit/%): $(RIG_OBJ)
 
 -include $(BUILD)/unit/rig.d
 $(BUILD)/matrix/cells: $(RIG_OBJ)
+$(BUILD)/hostile/hostile_leg: $(RIG_OBJ)
