@@ -41,8 +41,8 @@ static void release(struct leg *l, seq_t ack)
 
 /* A sample from the timestamp echo, where Karn's rule leaves no other
  * (RFC 7323, 4.1). */
-static int64_t echo_sample(const struct leg *l, const struct segment *s,
-			   mono_t now)
+int64_t ack_echo_sample(const struct leg *l, const struct segment *s,
+			mono_t now)
 {
 	int32_t ms;
 
@@ -116,7 +116,7 @@ enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
 	}
 	board_sack(l, s, &a, now);
 	if (a.rtt_us < 0 && a.acked)
-		a.rtt_us = echo_sample(l, s, now);
+		a.rtt_us = ack_echo_sample(l, s, now);
 	if (a.rtt_us >= 0)
 		rtt_sample(l, a.rtt_us, now);
 	if (!l->sack_ok && a.retx_acked)

@@ -113,7 +113,9 @@ static enum drop_reason ack_syn_received(struct leg *l, const struct segment *s,
 {
 	if (seq_le(s->ack, l->iss) || seq_gt(s->ack, l->nxt))
 		return DROP_ACK_BAD;
-	if (!l->retries && !l->syn_pending && mono_is_set(l->last_send))
+	if (!mono_is_set(l->last_send)) /* the SYN-ACK was not a leg's */
+		rtt_sample(l, ack_echo_sample(l, s, now), now);
+	else if (!l->retries && !l->syn_pending)
 		rtt_sample(l, mono_sub(now, l->last_send), now);
 	l->una = seq_add(l->iss, 1);
 	l->syn_pending = false;

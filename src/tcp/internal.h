@@ -165,6 +165,9 @@ uint32_t rtt_rto(const struct leg *l); /* with back-off, microseconds */
 /* ack.c: the ACK step. */
 enum drop_reason ack_process(struct leg *l, const struct segment *s,
 			     mono_t now);
+/* RTT by the timestamp echo, us; -1: none. */
+int64_t ack_echo_sample(const struct leg *l, const struct segment *s,
+			mono_t now);
 void ack_take_window(struct leg *l, const struct segment *s);
 
 /* input.c: has rcv_nxt reached the peer's FIN? */

@@ -249,9 +249,6 @@ static uint32_t burst_limit(const struct leg *l)
 {
 	uint64_t n = l->cwnd / 2;
 
-	/* cut by the kernel, each piece would repeat the urgent pointer */
-	if (l->urg_out)
-		return l->mss;
 	if (l->srtt_us >= PACE_MIN_RTT_US)
 		n = (uint64_t)l->cwnd * 2 * PACE_SLICE_US / l->srtt_us;
 	n = n > l->cwnd / 2 ? l->cwnd / 2 : n;
@@ -314,7 +311,7 @@ static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 	fin = l->fin_sent && seq_eq(r->end, l->nxt);
 	len -= fin;
 	room = max_u32(l->cwnd - pipe, mss);
-	room = min_u32(room, burst_limit(l));
+	room = min_u32(room, l->urg_out ? mss : burst_limit(l));
 	if (l->behave && l->behave->max_seg)
 		room = l->behave->max_seg(l, room);
 	if (len > room) {
@@ -396,6 +393,9 @@ static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 	if (!l->tlp_pending && pace_holds(l, now))
 		return 0;
 	len = min_u32(len, min_u32(room, burst_limit(l)));
+	/* cut by the kernel, each piece would repeat the urgent pointer */
+	if (l->urg_out)
+		len = min_u32(len, mss);
 	if (l->behave && l->behave->max_seg)
 		len = l->behave->max_seg(l, len);
 	if (len > mss && len < queued)
