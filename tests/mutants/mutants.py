@@ -134,7 +134,7 @@ class Bench:
     def make(self, *targets):
         """make without warnings as errors: a fault may leave things unused."""
         return run(["make", "-s", "JOBS=1", f"BUILD={self.build}",
-                    "CFLAGS=-O1 -g -Wno-error", *targets], self.dir)
+                    "CFLAGS=-O2 -g -Wno-error", *targets], self.dir)
 
     def steps(self):
         """(name, command) of the quick tests, the fastest first."""
@@ -147,10 +147,10 @@ class Bench:
         yield "sim", [sim, "--seeds", str(self.seeds), "--failures", "1"]
         if self.matrix:
             yield "matrix", ["make", "-s", f"BUILD={self.build}",
-                             "CFLAGS=-O1 -g -Wno-error", "matrix"]
+                             "CFLAGS=-O2 -g -Wno-error", "matrix"]
         if self.hostile:
             yield "hostile", ["make", "-s", f"BUILD={self.build}",
-                              "CFLAGS=-O1 -g -Wno-error", "hostile"]
+                              "CFLAGS=-O2 -g -Wno-error", "hostile"]
 
     def test(self):
         """None, or (which test noticed, what it said)."""
