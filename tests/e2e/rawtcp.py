@@ -608,7 +608,7 @@ def case_fastopen(w, a):
     if early:
         d.send(RST)
     say(asked=asked, taken=int(taken == len(req)), renew=renew, early=early,
-        bytes=len(got), once=got.count(b"HTTP/1.1 "), end=end)
+        bytes=len(got), once=got.count(b"HTTP/1."), end=end)
     if end == "FIN":
         close_both(d)
 
