@@ -13,20 +13,45 @@
 #define FAULT_LIST_MAX 32
 
 /* Types, by group: id, name.  Each does what docs/FAULTS.md says. */
-#define FAULT_TYPES(X)              \
-	X(NONE, "none")             \
-	X(LOSS, "loss")             \
-	X(DROPLIST, "droplist")     \
-	X(DROP_RANGE, "drop_range") \
-	X(DELAY, "delay")           \
-	X(REORDER, "reorder")       \
-	X(DUPLICATE, "duplicate")   \
-	X(CORRUPT, "corrupt")       \
-	X(RATE, "rate")             \
-	X(BLACKHOLE, "blackhole")   \
-	X(SYN_DROP, "syn_drop")     \
-	X(RESET_PEER, "reset_peer") \
-	X(LATENCY, "latency")       \
+#define FAULT_TYPES(X)                          \
+	X(NONE, "none")                         \
+	X(LOSS, "loss")                         \
+	X(DROPLIST, "droplist")                 \
+	X(DROP_RANGE, "drop_range")             \
+	X(DELAY, "delay")                       \
+	X(REORDER, "reorder")                   \
+	X(DUPLICATE, "duplicate")               \
+	X(CORRUPT, "corrupt")                   \
+	X(RATE, "rate")                         \
+	X(BLACKHOLE, "blackhole")               \
+	X(SYN_DROP, "syn_drop")                 \
+	X(RESET_PEER, "reset_peer")             \
+	X(SYN_ACK_DELAY, "syn_ack_delay")       \
+	X(SYN_ACK_DROP, "syn_ack_drop")         \
+	X(REFUSE, "refuse")                     \
+	X(DELUDE, "delude")                     \
+	X(TARPIT, "tarpit")                     \
+	X(STRIP_OPTION, "strip_option")         \
+	X(MSS_CLAMP, "mss_clamp")               \
+	X(ECN, "ecn")                           \
+	X(TTL, "ttl")                           \
+	X(ZERO_WINDOW, "zero_window")           \
+	X(ACK_DELAY, "ack_delay")               \
+	X(ACK_DROP, "ack_drop")                 \
+	X(STRETCH_ACK, "stretch_ack")           \
+	X(DUP_ACK, "dup_ack")                   \
+	X(TINY_SEGMENTS, "tiny_segments")       \
+	X(INJECT, "inject")                     \
+	X(SLOW_CLOSE, "slow_close")             \
+	X(HALF_CLOSE_STALL, "half_close_stall") \
+	X(FIN_DROP, "fin_drop")                 \
+	X(LAST_ACK_DROP, "last_ack_drop")       \
+	X(VANISH, "vanish")                     \
+	X(SLICER, "slicer")                     \
+	X(LIMIT_DATA, "limit_data")             \
+	X(TIMEOUT, "timeout")                   \
+	X(FIN, "fin")                           \
+	X(LATENCY, "latency")                   \
 	X(BANDWIDTH, "bandwidth")
 
 enum fault_type {
@@ -39,40 +64,54 @@ enum fault_type {
 extern const char *const fault_type_name[FT_COUNT + 1];
 
 /* Parameters of types: id, key, reader (src/fault/spec.c), help. */
-#define FAULT_PARAMS(X)                                                  \
-	X(PERCENT, "percent", percent, "chance per event")               \
-	X(CORRELATION, "correlation", percent, "with the event before")  \
-	X(MODEL, "model", model, "loss model")                           \
-	X(P13, "p13", percent, "state model: good to burst loss")        \
-	X(P31, "p31", percent, "state model: burst loss to good")        \
-	X(P32, "p32", percent, "state model: burst loss to burst good")  \
-	X(P23, "p23", percent, "state model: burst good to burst loss")  \
-	X(P14, "p14", percent, "state model: good to single loss")       \
-	X(P, "p", percent, "gemodel: good to bad")                       \
-	X(R, "r", percent, "gemodel: bad to good")                       \
-	X(LOSS_BAD, "1-h", percent, "gemodel: loss in the bad state")    \
-	X(LOSS_GOOD, "1-k", percent, "gemodel: loss in the good state")  \
-	X(INDEX, "index", index, "numbers of segments, from 1")          \
-	X(BYTES, "bytes", range, "stream offsets, or a number of bytes") \
-	X(TIMES, "times", count, "how often each byte is dropped")       \
-	X(TIME, "time", time, "delay")                                   \
-	X(JITTER, "jitter", time, "spread of the delay")                 \
-	X(DISTRIBUTION, "distribution", distribution, "of the delay")    \
-	X(GAP, "gap", count, "every so many segments only")              \
-	X(COPIES, "copies", count, "additional copies")                  \
-	X(SPACING, "spacing", time, "time between copies")               \
-	X(WHERE, "where", where, "what is damaged")                      \
-	X(CHECKSUM, "checksum", checksum, "left bad, or fixed")          \
-	X(BITS, "bits", count, "bits to flip")                           \
-	X(RATE, "rate", rate, "bytes per second; a bare number: KB/s")   \
-	X(LIMIT, "limit", size, "queue, bytes")                          \
-	X(OVERHEAD, "overhead", count, "bytes added to each packet")     \
-	X(BURST, "burst", size, "bytes that may pass at once")           \
-	X(HOLE, "hole", time, "length of a black hole; so does on=T")    \
-	X(OFF, "off", time, "length of the calm between black holes")    \
-	X(REPEAT, "repeat", count, "black holes in all; 0: no end")      \
-	X(AFTER, "after", after, "when")                                 \
-	X(SIDES, "sides", sides, "who is reset")                         \
+#define FAULT_PARAMS(X)                                                      \
+	X(PERCENT, "percent", percent, "chance per event")                   \
+	X(CORRELATION, "correlation", percent, "with the event before")      \
+	X(MODEL, "model", model, "loss model")                               \
+	X(P13, "p13", percent, "state model: good to burst loss")            \
+	X(P31, "p31", percent, "state model: burst loss to good")            \
+	X(P32, "p32", percent, "state model: burst loss to burst good")      \
+	X(P23, "p23", percent, "state model: burst good to burst loss")      \
+	X(P14, "p14", percent, "state model: good to single loss")           \
+	X(P, "p", percent, "gemodel: good to bad")                           \
+	X(R, "r", percent, "gemodel: bad to good")                           \
+	X(LOSS_BAD, "1-h", percent, "gemodel: loss in the bad state")        \
+	X(LOSS_GOOD, "1-k", percent, "gemodel: loss in the good state")      \
+	X(INDEX, "index", index, "numbers of segments, from 1")              \
+	X(BYTES, "bytes", range, "stream offsets, or a number of bytes")     \
+	X(TIMES, "times", count, "how often each byte is dropped")           \
+	X(TIME, "time", time, "delay")                                       \
+	X(JITTER, "jitter", time, "spread of the delay")                     \
+	X(DISTRIBUTION, "distribution", distribution, "of the delay")        \
+	X(GAP, "gap", count, "every so many segments only")                  \
+	X(COPIES, "copies", count, "additional copies")                      \
+	X(SPACING, "spacing", time, "time between copies")                   \
+	X(WHERE, "where", where, "what is damaged")                          \
+	X(CHECKSUM, "checksum", checksum, "left bad, or fixed")              \
+	X(BITS, "bits", count, "bits to flip")                               \
+	X(RATE, "rate", rate, "bytes per second; a bare number: KB/s")       \
+	X(LIMIT, "limit", size, "queue, bytes")                              \
+	X(OVERHEAD, "overhead", count, "bytes added to each packet")         \
+	X(BURST, "burst", size, "bytes that may pass at once")               \
+	X(HOLE, "hole", time, "length of a black hole; so does on=T")        \
+	X(OFF, "off", time, "length of the calm between black holes")        \
+	X(REPEAT, "repeat", count, "black holes in all; 0: no end")          \
+	X(AFTER, "after", after, "when")                                     \
+	X(SIDES, "sides", sides, "who is reset")                             \
+	X(WITH, "with", with, "how it is refused")                           \
+	X(LIST, "list", options, "options taken away")                       \
+	X(VALUE, "value", count, "a number")                                 \
+	X(MODE, "mode", mode, "what happens to the ECN bits")                \
+	X(REOPEN, "reopen", reopen, "when the window opens again, or never") \
+	X(N, "n", count, "how many")                                         \
+	X(SIZE, "size", count, "bytes of a segment")                         \
+	X(VARIATION, "variation", count, "bytes more or less")               \
+	X(KIND, "kind", kind, "of segment that is injected")                 \
+	X(DELAY, "delay", time, "delay")                                     \
+	X(THEN, "then", then, "what the peer hears afterwards")              \
+	X(AVERAGE_SIZE, "average_size", count, "bytes of a slice")           \
+	X(SIZE_VARIATION, "size_variation", count, "bytes more or less")     \
+	X(TIMEOUT, "timeout", time, "reset after this; 0: hold for ever")    \
 	X(LATENCY, "latency", time, "delay of bytes")
 
 enum fault_param {
@@ -115,6 +154,33 @@ enum fault_dist {
 	FAULT_NORMAL,
 	FAULT_PARETO,
 	FAULT_PARETONORMAL
+};
+enum fault_with {
+	FAULT_WITH_RST,
+	FAULT_WITH_ICMP_PORT,
+	FAULT_WITH_ICMP_HOST,
+	FAULT_WITH_ICMP_ADMIN
+};
+enum fault_ecn {
+	FAULT_ECN_BLEACH,
+	FAULT_ECN_CE,
+	FAULT_ECN_ECE,
+	FAULT_ECN_CWR
+};
+enum fault_inject {
+	FAULT_RST_EXACT,
+	FAULT_RST_INWINDOW,
+	FAULT_SYN_INWINDOW,
+	FAULT_ACK_OLD,
+	FAULT_ACK_FUTURE,
+	FAULT_DATA_OOW,
+	FAULT_PAWS_OLD,
+	FAULT_BADSUM,
+	FAULT_NULL
+};
+enum fault_then {
+	FAULT_THEN_RST,
+	FAULT_THEN_SILENCE
 };
 enum fault_sides {
 	FAULT_ONE_SIDE,

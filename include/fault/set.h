@@ -56,6 +56,17 @@ struct fault_event {
 /* fault_verdict.act */
 #define FAULT_ACT_RESET BIT(0) /* this side's peer gets a RST */
 #define FAULT_ACT_RESET_BOTH BIT(1)
+#define FAULT_ACT_VANISH BIT(2) /* both legs end without a word */
+#define FAULT_ACT_ANSWER BIT(3) /* no flow: answer by fault_verdict.answer */
+#define FAULT_ACT_FIN BIT(4)	/* this side's stream ends here */
+
+enum fault_answer {
+	FAULT_ANSWER_RST,
+	FAULT_ANSWER_ICMP,   /* .icmp_code */
+	FAULT_ANSWER_SYNACK, /* .wnd */
+	FAULT_ANSWER_ACK,    /* of the SYN only, with a closed window */
+	FAULT_ANSWER_NOTHING,
+};
 
 /**
  * struct fault_verdict - What becomes of a segment
@@ -67,10 +78,19 @@ struct fault_event {
  * @keep:     payload bytes that pass (cut there); UINT32_MAX all
  * @act:      FAULT_ACT_* for the connection
  * @slot:     the fault that holds it (for on_remove)
+ * @strip:    OPT_HAS_* to take out of a SYN
+ * @mss:      most that a SYN's MSS option may say; 0: as it is
+ * @ecn:      1 + enum fault_ecn; 0: as it is
+ * @ttl:      to set; 0: as it is
+ * @inject:   1 + enum fault_inject: a forged segment goes in front
+ * @answer:   enum fault_answer, with FAULT_ACT_ANSWER
+ * @irs:      sequence number of the SYN, for FAULT_ANSWER_ACK
  */
 struct fault_verdict {
 	bool drop, fix;
-	uint8_t damage, act, slot;
+	uint8_t damage, act, slot, strip, ecn, ttl, inject, answer, icmp_code;
+	uint16_t mss, wnd;
+	uint32_t irs;
 	uint32_t copies, bits, keep;
 	int64_t delay_us, spacing_us;
 	uint64_t dice;
@@ -116,6 +136,7 @@ struct fault_track {
  * @born:   when
  * @seen:   last segment
  * @active: bit per slot
+ * @old:    an embryo left behind by a flow that ended
  * @timer:  wakes the connection's timed faults, or ends an embryo
  * @track:  [side][to_peer]
  */
@@ -126,6 +147,7 @@ struct fault_flow {
 	uint64_t serial;
 	mono_t born, seen;
 	uint32_t active;
+	bool old;
 	struct wtimer timer;
 	struct fault_track track[2][2];
 	struct fault_conn c[FAULT_MAX];
@@ -226,6 +248,25 @@ uint64_t fault_track_offset(struct fault_track *t, seq_t seq, uint32_t len,
 void fault_judge(struct fault_set *s, struct fault_flow *f,
 		 const struct fault_event *ev, struct fault_verdict *v);
 
+/**
+ * fault_ask() - Is a question of the stack to be answered by a fault?
+ * @type:  the type that answers it
+ * @ev:    the circumstances
+ * @spec:  out: the fault's parameters
+ * Return: its state, or NULL: the RFC's answer stands
+ */
+struct fault_conn *fault_ask(struct fault_set *s, struct fault_flow *w,
+			     enum fault_type type, const struct fault_event *ev,
+			     const struct fault_spec **spec);
+
+/* It was: count and report. */
+void fault_ask_done(struct fault_set *s, struct fault_flow *w,
+		    struct fault_conn *c, const struct fault_event *ev,
+		    const char *action);
+
+/* Does a fault outlive the connection's flow (what the peer says then)? */
+bool fault_lingers(const struct fault_set *s, const struct fault_flow *w);
+
 /* Does any of the connection's faults act on bytes of this stream? */
 bool fault_has_stream(const struct fault_set *s, const struct fault_flow *f,
 		      int stream);
@@ -245,9 +286,12 @@ uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *f,
 /* When fault_flow_due() has something to do; MONO_UNSET: never. */
 mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w);
 
-/* FAULT_ACT_* that are due by time alone; *wake: when to ask again. */
+/* Has a fault ended the stream here? */
+bool fault_stream_ended(struct fault_set *s, struct fault_flow *f, int stream);
+
+/* FAULT_ACT_* that are due by time alone, and whose peer is concerned. */
 uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *f, mono_t now,
-		       uint8_t *side, mono_t *wake);
+		       uint8_t *side);
 
 /* Walks all expectations: false with the first that failed in @err. */
 bool fault_set_expect(const struct fault_set *s, char *err, size_t errlen);

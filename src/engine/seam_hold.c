@@ -201,6 +201,98 @@ void held_damage(struct held *h, const struct fault_verdict *v)
 		held_seal(h);
 }
 
+/* Options of a SYN: those in @strip become NOPs, the MSS is lowered. */
+static void edit_options(uint8_t *tcp, uint32_t hlen, uint8_t strip,
+			 uint16_t mss)
+{
+	static const uint8_t bit[] = {
+		[2] = OPT_HAS_MSS, [3] = OPT_HAS_WSCALE, [4] = OPT_HAS_SACKOK,
+		[8] = OPT_HAS_TS,  [28] = OPT_HAS_UTO,	 [34] = OPT_HAS_TFO,
+		[35] = 0};
+
+	for (uint32_t i = 20; i + 1 < hlen && tcp[i];) {
+		uint8_t kind = tcp[i], len = kind == 1 ? 1 : tcp[i + 1];
+
+		if (!len || i + len > hlen)
+			return;
+		if (kind == 2 && mss && get_be16(tcp + i + 2) > mss)
+			put_be16(tcp + i + 2, mss);
+		if (kind > 1 && kind < sizeof(bit) && bit[kind] & strip)
+			memset(tcp + i, 1, len);
+		i += len;
+	}
+}
+
+void held_edit(struct held *h, const struct fault_verdict *v)
+{
+	uint8_t *tcp = h->hdr + h->l4_off;
+	bool syn = get_be16(tcp + 12) & TCP_SYN;
+	static const uint16_t flag[] = {0, 0, TCP_ECE, TCP_CWR};
+
+	if (!v->ecn && !v->ttl && !(syn && (v->strip || v->mss)))
+		return;
+	if (v->ttl)
+		h->hdr[h->family == 4 ? 8 : 7] = v->ttl;
+	if (v->ecn && v->ecn - 1 <= FAULT_ECN_CE) {
+		uint8_t bits = v->ecn - 1 == FAULT_ECN_CE ? ECN_CE : 0;
+		uint8_t shift = h->family == 4 ? 0 : 4;
+
+		h->hdr[1] = (uint8_t)((h->hdr[1] & ~(3u << shift)) |
+				      (uint32_t)bits << shift);
+	} else if (v->ecn) {
+		put_be16(tcp + 12,
+			 (uint16_t)(get_be16(tcp + 12) | flag[v->ecn - 1]));
+	}
+	if (syn)
+		edit_options(tcp, (uint32_t)(h->hdr_len - h->l4_off), v->strip,
+			     v->mss);
+	held_seal(h);
+}
+
+struct held *held_forge(struct engine *e, const struct held *h, int kind)
+{
+	struct held *c = held_new(e, kind == FAULT_DATA_OOW ? 1 : 0);
+	uint8_t *tcp;
+	uint32_t seq, ack;
+	uint16_t flags = TCP_ACK;
+
+	if (!c)
+		return NULL;
+	memcpy(c->hdr, h->hdr, sizeof(c->hdr));
+	c->out = true;
+	c->family = h->family;
+	c->hdr_len = h->hdr_len;
+	c->l4_off = h->l4_off;
+	tcp = c->hdr + c->l4_off;
+	seq = get_be32(tcp + 4);
+	ack = get_be32(tcp + 8);
+	if (kind == FAULT_RST_EXACT || kind == FAULT_RST_INWINDOW)
+		flags = TCP_RST | TCP_ACK;
+	if (kind == FAULT_SYN_INWINDOW)
+		flags = TCP_SYN;
+	if (kind == FAULT_NULL)
+		flags = 0;
+	if (kind == FAULT_RST_INWINDOW || kind == FAULT_SYN_INWINDOW)
+		seq += 100;
+	if (kind == FAULT_DATA_OOW)
+		seq += 1u << 30;
+	if (kind == FAULT_ACK_OLD)
+		ack -= 1u << 30;
+	if (kind == FAULT_ACK_FUTURE)
+		ack += 1u << 30;
+	if (kind == FAULT_PAWS_OLD && c->hdr_len - c->l4_off >= 32)
+		put_be32(tcp + 24, get_be32(tcp + 24) - 1000000);
+	if (c->buf)
+		c->buf->data[0] = 0;
+	put_be32(tcp + 4, seq);
+	put_be32(tcp + 8, ack);
+	put_be16(tcp + 12, (uint16_t)((get_be16(tcp + 12) & 0xf000) | flags));
+	held_seal(c);
+	if (kind == FAULT_BADSUM)
+		tcp[16] ^= 0x55;
+	return c;
+}
+
 struct held *held_clone(struct engine *e, const struct held *h)
 {
 	struct held *c = held_new(e, h->len);

@@ -116,6 +116,13 @@ void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 	}
 	if (moved)
 		leg_sink_drained(src, src->sink_extra, now);
+	if (fault_stream_ended(&e->seams->set, seam_of(e, f)->w,
+			       stream_to(to))) {
+		leg_shutdown(dst, now);
+		p->discard = true;
+		pipe_pump(e, f, to, now);
+		return;
+	}
 	if (!p->q.bytes && p->fin) {
 		p->fin = false;
 		leg_shutdown(dst, now);

@@ -84,10 +84,13 @@ static void attach(struct engine *e, struct flow *f, struct fault_flow *w)
 		return;
 	}
 	memset(sf, 0, sizeof(*sf));
+	sf->behave = seams_behaviour;
+	sf->e = e;
 	sf->w = w;
 	w->owner = f;
 	e->seams->of[slab_index(&e->flows, f)] = sf;
 	f->faulty = true;
+	f->leg[0].behave = f->leg[1].behave = &sf->behave;
 }
 
 static void open_pipes(struct engine *e, struct flow *f)
@@ -100,25 +103,19 @@ static void open_pipes(struct engine *e, struct flow *f)
 		pipe_open(e, f, LEG_SERVER);
 }
 
-/* When a connection's faults must be looked at again. */
-static void arm(struct engine *e, struct flow *f, mono_t wake)
+void seams_arm(struct engine *e, struct flow *f)
 {
 	struct seam_flow *sf = seam_of(e, f);
+	struct wheel *wheel = &e->seams->set.wheel;
+	mono_t wake = fault_flow_wake(&e->seams->set, sf->w);
 
+	wake = mono_earlier(wake, sf->again);
 	wake = mono_earlier(wake, sf->pipe[0].wake);
 	wake = mono_earlier(wake, sf->pipe[1].wake);
 	if (mono_is_set(wake))
-		wheel_arm(&e->seams->set.wheel, &sf->w->timer, wake);
+		wheel_arm(wheel, &sf->w->timer, wake);
 	else
-		wheel_cancel(&e->seams->set.wheel, &sf->w->timer);
-}
-
-static void rearm(struct engine *e, struct flow *f, mono_t now)
-{
-	mono_t wake = fault_flow_wake(&e->seams->set, seam_of(e, f)->w);
-
-	(void)now;
-	arm(e, f, wake);
+		wheel_cancel(wheel, &sf->w->timer);
 }
 
 void seams_bind(struct engine *e, struct flow *f)
@@ -140,7 +137,7 @@ void seams_bind(struct engine *e, struct flow *f)
 	if (!f->faulty)
 		return;
 	open_pipes(e, f);
-	rearm(e, f, e->now);
+	seams_arm(e, f);
 }
 
 void seams_unbind(struct engine *e, struct flow *f)
@@ -149,7 +146,15 @@ void seams_unbind(struct engine *e, struct flow *f)
 
 	pipe_purge(e, f, LEG_CLIENT);
 	pipe_purge(e, f, LEG_SERVER);
-	fault_flow_free(&e->seams->set, sf->w);
+	/* what a fault does to the peer may outlive the flow */
+	wheel_cancel(&e->seams->set.wheel, &sf->w->timer);
+	sf->w->owner = NULL;
+	sf->w->old = true;
+	if (fault_lingers(&e->seams->set, sf->w))
+		fault_embryo_keep(&e->seams->set, sf->w, e->now);
+	else
+		fault_flow_free(&e->seams->set, sf->w);
+	f->leg[0].behave = f->leg[1].behave = NULL;
 	slab_free(&e->seams->flows, sf);
 	f->faulty = false;
 }
@@ -173,6 +178,14 @@ static void act_reset(struct engine *e, struct flow *f, int side, uint8_t act,
 {
 	struct leg *l = &f->leg[side], *o = &f->leg[side ^ 1];
 
+	if (act & FAULT_ACT_VANISH) {
+		leg_vanish(l);
+		leg_vanish(o);
+		bury(e, f, l);
+		bury(e, f, o);
+		flow_ready(e, f);
+		return;
+	}
 	leg_abort(l, now);
 	bury(e, f, l);
 	if (act & FAULT_ACT_RESET_BOTH || o->state <= TS_SYN_RECEIVED) {
@@ -220,6 +233,8 @@ static void describe_in(struct fault_event *ev, struct fault_flow *w,
 					   (s->family == 4 ? 52 : 72),
 				   .seq = s->seq,
 				   .now = now};
+	if (!l && w->old)
+		ev->state = TS_CLOSED;
 	if (!l || s->flags & TCP_SYN || l->state < TS_SYN_RECEIVED)
 		return;
 	ev->off = fault_track_offset(track_of(w, l, false), s->seq, s->data.len,
@@ -270,6 +285,13 @@ static bool detain_in(struct engine *e, const struct segment *s,
 	return true;
 }
 
+static void edit_in(struct segment *s, const struct fault_verdict *v)
+{
+	s->opts.has &= (uint8_t)~v->strip;
+	if (v->mss && s->opts.mss > v->mss)
+		s->opts.mss = v->mss;
+}
+
 static enum verdict input_piece(struct engine *e, struct leg *l,
 				const struct segment *s, mono_t now,
 				struct tx *reply)
@@ -277,6 +299,7 @@ static enum verdict input_piece(struct engine *e, struct leg *l,
 	struct flow *f = leg_flow(l);
 	struct fault_verdict v;
 	struct fault_event ev;
+	struct segment changed;
 
 	describe_in(&ev, seam_of(e, f)->w, l, s, now);
 	fault_judge(&e->seams->set, seam_of(e, f)->w, &ev, &v);
@@ -287,7 +310,11 @@ static enum verdict input_piece(struct engine *e, struct leg *l,
 	}
 	if (detain_in(e, s, &v, now))
 		return VERDICT_CONSUMED;
-	return flow_take(e, l, s, now, reply);
+	if (!v.strip && !v.mss)
+		return flow_take(e, l, s, now, reply);
+	changed = *s;
+	edit_in(&changed, &v);
+	return flow_take(e, l, &changed, now, reply);
 }
 
 enum verdict seams_input(struct engine *e, struct leg *l,
@@ -355,6 +382,9 @@ static void dispatch_out(struct engine *e, struct held *h,
 		held_free(e, h);
 		return;
 	}
+	if (v->inject)
+		held_queue(e, held_forge(e, h, v->inject - 1), now, now);
+	held_edit(h, v);
 	while (n < v->copies && n < ARRAY_LEN(copy))
 		copy[n++] = held_clone(e, h);
 	if (v->damage)
@@ -423,7 +453,6 @@ int seams_flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
 	return n;
 }
 
-
 /* ---- before there is a flow ---- */
 
 static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
@@ -433,7 +462,14 @@ static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
 	struct fault_flow *w = fault_embryo_find(set, &s->t);
 	struct svc *svc;
 
-	if (w || (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+	if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+		return w;
+	if (w && w->old) { /* a new connection begins */
+		fault_embryo_take(set, w);
+		fault_flow_free(set, w);
+		w = NULL;
+	}
+	if (w)
 		return w;
 	svc = svc_for_client(e, &s->t.local, s->t.lport);
 	if (svc)
@@ -491,21 +527,75 @@ int seams_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now)
 	return kept + held_drain(e, tx + kept, max - kept);
 }
 
+static void answer_unreach(struct tx *reply, const struct segment *s,
+			   uint8_t code)
+{
+	const struct tuple t = {.local = s->t.remote,
+				.remote = s->t.local,
+				.lport = s->t.rport,
+				.rport = s->t.lport};
+	const struct hdr_spec h = {
+		.t = &t, .seq = s->seq, .flags = s->flags, .ttl = 64};
+	struct tx quoted = {0};
+	struct packet about = {.data = quoted.hdr};
+	bool v4 = s->family == 4;
+
+	wire_build(&quoted, &h, 0);
+	about.len = about.full_len = quoted.hdr_len;
+	if (!v4) /* RFC 4443, 3.1: port 4, address 3, prohibited 1 */
+		code = code == 3 ? 4 : code == 1 ? 3 : 1;
+	wire_build_icmp(reply, &about, &s->t.local, v4 ? 3 : 1, code, 0);
+}
+
+static enum verdict answer(struct tx *reply, const struct segment *s,
+			   const struct fault_verdict *v)
+{
+	const struct tcp_opts none = {0};
+	struct tcp_opts o = {.has = OPT_HAS_MSS,
+			     .mss = leg_mss_offer(s->family)};
+
+	switch (v->answer) {
+	case FAULT_ANSWER_RST:
+		answer_rst(reply, s);
+		break;
+	case FAULT_ANSWER_ICMP:
+		answer_unreach(reply, s, v->icmp_code);
+		break;
+	case FAULT_ANSWER_SYNACK:
+		answer_syn_ack(reply, s, SEQ(v->dice), v->wnd, false, &o);
+		break;
+	case FAULT_ANSWER_ACK:
+		answer_ack(reply, s, s->ack, SEQ(v->irs + 1), 0, &none);
+		break;
+	default:
+		return VERDICT_CONSUMED;
+	}
+	return VERDICT_REPLY;
+}
+
 enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 			 struct tx *reply)
 {
 	struct fault_flow *w = embryo_for(e, s, now);
 	struct fault_verdict v;
 	struct fault_event ev;
+	struct segment changed;
 	enum verdict done;
 
 	if (!w || !w->active)
 		return admit(e, s, now, reply);
 	describe_in(&ev, w, NULL, s, now);
 	fault_judge(&e->seams->set, w, &ev, &v);
+	if (v.act & FAULT_ACT_ANSWER) {
+		fault_embryo_take(&e->seams->set, w);
+		fault_embryo_keep(&e->seams->set, w, now);
+		return answer(reply, s, &v);
+	}
 	if (v.act || detain_in(e, s, &v, now))
 		return VERDICT_CONSUMED;
-	done = admit(e, s, now, reply);
+	changed = *s;
+	edit_in(&changed, &v);
+	done = admit(e, &changed, now, reply);
 	/* a cookie or a RST answers without state; else a flow took the
 	 * embryo, and may be gone again */
 	w = fault_embryo_find(&e->seams->set, &s->t);
@@ -532,7 +622,7 @@ uint16_t seams_relay(struct engine *e, struct flow *f, struct leg *l,
 	}
 	if (ev & LEG_EV_ROOM)
 		pipe_pump(e, f, l->side, now);
-	rearm(e, f, now);
+	seams_arm(e, f);
 	return ev;
 }
 
@@ -544,18 +634,31 @@ uint32_t seams_pending(const struct engine *e, const struct flow *f, int to)
 
 /* ---- time ---- */
 
+/* What a fault held back may go now: the ACK, the window, the FIN. */
+static void ask_legs_again(struct flow *f)
+{
+	for (int i = 0; i < 2; i++)
+		if (f->leg[i].state >= TS_ESTABLISHED &&
+		    f->leg[i].state != TS_TIME_WAIT)
+			f->leg[i].ack = ACK_NOW;
+}
+
 static void wake_flow(struct engine *e, struct flow *f, mono_t now)
 {
+	struct seam_flow *sf = seam_of(e, f);
 	uint8_t side = 0, act;
-	mono_t wake;
 
-	act = fault_flow_due(&e->seams->set, seam_of(e, f)->w, now, &side,
-			     &wake);
+	if (mono_due(sf->again, now)) {
+		sf->again = MONO_UNSET;
+		ask_legs_again(f);
+	}
+
+	act = fault_flow_due(&e->seams->set, sf->w, now, &side);
 	if (act)
 		act_reset(e, f, side, act, now);
 	pipe_pump(e, f, LEG_CLIENT, now);
 	pipe_pump(e, f, LEG_SERVER, now);
-	arm(e, f, wake);
+	seams_arm(e, f);
 	flow_settle(e, f, now);
 }
 
@@ -620,7 +723,7 @@ static void remove_slot(struct engine *e, int slot, mono_t now)
 			pipe_unmark(e, f, to, now);
 			pipe_pump(e, f, to, now);
 		}
-		rearm(e, f, now);
+		seams_arm(e, f);
 		flow_settle(e, f, now);
 	}
 	fault_set_del(&s->set, slot);
@@ -648,7 +751,7 @@ static void join_all(struct engine *e, int slot, mono_t now)
 		if (!f->faulty)
 			continue;
 		open_pipes(e, f);
-		rearm(e, f, now);
+		seams_arm(e, f);
 	}
 }
 

@@ -55,9 +55,17 @@ struct pipe {
 	mono_t wake;
 };
 
-/* Of a flow with faults.  @pipe: by the side that its bytes go to. */
+/**
+ * struct seam_flow - Of a flow with faults
+ * @behave: a copy of seams_behaviour: leads from a leg to here
+ * @again: when the legs are to ask their questions again
+ * @pipe:  by the side that its bytes go to
+ */
 struct seam_flow {
+	struct leg_behaviour behave;
+	struct engine *e;
 	struct fault_flow *w;
+	mono_t again;
 	struct pipe pipe[2];
 };
 
@@ -78,12 +86,22 @@ static inline struct seam_flow *seam_of(const struct engine *e,
 	return e->seams->of[slab_index(&e->flows, f)];
 }
 
+/* seam_ask.c: questions of the stack. */
+extern const struct leg_behaviour seams_behaviour;
+
+/* seams.c: the flow's timer, to the earliest of what it waits for. */
+void seams_arm(struct engine *e, struct flow *f);
+
 /* seam_hold.c: packets under way. */
 struct held *held_in(struct engine *e, const struct segment *s);
 struct held *held_out(struct engine *e, const struct tx *tx, uint32_t off,
 		      uint32_t len, bool first, bool last);
 /* Recompute lengths and checksums of an outgoing one. */
 void held_seal(struct held *h);
+/* Header fields of an outgoing one: ECN, TTL, options of a SYN. */
+void held_edit(struct held *h, const struct fault_verdict *v);
+/* A forged segment modelled on @h (enum fault_inject), or NULL. */
+struct held *held_forge(struct engine *e, const struct held *h, int kind);
 void held_damage(struct held *h, const struct fault_verdict *v);
 void held_free(struct engine *e, struct held *h);
 /* Into the heap until @due; at once when it is now.  Takes @h (or NULL). */

@@ -84,12 +84,15 @@ static bool concerns(const struct fault_spec *f, const struct fault_event *ev)
 
 static const char *action_name(const struct fault_verdict *v)
 {
-	return v->act	     ? "reset"
-	       : v->drop     ? "drop"
-	       : v->damage   ? "corrupt"
-	       : v->copies   ? "duplicate"
-	       : v->delay_us ? "delay"
-			     : "change";
+	return v->act == FAULT_ACT_VANISH   ? "vanish"
+	       : v->act == FAULT_ACT_ANSWER ? "answer"
+	       : v->inject		    ? "inject"
+	       : v->act			    ? "reset"
+	       : v->drop		    ? "drop"
+	       : v->damage		    ? "corrupt"
+	       : v->copies		    ? "duplicate"
+	       : v->delay_us		    ? "delay"
+					    : "change";
 }
 
 void fault_judge(struct fault_set *s, struct fault_flow *w,
@@ -120,4 +123,58 @@ void fault_judge(struct fault_set *s, struct fault_flow *w,
 		fault_report(&x, ev, action_name(v));
 	}
 	w->seen = ev->now;
+}
+
+struct fault_conn *fault_ask(struct fault_set *s, struct fault_flow *w,
+			     enum fault_type type, const struct fault_event *ev,
+			     const struct fault_spec **spec)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint8_t slot = s->order[i];
+		struct fault_ctx x = {.set = s,
+				      .flow = w,
+				      .f = &s->fault[slot],
+				      .c = &w->c[slot],
+				      .slot = slot};
+
+		if (x.f->spec.type != type || !(w->active & BIT(slot)) ||
+		    x.c->done || !concerns(&x.f->spec, ev) ||
+		    !fault_armed(&x, ev))
+			continue;
+		x.c->event++;
+		x.f->count[FC_MATCHED]++;
+		if (!fault_extent_allows(&x, ev->now))
+			continue;
+		*spec = &x.f->spec;
+		return x.c;
+	}
+	return NULL;
+}
+
+void fault_ask_done(struct fault_set *s, struct fault_flow *w,
+		    struct fault_conn *c, const struct fault_event *ev,
+		    const char *action)
+{
+	uint8_t slot = (uint8_t)(c - w->c);
+	struct fault_ctx x = {.set = s,
+			      .flow = w,
+			      .f = &s->fault[slot],
+			      .c = c,
+			      .slot = slot};
+
+	c->injected++;
+	x.f->count[FC_INJECTED]++;
+	fault_report(&x, ev, action);
+}
+
+bool fault_lingers(const struct fault_set *s, const struct fault_flow *w)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint8_t type = s->fault[s->order[i]].spec.type;
+
+		if (w->active & BIT(s->order[i]) &&
+		    (type == FT_LAST_ACK_DROP || type == FT_VANISH))
+			return true;
+	}
+	return false;
 }

@@ -202,6 +202,28 @@ static const char *const where_names[] = {"ip", "tcp", "payload", NULL};
 static const char *const checksum_names[] = {"bad", "fix", NULL};
 static const char *const sides_names[] = {"one", "both", NULL};
 
+static const char *const with_names[] = {"rst", "icmp-port", "icmp-host",
+					 "icmp-admin", NULL};
+/* in the order of OPT_HAS_* */
+static const char *const option_names[] = {"mss", "ws",	 "sack", "ts",
+					   "uto", "tfo", NULL};
+static const char *const mode_names[] = {"bleach", "ce", "ece", "cwr", NULL};
+static const char *const kind_names[] = {
+	"rst-exact", "rst-inwindow", "syn-inwindow", "ack-old", "ack-future",
+	"data-oow",  "paws-old",     "badsum",	     "null",	NULL};
+static const char *const then_names[] = {"rst", "silence", NULL};
+
+static int read_reopen(const char *text, void *field, char *err, size_t errlen)
+{
+	struct fault_val *v = field;
+
+	if (strcmp(text, "never") != 0)
+		return read_time(text, field, err, errlen);
+	v->set = true;
+	v->i = 0;
+	return 0;
+}
+
 #define WORD_READER(name, how, names)                                    \
 	static int read_##name(const char *text, void *field, char *err, \
 			       size_t errlen)                            \
@@ -213,6 +235,11 @@ WORD_READER(distribution, read_word, dist_names)
 WORD_READER(where, read_mask, where_names)
 WORD_READER(checksum, read_word, checksum_names)
 WORD_READER(sides, read_word, sides_names)
+WORD_READER(with, read_word, with_names)
+WORD_READER(options, read_mask, option_names)
+WORD_READER(mode, read_word, mode_names)
+WORD_READER(kind, read_word, kind_names)
+WORD_READER(then, read_word, then_names)
 
 /* ---- triggers ---- */
 
@@ -539,6 +566,8 @@ static const struct {
 	{FT_DUPLICATE, FP_COPIES, 0, 1, 0},
 	{FT_DROP_RANGE, FP_TIMES, 0, 1, 0},
 	{FT_REORDER, FP_TIME, 0, 10 * USEC_PER_MSEC, 0},
+	{FT_STRETCH_ACK, FP_N, 0, 4, 0},
+	{FT_DUP_ACK, FP_N, 0, 3, 0},
 	{FT_RATE, FP_LIMIT, 0, 1 << 20, 0},
 };
 
@@ -570,6 +599,8 @@ static const char *check_common(const struct fault_spec *s)
 			    "YZ0123456789_.-",
 			    *p))
 			return "a name is made of letters, digits, _ . -";
+	if (s->type == FT_FIN && s->p[FP_AFTER].j != FAULT_ON_BYTE)
+		return "type fin takes after=byte:N";
 	if (t->stream && s->on.on != FAULT_ON_ALWAYS &&
 	    s->on.on != FAULT_ON_BYTE && s->on.on != FAULT_ON_TIME)
 		return "faults of streams take on=byte:N, time:T";

@@ -112,6 +112,69 @@ static void bandwidth_spend(struct fault_ctx *x, uint32_t n, mono_t now)
 	x->c->next = mono_add(x->c->next, (int64_t)n * USEC_PER_SEC / rate);
 }
 
+/* A slice, and then nothing for a while. */
+static uint32_t slicer_share(struct fault_ctx *x, uint32_t n, mono_t now,
+			     mono_t *wake)
+{
+	const struct fault_val *p = x->f->spec.p;
+	int64_t var = p[FP_SIZE_VARIATION].i, size = p[FP_AVERAGE_SIZE].i;
+
+	if (mono_before(now, x->c->next)) {
+		*wake = mono_earlier(*wake, x->c->next);
+		return 0;
+	}
+	x->c->event++;
+	if (var)
+		size += (int64_t)(fault_unit(x->f->key, x->c, 0) *
+				  (double)(2 * var)) -
+			var;
+	if (size < 1)
+		size = 1;
+	return size < n ? (uint32_t)size : n;
+}
+
+/* Bytes up to its limit pass; what follows is held until the end is told. */
+static uint32_t limit_share(const struct fault_ctx *x, uint32_t n)
+{
+	const struct fault_spec *f = &x->f->spec;
+	uint64_t most = (uint64_t)(f->type == FT_FIN ? f->p[FP_AFTER].i
+						     : f->p[FP_BYTES].j);
+	uint64_t left = most > x->c->seen ? most - x->c->seen : 0;
+
+	return left < n ? (uint32_t)left : n;
+}
+
+static uint32_t share(struct fault_ctx *x, int type, uint32_t n, mono_t now,
+		      mono_t *wake)
+{
+	switch (type) {
+	case FT_BANDWIDTH:
+		return bandwidth_share(x, n, now, wake);
+	case FT_SLICER:
+		return slicer_share(x, n, now, wake);
+	case FT_TIMEOUT:
+		return 0;
+	case FT_LIMIT_DATA:
+	case FT_FIN:
+		return limit_share(x, n);
+	default:
+		return n;
+	}
+}
+
+bool fault_stream_ended(struct fault_set *s, struct fault_flow *w, int stream)
+{
+	struct fault_ctx x;
+	uint32_t i = 0;
+	int type;
+
+	while ((type = next_of(s, w, stream, &i, MONO_UNSET, &x)) >= 0)
+		if ((type == FT_LIMIT_DATA || type == FT_FIN) &&
+		    !limit_share(&x, 1))
+			return true;
+	return false;
+}
+
 uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 			      int stream, uint32_t n, mono_t now, mono_t *wake)
 {
@@ -123,8 +186,7 @@ uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 	while (n && (type = next_of(s, w, stream, &i, now, &x)) >= 0) {
 		uint32_t all = n;
 
-		if (type == FT_BANDWIDTH)
-			n = bandwidth_share(&x, n, now, wake);
+		n = share(&x, type, n, now, wake);
 		if (n < all) {
 			x.f->count[FC_MATCHED]++;
 			note(&x, stream, n, now, "hold");
@@ -133,31 +195,24 @@ uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 	for (i = 0; n && (type = next_of(s, w, stream, &i, now, &x)) >= 0;) {
 		if (type == FT_BANDWIDTH)
 			bandwidth_spend(&x, n, now);
+		if (type == FT_SLICER)
+			x.c->next = mono_add(now, x.f->spec.p[FP_DELAY].i + 1);
 		x.c->seen += n;
 	}
 	return n;
 }
 
-static void due_reset(struct fault_ctx *x, mono_t now, uint8_t *act,
-		      uint8_t *side, mono_t *wake)
+/* When a fault acts by time alone; MONO_UNSET: never. */
+static mono_t due_at(const struct fault_spec *f, const struct fault_flow *w)
 {
-	const struct fault_spec *f = &x->f->spec;
 	const struct fault_val *a = &f->p[FP_AFTER];
-	mono_t at = mono_add(x->flow->born, a->i);
 
-	if (!a->set || a->j != FAULT_ON_TIME)
-		return;
-	if (mono_before(now, at)) {
-		*wake = mono_earlier(*wake, at);
-		return;
-	}
-	x->c->done = true;
-	*side = f->side == FAULT_SERVER;
-	*act |= f->p[FP_SIDES].i == FAULT_BOTH_SIDES || f->side == FAULT_BOTH
-			? FAULT_ACT_RESET_BOTH
-			: FAULT_ACT_RESET;
-	x->f->count[FC_MATCHED]++;
-	note(x, *side ? FAULT_UPSTREAM : FAULT_DOWNSTREAM, 0, now, "reset");
+	if (f->type == FT_TIMEOUT && f->p[FP_TIMEOUT].i)
+		return mono_add(w->born, f->p[FP_TIMEOUT].i);
+	if (a->set && a->j == FAULT_ON_TIME &&
+	    (f->type == FT_RESET_PEER || f->type == FT_VANISH))
+		return mono_add(w->born, a->i);
+	return MONO_UNSET;
 }
 
 mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w)
@@ -165,23 +220,30 @@ mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w)
 	mono_t wake = MONO_UNSET;
 
 	for (uint32_t i = 0; i < s->n; i++) {
-		const struct fault_conn *c = &w->c[s->order[i]];
-		const struct fault_val *a =
-			&s->fault[s->order[i]].spec.p[FP_AFTER];
+		uint8_t slot = s->order[i];
 
-		if (w->active & BIT(s->order[i]) && !c->done && a->set &&
-		    a->j == FAULT_ON_TIME)
-			wake = mono_earlier(wake, mono_add(w->born, a->i));
+		if (w->active & BIT(slot) && !w->c[slot].done)
+			wake = mono_earlier(wake,
+					    due_at(&s->fault[slot].spec, w));
 	}
 	return wake;
 }
 
+static uint8_t act_of(const struct fault_spec *f)
+{
+	if (f->type == FT_VANISH)
+		return FAULT_ACT_VANISH;
+	if (f->type == FT_TIMEOUT || f->side == FAULT_BOTH ||
+	    f->p[FP_SIDES].i == FAULT_BOTH_SIDES)
+		return FAULT_ACT_RESET_BOTH;
+	return FAULT_ACT_RESET;
+}
+
 uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
-		       uint8_t *side, mono_t *wake)
+		       uint8_t *side)
 {
 	uint8_t act = 0;
 
-	*wake = MONO_UNSET;
 	for (uint32_t i = 0; i < s->n; i++) {
 		uint8_t slot = s->order[i];
 		struct fault_ctx x = {.set = s,
@@ -190,10 +252,17 @@ uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 				      .c = &w->c[slot],
 				      .slot = slot};
 
-		if (!(w->active & BIT(slot)) || x.c->done)
+		if (!(w->active & BIT(slot)) || x.c->done ||
+		    !mono_due(due_at(&x.f->spec, w), now))
 			continue;
-		if (x.f->spec.type == FT_RESET_PEER)
-			due_reset(&x, now, &act, side, wake);
+		x.c->done = x.f->spec.type != FT_VANISH;
+		x.c->armed = true;
+		x.c->seen = 1;
+		*side = x.f->spec.side == FAULT_SERVER;
+		act |= act_of(&x.f->spec);
+		x.f->count[FC_MATCHED]++;
+		note(&x, *side ? FAULT_UPSTREAM : FAULT_DOWNSTREAM, 0, now,
+		     act & FAULT_ACT_VANISH ? "vanish" : "reset");
 	}
 	return act;
 }

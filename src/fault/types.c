@@ -162,6 +162,162 @@ static bool hit_reset(struct fault_ctx *x, const struct fault_event *ev,
 	return true;
 }
 
+static bool hit_synack_delay(struct fault_ctx *x, const struct fault_event *ev,
+			     struct fault_verdict *v)
+{
+	(void)ev;
+	v->delay_us += x->f->spec.p[FP_TIME].i;
+	return true;
+}
+
+/* A SYN is turned away, before there is a flow. */
+static bool hit_refuse(struct fault_ctx *x, const struct fault_event *ev,
+		       struct fault_verdict *v)
+{
+	static const uint8_t code[] = {0, 3, 1, 13};
+	int64_t with = x->f->spec.p[FP_WITH].i;
+
+	if (ev->state > 1)
+		return false;
+	v->act = FAULT_ACT_ANSWER;
+	v->answer = with ? FAULT_ANSWER_ICMP : FAULT_ANSWER_RST;
+	v->icmp_code = code[with];
+	return true;
+}
+
+/* The handshake succeeds and nothing else does. */
+static bool hit_pretend(struct fault_ctx *x, const struct fault_event *ev,
+			struct fault_verdict *v)
+{
+	bool tarpit = x->f->spec.type == FT_TARPIT;
+
+	if (ev->state > 1 || ev->to_peer)
+		return false;
+	v->act = FAULT_ACT_ANSWER;
+	if (ev->flags & TCP_SYN) {
+		v->answer = FAULT_ANSWER_SYNACK;
+		v->wnd = tarpit ? 0 : 65535;
+		v->dice = fault_dice(x->f->key, x->c->ordinal, 0, 8);
+		x->c->seen = ev->seq.v;
+		return true;
+	}
+	v->irs = (uint32_t)x->c->seen;
+	v->answer = ev->flags & TCP_RST ? FAULT_ANSWER_NOTHING
+		    : !tarpit		? FAULT_ANSWER_RST
+		    : ev->len || ev->flags & TCP_FIN || ev->seq.v != v->irs + 1
+			    ? FAULT_ANSWER_ACK
+			    : FAULT_ANSWER_NOTHING;
+	return true;
+}
+
+static bool hit_strip(struct fault_ctx *x, const struct fault_event *ev,
+		      struct fault_verdict *v)
+{
+	if (!(ev->flags & TCP_SYN))
+		return false;
+	v->strip |= (uint8_t)x->f->spec.p[FP_LIST].i;
+	return true;
+}
+
+static bool hit_mss(struct fault_ctx *x, const struct fault_event *ev,
+		    struct fault_verdict *v)
+{
+	if (!(ev->flags & TCP_SYN))
+		return false;
+	v->mss = (uint16_t)x->f->spec.p[FP_VALUE].i;
+	return true;
+}
+
+static bool hit_ecn(struct fault_ctx *x, const struct fault_event *ev,
+		    struct fault_verdict *v)
+{
+	int64_t mode = x->f->spec.p[FP_MODE].i;
+
+	if ((mode == FAULT_ECN_CE && !ev->len) || ev->flags & TCP_SYN ||
+	    !fault_chance(x))
+		return false;
+	v->ecn = (uint8_t)(mode + 1);
+	return true;
+}
+
+static bool hit_ttl(struct fault_ctx *x, const struct fault_event *ev,
+		    struct fault_verdict *v)
+{
+	(void)ev;
+	v->ttl = (uint8_t)x->f->spec.p[FP_VALUE].i;
+	return v->ttl != 0;
+}
+
+static bool pure_ack(const struct fault_event *ev)
+{
+	return !ev->len &&
+	       (ev->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK;
+}
+
+static bool hit_ack_drop(struct fault_ctx *x, const struct fault_event *ev,
+			 struct fault_verdict *v)
+{
+	return v->drop = pure_ack(ev) && fault_chance(x);
+}
+
+static bool hit_dup_ack(struct fault_ctx *x, const struct fault_event *ev,
+			struct fault_verdict *v)
+{
+	if (!pure_ack(ev))
+		return false;
+	v->copies += (uint32_t)x->f->spec.p[FP_N].i;
+	return true;
+}
+
+static bool hit_inject(struct fault_ctx *x, const struct fault_event *ev,
+		       struct fault_verdict *v)
+{
+	if (ev->flags & (TCP_SYN | TCP_RST) || ev->state < 4)
+		return false;
+	v->inject = (uint8_t)(x->f->spec.p[FP_KIND].i + 1);
+	x->c->done = x->c->injected + 1 >=
+		     (x->f->spec.count ? x->f->spec.count : 1);
+	return true;
+}
+
+/*
+ * Whatever acknowledges the peer's FIN is lost, also what TIME_WAIT answers
+ * (then there is no flow, and the state is none).
+ */
+static bool hit_last_ack(struct fault_ctx *x, const struct fault_event *ev,
+			 struct fault_verdict *v)
+{
+	if (!ev->to_peer && ev->flags & TCP_FIN) {
+		x->c->seen = 1; /* from now on our ACKs cover it */
+		return false;
+	}
+	return v->drop = ev->to_peer && x->c->seen && !ev->len &&
+			 !(ev->flags & TCP_FIN);
+}
+
+static bool hit_vanish(struct fault_ctx *x, const struct fault_event *ev,
+		       struct fault_verdict *v)
+{
+	const struct fault_val *a = &x->f->spec.p[FP_AFTER];
+	uint64_t n = (uint64_t)a->i;
+
+	if (x->c->armed && x->c->seen) { /* gone already */
+		v->drop = x->f->spec.p[FP_THEN].i == FAULT_THEN_SILENCE;
+		return v->drop;
+	}
+	if (a->set && a->j == FAULT_ON_TIME)
+		return false;
+	if (a->set && a->j == FAULT_ON_ACKED && (ev->to_peer || ev->acked < n))
+		return false;
+	if (a->set && a->j == FAULT_ON_BYTE &&
+	    (!ev->to_peer || !ev->len || ev->off + ev->len < n))
+		return false;
+	x->c->armed = true;
+	x->c->seen = 1;
+	v->act = FAULT_ACT_VANISH;
+	return true;
+}
+
 #define GE (PBIT(P) | PBIT(R) | PBIT(LOSS_BAD) | PBIT(LOSS_GOOD))
 #define STATE (PBIT(P13) | PBIT(P31) | PBIT(P32) | PBIT(P23) | PBIT(P14))
 #define ROLL (PBIT(PERCENT) | PBIT(CORRELATION))
@@ -200,6 +356,74 @@ const struct fault_type_desc fault_types[FT_COUNT] = {
 	[FT_RESET_PEER] = {.params = PBIT(AFTER) | PBIT(SIDES),
 			   .timed = true,
 			   .hit = hit_reset},
+	[FT_SYN_ACK_DELAY] = {.params = PBIT(TIME),
+			      .needs = PBIT(TIME),
+			      .kind = FAULT_ON_SYNACK,
+			      .hit = hit_synack_delay},
+	[FT_SYN_ACK_DROP] = {.params = ROLL,
+			     .kind = FAULT_ON_SYNACK,
+			     .hit = hit_drop},
+	[FT_REFUSE] = {.params = PBIT(WITH),
+		       .kind = FAULT_ON_SYN,
+		       .dir = FAULT_FROM_PEER,
+		       .hit = hit_refuse},
+	[FT_DELUDE] = {.dir = FAULT_FROM_PEER, .hit = hit_pretend},
+	[FT_TARPIT] = {.dir = FAULT_FROM_PEER, .hit = hit_pretend},
+	[FT_STRIP_OPTION] = {.params = PBIT(LIST),
+			     .needs = PBIT(LIST),
+			     .hit = hit_strip},
+	[FT_MSS_CLAMP] = {.params = PBIT(VALUE),
+			  .needs = PBIT(VALUE),
+			  .hit = hit_mss},
+	[FT_ECN] = {.params = ROLL | PBIT(MODE),
+		    .needs = PBIT(MODE),
+		    .dir = FAULT_TO_PEER,
+		    .hit = hit_ecn},
+	[FT_TTL] = {.params = PBIT(VALUE),
+		    .needs = PBIT(VALUE),
+		    .dir = FAULT_TO_PEER,
+		    .hit = hit_ttl},
+	[FT_ZERO_WINDOW] = {.params = PBIT(REOPEN)},
+	[FT_ACK_DELAY] = {.params = PBIT(TIME), .needs = PBIT(TIME)},
+	[FT_ACK_DROP] = {.params = ROLL,
+			 .dir = FAULT_TO_PEER,
+			 .hit = hit_ack_drop},
+	[FT_STRETCH_ACK] = {.params = PBIT(N)},
+	[FT_DUP_ACK] = {.params = PBIT(N),
+			.dir = FAULT_TO_PEER,
+			.hit = hit_dup_ack},
+	[FT_TINY_SEGMENTS] = {.params = PBIT(SIZE) | PBIT(VARIATION),
+			      .needs = PBIT(SIZE)},
+	[FT_INJECT] = {.params = PBIT(KIND),
+		       .needs = PBIT(KIND),
+		       .dir = FAULT_TO_PEER,
+		       .hit = hit_inject},
+	[FT_SLOW_CLOSE] = {.params = PBIT(DELAY), .needs = PBIT(DELAY)},
+	[FT_HALF_CLOSE_STALL] = {0},
+	[FT_FIN_DROP] = {.params = ROLL,
+			 .kind = FAULT_ON_FIN,
+			 .dir = FAULT_TO_PEER,
+			 .hit = hit_drop},
+	[FT_LAST_ACK_DROP] = {.hit = hit_last_ack},
+	[FT_VANISH] = {.params = PBIT(AFTER) | PBIT(THEN),
+		       .timed = true,
+		       .hit = hit_vanish},
+	[FT_SLICER] = {.params = PBIT(AVERAGE_SIZE) | PBIT(SIZE_VARIATION) |
+				 PBIT(DELAY),
+		       .needs = PBIT(AVERAGE_SIZE),
+		       .stream = true},
+	[FT_LIMIT_DATA] = {.params = PBIT(BYTES),
+			   .needs = PBIT(BYTES),
+			   .stream = true,
+			   .harm = true},
+	[FT_TIMEOUT] = {.params = PBIT(TIMEOUT),
+			.needs = PBIT(TIMEOUT),
+			.stream = true,
+			.timed = true},
+	[FT_FIN] = {.params = PBIT(AFTER),
+		    .needs = PBIT(AFTER),
+		    .stream = true,
+		    .harm = true},
 	[FT_LATENCY] = {.params = PBIT(LATENCY) | SPREAD,
 			.needs = PBIT(LATENCY),
 			.stream = true},

@@ -39,7 +39,8 @@ static struct {
 static void on_report(void *arg, const char *json)
 {
 	(void)arg;
-	if (getenv("RPT")) printf("%s\n", json);
+	if (getenv("RPT"))
+		printf("%s\n", json);
 	if (!run.reports++)
 		snprintf(run.first, sizeof(run.first), "%s", json);
 	for (; *json; json++)
@@ -85,10 +86,8 @@ static bool play(struct plan *p, char *why, size_t whylen)
 	run.digest = 0xcbf29ce484222325u;
 	run.met = true;
 	run.unmet[0] = '\0';
-	int (*go)(struct plan *, bool, FILE *, char *, size_t, void *) =
-		(void *)world_run;
-	return go(p, false, getenv("TRACE") ? stdout : NULL, why, whylen,
-		  NULL) == 0;
+	return world_run(p, false, getenv("TRACE") ? stdout : NULL, why, whylen,
+			 NULL) == 0;
 }
 
 static void set_lines(const char *const *lines)
@@ -188,6 +187,125 @@ static const struct fault_case cases[] = {
 	 {"c0.up=60000", "c0.down=60000"},
 	 {"a type=bandwidth stream=upstream rate=20 expect=injected>=10"},
 	 ""},
+	{"syn_ack_delay_client_retries",
+	 {DOWN},
+	 {"a type=syn_ack_delay time=1500ms expect=injected>=2"},
+	 ""},
+	{"syn_ack_drop_we_repeat",
+	 {DOWN},
+	 {"a type=syn_ack_drop count=2 expect=injected==2"},
+	 ""},
+	{"syn_ack_of_server_dropped",
+	 {DOWN},
+	 {"a type=syn_ack_drop side=server count=2 expect=injected==2"},
+	 ""},
+	{"refuse_rst",
+	 {DOWN},
+	 {"a type=refuse expect=injected==1"},
+	 "not established (client 0 server 0)"},
+	{"delude_resets_after_handshake",
+	 {DOWN},
+	 {"a type=delude expect=injected>=2"},
+	 "not established (client 1 server 0)"},
+	{"tarpit_holds_client",
+	 {"c0.up=5000", "c0.down=0", "c0.c.die_ms=600000"},
+	 {"a type=tarpit expect=injected>=3"},
+	 ""},
+	{"strip_options_still_works",
+	 {DOWN, "ts=1", "sack=1", "ws=1", "c0.c.ts=1", "c0.c.sack=1",
+	  "c0.c.ws=4"},
+	 {"a type=strip_option list=sack,ts,ws side=both expect=injected>=3",
+	  "b type=loss percent=5"},
+	 ""},
+	{"mss_clamp_both",
+	 {DOWN},
+	 {"a type=mss_clamp value=500 side=both expect=injected>=3"},
+	 ""},
+	{"ecn_ttl_edited",
+	 {DOWN},
+	 {"a type=ecn mode=bleach expect=injected>=3",
+	  "b type=ttl value=9 expect=injected>=3"},
+	 ""},
+	{"zero_window_reopens",
+	 {"c0.up=200000", "c0.down=10"},
+	 {"a type=zero_window on=byte:20000 reopen=3s expect=injected>=1"},
+	 ""},
+	{"ack_delay_recovered",
+	 {"c0.up=60000", "c0.down=10"},
+	 {"a type=ack_delay time=150ms expect=injected>=5"},
+	 ""},
+	{"ack_drop_recovered",
+	 {"c0.up=60000", "c0.down=10"},
+	 {"a type=ack_drop percent=50 expect=injected>=3"},
+	 ""},
+	{"stretch_ack_recovered",
+	 {"c0.up=60000", "c0.down=10"},
+	 {"a type=stretch_ack n=8 expect=injected>=3"},
+	 ""},
+	{"dup_ack_recovered",
+	 {"c0.up=60000", "c0.down=10"},
+	 {"a type=dup_ack n=3 expect=injected>=3"},
+	 ""},
+	{"tiny_segments_arrive",
+	 {"c0.up=10", "c0.down=6000"},
+	 {"a type=tiny_segments size=40 variation=20 expect=injected>=50"},
+	 ""},
+	{"inject_rst_exact_ends_it",
+	 {DOWN},
+	 {"a type=inject kind=rst-exact on=byte:9000 expect=injected==1"},
+	 "RST from nowhere"},
+	{"inject_harmless_kinds",
+	 {DOWN, "ts=1", "c0.c.ts=1"},
+	 {"a type=inject kind=ack-old count=3 expect=injected==3",
+	  "b type=inject kind=data-oow count=3 expect=injected==3",
+	  "c type=inject kind=paws-old count=3 expect=injected==3"},
+	 ""},
+	{"slow_close_waits",
+	 {DOWN},
+	 {"a type=slow_close delay=5s expect=injected==1"},
+	 ""},
+	{"half_close_stall_released_by_lease",
+	 {DOWN},
+	 {"a type=half_close_stall lease=20s"},
+	 ""},
+	{"fin_drop_thrice_recovered",
+	 {DOWN},
+	 {"a type=fin_drop count=3 expect=injected==3"},
+	 ""},
+	{"last_ack_drop_twice_recovered",
+	 {DOWN, "c0.c.close=1"},
+	 {"a type=last_ack_drop count=2 expect=injected==2"},
+	 ""},
+	{"vanish_then_rst",
+	 {DOWN},
+	 {"a type=vanish after=byte:30000 expect=injected==1"},
+	 "RST from nowhere"},
+	{"vanish_then_silence_times_out",
+	 {"c0.up=60000", "c0.down=100"},
+	 {"a type=vanish on=byte:20000 dir=from_peer then=silence "
+	  "expect=injected>=2"},
+	 "timed out"},
+	{"slicer_slices",
+	 {DOWN},
+	 {"a type=slicer average_size=500 size_variation=200 delay=2ms "
+	  "expect=injected>=20"},
+	 ""},
+	{"limit_data_ends_there",
+	 {DOWN},
+	 {"a type=limit_data bytes=20000"},
+	 "20002 of 60002 down"},
+	{"fin_after_byte",
+	 {"c0.up=30000", "c0.down=10"},
+	 {"a type=fin stream=upstream after=byte:10000"},
+	 "10002 of 30002 up"},
+	{"timeout_resets",
+	 {DOWN},
+	 {"a type=timeout timeout=3s"},
+	 "RST from nowhere"},
+	{"timeout_released_by_lease",
+	 {DOWN},
+	 {"a type=timeout timeout=0 lease=4s"},
+	 ""},
 	{"second_connection_only",
 	 {"nconn=3", "c0.up=9", "c1.up=9", "c2.up=9", "c0.port=1", "c1.port=2",
 	  "c2.port=3"},
@@ -241,6 +359,20 @@ static const char *const harmless[] = {
 	"h12 type=latency latency=20 jitter=20",
 	"h13 type=bandwidth rate=200 stream=downstream toxicity=0.5",
 	"h14 type=drop_range bytes=100-5000 times=2 side=both",
+	"h16 type=ack_drop percent=30 side=both duration=30s",
+	"h17 type=dup_ack n=2 duration=30s",
+	"h18 type=stretch_ack n=6 side=both",
+	"h19 type=ack_delay time=80ms side=both duration=30s",
+	"h20 type=tiny_segments size=300 variation=100 duration=5s",
+	"h21 type=slicer average_size=700 size_variation=300 delay=1ms",
+	"h22 type=slow_close delay=2s side=both",
+	"h23 type=fin_drop count=2 side=both",
+	"h24 type=syn_ack_drop count=1 side=both",
+	"h25 type=strip_option list=sack,ts side=both",
+	"h26 type=mss_clamp value=700 side=both",
+	"h27 type=inject kind=ack-old count=5",
+	"h28 type=inject kind=data-oow count=5 side=both",
+	"h29 type=zero_window on=byte:5000 reopen=2s side=both",
 	"h15 type=droplist index=2,4,8,16 side=both",
 };
 
@@ -252,8 +384,8 @@ static void random_plan(struct plan *p, uint64_t seed)
 
 	plan_from_seed(p, seed);
 	/* a calm network, patient hosts: what goes wrong is the faults' work */
-	for (uint32_t i = 0; (v = plan_field(p, i, name, sizeof(name), &simple));
-	     i++)
+	for (uint32_t i = 0;
+	     (v = plan_field(p, i, name, sizeof(name), &simple)); i++)
 		if (name[0] == 'l' && name[1] >= '0' && name[1] <= '9')
 			*v = simple;
 	/* whose packet is whose must not depend on the order of arrival */
@@ -261,7 +393,8 @@ static void random_plan(struct plan *p, uint64_t seed)
 		p->conn[i].host = 0;
 		p->conn[i].port = i + 1;
 	}
-	p->trunc_pm = p->reset_all_ms = 0;
+	p->trunc_pm = p->reset_all_ms = p->flood_pps = p->flood_ms = 0;
+	p->blind_pm = p->icmp_pm = p->uto_ms = p->reload_ms = 0;
 	p->syncookies = 0;
 	p->timewait_s = 60;
 	p->unknown = 2;
