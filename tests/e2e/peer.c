@@ -45,6 +45,7 @@
 
 #define CHUNK 65536
 #define NEVER UINT64_MAX
+#define SERVER_PATIENCE_MS 600000 /* longer than any idle test */
 #define ADDR_TEXT (INET6_ADDRSTRLEN + 10)
 
 /**
@@ -391,6 +392,7 @@ static void server_child(int fd, int log)
 	int ret;
 
 	session_init(&s, fd, verb);
+	s.deadline_ms = SERVER_PATIENCE_MS;
 	ret = read_line(fd, line, sizeof(line));
 	if (ret < 0) {
 		s.end = ret == -ENODATA ? "FIN" : end_name(-ret);
