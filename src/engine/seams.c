@@ -573,18 +573,37 @@ static enum verdict answer(struct tx *reply, const struct segment *s,
 	return VERDICT_REPLY;
 }
 
+/* What is left of a flow that ended, when its server speaks. */
+static struct fault_flow *left_behind(struct engine *e, const struct segment *s)
+{
+	const struct tuple t = {.local = s->t.remote,
+				.remote = s->t.local,
+				.lport = s->t.rport,
+				.rport = s->t.lport};
+	struct fault_flow *w = fault_embryo_find(&e->seams->set, &t);
+
+	return w && w->old ? w : NULL;
+}
+
 enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 			 struct tx *reply)
 {
 	struct fault_flow *w = embryo_for(e, s, now);
+	struct fault_flow *left = w ? NULL : left_behind(e, s);
 	struct fault_verdict v;
 	struct fault_event ev;
 	struct segment changed;
 	enum verdict done;
 
+	w = left ? left : w;
 	if (!w || !w->active)
 		return admit(e, s, now, reply);
 	describe_in(&ev, w, NULL, s, now);
+	ev.side = left ? LEG_SERVER : LEG_CLIENT;
+	if (w->old) { /* it lives on as long as somebody speaks to it */
+		fault_embryo_take(&e->seams->set, w);
+		fault_embryo_keep(&e->seams->set, w, now);
+	}
 	fault_judge(&e->seams->set, w, &ev, &v);
 	if (v.act & FAULT_ACT_ANSWER) {
 		fault_embryo_take(&e->seams->set, w);

@@ -282,7 +282,7 @@ static const struct fault_case cases[] = {
 	 "RST from nowhere"},
 	{"vanish_then_silence_times_out",
 	 {"c0.up=60000", "c0.down=100"},
-	 {"a type=vanish on=byte:20000 dir=from_peer then=silence "
+	 {"a type=vanish on=byte:20000 side=both then=silence "
 	  "expect=injected>=2"},
 	 "timed out"},
 	{"slicer_slices",
