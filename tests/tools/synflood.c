@@ -206,7 +206,7 @@ static void frame_ip(struct flood *f, uint8_t *p)
 		put16(ip + 4, TCP_LEN);
 		ip[6] = IPPROTO_TCP;
 		ip[7] = 64;
-		memcpy(ip + 8, "\xfd\x00\x0b\xad", 4);
+		put32(ip + 8, 0xfd000badu);
 		memcpy(ip + 24, &f->dst, 16);
 		f->fixed_sum = sum_be16(ip + 8, 32);
 		f->tcp = ETH_LEN + 40;
