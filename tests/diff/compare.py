@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""compare.py DIFF SCRIPTS DIFFERENCES [-v] - both stacks' answers, compared.
+
+A difference is a line that only one of them printed; each must be in the
+file DIFFERENCES, under a comment that gives its reason.
+"""
+import difflib
+import subprocess
+import sys
+
+
+def play(program, stack, scripts):
+    """The trace of one stack: a list of lines by script."""
+    p = subprocess.run([program, stack, scripts], capture_output=True,
+                       text=True, check=False, timeout=300)
+    if p.returncode:
+        print(p.stderr.strip())
+        sys.exit(p.returncode)
+    out = {}
+    for line in p.stdout.splitlines():
+        name, text = line.split(" ", 1)
+        out.setdefault(name, []).append(text)
+    return out
+
+
+def differences(name, kernel, penstock):
+    """Lines of one script that only one stack has: "NAME k|p LINE"."""
+    for d in difflib.ndiff(kernel, penstock):
+        if d[:2] == "- ":
+            yield f"{name} k {d[2:]}"
+        elif d[:2] == "+ ":
+            yield f"{name} p {d[2:]}"
+
+
+def listed(path):
+    """The differences that have a reason."""
+    out, reason = {}, ""
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            line = line.rstrip("\n")
+            if line.startswith("#"):
+                reason = line[1:].strip()
+            elif line:
+                out[line] = reason
+    return out
+
+
+def main():
+    """Play, compare, complain."""
+    program, scripts, path = sys.argv[1:4]
+    with open(scripts, encoding="utf-8") as f:
+        names = [x.split()[1] for x in f if x.startswith("script ")]
+    known = listed(path)
+    # What only a slow machine caused does not come again.
+    unknown = None
+    for _ in range(3):
+        kernel = play(program, "kernel", scripts)
+        engine = play(program, "penstock", scripts)
+        now = [d for n in names
+               for d in differences(n, kernel.get(n, []), engine.get(n, []))]
+        new = [d for d in now if d not in known]
+        unknown = new if unknown is None else [d for d in unknown if d in new]
+        if not unknown:
+            break
+    for d in unknown:
+        print(f"not ok - {d}")
+    for d in known:
+        if d not in now and "-v" in sys.argv:
+            print(f"# listed, but not seen: {d}")
+    same = len(names) - len({d.split()[0] for d in unknown})
+    print(f"diff: {same} passed, {len(names) - same} failed"
+          f" ({len(names)} scripts, {len(now)} differences with a reason)")
+    return 1 if unknown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+# The same segments to Linux and to penstock's engine: `make diff` (as root).
+DIFF_SRC := $(wildcard tests/diff/*.c) tests/sim/spkt.c
+DIFF_LIB = $(filter-out $(BUILD)/obj/io/% $(BUILD)/obj/control/%,$(LIB_OBJ))
+
+$(BUILD)/diff/diff: $(DIFF_SRC) tests/diff/backend.h $(DIFF_LIB)
+	@mkdir -p $(@D)
+	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -o $@ $(filter %.c %.o,$^) $(ALL_LDFLAGS) -lsodium -lm
+
+.PHONY: diff
+diff: $(BUILD)/diff/diff ## the same segments to the kernel's stack and to penstock's
+	@$(PYTHON) tests/diff/compare.py $< tests/diff/scripts.txt tests/diff/differences.txt
