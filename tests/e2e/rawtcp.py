@@ -516,6 +516,27 @@ def case_tw_reopen(w, a):
         close_both(d)
 
 
+def case_tw_client_closes(w, a):
+    """The client closes first; the same 4-tuple again: ms until it is
+    answered."""
+    c = Conn(w, a["server"], int(a["port"]), ws=7, ts=100000)
+    if c.open() is None:
+        say(first="failed")
+        return
+    c.send(FIN | ACK)
+    c.seq = (c.seq + 1) % MOD
+    _, _, end = c.read(1.0)
+    time.sleep(0.1)
+    d = Conn(w, a["server"], int(a["port"]), ws=7, src=c.src, sport=c.sport,
+             isn=(c.seq + 100000) % MOD, ts=200000)
+    t0 = time.monotonic()
+    d.syn()
+    s = d.syn_ack(6)
+    ms = round((time.monotonic() - t0) * 1000)
+    say(end=end, second=flags_text(s), ms=ms)
+    d.send(RST)
+
+
 def case_tw_rst(w, a):
     """A RST against TIME_WAIT (RFC 1337): is it still there?"""
     c, n = http_close(w, a)

@@ -37,6 +37,20 @@ shield_sysctls() {
 	done
 } 2>/dev/null
 
+# shield_write KEY=VALUE...: conf_write, and "[tcp] KEY=VALUE" too.
+shield_write() {
+	local kv tcp=() rest=()
+	for kv in "$@"; do
+		if [[ $kv == "[tcp] "* ]]; then
+			tcp+=("${kv#"[tcp] "}")
+		else
+			rest+=("$kv")
+		fi
+	done
+	conf_write "$TMP/penstock.conf" "${rest[@]}"
+	printf '%s\n' "[tcp]" "${tcp[@]}" >>"$TMP/penstock.conf"
+}
+
 # shield_conf KEY=VALUE...: the gateway begins anew with these policies.
 shield_conf() {
 	in_g ip route replace 10.0.0.0/8 via 198.51.100.2
@@ -45,7 +59,7 @@ shield_conf() {
 		return
 	fi
 	stop_penstockd
-	conf_write "$TMP/penstock.conf" "$@"
+	shield_write "$@"
 	start_penstockd "$TMP/penstock.conf" || die "shield: no gateway"
 }
 
@@ -53,7 +67,7 @@ shield_conf() {
 shield_reload() {
 	local n
 	n=$(grep -c "info: reload:" "$TMP/penstockd.log")
-	conf_write "$TMP/penstock.conf" "$@"
+	shield_write "$@"
 	kill -HUP "$PENSTOCK_PID"
 	poll 5 shield_reloaded "$n" || fail "the reload was not taken"
 }
