@@ -6,30 +6,22 @@
  * engine, and the main thread only waits for signals, timers and commands.  It
  * reaches an engine by worker_call() alone, between two batches.
  *
- * Life.  Configuration, secret, then every worker's TUN and queue, so that a
- * start either succeeds as a whole or says in one line what is missing;
- * capabilities are dropped to what verdicts need; READY.  SIGHUP checks the
- * whole file and swaps the policies.  SIGTERM or SIGINT stops: no new
- * connections, running ones get shutdown_grace to end, the rest is reset.  A
- * second signal cuts the grace short.
+ * Life.  Configuration, control socket and HTTP, secret, then every worker's
+ * TUN and queue, so that a start either succeeds as a whole or says in one line
+ * what is missing; capabilities are dropped to what verdicts need; READY.
+ * SIGHUP checks the whole file and swaps the policies.  SIGUSR1 prints the
+ * counters.  SIGTERM or SIGINT stops: no new connections, running ones get
+ * shutdown_grace to end, the rest is reset.  A second signal cuts the grace
+ * short.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <time.h>
 
-#include <event2/event.h>
 #include <systemd/sd-daemon.h>
 
-#include "control/config.h"
-#include "control/secret.h"
-#include "engine/engine.h"
-#include "io/priv.h"
-#include "io/worker.h"
-#include "util/log.h"
+#include "penstockd.h"
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
 #define EXIT_CONFIG 2
@@ -38,183 +30,7 @@
 #define LOSS_LOG_US (10 * USEC_PER_SEC)	  /* one line about loss at most */
 #define MEMORY_MIN (16ull << 20) /* of one worker: its ring and some flows */
 
-/**
- * struct unit - One worker with what belongs to it
- * @pool:   buffers
- * @engine: flows
- * @worker: thread, queue, TUN
- * @lost:   packets lost in the kernel, as last reported
- */
-struct unit {
-	struct buf_pool pool;
-	struct engine *engine;
-	struct worker *worker;
-	uint64_t lost;
-};
-
-/**
- * struct daemon - The process
- * @path:     configuration file
- * @cfg:      what was read from it last
- * @unit:     @n of them
- * @stop_by:  while stopping: when the grace is over
- * @watchdog: microseconds between signs of life, 0 = none wanted
- * @status:   exit status
- */
-struct daemon {
-	const char *path;
-	struct config *cfg;
-	struct unit *unit;
-	uint32_t n;
-
-	struct event_base *base;
-	struct event *ev_term, *ev_int, *ev_hup, *ev_tick, *ev_stop, *ev_dog;
-	struct log_limit loss_limit;
-	mono_t stop_by;
-	uint64_t watchdog;
-	int status;
-};
-
-_Static_assert((int)IO_CONSUMED == (int)VERDICT_CONSUMED, "verdicts differ");
-_Static_assert((int)IO_PASS == (int)VERDICT_PASS, "verdicts differ");
-_Static_assert((int)IO_REPLY == (int)VERDICT_REPLY, "verdicts differ");
-
-static enum io_verdict op_input(void *engine, const struct packet *pkt,
-				mono_t now, struct tx *reply)
-{
-	return (enum io_verdict)engine_input(engine, pkt, now, reply);
-}
-
-static int op_pull(void *engine, struct tx *tx, int max, mono_t now)
-{
-	return engine_pull(engine, tx, max, now);
-}
-
-static mono_t op_deadline(const void *engine)
-{
-	return engine_deadline(engine);
-}
-
-static void op_expire(void *engine, mono_t now)
-{
-	engine_expire(engine, now);
-}
-
-static const struct io_engine_ops engine_ops = {
-	.input = op_input,
-	.pull = op_pull,
-	.deadline = op_deadline,
-	.expire = op_expire,
-};
-
-/* --- start ---------------------------------------------------------------- */
-
-static int64_t wall_offset(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000 -
-	       worker_clock().us;
-}
-
-/* Limits are for all workers together; the queues share flows evenly. */
-static uint32_t share_of(uint32_t all, uint32_t n)
-{
-	return max_u32(1, (all + n - 1) / n);
-}
-
-static int unit_new_engine(struct daemon *d, struct unit *u,
-			   const uint8_t secret[SECRET_BYTES])
-{
-	const struct daemon_cfg *c = &d->cfg->daemon;
-	struct engine_cfg ec = {
-		.policy = d->cfg->policy,
-		.pool = &u->pool,
-		.max_flows = share_of(c->max_flows, d->n),
-		.max_tw = share_of(c->max_tw, d->n),
-		.wall_offset_us = wall_offset(),
-		.cookie_epoch_s =
-			d->cfg->daemon.secret_rotate / USEC_PER_SEC,
-	};
-
-	memcpy(ec.secret, secret, sizeof(ec.secret));
-	if (getrandom(&ec.seed, sizeof(ec.seed), 0) != sizeof(ec.seed))
-		return -errno;
-	u->engine = engine_new(&ec, worker_clock());
-	explicit_bzero(ec.secret, sizeof(ec.secret));
-	return u->engine ? 0 : -ENOMEM;
-}
-
-static int unit_init(struct daemon *d, uint32_t i,
-		     const uint8_t secret[SECRET_BYTES])
-{
-	const struct daemon_cfg *c = &d->cfg->daemon;
-	struct unit *u = &d->unit[i];
-	const struct worker_cfg wc = {
-		.index = i,
-		.queue = (uint16_t)(c->queue + i),
-		.mark = c->mark,
-		.tun = c->tun,
-		.pool = &u->pool,
-		.ops = &engine_ops,
-	};
-	struct worker_cfg own = wc;
-	int err;
-
-	err = buf_pool_init(&u->pool, c->max_memory / d->n, WORKER_RX_RESERVE);
-	if (!err)
-		err = unit_new_engine(d, u, secret);
-	if (err) {
-		log_err("worker %u: cannot reserve memory for max_flows, "
-			"max_memory: %s",
-			i, strerror(-err));
-		return err;
-	}
-	own.engine = u->engine;
-	return worker_new(&u->worker, &own);
-}
-
-static void unit_fini(struct unit *u)
-{
-	worker_free(u->worker);
-	if (u->engine)
-		engine_free(u->engine);
-	buf_pool_fini(&u->pool);
-}
-
-static int start_units(struct daemon *d)
-{
-	uint8_t secret[SECRET_BYTES];
-	uint32_t i;
-	int err;
-
-	err = secret_load(d->cfg->daemon.secret_file, secret, stderr);
-	if (err < 0)
-		return err;
-	err = 0;
-	d->unit = calloc(d->n, sizeof(*d->unit));
-	if (!d->unit)
-		return -ENOMEM;
-	for (i = 0; i < d->n && !err; i++)
-		err = unit_init(d, i, secret);
-	explicit_bzero(secret, sizeof(secret));
-	if (!err)
-		err = priv_drop();
-	for (i = 0; i < d->n && !err; i++)
-		err = worker_start(d->unit[i].worker);
-	return err;
-}
-
 /* --- commands to the engines ---------------------------------------------- */
-
-static void call_all(struct daemon *d, void (*fn)(void *arg, mono_t now))
-{
-	uint32_t i;
-
-	for (i = 0; i < d->n; i++)
-		worker_call(d->unit[i].worker, fn, d->unit[i].engine);
-}
 
 static void do_stop_accepting(void *engine, mono_t now)
 {
@@ -227,56 +43,25 @@ static void do_reset_all(void *engine, mono_t now)
 	engine_reset_all(engine, now);
 }
 
-struct gauges_call {
-	const struct engine *engine;
-	struct engine_gauges g;
-};
-
-static void do_gauges(void *arg, mono_t now)
-{
-	struct gauges_call *c = arg;
-
-	(void)now;
-	engine_gauges(c->engine, &c->g);
-}
-
 static uint32_t count_flows(struct daemon *d)
 {
-	struct gauges_call c;
-	uint32_t i, flows = 0;
+	struct engine_gauges g;
 
-	for (i = 0; i < d->n; i++) {
-		c.engine = d->unit[i].engine;
-		worker_call(d->unit[i].worker, do_gauges, &c);
-		flows += c.g.flows;
-	}
-	return flows;
-}
-
-struct policy_call {
-	struct engine *engine;
-	struct policy *policy;
-};
-
-static void do_set_policy(void *arg, mono_t now)
-{
-	struct policy_call *c = arg;
-
-	(void)now;
-	engine_set_policy(c->engine, c->policy);
+	units_gauges(d, &g);
+	return g.flows;
 }
 
 /* --- configuration -------------------------------------------------------- */
 
-static int load_config(const char *path, struct config **out)
+static int load_config(const char *path, struct config **out, FILE *errors)
 {
 	struct config *c;
-	int err = config_load(path, &c, stderr);
+	int err = config_load(path, &c, errors);
 
 	if (err)
 		return err;
 	if (c->daemon.max_memory / c->daemon.workers < MEMORY_MIN) {
-		fprintf(stderr,
+		fprintf(errors,
 			"%s: [penstock] max_memory: %llu bytes for %u workers; "
 			"allowed: 16M or more for each\n",
 			path, (unsigned long long)c->daemon.max_memory,
@@ -318,33 +103,60 @@ static void adopt_daemon_cfg(struct daemon_cfg *now,
 	log_set_level(now->log_level);
 }
 
-/* All or nothing.  Return: 0, or -errno with the errors printed */
-static int reload(struct daemon *d)
+static void adopt_config(struct daemon *d, struct config *c)
 {
-	struct policy_call call;
-	struct config *c;
-	uint32_t i;
-	int err;
-
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
-		   (long long)worker_clock().us);
-	err = load_config(d->path, &c);
-	if (err) {
-		log_err("reload: %s has errors, nothing was changed", d->path);
-		sd_notify(0, "READY=1\nSTATUS=Running; last reload failed");
-		return err;
-	}
 	adopt_daemon_cfg(&d->cfg->daemon, &c->daemon);
-	for (i = 0; i < d->n; i++) {
-		call = (struct policy_call){d->unit[i].engine, c->policy};
-		worker_call(d->unit[i].worker, do_set_policy, &call);
-	}
+	units_set_policy(d, c->policy);
 	c->daemon = d->cfg->daemon;
 	config_free(d->cfg);
 	d->cfg = c;
 	log_info("reload: %u services from %s", c->policy->nservice, d->path);
-	sd_notify(0, "READY=1\nSTATUS=Running");
-	return 0;
+}
+
+/* Log what a bad file's errors are, and pass them on. */
+static void report_errors(struct daemon *d, char *text, FILE *errors)
+{
+	char *line, *rest = text;
+
+	if (errors)
+		fputs(text, errors);
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line)
+			log_err("reload: %s", line);
+	}
+	log_err("reload: %s has errors, nothing was changed", d->path);
+}
+
+int daemon_reload(struct daemon *d, FILE *errors)
+{
+	struct config *c = NULL;
+	char *text = NULL;
+	size_t len;
+	FILE *mem;
+	int err;
+
+	if (mono_is_set(d->stop_by)) {
+		if (errors)
+			fputs("stopping: nothing is reloaded any more\n",
+			      errors);
+		return -ESHUTDOWN;
+	}
+	mem = open_memstream(&text, &len);
+	if (!mem)
+		return -ENOMEM;
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+		   (long long)worker_clock().us);
+	err = load_config(d->path, &c, mem);
+	fclose(mem);
+	if (err) {
+		report_errors(d, text, errors);
+		sd_notify(0, "READY=1\nSTATUS=Running; last reload failed");
+	} else {
+		adopt_config(d, c);
+		sd_notify(0, "READY=1\nSTATUS=Running");
+	}
+	free(text);
+	return err;
 }
 
 /* --- events --------------------------------------------------------------- */
@@ -362,7 +174,7 @@ static void finish(struct daemon *d)
 
 	if (flows)
 		log_info("stop: %u connections are reset", flows);
-	call_all(d, do_reset_all);
+	units_call(d, do_reset_all);
 	event_base_loopbreak(d->base);
 }
 
@@ -378,15 +190,14 @@ static void on_stop_poll(evutil_socket_t fd, short what, void *arg)
 		set_timer(d->ev_stop, STOP_POLL_US);
 }
 
-static void on_stop(evutil_socket_t sig, short what, void *arg)
+/* The first look is not at once, so that who asked gets an answer. */
+void daemon_stop(struct daemon *d)
 {
-	struct daemon *d = arg;
 	int64_t grace = d->cfg->daemon.shutdown_grace;
 
-	(void)sig;
-	(void)what;
+	set_timer(d->ev_stop, STOP_POLL_US);
 	if (mono_is_set(d->stop_by)) {
-		finish(d);
+		d->stop_by = worker_clock();
 		return;
 	}
 	sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
@@ -394,18 +205,28 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	log_info("stop: no new connections; %u have %lld ms to end",
 		 count_flows(d), (long long)(grace / USEC_PER_MSEC));
 	d->stop_by = mono_add(worker_clock(), grace);
-	call_all(d, do_stop_accepting);
-	on_stop_poll(-1, 0, d);
+	units_call(d, do_stop_accepting);
+}
+
+static void on_stop(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig;
+	(void)what;
+	daemon_stop(arg);
 }
 
 static void on_reload(evutil_socket_t sig, short what, void *arg)
 {
-	struct daemon *d = arg;
-
 	(void)sig;
 	(void)what;
-	if (!mono_is_set(d->stop_by))
-		reload(d);
+	daemon_reload(arg, NULL);
+}
+
+static void on_print(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig;
+	(void)what;
+	control_print_counters(arg, stdout);
 }
 
 /* Overflow of the kernel's queue is loss nobody asked for: say it. */
@@ -461,24 +282,31 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	set_timer(d->ev_dog, (int64_t)d->watchdog);
 }
 
+static int make_signals(struct daemon *d)
+{
+	d->ev_term = evsignal_new(d->base, SIGTERM, on_stop, d);
+	d->ev_int = evsignal_new(d->base, SIGINT, on_stop, d);
+	d->ev_hup = evsignal_new(d->base, SIGHUP, on_reload, d);
+	d->ev_usr1 = evsignal_new(d->base, SIGUSR1, on_print, d);
+	if (!d->ev_term || !d->ev_int || !d->ev_hup || !d->ev_usr1)
+		return -ENOMEM;
+	if (evsignal_add(d->ev_term, NULL) || evsignal_add(d->ev_int, NULL) ||
+	    evsignal_add(d->ev_hup, NULL) || evsignal_add(d->ev_usr1, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
 static int make_events(struct daemon *d)
 {
 	uint64_t dog = 0;
 
 	d->base = event_base_new();
-	if (!d->base)
+	if (!d->base || make_signals(d))
 		return -ENOMEM;
-	d->ev_term = evsignal_new(d->base, SIGTERM, on_stop, d);
-	d->ev_int = evsignal_new(d->base, SIGINT, on_stop, d);
-	d->ev_hup = evsignal_new(d->base, SIGHUP, on_reload, d);
 	d->ev_tick = evtimer_new(d->base, on_tick, d);
 	d->ev_stop = evtimer_new(d->base, on_stop_poll, d);
 	d->ev_dog = evtimer_new(d->base, on_watchdog, d);
-	if (!d->ev_term || !d->ev_int || !d->ev_hup || !d->ev_tick ||
-	    !d->ev_stop || !d->ev_dog)
-		return -ENOMEM;
-	if (evsignal_add(d->ev_term, NULL) || evsignal_add(d->ev_int, NULL) ||
-	    evsignal_add(d->ev_hup, NULL))
+	if (!d->ev_tick || !d->ev_stop || !d->ev_dog)
 		return -ENOMEM;
 	set_timer(d->ev_tick, TICK_US);
 	if (sd_watchdog_enabled(0, &dog) > 0) {
@@ -491,7 +319,8 @@ static int make_events(struct daemon *d)
 static void free_events(struct daemon *d)
 {
 	struct event *const ev[] = {d->ev_term, d->ev_int,  d->ev_hup,
-				    d->ev_tick, d->ev_stop, d->ev_dog};
+				    d->ev_usr1, d->ev_tick, d->ev_stop,
+				    d->ev_dog};
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(ev); i++)
@@ -505,15 +334,17 @@ static void free_events(struct daemon *d)
 
 static int run(struct daemon *d)
 {
-	uint32_t i;
 	int err;
 
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level(d->cfg->daemon.log_level);
 	d->n = d->cfg->daemon.workers;
+	d->started = worker_clock();
 	err = make_events(d);
 	if (!err)
-		err = start_units(d);
+		err = control_start(d);
+	if (!err)
+		err = units_start(d);
 	if (err) {
 		log_err("cannot start: %s", strerror(-err));
 		d->status = EXIT_FAILURE;
@@ -525,9 +356,8 @@ static int run(struct daemon *d)
 	sd_notify(0, "READY=1\nSTATUS=Running");
 	event_base_dispatch(d->base);
 out:
-	for (i = 0; d->unit && i < d->n; i++)
-		unit_fini(&d->unit[i]);
-	free(d->unit);
+	control_free(d);
+	units_free(d);
 	free_events(d);
 	if (!err)
 		log_info("stopped");
@@ -541,8 +371,9 @@ static void usage(FILE *out)
 	      "  -t, --test         check it and exit: 0 good, 2 bad\n"
 	      "      --version      print the version\n"
 	      "  -h, --help         this\n"
-	      "Runs in the foreground.  SIGHUP reloads, SIGTERM and SIGINT "
-	      "stop.\n",
+	      "Runs in the foreground.  SIGHUP reloads, SIGUSR1 prints the "
+	      "counters,\nSIGTERM and SIGINT stop.  Exit status: 0 stopped, "
+	      "1 cannot run, 2 bad\nconfiguration or usage.\n",
 	      out);
 }
 
@@ -582,7 +413,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_CONFIG;
 	}
-	if (load_config(d.path, &d.cfg))
+	if (load_config(d.path, &d.cfg, stderr))
 		return EXIT_CONFIG;
 	if (!test)
 		run(&d);
