@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decisions: who is selected, when a fault acts, how far it goes, that equal
+ * seeds decide alike, and that models follow their parameters over 1e5 events.
+ *
+ * LINKS: fault/spec fault/types fault/models fault/decide fault/report
+ * LINKS: fault/set fault/stream util/option util/slab util/wheel
+ */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fault/set.h"
+#include "wire/segment.h"
+
+#define EVENTS 100000
+
+static struct fault_set set;
+static mono_t now;
+
+static void setup(void)
+{
+	now = (mono_t){1000000};
+	ck_assert_int_eq(fault_set_init(&set, 42, 1000, now), 0);
+}
+
+static void teardown(void)
+{
+	fault_set_fini(&set);
+}
+
+static int add(const char *line)
+{
+	struct fault_spec spec;
+	char err[600] = "";
+	int slot;
+
+	ck_assert_msg(!fault_parse_line(line, &spec, err, sizeof(err)),
+		      "%s: %s", line, err);
+	slot = fault_set_add(&set, &spec, now);
+	ck_assert_int_ge(slot, 0);
+	return slot;
+}
+
+static struct fault_flow *conn(uint16_t port)
+{
+	struct tuple t = {.lport = 80, .rport = port};
+	const uint8_t a[4] = {10, 0, 0, 1}, b[4] = {10, 0, 0, 2};
+	struct fault_flow *w;
+
+	t.local = ipaddr_v4(a);
+	t.remote = ipaddr_v4(b);
+	w = fault_flow_new(&set, "web", &t, now);
+	if (w)
+		w->owner = &set;
+	return w;
+}
+
+/* A full segment of data towards the client, number @i. */
+static struct fault_verdict send_data(struct fault_flow *w, uint32_t i)
+{
+	struct fault_event ev = {.to_peer = true,
+				 .state = 4,
+				 .flags = TCP_ACK,
+				 .len = 1000,
+				 .wire = 1052,
+				 .seq = SEQ(1 + i * 1000),
+				 .off = i * 1000ull,
+				 .fresh = true,
+				 .now = now};
+	struct fault_verdict v;
+
+	fault_judge(&set, w, &ev, &v);
+	return v;
+}
+
+START_TEST(selectors_take_only_what_they_name)
+{
+	struct fault_spec f;
+	char err[300];
+	struct tuple t = {.lport = 80, .rport = 5};
+	const uint8_t c[4] = {10, 1, 2, 3};
+
+	t.remote = ipaddr_v4(c);
+	t.local = ipaddr_v4(c);
+	ck_assert_int_eq(fault_parse_line("type=loss service=web "
+					  "src=10.1.0.0/16 dport=80-81",
+					  &f, err, sizeof(err)),
+			 0);
+	ck_assert(fault_spec_selects(&f, "web", &t));
+	ck_assert(!fault_spec_selects(&f, "mail", &t));
+	t.lport = 82;
+	ck_assert(!fault_spec_selects(&f, "web", &t));
+	t.lport = 80;
+	t.remote.b[13] = 2;
+	ck_assert(!fault_spec_selects(&f, "web", &t));
+}
+END_TEST
+
+START_TEST(every_third_connection_carries_it)
+{
+	add("type=loss percent=100 conn=every:3");
+	for (uint16_t i = 1; i <= 9; i++)
+		ck_assert_int_eq(conn(i)->active != 0, i % 3 == 0);
+}
+END_TEST
+
+START_TEST(toxicity_rolled_once_per_connection)
+{
+	uint32_t n = 0;
+
+	add("type=loss percent=100 toxicity=0.3");
+	for (uint32_t i = 0; i < 10000; i++) {
+		struct fault_flow *w = conn((uint16_t)i);
+
+		n += w->active != 0;
+		ck_assert_int_eq(send_data(w, 0).drop, w->active != 0);
+		ck_assert_int_eq(send_data(w, 1).drop, w->active != 0);
+		fault_flow_free(&set, w);
+	}
+	ck_assert_uint_gt(n, 2850);
+	ck_assert_uint_lt(n, 3150);
+}
+END_TEST
+
+START_TEST(skip_and_count_bound_injections)
+{
+	int slot = add("type=loss percent=100 skip=2 count=3");
+	struct fault_flow *w = conn(1);
+	char got[11] = "";
+
+	for (uint32_t i = 0; i < 10; i++)
+		got[i] = send_data(w, i).drop ? 'x' : '.';
+	ck_assert_str_eq(got, "..xxx.....");
+	ck_assert_uint_eq(set.fault[slot].count[FC_INJECTED], 3);
+	ck_assert_uint_eq(set.fault[slot].count[FC_MATCHED], 10);
+	ck_assert_uint_eq(set.fault[slot].count[FC_SUPPRESSED], 7);
+}
+END_TEST
+
+START_TEST(duration_over_fault_rests)
+{
+	struct fault_flow *w;
+
+	add("type=loss percent=100 duration=2s");
+	w = conn(1);
+	ck_assert(send_data(w, 0).drop);
+	now = mono_add(now, 3 * USEC_PER_SEC);
+	ck_assert(!send_data(w, 1).drop);
+}
+END_TEST
+
+START_TEST(trigger_byte_arms_for_good)
+{
+	struct fault_flow *w;
+
+	add("type=loss percent=100 on=byte:2500");
+	w = conn(1);
+	ck_assert(!send_data(w, 0).drop);
+	ck_assert(!send_data(w, 1).drop);
+	ck_assert(send_data(w, 2).drop);
+	ck_assert(send_data(w, 0).drop);
+}
+END_TEST
+
+START_TEST(max_active_leaves_later_connections_alone)
+{
+	int slot = add("type=loss percent=100 max_active=2");
+
+	ck_assert(conn(1)->active);
+	ck_assert(conn(2)->active);
+	ck_assert(!conn(3)->active);
+	ck_assert_uint_eq(set.fault[slot].count[FC_SUPPRESSED], 1);
+}
+END_TEST
+
+START_TEST(lease_ends_at_its_time)
+{
+	int slot = add("type=loss lease=5s");
+
+	ck_assert_int_eq(fault_set_expired(&set, now), -1);
+	now = mono_add(now, 5 * USEC_PER_SEC);
+	ck_assert_int_eq(fault_set_expired(&set, now), slot);
+	fault_set_lease(&set, slot, 0, now);
+	ck_assert_int_eq(fault_set_expired(&set, now), -1);
+}
+END_TEST
+
+START_TEST(order_decides_who_comes_first)
+{
+	int late = add("late type=loss percent=100 order=9"),
+	    early = add("early type=loss percent=100 order=1");
+
+	send_data(conn(1), 0);
+	ck_assert_uint_eq(set.fault[early].count[FC_INJECTED], 1);
+	ck_assert_uint_eq(set.fault[late].count[FC_MATCHED], 0);
+}
+END_TEST
+
+START_TEST(deleted_fault_is_forgotten)
+{
+	int slot = add("type=loss percent=100");
+	struct fault_flow *w = conn(1);
+
+	fault_set_del(&set, slot);
+	ck_assert(!send_data(w, 0).drop);
+	ck_assert_int_eq(fault_set_find(&set, "loss"), -1);
+}
+END_TEST
+
+/* Which of the first 64 segments of a connection are lost, as a mask. */
+static uint64_t losses(struct fault_flow *w)
+{
+	uint64_t m = 0;
+
+	for (uint32_t i = 0; i < 64; i++)
+		m |= (uint64_t)send_data(w, i).drop << i;
+	return m;
+}
+
+START_TEST(equal_seed_decides_alike_whatever_runs_beside)
+{
+	struct fault_flow *a, *b;
+	uint64_t first, second;
+
+	add("mine type=loss percent=30");
+	a = conn(1);
+	first = losses(a);
+	teardown();
+	setup();
+	add("other type=delay time=5ms jitter=5ms");
+	add("mine type=loss percent=30");
+	b = conn(9);
+	second = losses(b);
+	ck_assert_uint_eq(first, second);
+	ck_assert_uint_ne(first, losses(conn(2)));
+}
+END_TEST
+
+START_TEST(random_loss_matches_percent)
+{
+	struct fault_flow *w;
+	uint32_t n = 0;
+
+	add("type=loss percent=7");
+	w = conn(1);
+	for (uint32_t i = 0; i < EVENTS; i++)
+		n += send_data(w, i).drop;
+	/* five standard deviations */
+	ck_assert(fabs(n - 7000.0) < 5 * sqrt(EVENTS * 0.07 * 0.93));
+}
+END_TEST
+
+START_TEST(correlated_loss_keeps_percent_and_correlates)
+{
+	struct fault_flow *w;
+	uint32_t n = 0, pairs = 0;
+	bool last = false;
+
+	add("type=loss percent=20 correlation=50");
+	w = conn(1);
+	for (uint32_t i = 0; i < EVENTS; i++) {
+		bool d = send_data(w, i).drop;
+
+		n += d;
+		pairs += d && last;
+		last = d;
+	}
+	ck_assert(fabs(n / (double)EVENTS - 0.20) < 0.01);
+	/* after a loss: 0.5 + 0.5 * 0.2 */
+	ck_assert(fabs(pairs / (double)n - 0.60) < 0.02);
+}
+END_TEST
+
+/* Gilbert-Elliott: share of loss p/(p+r), mean burst 1/r (h = 0, k = 1). */
+START_TEST(gemodel_matches_share_and_burst_length)
+{
+	struct fault_flow *w;
+	uint32_t n = 0, bursts = 0;
+	bool last = false;
+
+	add("type=loss model=gemodel p=2 r=25");
+	w = conn(1);
+	for (uint32_t i = 0; i < EVENTS; i++) {
+		bool d = send_data(w, i).drop;
+
+		n += d;
+		bursts += d && !last;
+		last = d;
+	}
+	ck_assert(fabs(n / (double)EVENTS - 2.0 / 27) < 0.006);
+	ck_assert(fabs(n / (double)bursts - 4.0) < 0.25);
+}
+END_TEST
+
+START_TEST(gemodel_loses_by_state)
+{
+	struct fault_flow *w;
+	uint32_t n = 0;
+
+	add("type=loss model=gemodel p=10 r=10 1-h=40 1-k=2");
+	w = conn(1);
+	for (uint32_t i = 0; i < EVENTS; i++)
+		n += send_data(w, i).drop;
+	/* half the time in each state */
+	ck_assert(fabs(n / (double)EVENTS - 0.21) < 0.01);
+}
+END_TEST
+
+/* Four states with p14 only: single losses, one in 1 + 1/p14. */
+START_TEST(state_model_single_losses)
+{
+	struct fault_flow *w;
+	uint32_t n = 0;
+	bool last = false;
+
+	add("type=loss model=state p13=0 p31=100 p14=10");
+	w = conn(1);
+	for (uint32_t i = 0; i < EVENTS; i++) {
+		bool d = send_data(w, i).drop;
+
+		ck_assert(!(d && last));
+		n += d;
+		last = d;
+	}
+	ck_assert(fabs(n / (double)EVENTS - 1 / 11.0) < 0.005);
+}
+END_TEST
+
+static const struct {
+	const char *line;
+	double mean, sd, below; /* below: share under the mean */
+} dists[] = {
+	{"type=delay time=100ms jitter=20ms", 100, 20 / 1.7320508, 0.5},
+	{"type=delay time=100ms jitter=10ms distribution=normal", 100, 10, 0.5},
+	/* median of Pareto(3) is 2^(1/3); its deviation converges slowly */
+	{"type=delay time=100ms jitter=10ms distribution=pareto", 100, 0,
+	 0.704},
+	{"type=delay time=100ms jitter=10ms distribution=paretonormal", 100, 0,
+	 0},
+};
+
+START_TEST(delay_distribution_matches)
+{
+	struct fault_flow *w;
+	double sum = 0, sq = 0, below = 0, mean, sd;
+
+	add(dists[_i].line);
+	w = conn(1);
+	for (uint32_t i = 0; i < EVENTS; i++) {
+		double ms = (double)send_data(w, i).delay_us / 1000;
+
+		sum += ms;
+		sq += ms * ms;
+		below += ms < dists[_i].mean;
+	}
+	mean = sum / EVENTS;
+	sd = sqrt(sq / EVENTS - mean * mean);
+	ck_assert_msg(fabs(mean - dists[_i].mean) < 0.3, "%s: mean %f",
+		      dists[_i].line, mean);
+	if (dists[_i].sd > 0)
+		ck_assert_msg(fabs(sd / dists[_i].sd - 1) < 0.02, "%s: sd %f",
+			      dists[_i].line, sd);
+	if (dists[_i].below > 0)
+		ck_assert_msg(fabs(below / EVENTS - dists[_i].below) < 0.01,
+			      "%s: below %f", dists[_i].line, below / EVENTS);
+}
+END_TEST
+
+START_TEST(rate_spaces_segments_and_drops_beyond_limit)
+{
+	struct fault_flow *w;
+
+	add("type=rate rate=1052KB limit=3000");
+	w = conn(1);
+	ck_assert_int_eq(send_data(w, 0).delay_us, 1000);
+	ck_assert_int_eq(send_data(w, 1).delay_us, 2000);
+	ck_assert_int_eq(send_data(w, 2).delay_us, 3000);
+	ck_assert(send_data(w, 3).drop);
+	now = mono_add(now, 10000);
+	ck_assert_int_eq(send_data(w, 4).delay_us, 1000);
+}
+END_TEST
+
+START_TEST(black_hole_comes_and_goes)
+{
+	struct fault_flow *w;
+	char got[11] = "";
+
+	add("type=blackhole on=1s off=1s repeat=2");
+	w = conn(1);
+	for (int i = 0; i < 10; i++) {
+		got[i] = send_data(w, 0).drop ? 'x' : '.';
+		now = mono_add(now, USEC_PER_SEC / 2);
+	}
+	ck_assert_str_eq(got, "xx..xx....");
+}
+END_TEST
+
+START_TEST(reset_at_byte_keeps_what_is_before)
+{
+	struct fault_flow *w;
+	struct fault_verdict v;
+
+	add("type=reset_peer after=byte:1500");
+	w = conn(1);
+	ck_assert_int_eq(send_data(w, 0).act, 0);
+	v = send_data(w, 1);
+	ck_assert_int_eq(v.act, FAULT_ACT_RESET);
+	ck_assert_uint_eq(v.keep, 500);
+	ck_assert_int_eq(send_data(w, 2).act, 0);
+}
+END_TEST
+
+START_TEST(bandwidth_releases_its_rate)
+{
+	struct fault_flow *w;
+	uint64_t passed = 0;
+	mono_t end, wake;
+
+	add("type=bandwidth rate=100");
+	w = conn(1);
+	end = mono_add(now, 10 * USEC_PER_SEC);
+	while (mono_before(now, end)) {
+		passed += fault_stream_release(&set, w, FAULT_DOWNSTREAM,
+					       1 << 20, now, &wake);
+		if (mono_before(now, wake))
+			now = wake;
+	}
+	ck_assert_uint_gt(passed, 980000);
+	ck_assert_uint_lt(passed, 1030000);
+	ck_assert_uint_eq(fault_stream_release(&set, w, FAULT_UPSTREAM, 99, now,
+					       &wake),
+			  99);
+}
+END_TEST
+
+START_TEST(expectation_unmet_is_named)
+{
+	char err[200] = "";
+
+	add("type=loss percent=0 expect=injected>=1");
+	send_data(conn(1), 0);
+	ck_assert(!fault_set_expect(&set, err, sizeof(err)));
+	ck_assert_str_eq(err, "fault loss: expected injected>=1, it is 0");
+}
+END_TEST
+
+static char report[500];
+
+static void on_line(void *arg, const char *json)
+{
+	(void)arg;
+	snprintf(report, sizeof(report), "%s", json);
+}
+
+START_TEST(decision_reported_as_json)
+{
+	add("type=loss percent=100");
+	set.line = on_line;
+	send_data(conn(1), 3);
+	ck_assert_str_eq(report,
+			 "{\"t\":1000000,\"seed\":42,\"fault\":\"loss\","
+			 "\"type\":\"loss\",\"conn\":1,\"serial\":1,\"event\":"
+			 "1,\"side\":\"client\",\"dir\":\"to_peer\",\"state\":"
+			 "4,\"off\":3000,\"seq\":3001,\"len\":1000,"
+			 "\"action\":\"drop\"}");
+}
+END_TEST
+
+START_TEST(offsets_survive_wrapped_sequence_numbers)
+{
+	struct fault_track t = {.known = true, .base = SEQ(0xfffffff0u)};
+	bool fresh;
+
+	ck_assert_uint_eq(fault_track_offset(&t, SEQ(0xfffffff0u), 32, &fresh),
+			  0);
+	ck_assert(fresh);
+	ck_assert_uint_eq(fault_track_offset(&t, SEQ(16), 8, &fresh), 32);
+	ck_assert_uint_eq(fault_track_offset(&t, SEQ(0), 8, &fresh), 16);
+	ck_assert(!fresh);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fault_set");
+	TCase *tc = tcase_create("set");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, selectors_take_only_what_they_name);
+	tcase_add_test(tc, every_third_connection_carries_it);
+	tcase_add_test(tc, toxicity_rolled_once_per_connection);
+	tcase_add_test(tc, skip_and_count_bound_injections);
+	tcase_add_test(tc, duration_over_fault_rests);
+	tcase_add_test(tc, trigger_byte_arms_for_good);
+	tcase_add_test(tc, max_active_leaves_later_connections_alone);
+	tcase_add_test(tc, lease_ends_at_its_time);
+	tcase_add_test(tc, order_decides_who_comes_first);
+	tcase_add_test(tc, deleted_fault_is_forgotten);
+	tcase_add_test(tc, equal_seed_decides_alike_whatever_runs_beside);
+	tcase_add_test(tc, random_loss_matches_percent);
+	tcase_add_test(tc, correlated_loss_keeps_percent_and_correlates);
+	tcase_add_test(tc, gemodel_matches_share_and_burst_length);
+	tcase_add_test(tc, gemodel_loses_by_state);
+	tcase_add_test(tc, state_model_single_losses);
+	tcase_add_loop_test(tc, delay_distribution_matches, 0,
+			    ARRAY_LEN(dists));
+	tcase_add_test(tc, rate_spaces_segments_and_drops_beyond_limit);
+	tcase_add_test(tc, black_hole_comes_and_goes);
+	tcase_add_test(tc, reset_at_byte_keeps_what_is_before);
+	tcase_add_test(tc, bandwidth_releases_its_rate);
+	tcase_add_test(tc, expectation_unmet_is_named);
+	tcase_add_test(tc, decision_reported_as_json);
+	tcase_add_test(tc, offsets_survive_wrapped_sequence_numbers);
+	suite_add_tcase(s, tc);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
