@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults of a whole engine: batches, dry runs, leases, and what an engine
+ * without faults costs (nothing is allocated).  Connections with faults are
+ * played in tests/fault.
+ *
+ * LINKS: all
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/faults.h"
+#include "wire/build.h"
+#include "wire/segment.h"
+
+static struct engine *e;
+static struct buf_pool pool;
+static mono_t now;
+static char err[700];
+
+static const uint8_t server[4] = {192, 0, 2, 1}, client[4] = {198, 51, 100, 1};
+
+static void setup(void)
+{
+	struct policy *p = policy_new(1);
+	struct service *s = &p->service[0];
+	struct engine_cfg cfg = {.policy = p,
+				 .pool = &pool,
+				 .max_flows = 64,
+				 .max_tw = 64,
+				 .seed = 5};
+
+	now = (mono_t){1000000};
+	opt_defaults(service_options, s);
+	opt_defaults(tcp_options, &s->tcp);
+	strcpy(s->name, "web");
+	s->listen.n = 1;
+	s->listen.ep[0] = (struct endpoint){ipaddr_v4(server), 128, 80};
+	s->handshake = HANDSHAKE_SERVER_FIRST;
+	ck_assert_int_eq(buf_pool_init(&pool, 1 << 24, 4), 0);
+	e = engine_new(&cfg, now);
+	ck_assert_ptr_nonnull(e);
+	policy_put(p);
+}
+
+static void teardown(void)
+{
+	engine_free(e);
+	ck_assert_uint_eq(pool.held, 0);
+	buf_pool_fini(&pool);
+}
+
+/* A SYN of a client: how many packets come of it at once? */
+static int syn(uint16_t port)
+{
+	const struct tuple t = {.local = ipaddr_v4(client),
+				.remote = ipaddr_v4(server),
+				.lport = port,
+				.rport = 80};
+	const struct tcp_opts o = {.has = OPT_HAS_MSS, .mss = 1460};
+	const struct hdr_spec h = {.t = &t,
+				   .opts = &o,
+				   .seq = SEQ(100),
+				   .flags = TCP_SYN,
+				   .wnd = 60000,
+				   .ttl = 64};
+	struct buf *b = buf_alloc_reserve(&pool);
+	struct packet in = {.buf = b, .data = b->data};
+	struct tx tx = {0}, out[8];
+
+	wire_build(&tx, &h, 0);
+	wire_csum_finish(&tx);
+	memcpy(b->data, tx.hdr, tx.hdr_len);
+	in.len = in.full_len = tx.hdr_len;
+	ck_assert_int_eq(engine_input(e, &in, now, &tx), VERDICT_CONSUMED);
+	buf_put(b);
+	return engine_pull(e, out, 8, now);
+}
+
+static int batch(const char *const *lines, uint32_t n)
+{
+	err[0] = '\0';
+	return engine_fault_batch(e, lines, n, now, err, sizeof(err));
+}
+
+static size_t count(void)
+{
+	char list[8000];
+	size_t n = 0;
+
+	engine_fault_list(e, list, sizeof(list));
+	for (const char *p = list; *p; p++)
+		n += *p == '\n';
+	return n;
+}
+
+START_TEST(batch_good_all_done)
+{
+	const char *lines[] = {"add a type=loss percent=1",
+			       "add b type=delay time=5", "del a",
+			       "add a type=syn_drop", "lease b 5s"};
+
+	ck_assert_msg(!batch(lines, 5), "%s", err);
+	ck_assert_uint_eq(count(), 2);
+}
+END_TEST
+
+static const struct {
+	const char *line, *why;
+} wrong[] = {
+	{"add c type=loss latency=3", "line 2: type loss does not take"},
+	{"add a type=loss", "line 2: there is a fault of this name"},
+	{"del c", "line 2: no such fault"},
+	{"lease c 1s", "line 2: no such fault"},
+	{"lease a soon", "line 2: found \"soon\""},
+	{"drop a", "line 2: found \"drop a\", allowed: add"},
+	{"", "line 2: found \"\""},
+};
+
+START_TEST(batch_with_one_wrong_line_changes_nothing)
+{
+	const char *first[] = {"add kept type=loss percent=1"};
+	const char *lines[] = {"add a type=loss", wrong[_i].line, "del kept"};
+
+	ck_assert_int_eq(batch(first, 1), 0);
+	ck_assert_int_eq(batch(lines, 3), -EINVAL);
+	ck_assert_msg(!strncmp(err, wrong[_i].why, strlen(wrong[_i].why)), "%s",
+		      err);
+	ck_assert_uint_eq(count(), 1);
+	ck_assert_int_eq(engine_fault_del(e, "kept", now), 0);
+}
+END_TEST
+
+START_TEST(syn_drop_keeps_the_syn_from_the_server)
+{
+	const char *lines[] = {"add a type=syn_drop conn=2 count=1"};
+
+	ck_assert_int_eq(batch(lines, 1), 0);
+	ck_assert_int_eq(syn(1001), 1); /* the SYN goes on to the server */
+	ck_assert_int_eq(syn(1002), 0);
+	ck_assert_int_eq(syn(1003), 1);
+	ck_assert_int_eq(syn(1002), 1); /* the client tries again */
+}
+END_TEST
+
+START_TEST(delayed_syn_leaves_at_its_time)
+{
+	const char *lines[] = {"add a type=delay time=30 on=syn side=server"};
+	struct tx out[4];
+
+	ck_assert_int_eq(batch(lines, 1), 0);
+	ck_assert_int_eq(syn(1001), 0);
+	ck_assert_int_le(engine_deadline(e).us, now.us + 30000);
+	now = mono_add(now, 29999);
+	engine_expire(e, now);
+	ck_assert_int_eq(engine_pull(e, out, 4, now), 0);
+	now = mono_add(now, 1);
+	engine_expire(e, now);
+	ck_assert_int_eq(engine_pull(e, out, 4, now), 1);
+	ck_assert(out[0].csum_done);
+}
+END_TEST
+
+START_TEST(removed_fault_releases_what_it_holds)
+{
+	const char *lines[] = {"add a type=delay time=30s on=syn side=server"};
+	struct tx out[4];
+
+	ck_assert_int_eq(batch(lines, 1), 0);
+	ck_assert_int_eq(syn(1001), 0);
+	ck_assert_int_eq(engine_fault_del(e, "a", now), 0);
+	engine_expire(e, now);
+	ck_assert_int_eq(engine_pull(e, out, 4, now), 1);
+}
+END_TEST
+
+START_TEST(removed_fault_drops_what_it_holds_when_told_so)
+{
+	const char *lines[] = {"add a type=delay time=30s on=syn side=server "
+			       "on_remove=drop"};
+	struct tx out[4];
+
+	ck_assert_int_eq(batch(lines, 1), 0);
+	ck_assert_int_eq(syn(1001), 0);
+	ck_assert_int_eq(engine_fault_del(e, "a", now), 0);
+	engine_expire(e, now);
+	ck_assert_int_eq(engine_pull(e, out, 4, now), 0);
+}
+END_TEST
+
+START_TEST(lease_over_fault_is_gone)
+{
+	const char *lines[] = {"add a type=loss lease=2s"};
+
+	ck_assert_int_eq(batch(lines, 1), 0);
+	ck_assert_int_eq(engine_deadline(e).us, now.us + 2 * USEC_PER_SEC);
+	now = mono_add(now, 2 * USEC_PER_SEC);
+	engine_expire(e, now);
+	ck_assert_uint_eq(count(), 0);
+}
+END_TEST
+
+START_TEST(dry_run_counts_living_connections)
+{
+	struct fault_spec f;
+
+	syn(1001);
+	syn(1002);
+	ck_assert_int_eq(fault_parse_line("type=loss service=web", &f, err,
+					  sizeof(err)),
+			 0);
+	ck_assert_uint_eq(engine_fault_match(e, &f, NULL, NULL), 2);
+	ck_assert_int_eq(fault_parse_line("type=loss src=10.0.0.0/8", &f, err,
+					  sizeof(err)),
+			 0);
+	ck_assert_uint_eq(engine_fault_match(e, &f, NULL, NULL), 0);
+	ck_assert_uint_eq(count(), 0);
+}
+END_TEST
+
+START_TEST(scope_all_takes_living_connections)
+{
+	const char *lines[] = {"add a type=loss scope=all",
+			       "add b type=loss scope=new"};
+	char list[2000];
+
+	syn(1001);
+	ck_assert_int_eq(batch(lines, 2), 0);
+	engine_fault_list(e, list, sizeof(list));
+	ck_assert_ptr_nonnull(strstr(list, "\"active\":1"));
+	ck_assert_ptr_nonnull(strstr(list, "\"active\":0"));
+	ck_assert_int_eq(engine_check(e, now, err, sizeof(err)), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fault_engine");
+	TCase *tc = tcase_create("engine");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, batch_good_all_done);
+	tcase_add_loop_test(tc, batch_with_one_wrong_line_changes_nothing, 0,
+			    ARRAY_LEN(wrong));
+	tcase_add_test(tc, syn_drop_keeps_the_syn_from_the_server);
+	tcase_add_test(tc, delayed_syn_leaves_at_its_time);
+	tcase_add_test(tc, removed_fault_releases_what_it_holds);
+	tcase_add_test(tc, removed_fault_drops_what_it_holds_when_told_so);
+	tcase_add_test(tc, lease_over_fault_is_gone);
+	tcase_add_test(tc, dry_run_counts_living_connections);
+	tcase_add_test(tc, scope_all_takes_living_connections);
+	suite_add_tcase(s, tc);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
