@@ -404,6 +404,16 @@ static bool budget_parse(char *line, struct plan *base, struct budget *b)
 	return b->runs;
 }
 
+static void budget_show(const struct budget *b, const struct options *o)
+{
+	if (!o->trace)
+		return;
+	printf("%-26s", b->name);
+	for (size_t i = 0; i < ARRAY_LEN(metric); i++)
+		printf(" %s=%.1f", metric[i].name, b->sum[i] / (double)b->runs);
+	printf("\n");
+}
+
 /* Play seeds 1..runs and compare the means: 0 or 1. */
 static uint32_t budget_run(struct budget *b, const struct options *o)
 {
@@ -423,21 +433,16 @@ static uint32_t budget_run(struct budget *b, const struct options *o)
 			b->sum[i] += (double)v / metric[i].unit;
 		}
 	}
-	if (o->trace)
-		printf("%-26s", b->name);
+	budget_show(b, o);
 	for (size_t i = 0; i < ARRAY_LEN(metric); i++) {
 		double v = b->sum[i] / (double)b->runs;
 
-		if (o->trace)
-			printf(" %s=%.1f", metric[i].name, v);
 		if (b->hi[i] <= 0 || (v >= b->lo[i] && v <= b->hi[i]))
 			continue;
 		printf("%s: FAILED: %s is %.1f, not %.1f..%.1f\n", b->name,
 		       metric[i].name, v, b->lo[i], b->hi[i]);
 		bad = 1;
 	}
-	if (o->trace)
-		printf("\n");
 	return bad;
 }
 
