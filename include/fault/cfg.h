@@ -254,18 +254,33 @@ enum fault_conn_kind {
 	FAULT_CONN_EVERY,
 };
 
-/* Which connections, by their ordinal (from 1) among those that match. */
+/**
+ * struct fault_conns - Which connections, by ordinal among those that match
+ * @kind: enum fault_conn_kind
+ * @n:    entries of @v in use
+ * @v:    ordinals, from 1; FIRST and EVERY use one
+ */
 struct fault_conns {
 	uint8_t kind, n;
 	uint32_t v[FAULT_LIST_MAX];
 };
 
-/* lo <= port <= hi; 0-65535 matches all. */
+/**
+ * struct fault_ports - A range of ports; 0-65535 matches all
+ * @lo: first, host order
+ * @hi: last
+ */
 struct fault_ports {
 	uint16_t lo, hi;
 };
 
-/* "injected>=1": what must be true when all is over. */
+/**
+ * struct fault_expect - What must be true when all is over: "injected>=1"
+ * @set:     there is such a thing
+ * @counter: enum fault_counter
+ * @op:      ">=", "<=", "==", "=", ">", "<"
+ * @n:       what it is compared with
+ */
 struct fault_expect {
 	bool set;
 	uint8_t counter; /* enum fault_counter */

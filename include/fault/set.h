@@ -118,7 +118,12 @@ struct fault_conn {
 	uint64_t seen, passed;
 };
 
-/* One direction of one leg: unwraps sequence numbers into stream offsets. */
+/**
+ * struct fault_track - One direction of one leg: sequence numbers to offsets
+ * @known: @base is valid
+ * @base:  sequence number of offset @at
+ * @at:    highest offset seen
+ */
 struct fault_track {
 	bool known;
 	seq_t base;  /* of offset @at */
@@ -153,6 +158,17 @@ struct fault_flow {
 	struct fault_conn c[FAULT_MAX];
 };
 
+/**
+ * struct fault - A fault at work
+ * @spec:   as configured
+ * @used:   the slot is taken
+ * @key:    of its dice, from seed and name
+ * @conns:  matching connections so far
+ * @active: connections that carry it now
+ * @count:  enum fault_counter
+ * @added:  when
+ * @lease_end: when it removes itself; MONO_NEVER
+ */
 struct fault {
 	struct fault_spec spec;
 	bool used;
