@@ -634,6 +634,20 @@ def case_fastopen(w, a):
         close_both(d)
 
 
+def case_orphan(w, a):
+    """The server sends and closes; the client closes, and acknowledges
+    nothing of the answer."""
+    c = Conn(w, a["server"], int(a["port"]), ws=7)
+    if c.open() is None:
+        say(synack="none")
+        return
+    c.data(GET % 1024, flags=ACK | PSH | FIN)
+    c.recv(0.5, lambda s: s.data)
+    s = c.recv(1.5, lambda s: s.flags & RST or s.data)
+    say(answer="data" if s and s.data else flags_text(s))
+    c.send(RST, seq=c.seq + 1)
+
+
 def case_hold(w, a):
     """n connections that ask for a file and do not read it; then wait."""
     conns = []
@@ -648,7 +662,7 @@ def case_hold(w, a):
     resets, end = 0, time.monotonic() + 0.2
     while time.monotonic() < end:
         s = w.recv(0.1)
-        if s and s.flags & RST:
+        if s and s.flags & RST and any(c.mine(s) for c in conns):
             resets += 1
     print(f"resets={resets}", flush=True)
     for c in conns:

@@ -14,7 +14,8 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/e2e/lib.sh
 
 GROUPS_ALL="idle transfer close failure loss mtu apps modes
-	shield shield_tfo shield_tw rules"
+	shield shield_tfo shield_tw shield_limits
+	rules"
 FAMILIES="4 6"
 
 usage() {

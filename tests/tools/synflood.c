@@ -6,7 +6,7 @@
  * does with it:
  *
  *   synflood -i IF -d ADDR -p PORT [-r RATE] [-n COUNT] [-t SECONDS]
- *            [-k syn|ack|rst|fin|synack|xmas] [-s SEED] [-B BITS]
+ *            [-k syn|ack|rst|fin|synack|xmas|frag] [-s SEED] [-B BITS]
  *
  * Theory of operation: one frame per slot of a batch is made once; for each
  * packet only source, port, sequence number and checksum change (the sum of
@@ -48,6 +48,7 @@
 
 /**
  * struct flood - What to send
+ * @frag:      each packet is the first fragment of one whose rest never comes
  * @fixed_sum: ones' complement sum of all that never changes
  * @ip_sum:    the same of the IPv4 header
  * @tcp:       offset of the TCP header in a frame
@@ -59,6 +60,7 @@ struct flood {
 	uint64_t rate, count, rng;
 	double seconds;
 	uint8_t flags;
+	bool frag;
 	unsigned bits;
 	struct in6_addr dst; /* IPv4: the first four bytes */
 	uint32_t fixed_sum, ip_sum;
@@ -193,7 +195,7 @@ static void frame_ip(struct flood *f, uint8_t *p)
 	if (f->family == AF_INET) {
 		ip[0] = 0x45;
 		put16(ip + 2, 20 + TCP_LEN);
-		ip[6] = 0x40; /* DF */
+		ip[6] = f->frag ? 0x20 : 0x40; /* MF, DF */
 		ip[8] = 64;
 		ip[9] = IPPROTO_TCP;
 		ip[12] = 10;
@@ -374,6 +376,11 @@ static int flood_kind(struct flood *f, const char *name)
 	} kinds[] = {{"syn", 0x02}, {"ack", 0x10},    {"rst", 0x04},
 		     {"fin", 0x11}, {"synack", 0x12}, {"xmas", 0x29}};
 
+	f->frag = strcmp(name, "frag") == 0;
+	if (f->frag) {
+		f->flags = 0x02;
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strcmp(kinds[i].name, name) == 0) {
 			f->flags = kinds[i].flags;
@@ -436,7 +443,7 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: synflood -i IF -d ADDR -p PORT [-r RATE] "
 			"[-n COUNT] [-t SECONDS]\n"
-			"                [-k syn|ack|rst|fin|synack|xmas] "
+			"                [-k syn|ack|rst|fin|synack|xmas|frag] "
 			"[-s SEED] [-B BITS]\n");
 		return 2;
 	}

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# shield_limits.sh - rates, lists, tables that are full, floods of all kinds
+#
+# shield.sh has the helpers.
+
+RX_RING=$((64 * 67648)) # receive buffers come on top of max_memory
+
+# limits WANT... -- CASE ARG...: a case of rawtcp.py on the HTTP port.
+limits() {
+	shield_only
+	tw "$@"
+}
+
+limits_rate() {
+	shield_only
+	# shellcheck disable=SC2086 # two words
+	raw burst $RAW_HTTP n=20 src=10.4.4.4
+	assert_num "within the burst" "$(field ok "$LINE")" -ge 5
+	assert_num "above the burst" "$(field ok "$LINE")" -le 9
+	assert_fields "$LINE" refused=0
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=5 src=10.4.4.5
+	assert_fields "$LINE" ok=5
+	assert_counted RateLimited 10
+}
+
+# Neighbours of one /24 share a bucket when the key says so.
+limits_rate_prefix() {
+	shield_only
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=5 src=10.4.4.4
+	assert_fields "$LINE" ok=5
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=3 src=10.4.4.200
+	assert_fields "$LINE" ok=0 silent=3
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=3 src=10.4.5.4
+	assert_fields "$LINE" ok=3
+}
+
+# A client that brought a cookie back is beyond the limits for a while.
+limits_validated() {
+	shield_only
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=20 src=10.4.4.4 ack=1
+	assert_fields "$LINE" ok=20
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=10 src=10.4.4.5
+	assert_num "without a cookie brought back" "$(field ok "$LINE")" -le 4
+	sleep 2 # validated_for
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=10 src=10.4.4.4
+	assert_num "when it is over" "$(field ok "$LINE")" -le 5
+}
+
+limits_deny() {
+	shield_only
+	limits answer=none -- syn src=10.9.1.1 wait=0.3
+	assert_counted Denied
+	limits answer=SA -- syn src=10.9.8.1
+	limits answer=SA -- syn src=10.8.1.1
+	printf '%s\n' "# a list" 10.8.0.0/16 >"$TMP/deny.list"
+	shield_reload "handshake = client_first" "deny = @$TMP/deny.list"
+	limits answer=SA -- syn src=10.9.1.1
+	limits answer=none -- syn src=10.8.1.1 wait=0.3
+	printf '%s\n' "10.8.0.0/33" >"$TMP/deny.list"
+	kill -HUP "$PENSTOCK_PID"
+	poll 5 grep -q "nothing was changed" "$TMP/penstockd.log" ||
+		fail "a bad list was taken"
+	limits answer=none -- syn src=10.8.1.1 wait=0.3
+}
+
+limits_allow() {
+	limits answer=SA -- syn src=10.9.1.1
+	limits answer=none -- syn src=10.9.1.2 wait=0.3
+	limits answer=none -- syn src=10.8.1.1 wait=0.3
+}
+
+# limits_hold WANT-OF-THIRD RESETS: two flows are the limit, and both do not
+# read.
+limits_hold() {
+	local pid
+	shield_only
+	# shellcheck disable=SC2086
+	in_c /usr/bin/python3 tests/e2e/rawtcp.py hold $RAW_HTTP n=2 win=20 \
+		wait=1.5 >"$TMP/hold.out" &
+	pid=$!
+	poll 3 grep -q open=2 "$TMP/hold.out" || fail "no two connections"
+	poll 3 holds_two || fail "two flows are not held"
+	# shellcheck disable=SC2086
+	raw syn $RAW_HTTP wait=0.3
+	wait "$pid"
+	assert_fields "$LINE" answer="$1"
+	assert_fields "$(tail -n 1 "$TMP/hold.out")" resets="$2"
+	[ "$2" = 0 ] || assert_counted EvictedSlow "$2"
+}
+
+holds_two() {
+	[ "$(penstock_gauge mem_held)" -gt 1000000 ] ||
+		[ "$(penstock_gauge flows)" = 2 ]
+}
+
+# Readers that do not read: what they hold stays below max_memory, and a
+# newcomer gets a page.
+limits_memory() {
+	local pid held most=0
+	shield_only
+	# shellcheck disable=SC2086
+	in_c /usr/bin/python3 tests/e2e/rawtcp.py hold $RAW_HTTP n=60 win=30 \
+		wait=2.5 size=1048576 >"$TMP/hold.out" &
+	pid=$!
+	poll 5 grep -q open= "$TMP/hold.out" || fail "no connections"
+	http_ok 2 || fail "no page while slow readers hold memory"
+	while kill -0 "$pid" 2>/dev/null; do
+		held=$(penstock_gauge mem_held)
+		[ "${held:-0}" -gt "$most" ] && most=$held
+	done
+	echo "held at most $most bytes"
+	assert_num "memory held" "$most" -gt 2000000
+	assert_num "memory held" "$most" -le $(((16 << 20) + RX_RING))
+	poll 5 http_ok 2 || fail "no page afterwards"
+}
+
+# limits_orphan ANSWER: the server is done, the client takes nothing.
+limits_orphan() {
+	shield_only
+	# shellcheck disable=SC2086
+	raw orphan $RAW_HTTP
+	assert_fields "$LINE" answer="$1"
+}
+
+gauge_is() { [ "$(penstock_gauge "$1")" = "$2" ]; }
+
+# flood KIND N: sets LINE.
+flood() {
+	LINE=$(in_c "$TOOLS/synflood" -i up -d "$SERVER" -p "$PORT_HTTP" \
+		-k "$1" -n "$2" -r 100000 -t 30)
+	echo "$LINE"
+	assert_fields "$LINE" sent="$2" synacks=0
+}
+
+# limits_flood KIND: alone it leaves nothing behind, and a transfer comes
+# through another one.
+limits_flood() {
+	local pid rss state n=30000
+	shield_only
+	[ "${E2E_SMOKE:-0}" != 1 ] || n=10000
+	flood "$1" 5000
+	rss=$(penstock_rss)
+	state=$(penstock_gauge half_open)/$(penstock_gauge time_wait)
+	flood "$1" "$n"
+	assert_num "RSS, KiB" "$(penstock_rss)" -le $((rss + 256))
+	assert_eq "half-open/TIME_WAIT" "$state" \
+		"$(penstock_gauge half_open)/$(penstock_gauge time_wait)"
+	in_c curl -sSfg --max-time 60 --limit-rate 30M -o "$TMP/flood.got" \
+		"http://$URL/f10485760" &
+	pid=$!
+	flood "$1" "$n"
+	wait "$pid" || fail "the transfer broke: curl exits $?"
+	assert_eq "SHA-256" "$(data_sum 10485760)" \
+		"$(sha256sum <"$TMP/flood.got" | cut -d' ' -f1)"
+	poll 3 gauge_is flows 0 || fail "$(penstock_gauge flows) flows"
+	http_ok 3 || fail "no page after"
+}
+
+shield_limits_cases() {
+	local cf="handshake = client_first" k
+	data_file 1024 >/dev/null
+	data_file 1048576 >/dev/null
+	data_sum 10485760 >/dev/null
+	shield_conf "$cf" "rate_limit = 1/s burst 5"
+	run_case limits_rate_beyond_burst_is_dropped 20 limits_rate
+	shield_conf "$cf" "rate_limit = 1/m burst 5 per 24/64"
+	run_case limits_rate_prefix_shares_one_bucket 20 limits_rate_prefix
+	shield_conf "$cf" "tcp_syncookies = 2" "rate_limit = 1/m burst 3" \
+		"validated_for = 2s"
+	run_case limits_validated_client_skips_them_for_a_while 20 \
+		limits_validated
+	shield_conf "$cf" "deny = 10.9.0.0/16" "allow = 10.9.8.0/24 0.0.0.0/0"
+	run_case limits_deny_and_file_and_reload 20 limits_deny
+	shield_conf "$cf" "allow = 10.9.1.1"
+	run_case limits_allow_shuts_all_others_out 20 limits_allow
+	shield_conf "$cf" "unknown = reset"
+	run_case limits_unknown_reset 20 limits \
+		ack=R fin=R rst=none synack=R data=R null=none -- unknown
+	shield_conf "$cf" "unknown = drop"
+	run_case limits_unknown_drop 20 limits \
+		ack=none fin=none rst=none synack=none data=none null=none \
+		-- unknown
+	shield_conf "$cf" "unknown = pass"
+	run_case limits_unknown_pass_server_answers 20 limits \
+		ack=R fin=R rst=none synack=R data=R null=none -- unknown
+	shield_conf "$cf" "on_no_server = reset"
+	run_case limits_on_no_server_reset 20 limits_no_server AR
+	shield_conf "$cf" "on_no_server = drop"
+	run_case limits_on_no_server_drop 20 limits_no_server none
+	shield_conf "$cf" "[penstock] max_flows = 2" "on_limit = refuse"
+	run_case limits_on_limit_refuse 20 limits_hold AR 0
+	shield_conf "$cf" "[penstock] max_flows = 2" "on_limit = drop"
+	run_case limits_on_limit_drop 20 limits_hold none 0
+	shield_conf "$cf" "[penstock] max_flows = 2" \
+		"on_limit = evict_slowest"
+	run_case limits_on_limit_evict_slowest 20 limits_hold SA 1
+	shield_conf "$cf" "[penstock] max_memory = 16M" \
+		"on_limit = evict_slowest"
+	run_case limits_max_memory_slow_readers_stay_below 20 limits_memory
+	shield_conf "$cf" "tcp_max_orphans = 0"
+	run_case limits_max_orphans_0_resets 20 limits_orphan AR
+	shield_conf "$cf" "tcp_max_orphans = 10"
+	run_case limits_max_orphans_10_goes_on_sending 20 limits_orphan data
+	shield_conf "handshake = auto"
+	for k in ack rst fin synack xmas frag; do
+		run_case "limits_flood_${k}_leaves_nothing" 60 limits_flood "$k"
+	done
+}
+
+# limits_no_server ANSWER: to a client whose server refuses.
+limits_no_server() {
+	shield_only
+	raw no_server server=203.0.113.10 port="$PORT_REFUSED" wait=0.6
+	assert_fields "$LINE" answer="$1"
+}
