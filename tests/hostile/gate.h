@@ -61,7 +61,7 @@ struct tuple gate_client(uint32_t n);
 /* Feed a packet; *t is as the engine sees it (local = destination). */
 enum verdict gate_send(struct gate *g, const struct tuple *t,
 		       const struct hdr_spec *h, uint32_t len);
-enum verdict gate_raw(struct gate *g, const void *p, uint32_t len,
+enum verdict gate_raw(struct gate *g, const void *data, uint32_t len,
 		      uint32_t full_len);
 
 /* Handshake of client @n and of the server's leg. */

@@ -451,7 +451,7 @@ END_TEST
 /* Row 20: buffers are exhausted: data is refused, connections live. */
 START_TEST(row_20_exhausted_buffers_refuse_data_and_recover)
 {
-	static struct buf *all[4096];
+	static struct buf *all[4097];
 	uint32_t n = 0;
 	struct conn c;
 

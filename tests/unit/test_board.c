@@ -168,7 +168,7 @@ END_TEST
 
 START_TEST(board_run_limit_leaves_blocks_out)
 {
-	void *all[4096];
+	void *all[4097];
 	uint32_t n = 0;
 
 	flight(RIG_NO_TS, 4);

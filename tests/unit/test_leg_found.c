@@ -52,10 +52,10 @@ START_TEST(cookie_ack_gives_no_rtt_sample)
 	struct tcp_opts o = {.has = RIG_ALL, .mss = 1460, .wscale = 7};
 
 	leg_open_cookie(&r.l,
-			&(struct leg_resume){ .peer = &o,
-					      .irs = SEQ(RIG_IRS),
-					      .iss = SEQ(RIG_ISS),
-					      .ts_off = 1 },
+			&(struct leg_resume){.peer = &o,
+					     .irs = SEQ(RIG_IRS),
+					     .iss = SEQ(RIG_ISS),
+					     .ts_off = 1},
 			r.now);
 	rig_ack(&r, 0);
 	ck_state(&r, TS_ESTABLISHED);

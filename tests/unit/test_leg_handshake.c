@@ -358,10 +358,10 @@ START_TEST(cookie_ack_establishes_with_the_options_it_carried)
 	struct tcp_opts o = {.has = RIG_ALL, .mss = 1400, .wscale = 3};
 
 	leg_open_cookie(&r.l,
-			&(struct leg_resume){ .peer = &o,
-					      .irs = SEQ(RIG_IRS),
-					      .iss = SEQ(RIG_ISS),
-					      .ts_off = 1 },
+			&(struct leg_resume){.peer = &o,
+					     .irs = SEQ(RIG_IRS),
+					     .iss = SEQ(RIG_ISS),
+					     .ts_off = 1},
 			r.now);
 	rig_pump(&r);
 	ck_assert_uint_eq(r.ntx, 0);

@@ -223,7 +223,7 @@ END_TEST
 /* A scoreboard without memory delays, and loses nothing. */
 START_TEST(established_without_run_memory_sends_later)
 {
-	void *all[4096];
+	void *all[4097];
 	uint32_t n = 0;
 
 	rig_establish(&r, RIG_ALL);

@@ -196,7 +196,7 @@ END_TEST
 /* What was SACKed is never reneged on, whatever comes after. */
 START_TEST(exhausted_slab_drops_the_new_segment_only)
 {
-	void *all[4096];
+	void *all[4097];
 	uint32_t n = 0;
 
 	rig_establish(&r, RIG_ALL);
