@@ -162,6 +162,27 @@ START_TEST(delayed_syn_leaves_at_its_time)
 }
 END_TEST
 
+START_TEST(held_packets_leave_by_deadline_not_by_age)
+{
+	const char *lines[] = {
+		"add a type=delay time=30 on=syn side=server conn=1",
+		"add b type=delay time=20 on=syn side=server conn=2",
+		"add c type=delay time=10 on=syn side=server conn=3"};
+	struct tx out[4];
+
+	ck_assert_int_eq(batch(lines, 3), 0);
+	for (uint16_t i = 0; i < 3; i++)
+		ck_assert_int_eq(syn((uint16_t)(1001 + i)), 0);
+	for (uint16_t i = 3; i > 0; i--) {
+		now = mono_add(now, 10000);
+		engine_expire(e, now);
+		ck_assert_int_eq(engine_pull(e, out, 4, now), 1);
+		ck_assert_uint_eq(get_be16(out[0].hdr + out[0].l4_off),
+				  1000 + i);
+	}
+}
+END_TEST
+
 START_TEST(removed_fault_releases_what_it_holds)
 {
 	const char *lines[] = {"add a type=delay time=30s on=syn side=server"};
@@ -247,6 +268,7 @@ int main(void)
 			    ARRAY_LEN(wrong));
 	tcase_add_test(tc, syn_drop_keeps_the_syn_from_the_server);
 	tcase_add_test(tc, delayed_syn_leaves_at_its_time);
+	tcase_add_test(tc, held_packets_leave_by_deadline_not_by_age);
 	tcase_add_test(tc, removed_fault_releases_what_it_holds);
 	tcase_add_test(tc, removed_fault_drops_what_it_holds_when_told_so);
 	tcase_add_test(tc, lease_over_fault_is_gone);
