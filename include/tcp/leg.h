@@ -93,13 +93,14 @@ struct run {
  * @p:   the bytes
  * @start: first sequence number
  * @len: bytes
+ * @charge: bytes of buffer accounted to it
  */
 struct ooo {
 	struct ooo *next;
 	struct buf *buf;
 	const uint8_t *p;
 	seq_t start;
-	uint32_t len;
+	uint32_t len, charge;
 };
 
 enum leg_side {
@@ -207,6 +208,9 @@ struct leg {
 	bool cwnd_limited : 1, recover_valid : 1, frto : 1;
 	bool pmtu_blackhole : 1, undo_valid : 1, peer_fin_known : 1;
 	bool syn_unsent : 1; /* SYN or SYN-ACK never left yet */
+	bool syn_rcvd : 1;   /* the peer's SYN has come */
+	/* iss and irs are so far back that comparing with them says nothing */
+	bool iss_far : 1, irs_far : 1;
 	/* Fast Open (RFC 7413): an option goes with the SYN or SYN-ACK; data
 	 * goes with the SYN; data came with the SYN, and may be answered
 	 * before the handshake is complete */
@@ -371,6 +375,13 @@ enum drop_reason leg_icmp(struct leg *l, const struct icmp_error *e,
  */
 bool leg_output(struct leg *l, struct tx *tx, mono_t now);
 
+/**
+ * leg_answer_loss() - The ACK that an out-of-order segment calls for, at once
+ * So that each of a batch of such segments draws its own SACK blocks.
+ * Return: true when *tx was filled
+ */
+bool leg_answer_loss(struct leg *l, struct tx *tx, mono_t now);
+
 /* The leg's timer fired. */
 void leg_timeout(struct leg *l, mono_t now);
 
@@ -402,7 +413,11 @@ void leg_arm(struct leg *l, mono_t now);
 /* Sequence number of the send queue's first byte. */
 static inline seq_t leg_snd_front(const struct leg *l)
 {
-	return seq_eq(l->una, l->iss) ? seq_add(l->iss, 1) : l->una;
+	/* only before the SYN is acknowledged: una comes round to iss again
+	 * every 4 GiB */
+	return l->state < TS_ESTABLISHED && seq_eq(l->una, l->iss)
+		       ? seq_add(l->iss, 1)
+		       : l->una;
 }
 
 /* One past everything queued, FIN included. */

@@ -48,12 +48,6 @@ static enum verdict at_limit(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-static bool out_of_flows(const struct engine *e)
-{
-	return e->flows.used >= e->flows.max ||
-	       e->pool->held > e->pool->limit / 10 * 9;
-}
-
 /* server_first: the client is answered when the server has answered. */
 static enum verdict open_flow(struct engine *e, struct svc *s,
 			      const struct opening *o, mono_t now)
@@ -131,11 +125,8 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 	isn_make(&e->isn_key, &seg->t, now, &o.iss, &o.ts_off);
 	if (next->renewed && seq_lt(o.iss, next->least_iss))
 		o.iss = next->least_iss;
-	if (out_of_flows(e) && !(s->cfg->on_limit == LIMIT_EVICT_SLOWEST &&
-				 flow_evict_slowest(e, now)))
-		return at_limit(e, s, seg, reply);
 	if (fastopen_syn(e, s, seg, flood, now, &o.fast) &&
-	    fastopen_accept(e, s, &o, now))
+	    flow_room(e, s, now) && fastopen_accept(e, s, &o, now))
 		return VERDICT_CONSUMED;
 	if (flood)
 		return halfopen_cookie(e, s, seg, now, reply);
@@ -143,8 +134,13 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 		s->stats->shield[SC_TcpExtListenOverflows]++;
 		return refuse(e, DROP_SYN_LIMIT);
 	}
+	if (s->cfg->handshake == HANDSHAKE_CLIENT_FIRST &&
+	    s->cfg->on_limit != LIMIT_EVICT_SLOWEST && !flow_room(e, s, now))
+		return at_limit(e, s, seg, reply);
 	if (s->cfg->handshake == HANDSHAKE_CLIENT_FIRST)
 		return halfopen_queue(e, s, &o, now, reply);
+	if (!flow_room(e, s, now))
+		return at_limit(e, s, seg, reply);
 	return open_flow(e, s, &o, now);
 }
 

@@ -123,14 +123,16 @@ enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 	bool dialling = l->state == TS_SYN_SENT;
 	uint32_t retries = l->retries;
 	enum drop_reason why = leg_input(l, s, now);
-	bool rst = why == DROP_ACK_BAD && !(s->flags & TCP_RST);
+	bool answer = why == DROP_ACK_BAD && !(s->flags & TCP_RST);
 
 	if (dialling && l->state == TS_ESTABLISHED)
 		fastopen_learn(e, f, s, retries, now);
-	if (rst) /* RFC 9293, 3.10.7.3 and .4: half-open discovery */
+	if (answer) /* RFC 9293, 3.10.7.3 and .4: half-open discovery */
 		answer_rst(reply, s);
+	if (!answer && s->data.len && leg_answer_loss(l, reply, now))
+		answer = true;
 	flow_settle(e, f, now);
-	return rst ? VERDICT_REPLY : VERDICT_CONSUMED;
+	return answer ? VERDICT_REPLY : VERDICT_CONSUMED;
 }
 
 static enum verdict flow_input(struct engine *e, struct leg *l,
@@ -235,6 +237,7 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 {
 	int n = halfopen_pull(e, tx, max, now);
 
+	e->evicting = false;
 	e->now = now;
 	if (unlikely(e->seams))
 		n = seams_pull(e, tx, n, max, now);

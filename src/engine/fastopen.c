@@ -10,6 +10,7 @@
  */
 #include "internal.h"
 
+#define TFO_OPTIONS 40		 /* that a SYN can have, bytes */
 #define TFO_PERIOD_S (24 * 3600) /* of keys made from the secret */
 
 static const struct tfo_keys *keys_of(struct engine *e, const struct svc *s)
@@ -121,9 +122,8 @@ void fastopen_plan(struct engine *e, struct flow *f, mono_t now)
 	l->tfo_exp = ck.experimental;
 	l->tfo_data = use == TFO_USE_DATA;
 	f->tfo_out = true;
-	if (l->tfo_data && ck.mss > l->mss)
-		l->mss = (uint16_t)min_u32(ck.mss, leg_mss_offer(l->family)) -
-			 12;
+	if (l->tfo_data)
+		l->mss = (uint16_t)(max_u32(ck.mss, 536) - TFO_OPTIONS);
 }
 
 /* The server answered our SYN; @retries as they were before. */

@@ -224,6 +224,8 @@ static void on_urgent(const struct engine *e, const struct flow *f,
 {
 	seq_t end = seq_add(leg_snd_front(other), other->sndq.bytes);
 
+	if (other->state == TS_CLOSED) /* not dialled yet: no numbers */
+		return;
 	if (unlikely(f->faulty))
 		end = seq_add(end, seams_pending(e, f, other->side));
 
@@ -267,8 +269,7 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 		on_no_server(f, false, now);
 	if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER && opening)
 		on_no_server(f, true, now);
-	else if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER &&
-		 seq_eq(l->una, l->iss))
+	else if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER && !l->syn_rcvd)
 		on_no_server(f, true, now);
 	else if (ev & (LEG_EV_RST | LEG_EV_TIMEOUT)) {
 		fastopen_end(f, ev & LEG_EV_RST && l->side == LEG_CLIENT, now);
@@ -325,7 +326,7 @@ static uint64_t slowness(const struct flow *f, mono_t now)
 	return worst;
 }
 
-bool flow_evict_slowest(struct engine *e, mono_t now)
+static void evict_slowest(struct engine *e, mono_t now)
 {
 	struct flow *slowest = NULL;
 	uint64_t most = 0;
@@ -344,12 +345,22 @@ bool flow_evict_slowest(struct engine *e, mono_t now)
 		}
 	}
 	if (!slowest)
-		return false;
+		return;
+	e->evicting = true;
 	slowest->svc->stats->shield[SC_EvictedSlow]++;
 	leg_abort(&slowest->leg[LEG_CLIENT], now);
 	leg_abort(&slowest->leg[LEG_SERVER], now);
 	flow_settle(e, slowest, now);
-	return true;
+}
+
+bool flow_room(struct engine *e, const struct svc *s, mono_t now)
+{
+	if (e->flows.used < e->flows.max &&
+	    e->pool->held <= e->pool->limit / 10 * 9)
+		return true;
+	if (s->cfg->on_limit == LIMIT_EVICT_SLOWEST && !e->evicting)
+		evict_slowest(e, now);
+	return false;
 }
 
 void flow_settle(struct engine *e, struct flow *f, mono_t now)

@@ -110,7 +110,7 @@ static bool open_flow(struct engine *e, struct svc *s,
 		      const struct segment *seg, const struct tcp_opts *peer,
 		      bool ecn, mono_t now)
 {
-	struct flow *f = flow_new(e, s, &seg->t);
+	struct flow *f = flow_room(e, s, now) ? flow_new(e, s, &seg->t) : NULL;
 	struct leg_resume r = {.peer = peer, .ecn = ecn};
 	uint32_t ts_off;
 	seq_t isn;
@@ -131,12 +131,12 @@ static bool open_flow(struct engine *e, struct svc *s,
 
 static struct svc *svc_of_entry(struct engine *e, const struct synq_syn *q)
 {
-	return &e->set->svc[q->service < e->set->n ? q->service : 0];
+	return svc_by_index(e, q->service);
 }
 
 static void leave_queue(struct engine *e, const struct synq_syn *q)
 {
-	struct svc_stats *st = svc_of_entry(e, q)->stats;
+	struct svc_stats *st = &e->slots[q->service];
 
 	if (st->half_open)
 		st->half_open--;
@@ -217,10 +217,16 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 	if (!entry)
 		return false;
 	synq_describe(&e->synq, entry, &q);
+	*v = VERDICT_REPLY;
 	s = svc_of_entry(e, &q);
+	if (!s) { /* a reload took the service away */
+		leave_queue(e, &q);
+		synq_remove(&e->synq, entry);
+		answer_rst(reply, seg);
+		return true;
+	}
 	p.wnd = synack_wnd(&s->cfg->tcp);
 	p.ack_interval_us = s->cfg->tcp.invalid_ratelimit;
-	*v = VERDICT_REPLY;
 	switch (synq_input(&e->synq, entry, seg, now, &p, &q)) {
 	case SYNQ_SYNACK:
 		queue_answer(e, s, &q, now, reply);
@@ -285,14 +291,17 @@ bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 {
 	struct synq_syn q;
+	struct svc *s;
 	int n = 0;
 
 	while (n < max) {
 		switch (synq_expire(&e->synq, now, &q)) {
 		case SYNQ_AGAIN:
-			svc_of_entry(e, &q)
-				->stats->tcp.c[CNT_TcpExtTCPSynRetrans]++;
-			queue_answer(e, svc_of_entry(e, &q), &q, now, &tx[n++]);
+			s = svc_of_entry(e, &q);
+			if (!s) /* gone by a reload; the entry expires */
+				break;
+			s->stats->tcp.c[CNT_TcpExtTCPSynRetrans]++;
+			queue_answer(e, s, &q, now, &tx[n++]);
 			break;
 		case SYNQ_EXPIRED:
 			leave_queue(e, &q);

@@ -27,16 +27,20 @@ bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
 	struct tw_entry *entry = tw_find(&e->tw, &s->t);
 	struct tw_policy p;
 	struct tcp_opts o = {0};
+	struct svc *svc;
 	struct tw_reply r;
 
 	next->renewed = false;
 	if (!entry)
 		return false;
 	tw_describe(&e->tw, entry, &r);
-	if (r.service >= e->set->n) /* a service that a reload took away */
-		r.service = 0;
-	policy_of(&e->set->svc[r.service], &p);
 	*v = VERDICT_CONSUMED;
+	svc = svc_by_index(e, r.service);
+	if (!svc) { /* a reload took the service away */
+		e->drop[DROP_TIME_WAIT]++;
+		return true;
+	}
+	policy_of(svc, &p);
 	switch (tw_input(&e->tw, entry, s, now, &p, &r)) {
 	case TW_NEW:
 		next->renewed = true;

@@ -80,6 +80,7 @@ struct svc_stats {
  * struct svc - A service at work
  * @cfg: its policy, owned by the policy of @set
  * @set: the set that it belongs to; flows hold references to it
+ * @index: of its name's counters in engine.slots: the same after a reload
  */
 struct svc {
 	const struct service *cfg;
@@ -144,6 +145,7 @@ struct engine {
 	uint32_t *bucket;
 	uint32_t bucket_mask;
 	struct flow *first;  /* all flows */
+	bool evicting;	     /* a flow's RSTs wait to be pulled */
 	struct flow *sample; /* where the search for a slow one goes on */
 	struct flow *ready_head, *ready_tail;
 	struct flow *waiting; /* to dial once their 4-tuple is free */
@@ -178,6 +180,8 @@ static inline struct flow *leg_flow(struct leg *l)
 /* services.c */
 struct svc_set *svc_set_new(struct engine *e, struct policy *p);
 void svc_set_put(struct svc_set *s);
+/* By its number; NULL when a reload took it away. */
+struct svc *svc_by_index(struct engine *e, uint16_t index);
 /* By the address that clients use / that the server answers from. */
 struct svc *svc_for_client(struct engine *e, const struct ipaddr *a,
 			   uint16_t port);
@@ -192,9 +196,10 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t);
 void flow_free(struct engine *e, struct flow *f);
 /* Open the server leg; waits for its 4-tuple when that is still in use. */
 void flow_dial(struct engine *e, struct flow *f, mono_t now);
-/* Reset the flow that moves least for the memory it holds (of a sample);
- * false: there is none. */
-bool flow_evict_slowest(struct engine *e, mono_t now);
+/* Is there room for one more flow?  With on_limit = evict_slowest the flow
+ * that moves least for the memory it holds (of a sample) is reset to make
+ * some, which shows once its RSTs have left. */
+bool flow_room(struct engine *e, const struct svc *s, mono_t now);
 /* Dial the flows that wait. */
 void flow_dial_waiting(struct engine *e, mono_t now);
 /* Act on the legs' events, put the flow on the ready list, free it when

@@ -40,7 +40,7 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 		s->engine = e;
 		s->set = set;
 		s->stats = stats_for(e, s->cfg->name);
-		s->index = (uint16_t)i;
+		s->index = (uint16_t)(s->stats - e->slots);
 		s->env = (struct leg_env){.pool = e->pool,
 					  .runs = &e->runs,
 					  .ooo = &e->ooo,
@@ -50,6 +50,15 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 					  .tfo_opts = fastopen_opts};
 	}
 	return set;
+}
+
+struct svc *svc_by_index(struct engine *e, uint16_t index)
+{
+	for (uint32_t i = 0; i < e->set->n; i++) {
+		if (e->set->svc[i].index == index)
+			return &e->set->svc[i];
+	}
+	return NULL;
 }
 
 void svc_set_put(struct svc_set *s)

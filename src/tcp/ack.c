@@ -37,6 +37,7 @@ static void release(struct leg *l, seq_t ack)
 	if (l->urg_out && seq_ge(ack, l->urg_seq))
 		l->urg_out = false;
 	l->una = ack;
+	l->iss_far |= seq_span(ack, l->iss) > FAR;
 }
 
 /* A sample from the timestamp echo, where Karn's rule leaves no other

@@ -43,8 +43,11 @@ static void run_set_state(struct leg *l, struct run *r, enum run_state to)
 static struct run *run_insert_after(struct leg *l, struct run *at)
 {
 	struct run *r;
+	const struct slab *runs = l->env->runs;
 
-	if (l->run_count >= RUNS_MAX)
+	/* beyond its share a leg leaves the last half to the others */
+	if (l->run_count >= RUNS_MAX ||
+	    (l->run_count >= RUNS_SHARE && runs->used > runs->max / 2))
 		return NULL;
 	r = slab_alloc(l->env->runs);
 	if (!r)
@@ -125,6 +128,8 @@ void board_sent(struct leg *l, seq_t start, seq_t end, mono_t now)
 		t->end = end;
 		return;
 	}
+	if (!t) /* times of an earlier flight are too old to compare with */
+		l->rack.valid = false;
 	t = run_insert_after(l, t);
 	if (!t) { /* out of runs: the last one takes it in, as newly sent */
 		t = l->run_tail;
@@ -240,7 +245,8 @@ static bool block_valid(const struct leg *l, const struct sack_block *b)
 static bool dsack_valid(const struct leg *l, const struct sack_block *b)
 {
 	return l->cfg->dsack && seq_lt(b->start, b->end) &&
-	       seq_le(b->end, l->nxt) && seq_gt(b->start, l->iss) &&
+	       seq_le(b->end, l->nxt) &&
+	       (l->iss_far || seq_gt(b->start, l->iss)) &&
 	       (seq_ge(b->start, l->una) ||
 		seq_span(l->una, b->start) <= max_u32(l->max_wnd, 65535));
 }

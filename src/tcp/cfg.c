@@ -224,7 +224,7 @@ const struct opt_desc tcp_options[] = {
 	 .help = "challenge ACKs a second of one leg (RFC 5961)"},
 	{.name = "tcp_min_snd_mss",
 	 CFG(min_snd_mss),
-	 INT(48, 65535),
+	 INT(48, 1460),
 	 .def = "48",
 	 .help = "least MSS that a peer can make us use"},
 	{.name = "tcp_rmem",

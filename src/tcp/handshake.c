@@ -40,6 +40,7 @@ void leg_synack_opts(const struct tcp_cfg *cfg, const struct tcp_opts *syn,
 
 static void take_syn(struct leg *l, const struct segment *s, mono_t now)
 {
+	l->syn_rcvd = true;
 	l->irs = s->seq;
 	l->rcv_nxt = l->rcv_adv = l->last_ack_sent = seq_add(s->seq, 1);
 	l->ts_ok = l->ts_ok && s->opts.has & OPT_HAS_TS;

@@ -58,7 +58,8 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 		return DROP_NONE;
 	if (s->flags & TCP_RST)
 		return DROP_RST_WINDOW;
-	if (why == DROP_SEQ_OLD && s->data.len && seq_gt(s->seq, l->irs)) {
+	if (why == DROP_SEQ_OLD && s->data.len &&
+	    (l->irs_far || seq_gt(s->seq, l->irs))) {
 		/* old data cannot loop, and the peer needs the answer */
 		reasm_note_dsack(l, s->seq, seq_add(s->seq, s->data.len));
 		acker_now(l);

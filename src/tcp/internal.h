@@ -19,9 +19,11 @@
 #define DELACK_US (40 * USEC_PER_MSEC)
 #define QUICKACKS 16
 #define RUNS_MAX 1024u
+#define RUNS_SHARE 4u
 #define OOO_MAX 512u
 #define DUPTHRESH 3u
 #define SSTHRESH_INF 0x7fffffffu
+#define FAR (1u << 30) /* sequence numbers: far from the beginning */
 
 static inline void leg_count(struct leg *l, enum tcp_counter c)
 {

@@ -127,6 +127,7 @@ static void leg_take_syn(struct leg *l, seq_t irs, const struct tcp_opts *o)
 {
 	const struct tcp_cfg *c = l->cfg;
 
+	l->syn_rcvd = true;
 	l->irs = irs;
 	l->rcv_nxt = l->rcv_adv = l->last_ack_sent = seq_add(irs, 1);
 	l->ts_ok = c->timestamps && o->has & OPT_HAS_TS;

@@ -169,7 +169,9 @@ static uint32_t syn_data(struct leg *l, struct tx *tx, mono_t now)
 
 	if (!l->tfo_data || !seq_eq(l->nxt, start) || board_full(l))
 		return 0;
-	len = fill_iov(l, tx, start, min_u32(l->sndq.bytes, l->mss), l->mss);
+	/* a SYN's options can take all of 40 bytes */
+	len = min_u32(l->mss, l->pmtu - (l->family == 4 ? 40u : 60u) - 40);
+	len = fill_iov(l, tx, start, min_u32(l->sndq.bytes, len), l->mss);
 	if (!len)
 		return 0;
 	l->nxt = seq_add(start, len);
@@ -253,7 +255,7 @@ static uint32_t burst_limit(const struct leg *l)
 		n = (uint64_t)l->cwnd * 2 * PACE_SLICE_US / l->srtt_us;
 	n = n > l->cwnd / 2 ? l->cwnd / 2 : n;
 	n = n > TX_PAYLOAD_MAX ? TX_PAYLOAD_MAX : n;
-	return max_u32((uint32_t)n, 2u * l->mss);
+	return min_u32(max_u32((uint32_t)n, 2u * l->mss), TX_PAYLOAD_MAX);
 }
 
 /* Pace at 2 cwnd/srtt in slow start, else 1.2, as Linux does. */
@@ -515,6 +517,13 @@ static bool out_data(struct leg *l, struct tx *tx, mono_t now)
 		return true;
 	return (leg_can_send(l) || l->state == TS_SYN_RECEIVED) &&
 	       out_new(l, tx, now);
+}
+
+bool leg_answer_loss(struct leg *l, struct tx *tx, mono_t now)
+{
+	if (l->ack != ACK_NOW || !l->ooo || !leg_synchronized(l))
+		return false;
+	return out_ack(l, tx, now);
 }
 
 static bool may_send_data(const struct leg *l)

@@ -12,15 +12,10 @@
  */
 #include "internal.h"
 
-static uint32_t ooo_truesize(const struct ooo *o)
-{
-	return o->buf->cls == BUF_RX ? buf_class_truesize(BUF_RX) : o->len;
-}
-
 static void ooo_free(struct leg *l, struct ooo *o)
 {
 	l->ooo_count--;
-	l->ooo_mem -= ooo_truesize(o);
+	l->ooo_mem -= o->charge;
 	buf_put(o->buf);
 	slab_free(l->env->ooo, o);
 }
@@ -52,17 +47,27 @@ static seq_t ooo_end(const struct ooo *o)
 	return seq_add(o->start, o->len);
 }
 
-/* Where a small segment may be copied: the predecessor's chunk, or a new. */
-static struct buf *chunk_for(struct leg *l, const struct ooo *prev,
-			     uint32_t len)
+static bool chunk_has_room(const struct ooo *o, uint32_t len)
 {
-	if (prev && prev->buf->cls == BUF_CHUNK &&
-	    prev->buf->used + len <= buf_class_room(BUF_CHUNK))
+	return o && o->buf->cls == BUF_CHUNK &&
+	       o->buf->used + len <= buf_class_room(BUF_CHUNK);
+}
+
+/* Where a small segment may be copied: a neighbour's chunk, or a new one,
+ * which is charged to @o as a whole. */
+static struct buf *chunk_for(struct leg *l, const struct ooo *prev,
+			     const struct ooo *next, struct ooo *o)
+{
+	o->charge = 0;
+	if (chunk_has_room(prev, o->len))
 		return buf_get(prev->buf);
+	if (chunk_has_room(next, o->len))
+		return buf_get(next->buf);
+	o->charge = buf_class_truesize(BUF_CHUNK);
 	return buf_alloc(l->env->pool, BUF_CHUNK);
 }
 
-/* The bytes [p, p+len) become one or more nodes after @prev. */
+/* The bytes of @d become one node after @prev. */
 static bool ooo_store(struct leg *l, struct ooo **link, struct ooo *prev,
 		      const struct slice *d)
 {
@@ -70,11 +75,13 @@ static bool ooo_store(struct leg *l, struct ooo **link, struct ooo *prev,
 
 	if (!o)
 		return false;
+	o->len = d->len;
 	if (d->len >= BUF_COPY_MAX && d->buf) {
 		o->buf = buf_get(d->buf);
 		o->p = d->p;
+		o->charge = buf_class_truesize(BUF_RX);
 	} else {
-		o->buf = chunk_for(l, prev, d->len);
+		o->buf = chunk_for(l, prev, *link, o);
 		if (!o->buf) {
 			slab_free(l->env->ooo, o);
 			return false;
@@ -83,11 +90,10 @@ static bool ooo_store(struct leg *l, struct ooo **link, struct ooo *prev,
 		o->p = o->buf->data + o->buf->used;
 		o->buf->used = (uint16_t)(o->buf->used + d->len);
 	}
-	o->len = d->len;
 	o->next = *link;
 	*link = o;
 	l->ooo_count++;
-	l->ooo_mem += ooo_truesize(o);
+	l->ooo_mem += o->charge;
 	return true;
 }
 
@@ -211,6 +217,9 @@ static bool deliver(struct leg *l, const struct slice *d)
 	if (bufq_append(l->sink, l->env->pool, d))
 		return false;
 	l->rcv_nxt = seq_add(l->rcv_nxt, d->len);
+	l->irs_far |= seq_span(l->rcv_nxt, l->irs) > FAR;
+	if (l->urg_in && seq_ge(l->rcv_nxt, l->rcv_urg))
+		l->urg_in = false;
 	l->env->stats->c[CNT_BytesReceived] += d->len;
 	l->ev |= LEG_EV_DATA;
 	return true;

@@ -204,6 +204,8 @@ void recovery_on_ack(struct leg *l, const struct segment *s,
 	uint32_t delivered = a->acked + a->sacked;
 	bool lost;
 
+	if (l->ca < CA_RECOVERY && seq_gt(l->una, l->recover))
+		l->recover_valid = false;
 	if (dupack && !l->sack_ok && l->ca == CA_RECOVERY)
 		delivered += l->mss;
 	if (try_undo(l, s, a, now)) {
