@@ -6,13 +6,6 @@
 
 #define RIG_TSVAL 777000u
 
-/* An assertion on the way of every segment: libcheck's are slow. */
-#define MUST(cond, ...)                            \
-	do {                                       \
-		if (!(cond))                       \
-			ck_abort_msg(__VA_ARGS__); \
-	} while (0)
-
 static uint8_t flat[66 * 1024];
 static uint8_t payload[66 * 1024];
 
@@ -76,8 +69,8 @@ static void check_payload(const struct segment *s)
 	uint32_t off = seq_span(s->seq, rig_ours(0));
 
 	for (uint32_t i = 0; i < s->data.len; i++)
-		MUST(s->data.p[i] == rig_byte_ours(off + i),
-		     "wrong byte sent at offset %u", off + i);
+		rig_must(s->data.p[i] == rig_byte_ours(off + i),
+			 "wrong byte sent at offset %u", off + i);
 }
 
 /* The right edge of the window never retreats (RFC 9293, 3.8.6). */
@@ -89,8 +82,8 @@ static void check_edge(struct rig *r, const struct segment *s)
 
 	if (!(s->flags & TCP_ACK) || s->flags & TCP_RST)
 		return;
-	MUST(!r->edge_valid || seq_ge(edge, r->edge),
-	     "window edge retreats by %d", seq_diff(r->edge, edge));
+	rig_must(!r->edge_valid || seq_ge(edge, r->edge),
+		 "window edge retreats by %d", seq_diff(r->edge, edge));
 	r->edge = edge;
 	r->edge_valid = true;
 }
@@ -99,7 +92,7 @@ static void record(struct rig *r, const struct segment *s)
 {
 	struct rig_tx *t = &r->tx[r->ntx];
 
-	MUST(r->ntx < RIG_TX_MAX, "more than %d segments", RIG_TX_MAX);
+	rig_must(r->ntx < RIG_TX_MAX, "more than %d segments", RIG_TX_MAX);
 	t->s = *s;
 	t->s.data.p = NULL;
 	t->off = seq_span(s->seq, rig_ours(0));
@@ -147,13 +140,13 @@ static void take(struct rig *r, struct tx *tx)
 		len += (uint32_t)tx->iov[i].iov_len;
 		got += (uint32_t)tx->iov[i].iov_len;
 	}
-	MUST(got == tx->payload, "payload %u, slices %u", tx->payload, got);
+	rig_must(got == tx->payload, "payload %u, slices %u", tx->payload, got);
 	p.len = p.full_len = len;
-	MUST(wire_parse(&p, &s, &icmp, &why) == PARSE_SEGMENT,
-	     "a packet that does not parse: %s", drop_reason_name[why]);
-	MUST(ipaddr_eq(&s.t.local, &r->t.remote) &&
-		     ipaddr_eq(&s.t.remote, &r->t.local),
-	     "wrong addresses");
+	rig_must(wire_parse(&p, &s, &icmp, &why) == PARSE_SEGMENT,
+		 "a packet that does not parse: %s", drop_reason_name[why]);
+	rig_must(ipaddr_eq(&s.t.local, &r->t.remote) &&
+			 ipaddr_eq(&s.t.remote, &r->t.local),
+		 "wrong addresses");
 	check_payload(&s);
 	check_edge(r, &s);
 	record_gso(r, &s, tx->gso_size);
@@ -163,7 +156,7 @@ static void check(struct rig *r)
 {
 	const char *err = leg_check(&r->l);
 
-	MUST(!err, "leg_check: %s", err ? err : "");
+	rig_must(!err, "leg_check: %s", err ? err : "");
 }
 
 void rig_pump(struct rig *r)
@@ -255,7 +248,7 @@ static void fill(struct segment *s)
 {
 	uint32_t off = seq_span(s->seq, rig_peer(0)) + !!(s->flags & TCP_SYN);
 
-	MUST(s->data.len <= sizeof(payload), "payload too long");
+	rig_must(s->data.len <= sizeof(payload), "payload too long");
 	for (uint32_t i = 0; i < s->data.len; i++)
 		payload[i] = rig_byte_peer(off + i);
 	s->data.p = payload;
@@ -329,8 +322,8 @@ void rig_close(struct rig *r)
 static void check_read(const struct rig *r, const uint8_t *p, uint32_t len)
 {
 	for (uint32_t k = 0; k < len && !r->wrong; k++)
-		MUST(p[k] == rig_byte_peer(r->read + k),
-		     "wrong byte delivered at offset %u", r->read + k);
+		rig_must(p[k] == rig_byte_peer(r->read + k),
+			 "wrong byte delivered at offset %u", r->read + k);
 }
 
 void rig_read(struct rig *r, uint32_t len)

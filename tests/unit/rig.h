@@ -154,6 +154,12 @@ static inline uint64_t rig_count(const struct rig *r, enum tcp_counter c)
 	return r->stats.c[c];
 }
 
+/* An assertion for each byte or segment: libcheck's are slow. */
+#define rig_must(cond, ...)                        \
+	do {                                       \
+		if (!(cond))                       \
+			ck_abort_msg(__VA_ARGS__); \
+	} while (0)
 #define ck_state(r, st) \
 	ck_assert_str_eq(tcp_state_name[(r)->l.state], tcp_state_name[st])
 #define ck_drop(got, want) \

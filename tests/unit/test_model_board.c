@@ -41,29 +41,33 @@ static void compare(uint64_t seed, const char *op)
 	uint32_t sacked = 0, lost = 0, runs = 0, pos = una;
 
 	for (const struct run *u = r.l.run_head; u; u = u->next, runs++) {
-		ck_assert_msg(seq_eq(u->start, at(pos)),
-			      "seed %lu, %s: run begins at %u, not %u",
-			      (unsigned long)seed, op,
-			      seq_span(u->start, at(0)), pos);
+		rig_must(seq_eq(u->start, at(pos)),
+			 "seed %lu, %s: run begins at %u, not %u",
+			 (unsigned long)seed, op, seq_span(u->start, at(0)),
+			 pos);
 		for (; seq_lt(at(pos), u->end); pos++) {
-			ck_assert_msg(m[pos].state == u->state,
-				      "seed %lu, %s: byte %u is %u, run %u",
-				      (unsigned long)seed, op, pos,
-				      m[pos].state, u->state);
-			ck_assert_msg(m[pos].state == RUN_SACKED ||
-					      m[pos].retx == u->retx ||
-					      (m[pos].reneged && u->retx),
-				      "seed %lu, %s: byte %u retx",
-				      (unsigned long)seed, op, pos);
+			rig_must(m[pos].state == u->state,
+				 "seed %lu, %s: byte %u is %u, run %u",
+				 (unsigned long)seed, op, pos, m[pos].state,
+				 u->state);
+			rig_must(m[pos].state == RUN_SACKED ||
+					 m[pos].retx == u->retx ||
+					 (m[pos].reneged && u->retx),
+				 "seed %lu, %s: byte %u retx",
+				 (unsigned long)seed, op, pos);
 			sacked += m[pos].state == RUN_SACKED;
 			lost += m[pos].state == RUN_LOST;
 		}
 	}
-	ck_assert_uint_eq(pos, nxt);
-	ck_assert_uint_eq(runs, r.l.run_count);
-	ck_assert_uint_eq(sacked, r.l.sacked_bytes);
-	ck_assert_uint_eq(lost, r.l.lost_bytes);
-	ck_assert_uint_eq(board_pipe(&r.l), nxt - una - sacked - lost);
+	rig_must(pos == nxt, "seed %lu, %s: pos", (unsigned long)seed, op);
+	rig_must(runs == r.l.run_count, "seed %lu, %s: runs",
+		 (unsigned long)seed, op);
+	rig_must(sacked == r.l.sacked_bytes, "seed %lu, %s: sacked",
+		 (unsigned long)seed, op);
+	rig_must(lost == r.l.lost_bytes, "seed %lu, %s: lost",
+		 (unsigned long)seed, op);
+	rig_must(board_pipe(&r.l) == nxt - una - sacked - lost,
+		 "seed %lu, %s: board_pipe(&r.l)", (unsigned long)seed, op);
 }
 
 static void op_send(struct prng *p)

@@ -159,14 +159,13 @@ static void compare(uint64_t seed)
 	for (uint32_t i = una; i < nxt; i++) {
 		while (u && seq_le(u->end, at(i)))
 			u = u->next;
-		ck_assert_ptr_nonnull(u);
-		ck_assert_msg((u->state == RUN_LOST) == m[i].lost,
-			      "seed %lu: segment %u %s lost",
-			      (unsigned long)seed, i,
-			      m[i].lost ? "should be" : "is not");
+		rig_must(u, "runs end early");
+		rig_must((u->state == RUN_LOST) == m[i].lost,
+			 "seed %lu: segment %u %s lost", (unsigned long)seed, i,
+			 m[i].lost ? "should be" : "is not");
 	}
-	ck_assert_msg(r.l.rack.reordering_seen == rack.reordering,
-		      "seed %lu: reordering", (unsigned long)seed);
+	rig_must(r.l.rack.reordering_seen == rack.reordering,
+		 "seed %lu: reordering", (unsigned long)seed);
 }
 
 START_TEST(random_acks_lose_the_same_segments_as_the_rfc)

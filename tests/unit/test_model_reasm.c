@@ -55,14 +55,14 @@ static void check_blocks(uint64_t seed)
 		uint32_t b = seq_span(o->sack[i].end, rig_peer(0));
 
 		for (uint32_t k = a; k < b; k++)
-			ck_assert_msg(k < STREAM && m.held[k],
-				      "seed %lu: SACK of byte %u, not held",
-				      (unsigned long)seed, k);
+			rig_must(k < STREAM && m.held[k],
+				 "seed %lu: SACK of byte %u, not held",
+				 (unsigned long)seed, k);
 		if (i == 0) /* perhaps a DSACK */
 			continue;
-		ck_assert_msg(a > m.nxt && !m.held[a - 1] && !m.held[b],
-			      "seed %lu: SACK block %u..%u is not whole",
-			      (unsigned long)seed, a, b);
+		rig_must(a > m.nxt && !m.held[a - 1] && !m.held[b],
+			 "seed %lu: SACK block %u..%u is not whole",
+			 (unsigned long)seed, a, b);
 	}
 }
 
@@ -72,16 +72,15 @@ static void check_sink(uint64_t seed)
 	uint32_t at = 0, got = 0;
 	int n;
 
-	ck_assert_msg(r.sink.bytes == m.nxt, "seed %lu: %u bytes, model %u",
-		      (unsigned long)seed, r.sink.bytes, m.nxt);
+	rig_must(r.sink.bytes == m.nxt, "seed %lu: %u bytes, model %u",
+		 (unsigned long)seed, r.sink.bytes, m.nxt);
 	if (!r.sink.bytes)
 		return;
 	n = bufq_peek(&r.sink, 0, r.sink.bytes, v, 64, &got);
 	for (int i = 0; i < n; i++) {
-		ck_assert_msg(!memcmp(v[i].iov_base, m.value + at,
-				      v[i].iov_len),
-			      "seed %lu: wrong byte in %u..%zu",
-			      (unsigned long)seed, at, at + v[i].iov_len);
+		rig_must(!memcmp(v[i].iov_base, m.value + at, v[i].iov_len),
+			 "seed %lu: wrong byte in %u..%zu", (unsigned long)seed,
+			 at, at + v[i].iov_len);
 		at += (uint32_t)v[i].iov_len;
 	}
 }
