@@ -21,6 +21,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "control/source.h"
 #include "penstockd.h"
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
@@ -73,6 +74,31 @@ static int load_config(const char *path, struct config **out, FILE *errors)
 	return 0;
 }
 
+/* The same, ready to run here: what depends on this host is filled in. */
+static int load_to_run(const char *path, struct config **out, FILE *errors)
+{
+	int err = load_config(path, out, errors);
+
+	if (!err)
+		err = source_resolve((*out)->policy, path, errors);
+	if (err) {
+		config_free(*out);
+		*out = NULL;
+	}
+	return err;
+}
+
+/* Keys that do harm where they are not meant to. */
+static void warn_harm(const struct policy *p)
+{
+	for (uint32_t i = 0; i < p->nservice; i++) {
+		if (p->service[i].shield.tw_recycle)
+			log_warn("service %s: tcp_tw_recycle = 1 shuts out "
+				 "clients that share an address (NAT)",
+				 p->service[i].name);
+	}
+}
+
 /* What a reload cannot change keeps its value, and says so. */
 static void warn_restart(const struct daemon_cfg *old,
 			 const struct daemon_cfg *new)
@@ -86,8 +112,9 @@ static void warn_restart(const struct daemon_cfg *old,
 	if (old->max_flows != new->max_flows || old->max_tw != new->max_tw ||
 	    old->max_memory != new->max_memory)
 		log_warn(line, "max_flows, max_memory, tcp_max_tw_buckets");
-	if (strcmp(old->secret_file, new->secret_file) != 0)
-		log_warn(line, "secret_file");
+	if (strcmp(old->secret_file, new->secret_file) != 0 ||
+	    old->secret_rotate != new->secret_rotate)
+		log_warn(line, "secret_file, secret_rotate");
 	if (strcmp(old->control, new->control) != 0 ||
 	    strcmp(old->http, new->http) != 0)
 		log_warn(line, "control, http");
@@ -110,6 +137,7 @@ static void adopt_config(struct daemon *d, struct config *c)
 	c->daemon = d->cfg->daemon;
 	config_free(d->cfg);
 	d->cfg = c;
+	warn_harm(c->policy);
 	log_info("reload: %u services from %s", c->policy->nservice, d->path);
 }
 
@@ -146,7 +174,7 @@ int daemon_reload(struct daemon *d, FILE *errors)
 		return -ENOMEM;
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
 		   (long long)worker_clock().us);
-	err = load_config(d->path, &c, mem);
+	err = load_to_run(d->path, &c, mem);
 	fclose(mem);
 	if (err) {
 		report_errors(d, text, errors);
@@ -350,6 +378,7 @@ static int run(struct daemon *d)
 		d->status = EXIT_FAILURE;
 		goto out;
 	}
+	warn_harm(d->cfg->policy);
 	log_info("ready: %u services, %u workers, queue %u, TUN %s",
 		 d->cfg->policy->nservice, d->n, d->cfg->daemon.queue,
 		 d->cfg->daemon.tun);
@@ -413,7 +442,8 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_CONFIG;
 	}
-	if (load_config(d.path, &d.cfg, stderr))
+	if (test ? load_config(d.path, &d.cfg, stderr)
+		 : load_to_run(d.path, &d.cfg, stderr))
 		return EXIT_CONFIG;
 	if (!test)
 		run(&d);

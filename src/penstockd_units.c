@@ -74,6 +74,7 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 		.max_flows = share_of(c->max_flows, d->n),
 		.max_tw = share_of(c->max_tw, d->n),
 		.wall_offset_us = wall_offset(),
+		.cookie_epoch_s = c->secret_rotate / USEC_PER_SEC,
 	};
 
 	memcpy(ec.secret, secret, sizeof(ec.secret));
