@@ -175,6 +175,10 @@ doc: ## man pages as HTML; fails where one is malformed or a symbol lacks its co
 	done
 	@echo "doc: $(words $(MAN)) pages in $(BUILD)/doc"
 
+.PHONY: linkem-test
+linkem-test: $(BUILD)/tools/linkem ## is the link emulator what it says (as root; wants a quiet machine)
+	@BUILD='$(BUILD)' tests/tools/linkem_test.sh
+
 paths: all $(BUILD)/tools/linkem ## the table of emulated paths for docs/PERFORMANCE.md
 	@BUILD='$(BUILD)' tests/tools/pathbench.sh
 
@@ -211,7 +215,7 @@ clean: ## remove $(BUILD)
 
 help: ## this list
 	@cat $(MAKEFILE_LIST) | sed -n 's/^\([a-z][a-z0-9-]*\):.*## *\(.*\)/\1\t\2/p' | sort | \
-		awk -F'\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+		awk -F'\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 -include $(LIB_OBJ:.o=.d) $(foreach p,$(PROGS:$(BUILD)/%=%),$(patsubst %.o,%.d,$(call prog_objs,$(p))))
 -include $(UNIT_BINS:=.d) $(TOOLS:%=$(BUILD)/tools/%.d)

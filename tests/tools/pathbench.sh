@@ -22,6 +22,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
+part=${RTTS-}${LOSSES-}${RATES-}
 RTTS=${RTTS:-1 20 100 600}
 LOSSES=${LOSSES:-0 0.1 1 3}
 RATES=${RATES:-10 100}
@@ -263,4 +264,4 @@ publish()
 [ "$PENSTOCK" = off ] || [ -x "$BUILD/penstockd" ] || fail "make all first"
 : >"$BUILD/paths.json"
 table | tee "$BUILD/paths.md"
-[ "$PENSTOCK" = off ] || publish
+[ "$PENSTOCK" = off ] || [ -n "$part" ] || publish
