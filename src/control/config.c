@@ -386,6 +386,34 @@ static void check_service(struct loader *l, uint32_t svc)
 	}
 }
 
+/* Where the client's address is not kept, one other address is used. */
+static void check_source(struct loader *l, uint32_t svc)
+{
+	const struct service *s = &l->cfg->policy->service[svc];
+	const struct endpoint *to = s->connect.port ? &s->connect
+						    : s->listen.ep;
+	uint32_t n = s->connect.port ? 1 : s->listen.n;
+	const struct ipaddr *ours = s->source.mode == SOURCE_ADDRESS
+					    ? &s->source.addr
+					    : &to[0].addr;
+	uint32_t sect = l->sect[svc];
+
+	if (s->source.mode == SOURCE_CLIENT)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		if (ipaddr_is_v4(ours) == ipaddr_is_v4(&to[i].addr))
+			continue;
+		diag_add(&l->diag, key_line(l, sect, "source"),
+			 "[%s] source: found one address for servers of %s; "
+			 "allowed: the server's address family, and a service "
+			 "for each",
+			 l->doc.section[sect].name,
+			 s->source.mode == SOURCE_ADDRESS ? "the other family"
+							  : "both families");
+		return;
+	}
+}
+
 static void check_daemon(struct loader *l)
 {
 	const struct daemon_cfg *d = &l->cfg->daemon;
@@ -425,6 +453,7 @@ static int loader_build(struct loader *l)
 	check_daemon(l);
 	for (uint32_t i = 0; i < l->services; i++) {
 		check_service(l, i);
+		check_source(l, i);
 		check_shield(l, i);
 	}
 	return 0;

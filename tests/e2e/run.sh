@@ -14,7 +14,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/e2e/lib.sh
 
 GROUPS_ALL="idle transfer close failure loss mtu apps modes
-	shield shield_tfo shield_tw shield_limits
+	shield shield_tfo shield_tw shield_limits shield_source
 	rules"
 FAMILIES="4 6"
 

@@ -24,6 +24,13 @@ tw_only() {
 	[ -z "${TW_COUNTED:-}" ] || assert_counted "$TW_COUNTED"
 }
 
+# tcp_tw_recycle, and the warning that it deserves.
+tw_recycled() {
+	tw_only "$@"
+	grep -q "warn: .*tcp_tw_recycle" "$TMP/penstockd.log" ||
+		fail "no warning at start"
+}
+
 # The 4-tuple again: answered at the first SYN, above the old sequence space,
 # and no byte of the old connection gets into the new one: nginx would not
 # take "OLDGET" for a request.
@@ -105,7 +112,7 @@ shield_tw_cases() {
 	shield_conf "$cf" "$calm" "tcp_tw_recycle = 1"
 	TW_COUNTED=TcpExtPAWSPassive \
 	run_case tw_recycle_1_shuts_out_the_second_host_behind_nat 20 \
-		tw_only second=none -- nat
+		tw_recycled second=none -- nat
 	shield_conf "$sf" "tcp_tw_reuse = 0" "tcp_timewait_len = 2s"
 	run_case tw_reuse_0_waits_for_the_end 20 tw_reuse 1500 5000
 	shield_conf "$sf" "tcp_tw_reuse = 1"
