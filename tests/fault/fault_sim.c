@@ -25,6 +25,8 @@ struct engine *__real_engine_new(const struct engine_cfg *cfg, mono_t now);
 struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now);
 void __real_engine_free(struct engine *e);
 void __wrap_engine_free(struct engine *e);
+void __real_judge_outcomes(struct world *w);
+void __wrap_judge_outcomes(struct world *w);
 void __wrap_tap_check(struct peer *rx, const struct peer *tx,
 		      const struct sseg *s, bool direct);
 
@@ -32,7 +34,8 @@ void __wrap_tap_check(struct peer *rx, const struct peer *tx,
 static struct {
 	const char *line[LINES_MAX];
 	char list[4000], unmet[300], first[400], err[300];
-	uint64_t digest, reports;
+	uint64_t digest, reports, client_rx;
+	int64_t client_ms;
 	bool met;
 } run;
 
@@ -62,6 +65,16 @@ struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now)
 		exit(2);
 	}
 	return e;
+}
+
+/* What the first client had read, and when it was done. */
+void __wrap_judge_outcomes(struct world *w)
+{
+	const struct peer *p = w->conn[0].client;
+
+	run.client_rx = p->rcv_nxt - 1;
+	run.client_ms = (p->end_at - w->conn[0].started_at) / 1000;
+	__real_judge_outcomes(w);
 }
 
 void __wrap_engine_free(struct engine *e)
@@ -313,6 +326,39 @@ static const struct fault_case cases[] = {
 	 ""},
 };
 
+/* What else must be true of some: bytes that the client read (0: not looked
+ * at), and how long its connection lasted at least. */
+static const struct {
+	const char *name;
+	uint64_t rx;
+	int64_t ms;
+} bounds[] = {
+	{"reset_at_byte_cuts_there", 5000, 0},
+	{"blackhole_for_2s_recovered", 0, 2000},
+	{"syn_drop_twice_client_retries", 0, 3000},
+	{"syn_ack_drop_we_repeat", 0, 1000},
+	{"rate_slows", 0, 2900},
+	{"latency_downstream", 0, 150},
+	{"zero_window_reopens", 0, 3000},
+	{"slow_close_waits", 0, 5000},
+	{"half_close_stall_released_by_lease", 0, 20000},
+	{"timeout_released_by_lease", 0, 4000},
+};
+
+static bool in_bounds(const struct fault_case *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
+		if (strcmp(bounds[i].name, c->name) != 0 ||
+		    ((!bounds[i].rx || run.client_rx == bounds[i].rx) &&
+		     run.client_ms >= bounds[i].ms))
+			continue;
+		printf("%s: FAILED: %lu bytes read after %ld ms\n", c->name,
+		       (unsigned long)run.client_rx, (long)run.client_ms);
+		return false;
+	}
+	return true;
+}
+
 static bool play_case(const struct fault_case *c)
 {
 	struct plan p;
@@ -334,6 +380,8 @@ static bool play_case(const struct fault_case *c)
 		       ok ? "all well" : why, c->fails, run.list, run.first);
 		return false;
 	}
+	if (!in_bounds(c))
+		return false;
 	if (!run.met) {
 		printf("%s: FAILED: %s\n%s", c->name, run.unmet, run.list);
 		return false;
