@@ -29,6 +29,7 @@ void gate_init(struct gate *g, uint64_t pool_bytes)
 	g->svc = &g->cfg.policy->service[0];
 	opt_defaults(service_options, g->svc);
 	opt_defaults(tcp_options, &g->svc->tcp);
+	opt_defaults(shield_options, &g->svc->shield);
 	strcpy(g->svc->name, "gate");
 	g->svc->handshake = HANDSHAKE_CLIENT_FIRST;
 	g->svc->listen.n = 1;
