@@ -14,6 +14,8 @@
 #define SINK_EXTRA_MIN 65536u
 #define SOURCE_TRIES 128u
 #define EVICT_SAMPLE 64
+#define WAIT_BATCH 256
+#define WAIT_MAX_MS 127000u /* six SYN retries */
 #define WAIT_STEP_US (20 * USEC_PER_MSEC)
 
 struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
@@ -76,13 +78,17 @@ static void ready_remove(struct engine *e, struct flow *f)
 
 static void wait_remove(struct engine *e, struct flow *f)
 {
-	struct flow **p = &e->waiting;
+	struct flow **p = &e->waiting, *prev = NULL;
 
 	if (!f->waiting)
 		return;
-	while (*p != f)
-		p = &(*p)->wait_next;
+	while (*p != f) {
+		prev = *p;
+		p = &prev->wait_next;
+	}
 	*p = f->wait_next;
+	if (e->wait_tail == f)
+		e->wait_tail = prev;
 	f->waiting = false;
 }
 
@@ -168,28 +174,15 @@ void flow_dial(struct engine *e, struct flow *f, mono_t now)
 	if (f->dialled || f->waiting || try_dial(e, f, now))
 		return;
 	f->waiting = true;
-	f->wait_next = e->waiting;
-	e->waiting = f;
+	f->wait_ms = (uint32_t)(now.us / USEC_PER_MSEC);
+	f->wait_next = NULL;
+	if (e->waiting)
+		e->wait_tail->wait_next = f;
+	else
+		e->waiting = f;
+	e->wait_tail = f;
 	if (!mono_is_set(e->wait_at))
 		e->wait_at = mono_add(now, WAIT_STEP_US);
-}
-
-void flow_dial_waiting(struct engine *e, mono_t now)
-{
-	struct flow *f, *next;
-
-	if (!mono_due(e->wait_at, now))
-		return;
-	for (f = e->waiting; f; f = next) {
-		next = f->wait_next;
-		if (!try_dial(e, f, now))
-			continue;
-		wait_remove(e, f);
-		if (f->leg[LEG_CLIENT].fin_rcvd)
-			leg_shutdown(&f->leg[LEG_SERVER], now);
-		flow_settle(e, f, now);
-	}
-	e->wait_at = e->waiting ? mono_add(now, WAIT_STEP_US) : MONO_UNSET;
 }
 
 static void on_established(struct engine *e, struct flow *f, struct leg *l,
@@ -217,6 +210,34 @@ static void on_no_server(struct flow *f, bool silent, mono_t now)
 		leg_vanish(client);
 	else
 		leg_abort(client, now);
+}
+
+/*
+ * Oldest first, a bounded number a step: each costs some look-ups.  Who waited
+ * as long as a server that never answers is told the same.
+ */
+void flow_dial_waiting(struct engine *e, mono_t now)
+{
+	struct flow *f = e->waiting;
+
+	if (!mono_due(e->wait_at, now))
+		return;
+	for (int i = 0; f && i < WAIT_BATCH; i++) {
+		struct flow *next = f->wait_next;
+		bool late = (uint32_t)(now.us / USEC_PER_MSEC) - f->wait_ms >
+			    WAIT_MAX_MS;
+
+		if (late || try_dial(e, f, now)) {
+			wait_remove(e, f);
+			if (late)
+				on_no_server(f, true, now);
+			else if (f->leg[LEG_CLIENT].fin_rcvd)
+				leg_shutdown(&f->leg[LEG_SERVER], now);
+			flow_settle(e, f, now);
+		}
+		f = next;
+	}
+	e->wait_at = e->waiting ? mono_add(now, WAIT_STEP_US) : MONO_UNSET;
 }
 
 static void on_urgent(const struct engine *e, const struct flow *f,

@@ -117,6 +117,7 @@ struct flow {
 	struct svc *svc;
 	struct flow *prev, *next;
 	struct flow *ready_next, *wait_next;
+	uint32_t wait_ms; /* ms clock: waiting since */
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
 	bool tfo_in : 1, tfo_out : 1, orphan : 1, faulty : 1;
 };
@@ -148,9 +149,10 @@ struct engine {
 	bool evicting;	     /* a flow's RSTs wait to be pulled */
 	struct flow *sample; /* where the search for a slow one goes on */
 	struct flow *ready_head, *ready_tail;
-	struct flow *waiting; /* to dial once their 4-tuple is free */
-	mono_t wait_at;	      /* when to try again */
-	mono_t now;	      /* the latest time the engine was told */
+	/* to dial once their 4-tuple is free, oldest first */
+	struct flow *waiting, *wait_tail;
+	mono_t wait_at; /* when to try again */
+	mono_t now;	/* the latest time the engine was told */
 	struct svc_set *set;
 	bool stopping;
 	uint64_t count[EC_COUNT];
