@@ -169,6 +169,7 @@ static struct policy *make_policy(bool small)
 
 	opt_defaults(service_options, s);
 	opt_defaults(tcp_options, &s->tcp);
+	opt_defaults(shield_options, &s->shield);
 	s->listen.n = 1;
 	s->listen.ep[0].addr = ipaddr_v4(server_addr.ip);
 	s->listen.ep[0].prefix = 128;

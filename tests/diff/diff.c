@@ -85,15 +85,15 @@ static void opts_text(const struct spkt *pkt, const struct sseg *s, char *out)
 
 static void heard(const struct spkt *pkt, int64_t at)
 {
-	char flags[12], opts[200], ack[20] = "-";
+	char flags[12], opts[200], ack[20] = "-", seq[20] = "?";
 	struct sseg s;
 	const char *why;
 
 	if (spkt_parse(pkt, &s, &why) || s.dst.port != port)
 		return;
-	if (s.flags & F_SYN || !their_isn_known) {
-		their_isn = s.flags & F_SYN ? s.seq : s.seq;
-		their_isn_known = s.flags & F_SYN;
+	if (s.flags & F_SYN) {
+		their_isn = s.seq;
+		their_isn_known = true;
 	}
 	if (s.seq + s.len + !!(s.flags & (F_SYN | F_FIN)) - their_nxt <
 	    1u << 31)
@@ -104,11 +104,12 @@ static void heard(const struct spkt *pkt, int64_t at)
 	opts_text(pkt, &s, opts);
 	if (s.flags & F_ACK)
 		snprintf(ack, sizeof(ack), "%d", (int)(s.ack - isn));
-	printf("%s %u: %s %s %d+%u %s %s %s\n", script, line_no, when(at),
-	       flags,
-	       their_isn_known || s.flags & F_SYN ? (int)(s.seq - their_isn)
-						  : (s.seq ? -1 : 0),
-	       s.len, ack, *opts ? opts : "-",
+	if (s.flags & F_RST && !s.seq)
+		snprintf(seq, sizeof(seq), "zero");
+	else if (their_isn_known)
+		snprintf(seq, sizeof(seq), "%d", (int)(s.seq - their_isn));
+	printf("%s %u: %s %s %s+%u %s %s %s\n", script, line_no, when(at),
+	       flags, seq, s.len, ack, *opts ? opts : "-",
 	       s.flags & F_RST ? "-"
 	       : s.wnd	       ? "wnd"
 			       : "wnd0");

@@ -241,6 +241,7 @@ static struct policy *make_policy(uint8_t k)
 
 	opt_defaults(service_options, s);
 	opt_defaults(tcp_options, &s->tcp);
+	opt_defaults(shield_options, &s->shield);
 	s->listen.n = 1;
 	s->listen.ep[0].addr = ipaddr_v4(listen);
 	s->listen.ep[0].prefix = 128;

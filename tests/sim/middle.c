@@ -20,6 +20,7 @@ struct policy *middle_policy(const struct world *w)
 
 	opt_defaults(service_options, s);
 	opt_defaults(tcp_options, t);
+	opt_defaults(shield_options, &s->shield);
 	snprintf(s->name, sizeof(s->name), "sim");
 	s->listen.n = 1;
 	s->listen.ep[0].prefix = 128;
