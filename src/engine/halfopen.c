@@ -200,7 +200,7 @@ static void queue_ack(const struct engine *e, const struct svc *s,
 		o.tsval = tsval_of(e, &q->t, now, &isn);
 		o.tsecr = q->tsval;
 	}
-	wnd = synack_wnd(&s->cfg->tcp) >>
+	wnd = (uint32_t)synack_wnd(&s->cfg->tcp) >>
 	      (q->wscale_ok ? leg_wscale_offer(&s->cfg->tcp) : 0);
 	answer_ack(tx, seg, seq_add(q->iss, 1), seq_add(q->client_isn, 1),
 		   (uint16_t)wnd, &o);

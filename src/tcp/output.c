@@ -427,6 +427,8 @@ static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
 		l->rack.tlp_active = true;
 		l->rack.tlp_is_retrans = false;
 		l->rack.tlp_end = l->nxt;
+		if (l->rtx_kind == RTX_NONE) /* an ACK came in between */
+			timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
 	} else if (l->rtx_kind == RTX_NONE || l->rtx_kind == RTX_PERSIST ||
 		   l->rtx_kind == RTX_TLP) {
 		timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
