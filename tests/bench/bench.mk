@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: MIT
 # The bench: plain forwarding, HAProxy and penstock in one run, as root.
-# BENCH_ROUNDS=5 BENCH_SECONDS=2 FAMILY=4
+# BENCH_ROUNDS=5 BENCH_SECONDS=2 FAMILY=4 FLOOD_RATE=20000
+
+FLOOD_TOOLS = $(BUILD)/tools/shortconn $(BUILD)/tools/synflood \
+	$(BUILD)/tools/nfq_forward
 
 $(BUILD)/tools/shortconn: tests/bench/shortconn.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call Q,TEST)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -o $@ $<
 
-.PHONY: bench
-bench: all $(BUILD)/tools/shortconn ## table against plain forwarding and HAProxy
+.PHONY: bench bench-flood
+bench: all $(BUILD)/tools/shortconn ## table against plain forwarding and HAProxy; floods
 	@BUILD='$(BUILD)' tests/bench/bench.sh $(if $(FAMILY),-f $(FAMILY))
+	@$(MAKE) --no-print-directory BUILD='$(BUILD)' bench-flood
+
+bench-flood: all $(FLOOD_TOOLS) ## SYN floods: kernel, SYNPROXY, bare NFQUEUE, penstock
+	@BUILD='$(BUILD)' tests/bench/flood.sh
