@@ -151,7 +151,7 @@ asan: ## unit, simulator and e2e smoke under ASan and UBSan
 		CFLAGS='$(SAN)' SEEDS=$(QUICK_SEEDS) -- $(ASAN_SUITES)
 
 valgrind: $(UNIT_BINS) ## unit tests under valgrind
-	@UNIT_NAME=valgrind UNIT_WRAP='valgrind -q --leak-check=full --error-exitcode=99' \
+	@UNIT_NAME=valgrind UNIT_JOBS=$(JOBS) UNIT_WRAP='valgrind -q --leak-check=full --error-exitcode=99' \
 		CK_TIMEOUT_MULTIPLIER=50 tests/unit/run.sh $(UNIT_BINS)
 
 COVERAGE_SUITES ?= $(filter unit sim matrix hostile,$(SUITES))
