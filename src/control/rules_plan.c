@@ -17,7 +17,9 @@
  *     ICMP errors: queued without leaving conntrack, as the daemon passes on
  *     those that quote no flow of its own; and past the daemon when none runs
  *   PENSTOCK_Q: untracked, then the queue: a chain is not resumed after it
- *   OUTPUT -> PENSTOCK_OUT: untracked what bears our mark
+ *   OUTPUT -> PENSTOCK_OUT: untracked what bears our mark; this host's own
+ *     ICMP errors are queued like all others, as "does not fit" about what the
+ *     TUN brings is made here and never enters by PREROUTING
  *
  * An ICMP error about a packet of ours is addressed to the client or to the
  * server, whom we impersonate, and comes from any router: so its addresses say
@@ -178,15 +180,19 @@ static void queue_print(char *buf, size_t len, const struct daemon_cfg *d)
 			 d->queue + d->workers - 1);
 }
 
-/* Destination unreachable and time exceeded; packet too big. */
-static void rules_icmp(FILE *f, const char *queue, bool v4)
+/*
+ * Destination unreachable and time exceeded; packet too big.  What this host
+ * itself says of our packets, that they do not fit or find no way, passes
+ * OUTPUT only.
+ */
+static void rules_icmp(FILE *f, const char *chain, const char *queue, bool v4)
 {
 	static const uint8_t types4[] = {3, 11}, types6[] = {1, 2, 3};
 	const uint8_t *types = v4 ? types4 : types6;
 	size_t n = v4 ? ARRAY_LEN(types4) : ARRAY_LEN(types6);
 
 	for (size_t i = 0; i < n; i++)
-		fprintf(f, "-A PENSTOCK -p %s %u %s --queue-bypass\n",
+		fprintf(f, "-A %s -p %s %u %s --queue-bypass\n", chain,
 			v4 ? "icmp -m icmp --icmp-type"
 			   : "ipv6-icmp -m icmp6 --icmpv6-type",
 			types[i], queue);
@@ -228,12 +234,13 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 		cfg->daemon.tun, cfg->daemon.tun);
 	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
 		rules_service(f, text, &cfg->policy->service[i], v4);
-	rules_icmp(f, queue, v4);
+	rules_icmp(f, "PENSTOCK", queue, v4);
+	fprintf(f, "-A PENSTOCK_OUT -m mark --mark %s -j CT --notrack\n", mark);
+	rules_icmp(f, "PENSTOCK_OUT", queue, v4);
 	fprintf(f,
-		"-A PENSTOCK_OUT -m mark --mark %s -j CT --notrack\n"
 		"-A PENSTOCK_Q -j CT --notrack\n"
 		"-A PENSTOCK_Q %s\n",
-		mark, queue);
+		queue);
 	if (fclose(f)) {
 		free(*text);
 		*text = NULL;

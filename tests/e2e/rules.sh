@@ -531,6 +531,21 @@ assert_segments() {
 	[ "$n" = 2 ] || fail "$n TCP segments came to $1, wanted 2"
 }
 
+# The gateway finds no way, and says so itself.
+gateway_own_icmp_errors_are_queued_and_pass() {
+	ctl -c "$CONF" rules apply
+	in_g ip route add unreachable 192.0.2.9
+	in_g ip -6 route add unreachable 2001:db8:9::9
+	in_c ping -c1 -W2 192.0.2.9 | grep -qi unreachable ||
+		fail "no ICMP error came"
+	in_c ping -c1 -W2 2001:db8:9::9 | grep -qi 'unreachable\|no route' ||
+		fail "no ICMPv6 error came"
+	assert_counted iptables "-A PENSTOCK_OUT -p icmp -m icmp --icmp-type 3"
+	assert_counted ip6tables \
+		"-A PENSTOCK_OUT -p ipv6-icmp -m icmp6 --icmpv6-type 1"
+	assert_not_counted iptables "-A PENSTOCK -p icmp -m icmp --icmp-type 3"
+}
+
 packets_from_the_tun_are_not_queued_again() {
 	ctl -c "$CONF" rules apply
 	assert_rc 0 tun_write
@@ -630,6 +645,7 @@ for c in print_changes_nothing \
 	server_packets_go_to_the_queue \
 	gateway_own_connections_pass \
 	icmp_errors_pass_when_no_daemon_runs \
+	gateway_own_icmp_errors_are_queued_and_pass \
 	packets_from_the_tun_are_not_queued_again \
 	packets_from_the_tun_pass_strict_filters \
 	packets_from_the_tun_pass_loose_filters \

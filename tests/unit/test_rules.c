@@ -51,6 +51,9 @@ static void plan_for(const char *text)
 #define OURS(tun)                                  \
 	"-A PENSTOCK -i " tun " -j CT --notrack\n" \
 	"-A PENSTOCK -i " tun " -j RETURN\n"
+#define OUT6(type)                                                   \
+	"-A PENSTOCK_OUT -p ipv6-icmp -m icmp6 --icmpv6-type " #type \
+	" -j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
 #define FROM " -m addrtype ! --dst-type LOCAL -j PENSTOCK_Q\n"
 
 START_TEST(service_v4_takes_both_directions)
@@ -72,6 +75,12 @@ START_TEST(service_v4_takes_both_directions)
 				  "-j NFQUEUE --queue-num 0 --queue-bypass\n"
 				  "-A PENSTOCK_OUT -m mark --mark "
 				  "0x51000000/0xff000000 -j CT --notrack\n"
+				  "-A PENSTOCK_OUT -p icmp -m icmp "
+				  "--icmp-type 3 -j NFQUEUE --queue-num 0 "
+				  "--queue-bypass\n"
+				  "-A PENSTOCK_OUT -p icmp -m icmp "
+				  "--icmp-type 11 -j NFQUEUE --queue-num 0 "
+				  "--queue-bypass\n"
 				  "-A PENSTOCK_Q -j CT --notrack\n"
 				  "-A PENSTOCK_Q -j NFQUEUE --queue-num 0\n");
 }
@@ -95,9 +104,10 @@ START_TEST(service_v6_with_workers_balances_queues)
 			   "-A PENSTOCK -p ipv6-icmp -m icmp6 --icmpv6-type 3 "
 			   "-j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
 			   "-A PENSTOCK_OUT -m mark --mark 0x9 -j CT "
-			   "--notrack\n"
-			   "-A PENSTOCK_Q -j CT --notrack\n"
-			   "-A PENSTOCK_Q -j NFQUEUE --queue-balance 8:11\n");
+			   "--notrack\n" OUT6(1) OUT6(2)
+				   OUT6(3) "-A PENSTOCK_Q -j CT --notrack\n"
+					   "-A PENSTOCK_Q -j NFQUEUE "
+					   "--queue-balance 8:11\n");
 }
 END_TEST
 
