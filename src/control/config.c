@@ -363,6 +363,21 @@ static void check_shield(struct loader *l, uint32_t svc)
 			 "[%s]: %s", name, err);
 }
 
+/* A cookie is an answer that is given before the server is asked. */
+static void check_handshake(struct loader *l, uint32_t svc)
+{
+	const struct service *s = &l->cfg->policy->service[svc];
+	uint32_t sect = l->sect[svc];
+
+	if (s->handshake != HANDSHAKE_SERVER_FIRST || s->syncookies != 2)
+		return;
+	diag_add(&l->diag, key_line(l, sect, "handshake"),
+		 "[%s] handshake: found server_first with tcp_syncookies = 2; "
+		 "allowed: client_first or auto, as a cookie answers the "
+		 "client before the server can, or tcp_syncookies = 0 or 1",
+		 l->doc.section[sect].name);
+}
+
 static void check_service(struct loader *l, uint32_t svc)
 {
 	const struct service *s = &l->cfg->policy->service[svc];
@@ -453,6 +468,7 @@ static int loader_build(struct loader *l)
 	check_daemon(l);
 	for (uint32_t i = 0; i < l->services; i++) {
 		check_service(l, i);
+		check_handshake(l, i);
 		check_source(l, i);
 		check_shield(l, i);
 	}

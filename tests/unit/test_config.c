@@ -473,6 +473,48 @@ START_TEST(connect_of_other_family_is_refused)
 }
 END_TEST
 
+START_TEST(cookies_always_with_server_first_are_refused)
+{
+	static const char listen[] = "listen = 203.0.113.1:1\n";
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		 "[service web]\n%shandshake = server_first\n"
+		 "tcp_syncookies = 2\n",
+		 listen);
+	ck_assert_int_eq(load(text), -EINVAL);
+	assert_said(3, "[service web] handshake: found server_first with "
+		       "tcp_syncookies = 2; allowed: client_first or auto, as "
+		       "a cookie answers the client before the server can");
+	/* Inherited, it is as wrong. */
+	snprintf(text, sizeof(text),
+		 "[service web]\nhandshake = server_first\n%s"
+		 "[tcp]\ntcp_syncookies = 2\n",
+		 listen);
+	ck_assert_int_eq(load(text), -EINVAL);
+	assert_said(2, "[service web] handshake: found server_first");
+}
+END_TEST
+
+START_TEST(cookies_with_other_handshakes_are_taken)
+{
+	static const char *const good[] = {
+		"handshake = client_first\ntcp_syncookies = 2\n",
+		"handshake = auto\ntcp_syncookies = 2\n",
+		"handshake = server_first\ntcp_syncookies = 1\n",
+		"handshake = server_first\ntcp_syncookies = 0\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text),
+			 "[service web]\nlisten = 203.0.113.1:1\n%s", good[i]);
+		ck_assert_msg(!load(text), "%s", good[i]);
+	}
+}
+END_TEST
+
 START_TEST(queues_beyond_last_are_refused)
 {
 	ck_assert_int_eq(load("[penstock]\nworkers = 2\nqueue = 65535\n"),
@@ -793,6 +835,8 @@ static void add_errors(TCase *t)
 	tcase_add_test(t, claims_side_by_side_are_taken);
 	tcase_add_test(t, service_without_listen_is_refused);
 	tcase_add_test(t, connect_of_other_family_is_refused);
+	tcase_add_test(t, cookies_always_with_server_first_are_refused);
+	tcase_add_test(t, cookies_with_other_handshakes_are_taken);
 	tcase_add_test(t, queues_beyond_last_are_refused);
 	tcase_add_test(t, too_many_listens_are_refused);
 	tcase_add_test(t, errors_come_all_at_once_by_line);
