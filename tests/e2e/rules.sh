@@ -192,6 +192,9 @@ END
 cat >"$TMP/own.conf" <<'END'
 [service web]
 listen = 203.0.113.10:443
+source = gateway
+ip_local_port_range = 50000 50999
+[service web6]
 listen = [2001:db8::10]:443
 source = gateway
 ip_local_port_range = 50000 50999

@@ -154,9 +154,11 @@ END_TEST
 
 START_TEST(source_of_ours_takes_its_range_of_ports)
 {
-	plan_for("[service a]\nlisten = 203.0.113.10:80\n"
-		 "listen = [2001:db8::10]:80\nsource = gateway\n"
-		 "ip_local_port_range = 50000 50999\n"
+	plan_for("[tcp]\nip_local_port_range = 50000 50999\n"
+		 "[service a]\nlisten = 203.0.113.10:80\n"
+		 "source = gateway\n"
+		 "[service a6]\nlisten = [2001:db8::10]:80\n"
+		 "source = gateway\n"
 		 "[service b]\nlisten = 203.0.113.11:*\n"
 		 "source = 203.0.113.1\nip_local_port_range = 7 7\n");
 	ck_assert(plan.own_source);
