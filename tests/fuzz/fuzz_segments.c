@@ -33,6 +33,7 @@ struct prog {
 	struct buf_pool pool;
 	int64_t now;
 	struct side client, server;
+	int family;
 	uint32_t emitted;
 };
 
@@ -144,7 +145,7 @@ static void send_segment(struct prog *g, struct side *from, uint16_t flags,
 {
 	static const uint8_t zeros[65536];
 	uint8_t how = next8(g);
-	struct sseg s = {.family = 4, .ws = -1, .flags = flags};
+	struct sseg s = {.family = g->family, .ws = -1, .flags = flags};
 	struct spkt *pkt;
 
 	s.src = from->self;
@@ -233,9 +234,8 @@ static void step(struct prog *g)
 	settle(g);
 }
 
-static struct policy *make_policy(uint8_t k)
+static struct policy *make_policy(uint8_t k, const struct saddr *listen)
 {
-	static const uint8_t listen[4] = {10, 9, 0, 1};
 	struct policy *pol = policy_new(1);
 	struct service *s = &pol->service[0];
 
@@ -243,7 +243,8 @@ static struct policy *make_policy(uint8_t k)
 	opt_defaults(tcp_options, &s->tcp);
 	opt_defaults(shield_options, &s->shield);
 	s->listen.n = 1;
-	s->listen.ep[0].addr = ipaddr_v4(listen);
+	s->listen.ep[0].addr = k & 128 ? ipaddr_v6(listen->ip)
+				       : ipaddr_v4(listen->ip);
 	s->listen.ep[0].prefix = 128;
 	s->listen.ep[0].port = 80;
 	s->handshake = k & 1 ? HANDSHAKE_SERVER_FIRST : HANDSHAKE_CLIENT_FIRST;
@@ -272,14 +273,21 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct saddr client = {{10, 1, 0, 1}, 40000};
-	static const struct saddr server = {{10, 9, 0, 1}, 80};
+	struct saddr client = {{10, 1, 0, 1}, 40000};
+	struct saddr server = {{10, 9, 0, 1}, 80};
 	struct prog g = {.p = data, .end = data + size, .now = 1000000};
+	uint8_t how;
 	struct engine_cfg cfg = {.max_flows = 4, .max_tw = 4, .seed = 1};
 
 	if (size < 2 || buf_pool_init(&g.pool, 1 << 20, 4))
 		return 0;
-	cfg.policy = make_policy(next8(&g));
+	how = next8(&g);
+	g.family = how & 128 ? 6 : 4;
+	if (g.family == 6) {
+		client.ip[0] = server.ip[0] = 0xfd;
+		client.ip[15] = server.ip[15] = 1;
+	}
+	cfg.policy = make_policy(how, &server);
 	cfg.pool = &g.pool;
 	g.e = engine_new(&cfg, (mono_t){g.now});
 	policy_put(cfg.policy);
