@@ -369,12 +369,13 @@ static int run(struct daemon *d)
 	d->n = d->cfg->daemon.workers;
 	d->started = worker_clock();
 	err = make_events(d);
-	if (!err)
+	if (err)
+		log_err("event loop: %s", strerror(-err));
+	else
 		err = control_start(d);
 	if (!err)
 		err = units_start(d);
 	if (err) {
-		log_err("cannot start: %s", strerror(-err));
 		d->status = EXIT_FAILURE;
 		goto out;
 	}

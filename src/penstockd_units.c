@@ -132,15 +132,21 @@ int units_start(struct daemon *d)
 		return err;
 	err = 0;
 	d->unit = calloc(d->n, sizeof(*d->unit));
-	if (!d->unit)
+	if (!d->unit) {
+		explicit_bzero(secret, sizeof(secret));
+		log_err("out of memory");
 		return -ENOMEM;
+	}
 	for (i = 0; i < d->n && !err; i++)
 		err = unit_init(d, i, secret);
 	explicit_bzero(secret, sizeof(secret));
 	if (!err)
 		err = priv_drop();
-	for (i = 0; i < d->n && !err; i++)
+	for (i = 0; i < d->n && !err; i++) {
 		err = worker_start(d->unit[i].worker);
+		if (err)
+			log_err("worker %u: thread: %s", i, strerror(-err));
+	}
 	return err;
 }
 

@@ -63,9 +63,11 @@ static const char *tun_hint(const char *step, int err)
 	if (strcmp(step, "open") == 0)
 		return "/dev/net/tun cannot be opened: check its mode and "
 		       "DeviceAllow=/dev/net/tun rw";
+	if (err == -EPERM && !priv_has_net_admin())
+		return "CAP_NET_ADMIN is missing; start as root or with "
+		       "AmbientCapabilities=CAP_NET_ADMIN";
 	if (err == -EPERM)
-		return "CAP_NET_ADMIN is missing, or the device belongs to "
-		       "another user";
+		return "the device belongs to another user";
 	if (err == -EBUSY)
 		return "busy: another process holds the device";
 	if (err == -EINVAL)

@@ -422,14 +422,20 @@ int worker_new(struct worker **out, const struct worker_cfg *cfg)
 	err = tun_open(&w->tun, cfg->tun);
 	if (!err)
 		err = nfq_open(&w->nfq, &qcfg);
-	if (!err)
-		err = make_events(w);
+	if (err)
+		goto err_free;
+	err = make_events(w);
 	if (err) {
-		worker_free(w);
-		return err;
+		log_err("worker %u: event loop: %s", cfg->index,
+			strerror(-err));
+		goto err_free;
 	}
 	*out = w;
 	return 0;
+
+err_free:
+	worker_free(w);
+	return err;
 }
 
 static void free_event(struct event *ev)
