@@ -14,6 +14,7 @@
 #define SINK_EXTRA_MIN 65536u
 #define SOURCE_TRIES 128u
 #define EVICT_SAMPLE 64
+#define EVICT_MAX 4
 #define WAIT_BATCH 256
 #define WAIT_MAX_MS 127000u /* six SYN retries */
 #define WAIT_STEP_US (20 * USEC_PER_MSEC)
@@ -321,7 +322,7 @@ static void check_orphan(struct flow *f, mono_t now)
 	if (left->state == TS_CLOSED || left->state == TS_TIME_WAIT)
 		return;
 	if (f->svc->stats->orphans >= f->svc->cfg->max_orphans) {
-		f->svc->stats->shield[SC_TcpExtTCPAbortOnMemory]++;
+		f->svc->stats->tcp.c[CNT_TcpExtTCPAbortOnMemory]++;
 		leg_abort(left, now);
 		return;
 	}
@@ -374,14 +375,22 @@ static void evict_slowest(struct engine *e, mono_t now)
 	flow_settle(e, slowest, now);
 }
 
+static bool has_room(const struct engine *e)
+{
+	return e->flows.used < e->flows.max &&
+	       e->pool->held <= e->pool->limit / 10 * 9;
+}
+
 bool flow_room(struct engine *e, const struct svc *s, mono_t now)
 {
-	if (e->flows.used < e->flows.max &&
-	    e->pool->held <= e->pool->limit / 10 * 9)
+	if (has_room(e))
 		return true;
-	if (s->cfg->on_limit == LIMIT_EVICT_SLOWEST && !e->evicting)
+	if (s->cfg->on_limit != LIMIT_EVICT_SLOWEST || e->evicting)
+		return false;
+	/* memory is free at once, a place in the table once RSTs have left */
+	for (int i = 0; i < EVICT_MAX && !has_room(e); i++)
 		evict_slowest(e, now);
-	return false;
+	return has_room(e);
 }
 
 void flow_settle(struct engine *e, struct flow *f, mono_t now)

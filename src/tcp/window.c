@@ -13,7 +13,7 @@
 
 static bool memory_short(const struct leg *l)
 {
-	return l->env->pool->held > l->env->pool->limit / 4 * 3;
+	return l->env->pool->held > l->env->pool->limit / 2;
 }
 
 uint32_t window_initial(const struct leg *l)
