@@ -108,7 +108,8 @@ void plan_describe(const struct plan *p, char *out, size_t outlen)
 bool plan_is_tight(const struct plan *p)
 {
 	return p->max_flows < p->nconn + 2 || p->backlog < p->nconn + 2 ||
-	       p->max_tw < p->nconn + 2 || p->pool_kb < 4096 || p->reset_all_ms;
+	       p->max_tw < p->nconn + 2 || p->pool_kb < 4096 ||
+	       p->reset_all_ms || (p->flood_pps && p->max_flows < 512);
 }
 
 bool conn_is_troubled(const struct conn_plan *c)
