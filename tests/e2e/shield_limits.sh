@@ -5,8 +5,6 @@
 #
 # shield.sh has the helpers.
 
-RX_RING=$((64 * 67648)) # receive buffers come on top of max_memory
-
 # limits WANT... -- CASE ARG...: a case of rawtcp.py on the HTTP port.
 limits() {
 	shield_only
@@ -123,7 +121,7 @@ limits_memory() {
 	done
 	echo "held at most $most bytes"
 	assert_num "memory held" "$most" -gt 2000000
-	assert_num "memory held" "$most" -le $(((16 << 20) + RX_RING))
+	assert_num "memory held" "$most" -le $((16 << 20))
 	poll 5 http_ok 2 || fail "no page afterwards"
 }
 
