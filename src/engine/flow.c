@@ -375,10 +375,14 @@ static void evict_slowest(struct engine *e, mono_t now)
 	flow_settle(e, slowest, now);
 }
 
+static bool memory_out(const struct engine *e)
+{
+	return e->pool->held > e->pool->limit / 10 * 9;
+}
+
 static bool has_room(const struct engine *e)
 {
-	return e->flows.used < e->flows.max &&
-	       e->pool->held <= e->pool->limit / 10 * 9;
+	return e->flows.used < e->flows.max && !memory_out(e);
 }
 
 bool flow_room(struct engine *e, const struct svc *s, mono_t now)
@@ -388,7 +392,8 @@ bool flow_room(struct engine *e, const struct svc *s, mono_t now)
 	if (s->cfg->on_limit != LIMIT_EVICT_SLOWEST || e->evicting)
 		return false;
 	/* memory is free at once, a place in the table once RSTs have left */
-	for (int i = 0; i < EVICT_MAX && !has_room(e); i++)
+	evict_slowest(e, now);
+	for (int i = 1; i < EVICT_MAX && memory_out(e); i++)
 		evict_slowest(e, now);
 	return has_room(e);
 }
