@@ -46,7 +46,7 @@ enum engine_counter_id {
 	X(TcpExtSyncookiesSent)                                              \
 	X(TcpExtSyncookiesRecv) X(TcpExtSyncookiesFailed) X(                 \
 		TcpExtListenOverflows) X(TcpExtListenDrops) X(CookieReplays) \
-		X(TcpExtTCPAbortOnMemory) X(EvictedSlow) X(                  \
+		X(EvictedSlow) X(                  \
 			TcpExtPAWSPassive) X(TcpExtTCPFastOpenActive)        \
 			X(TcpExtTCPFastOpenActiveFail) X(                    \
 				TcpExtTCPFastOpenPassive)                    \

@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 GROUPS_ALL="idle transfer close failure loss mtu apps modes
 	shield shield_tfo shield_tw shield_limits shield_source
-	rules"
+	daemon rules"
 FAMILIES="4 6"
 
 usage() {
@@ -69,7 +69,7 @@ main() {
 	for f in $FAMILIES; do
 		family_use "$f"
 		for g in $SELECTED; do
-			[[ $g =~ ^(modes|rules|shield.*)$ ]] || "${g}_cases"
+			[[ $g =~ ^(modes|rules|daemon|shield.*)$ ]] || "${g}_cases"
 		done
 		idle_end
 	done
@@ -77,6 +77,7 @@ main() {
 	for f in $FAMILIES; do
 		family_use "$f"
 		[[ $SELECTED == *modes* ]] && modes_cases
+		[[ $SELECTED == *daemon* ]] && daemon_cases
 	done
 	family_use 4
 	[[ $FAMILIES == *4* ]] && for g in $SELECTED; do
