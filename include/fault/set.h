@@ -240,18 +240,18 @@ bool fault_spec_selects(const struct fault_spec *f, const char *service,
 struct fault_flow *fault_flow_new(struct fault_set *s, const char *service,
 				  const struct tuple *t, mono_t now);
 /* A fault was added: give it to a connection that lives already. */
-bool fault_flow_join(struct fault_set *s, struct fault_flow *f, int slot,
+bool fault_flow_join(struct fault_set *s, struct fault_flow *w, int slot,
 		     const char *service);
 /* An empty one, for joining. */
 struct fault_flow *fault_flow_alloc(struct fault_set *s, const struct tuple *t,
 				    mono_t now);
-void fault_flow_free(struct fault_set *s, struct fault_flow *f);
+void fault_flow_free(struct fault_set *s, struct fault_flow *w);
 
 /* Embryos: connections of which only a SYN was seen. */
 struct fault_flow *fault_embryo_find(struct fault_set *s,
 				     const struct tuple *t);
-void fault_embryo_keep(struct fault_set *s, struct fault_flow *f, mono_t now);
-void fault_embryo_take(struct fault_set *s, struct fault_flow *f);
+void fault_embryo_keep(struct fault_set *s, struct fault_flow *w, mono_t now);
+void fault_embryo_take(struct fault_set *s, struct fault_flow *w);
 
 /* Stream offset of a sequence number; @fresh: the range advances it. */
 uint64_t fault_track_offset(struct fault_track *t, seq_t seq, uint32_t len,
@@ -261,7 +261,7 @@ uint64_t fault_track_offset(struct fault_track *t, seq_t seq, uint32_t len,
  * fault_judge() - Run a segment through the connection's faults
  * @v: out
  */
-void fault_judge(struct fault_set *s, struct fault_flow *f,
+void fault_judge(struct fault_set *s, struct fault_flow *w,
 		 const struct fault_event *ev, struct fault_verdict *v);
 
 /**
@@ -284,11 +284,11 @@ void fault_ask_done(struct fault_set *s, struct fault_flow *w,
 bool fault_lingers(const struct fault_set *s, const struct fault_flow *w);
 
 /* Does any of the connection's faults act on bytes of this stream? */
-bool fault_has_stream(const struct fault_set *s, const struct fault_flow *f,
+bool fault_has_stream(const struct fault_set *s, const struct fault_flow *w,
 		      int stream);
 
 /* Delay of bytes that enter a stream now, microseconds. */
-int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *f,
+int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *w,
 			     int stream, mono_t now);
 
 /**
@@ -296,17 +296,17 @@ int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *f,
  * @wake: out: when to ask again, when fewer than @n may; MONO_UNSET: on a
  *        change only
  */
-uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *f,
+uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 			      int stream, uint32_t n, mono_t now, mono_t *wake);
 
 /* When fault_flow_due() has something to do; MONO_UNSET: never. */
 mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w);
 
 /* Has a fault ended the stream here? */
-bool fault_stream_ended(struct fault_set *s, struct fault_flow *f, int stream);
+bool fault_stream_ended(struct fault_set *s, struct fault_flow *w, int stream);
 
 /* FAULT_ACT_* that are due by time alone, and whose peer is concerned. */
-uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *f, mono_t now,
+uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 		       uint8_t *side);
 
 /* Walks all expectations: false with the first that failed in @err. */

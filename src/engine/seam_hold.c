@@ -176,7 +176,7 @@ static uint8_t *victim(struct held *h, uint8_t where, uint32_t dice)
 	if (where == FAULT_WHERE_IP)
 		return h->hdr + (h->family == 4 ? ip4[dice % sizeof(ip4)]
 						: ip6[dice % sizeof(ip6)]);
-	if (where == FAULT_WHERE_TCP)
+	if (where == FAULT_WHERE_TCP || !h->len)
 		return h->hdr + h->l4_off + 4 + dice % 16;
 	return h->buf->data + dice % h->len;
 }
@@ -192,8 +192,6 @@ void held_damage(struct held *h, const struct fault_verdict *v)
 		do
 			where = (uint8_t)BIT(prng_below(&r, 3));
 		while (!(where & v->damage));
-		if (where == FAULT_WHERE_PAYLOAD && !h->len)
-			where = FAULT_WHERE_TCP;
 		p = victim(h, where, prng_u32(&r));
 		*p ^= (uint8_t)BIT(prng_below(&r, 8));
 	}

@@ -316,7 +316,7 @@ static int read_on(const char *text, void *field, char *err, size_t errlen)
 static int read_after(const char *text, void *field, char *err, size_t errlen)
 {
 	struct fault_val *v = field;
-	struct fault_when w;
+	struct fault_when w = {0};
 
 	if (when_parse(text, &w, err, errlen))
 		return -EINVAL;

@@ -103,7 +103,7 @@ void spkt_spoil_csum(struct spkt *p);
 /* Turn a copy of a GSO packet's header into that of one segment. */
 void spkt_recut(struct spkt *p, uint32_t l4_off, uint32_t seq, bool first,
 		bool last);
-uint16_t spkt_sum(const void *p, size_t len, uint32_t sum);
+uint16_t spkt_sum(const void *v, size_t len, uint32_t sum);
 /* One line, tcpdump-like, without a newline. */
 void spkt_print(const struct spkt *p, char *out, size_t outlen);
 
