@@ -213,7 +213,7 @@ void flow_ready(struct engine *e, struct flow *f);
 enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 		       mono_t now, struct tx *reply);
 
-/* seams.c: where faults attach; called only when there are any. */
+/* seams.c, seam_*.c: where faults attach; called only when there are any. */
 void seams_free(struct engine *e);
 void seams_bind(struct engine *e, struct flow *f);
 void seams_unbind(struct engine *e, struct flow *f);

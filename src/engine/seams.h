@@ -89,8 +89,36 @@ static inline struct seam_flow *seam_of(const struct engine *e,
 /* seam_ask.c: questions of the stack. */
 extern const struct leg_behaviour seams_behaviour;
 
-/* seams.c: the flow's timer, to the earliest of what it waits for. */
+/* seams.c: the life of a flow's faults. */
+int seams_open(struct engine *e, mono_t now);
+/* The flow carries @w from now on; takes @w. */
+void seam_attach(struct engine *e, struct flow *f, struct fault_flow *w);
+void seam_open_pipes(struct engine *e, struct flow *f);
+/* The flow's timer, to the earliest of what it waits for. */
 void seams_arm(struct engine *e, struct flow *f);
+
+/* seam_act.c: the peer of @side gets a RST and the other one an orderly end, or
+ * what else @act (FAULT_ACT_*) says. */
+void seam_reset(struct engine *e, struct flow *f, int side, uint8_t act,
+		mono_t now);
+
+/* seam_in.c: arrival. */
+struct fault_track *seam_track(struct fault_flow *w, const struct leg *l,
+			       bool to_peer);
+uint64_t seam_offset(const struct fault_track *t, seq_t seq);
+void seam_describe(struct fault_event *ev, struct fault_flow *w,
+		   const struct leg *l, const struct segment *s, mono_t now);
+/* Held, doubled or damaged: true when the original goes no further. */
+bool seam_detain(struct engine *e, const struct segment *s,
+		 const struct fault_verdict *v, mono_t now);
+void seam_edit(struct segment *s, const struct fault_verdict *v);
+
+/* seam_out.c: a packet of no flow leaves; true when the faults of @w took it. */
+bool seam_depart(struct engine *e, struct fault_flow *w, const struct tx *tx,
+		 mono_t now);
+
+/* seam_set.c: the fault of a slot goes, and lets go of what it holds. */
+void seam_remove(struct engine *e, int slot, mono_t now);
 
 /* seam_hold.c: packets under way. */
 struct held *held_in(struct engine *e, const struct segment *s);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Before there is a flow, and after.
+ *
+ * An embryo is made at the first SYN, so a SYN can be lost before there is a
+ * flow and still keep the connection's ordinal.  A flow that ends leaves one
+ * behind when a fault outlives it.  Some faults answer here in the place of a
+ * connection that never comes to be.
+ */
+#include "seams.h"
+
+static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
+				     mono_t now)
+{
+	struct fault_set *set = &e->seams->set;
+	struct fault_flow *w = fault_embryo_find(set, &s->t);
+	struct svc *svc;
+
+	if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+		return w;
+	if (w && w->old) { /* a new connection begins */
+		fault_embryo_take(set, w);
+		fault_flow_free(set, w);
+		w = NULL;
+	}
+	if (w)
+		return w;
+	svc = svc_for_client(e, &s->t.local, s->t.lport);
+	if (svc)
+		w = fault_flow_new(set, svc->cfg->name, &s->t, now);
+	if (w)
+		fault_embryo_keep(set, w, now);
+	return w;
+}
+
+static void answer_unreach(struct tx *reply, const struct segment *s,
+			   uint8_t code)
+{
+	const struct tuple t = {.local = s->t.remote,
+				.remote = s->t.local,
+				.lport = s->t.rport,
+				.rport = s->t.lport};
+	const struct hdr_spec h = {
+		.t = &t, .seq = s->seq, .flags = s->flags, .ttl = 64};
+	struct tx quoted = {0};
+	struct packet about = {.data = quoted.hdr};
+	bool v4 = s->family == 4;
+
+	wire_build(&quoted, &h, 0);
+	about.len = about.full_len = quoted.hdr_len;
+	if (!v4) /* RFC 4443, 3.1: port 4, address 3, prohibited 1 */
+		code = code == 3 ? 4 : code == 1 ? 3 : 1;
+	wire_build_icmp(reply, &about, &s->t.local, v4 ? 3 : 1, code, 0);
+}
+
+static enum verdict answer(struct tx *reply, const struct segment *s,
+			   const struct fault_verdict *v)
+{
+	const struct tcp_opts none = {0};
+	struct tcp_opts o = {.has = OPT_HAS_MSS,
+			     .mss = leg_mss_offer(s->family)};
+
+	switch (v->answer) {
+	case FAULT_ANSWER_RST:
+		answer_rst(reply, s);
+		break;
+	case FAULT_ANSWER_ICMP:
+		answer_unreach(reply, s, v->icmp_code);
+		break;
+	case FAULT_ANSWER_SYNACK:
+		answer_syn_ack(reply, s, SEQ(v->dice), v->wnd, false, &o);
+		break;
+	case FAULT_ANSWER_ACK:
+		answer_ack(reply, s, s->ack, SEQ(v->irs + 1), 0, &none);
+		break;
+	default:
+		return VERDICT_CONSUMED;
+	}
+	return VERDICT_REPLY;
+}
+
+/* What is left of a flow that ended, when its server speaks. */
+static struct fault_flow *left_behind(struct engine *e, const struct segment *s)
+{
+	const struct tuple t = {.local = s->t.remote,
+				.remote = s->t.local,
+				.lport = s->t.rport,
+				.rport = s->t.lport};
+	struct fault_flow *w = fault_embryo_find(&e->seams->set, &t);
+
+	return w && w->old ? w : NULL;
+}
+
+enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
+			 struct tx *reply)
+{
+	struct fault_flow *w = embryo_for(e, s, now);
+	struct fault_flow *left = w ? NULL : left_behind(e, s);
+	struct fault_verdict v;
+	struct fault_event ev;
+	struct segment changed;
+	enum verdict done;
+
+	w = left ? left : w;
+	if (!w || !w->active)
+		return admit(e, s, now, reply);
+	seam_describe(&ev, w, NULL, s, now);
+	ev.side = left ? LEG_SERVER : LEG_CLIENT;
+	if (w->old) { /* it lives on as long as somebody speaks to it */
+		fault_embryo_take(&e->seams->set, w);
+		fault_embryo_keep(&e->seams->set, w, now);
+	}
+	fault_judge(&e->seams->set, w, &ev, &v);
+	if (v.act & FAULT_ACT_ANSWER) {
+		fault_embryo_take(&e->seams->set, w);
+		fault_embryo_keep(&e->seams->set, w, now);
+		return answer(reply, s, &v);
+	}
+	if (v.act || seam_detain(e, s, &v, now))
+		return VERDICT_CONSUMED;
+	changed = *s;
+	seam_edit(&changed, &v);
+	done = admit(e, &changed, now, reply);
+	/* a cookie or a RST answers without state; else a flow took the
+	 * embryo, and may be gone again */
+	w = fault_embryo_find(&e->seams->set, &s->t);
+	if (done == VERDICT_REPLY && seam_depart(e, w, reply, now))
+		return VERDICT_CONSUMED;
+	return done;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Seam 1: a segment arrives.
+ *
+ * What offload glued together is cut into pieces that were one packet each,
+ * and each is judged by itself.  One that is held is copied and comes back
+ * through seam_hold.c, which judges it no second time.
+ */
+#include "seams.h"
+
+struct fault_track *seam_track(struct fault_flow *w, const struct leg *l,
+			       bool to_peer)
+{
+	struct fault_track *t = &w->track[l->side][to_peer];
+
+	if (!t->known) {
+		t->known = true;
+		t->base = seq_add(to_peer ? l->iss : l->irs, 1);
+		t->at = 0;
+	}
+	return t;
+}
+
+uint64_t seam_offset(const struct fault_track *t, seq_t seq)
+{
+	int64_t d = (int64_t)t->at + seq_diff(seq, t->base);
+
+	return d > 0 ? (uint64_t)d : 0;
+}
+
+void seam_describe(struct fault_event *ev, struct fault_flow *w,
+		   const struct leg *l, const struct segment *s, mono_t now)
+{
+	*ev = (struct fault_event){.side = l ? l->side : LEG_CLIENT,
+				   .state = l ? l->state : TS_LISTEN,
+				   .flags = s->flags,
+				   .len = s->data.len,
+				   .wire = s->data.len +
+					   (s->family == 4 ? 52 : 72),
+				   .seq = s->seq,
+				   .now = now};
+	if (!l && w->old)
+		ev->state = TS_CLOSED;
+	if (!l || s->flags & TCP_SYN || l->state < TS_SYN_RECEIVED)
+		return;
+	ev->off = fault_track_offset(seam_track(w, l, false), s->seq,
+				     s->data.len, &ev->fresh);
+	if (s->flags & TCP_ACK)
+		ev->acked = seam_offset(seam_track(w, l, true), s->ack);
+}
+
+/* Held, doubled or damaged: true when the original goes no further. */
+bool seam_detain(struct engine *e, const struct segment *s,
+		 const struct fault_verdict *v, mono_t now)
+{
+	int64_t at = v->delay_us;
+
+	if (v->drop) {
+		e->drop[DROP_FAULT]++;
+		return true;
+	}
+	if (v->damage && !v->fix) { /* no receiver takes it */
+		e->drop[v->damage == FAULT_WHERE_IP ? DROP_IP_CSUM
+						    : DROP_TCP_CSUM]++;
+		return true;
+	}
+	for (uint32_t i = 0; i < v->copies; i++) {
+		struct held *h = held_in(e, s);
+
+		at += v->spacing_us;
+		if (h)
+			h->slot = v->slot;
+		/* at the same time is after the original */
+		held_queue(e, h, mono_add(now, at ? at : 1), now);
+	}
+	if (!v->delay_us && !v->damage)
+		return false;
+	struct held *h = held_in(e, s);
+
+	if (h && v->damage) {
+		struct prng r = {v->dice};
+
+		for (uint32_t i = 0; h->len && i < v->bits; i++)
+			h->buf->data[prng_below(&r, h->len)] ^=
+				(uint8_t)BIT(prng_below(&r, 8));
+		h->seg.wnd ^= (uint16_t)(h->len ? 0 : 1);
+	}
+	if (h)
+		h->slot = v->slot;
+	held_queue(e, h, mono_add(now, v->delay_us), now);
+	return true;
+}
+
+void seam_edit(struct segment *s, const struct fault_verdict *v)
+{
+	s->opts.has &= (uint8_t)~v->strip;
+	if (v->mss && s->opts.mss > v->mss)
+		s->opts.mss = v->mss;
+}
+
+static enum verdict input_piece(struct engine *e, struct leg *l,
+				const struct segment *s, mono_t now,
+				struct tx *reply)
+{
+	struct flow *f = leg_flow(l);
+	struct fault_verdict v;
+	struct fault_event ev;
+	struct segment changed;
+
+	seam_describe(&ev, seam_of(e, f)->w, l, s, now);
+	fault_judge(&e->seams->set, seam_of(e, f)->w, &ev, &v);
+	if (v.act) {
+		seam_reset(e, f, l->side, v.act, now);
+		flow_settle(e, f, now);
+		return VERDICT_CONSUMED;
+	}
+	if (seam_detain(e, s, &v, now))
+		return VERDICT_CONSUMED;
+	if (!v.strip && !v.mss)
+		return flow_take(e, l, s, now, reply);
+	changed = *s;
+	seam_edit(&changed, &v);
+	return flow_take(e, l, &changed, now, reply);
+}
+
+enum verdict seams_input(struct engine *e, struct leg *l,
+			 const struct segment *s, mono_t now, struct tx *reply)
+{
+	uint32_t most = leg_mss_offer(l->family) - (l->ts_ok ? 12u : 0);
+	struct segment piece = *s;
+	enum verdict v = VERDICT_CONSUMED;
+	uint32_t left = s->data.len;
+
+	if (left <= most)
+		return input_piece(e, l, s, now, reply);
+	while (left) {
+		/* an earlier piece may have ended the flow */
+		l = table_find(e, &s->t);
+		if (!l || !leg_flow(l)->faulty)
+			break;
+		piece.data.len = min_u32(left, most);
+		left -= piece.data.len;
+		piece.flags = s->flags;
+		if (left)
+			piece.flags &= (uint16_t) ~(TCP_FIN | TCP_PSH);
+		v = input_piece(e, l, &piece, now, reply);
+		piece.data.p += piece.data.len;
+		piece.seq = seq_add(piece.seq, piece.data.len);
+	}
+	return v;
+}
