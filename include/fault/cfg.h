@@ -15,6 +15,7 @@
 /* Types, by group: id, name.  Each does what docs/FAULTS.md says. */
 #define FAULT_TYPES(X)                          \
 	X(NONE, "none")                         \
+	X(OBSERVE, "observe")                   \
 	X(LOSS, "loss")                         \
 	X(DROPLIST, "droplist")                 \
 	X(DROP_RANGE, "drop_range")             \

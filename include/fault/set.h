@@ -12,6 +12,7 @@
  * the process does.
  */
 #include "fault/cfg.h"
+#include "fault/react.h"
 #include "util/slab.h"
 #include "util/wheel.h"
 
@@ -38,6 +39,7 @@ extern const char *const fault_counter_name[FC_COUNT + 1];
  * @seq:     first sequence number
  * @off:     stream offset of the first payload byte, in its direction
  * @fresh:   some of its payload passes for the first time
+ * @ts:      the connection uses timestamps
  * @acked:   stream offset that it acknowledges, in the other direction
  */
 struct fault_event {
@@ -48,7 +50,7 @@ struct fault_event {
 	uint32_t len, wire;
 	seq_t seq;
 	uint64_t off;
-	bool fresh;
+	bool fresh, ts;
 	uint64_t acked;
 	mono_t now;
 };
@@ -143,6 +145,8 @@ struct fault_track {
  * @active: bit per slot
  * @old:    an embryo left behind by a flow that ended
  * @timer:  wakes the connection's timed faults, or ends an embryo
+ * @ends:   an embryo's last moment
+ * @watch:  what the peers do
  * @track:  [side][to_peer]
  */
 struct fault_flow {
@@ -154,6 +158,8 @@ struct fault_flow {
 	uint32_t active;
 	bool old;
 	struct wtimer timer;
+	mono_t ends;
+	struct fault_watch watch;
 	struct fault_track track[2][2];
 	struct fault_conn c[FAULT_MAX];
 };
@@ -168,6 +174,10 @@ struct fault_flow {
  * @count:  enum fault_counter
  * @added:  when
  * @lease_end: when it removes itself; MONO_NEVER
+ * @peer:   reactions to its decisions
+ * @answered: those of them that were not [0], or were [1] what a correct peer
+ *          does, where that is declared
+ * @unwatched: decisions whose reaction was not waited for
  */
 struct fault {
 	struct fault_spec spec;
@@ -177,6 +187,7 @@ struct fault {
 	uint32_t active; /* connections that carry it */
 	uint64_t count[FC_COUNT];
 	mono_t added, lease_end;
+	uint64_t peer[FR_COUNT], answered[2], unwatched;
 };
 
 typedef void (*fault_line_fn)(void *arg, const char *json);
@@ -187,6 +198,8 @@ typedef void (*fault_line_fn)(void *arg, const char *json);
  * @order:  slots in the order in which they act
  * @flows:  struct fault_flow
  * @wheel:  timers of connections
+ * @now:    latest time it was told
+ * @report: decisions so far: the last one's id
  * @line:   where reports go, or NULL
  */
 struct fault_set {
@@ -198,6 +211,8 @@ struct fault_set {
 	struct fault_flow *first;
 	struct fault_flow *embryo[1024];
 	struct wheel wheel;
+	mono_t now;
+	uint64_t report;
 	fault_line_fn line;
 	void *line_arg;
 };
@@ -252,6 +267,11 @@ struct fault_flow *fault_embryo_find(struct fault_set *s,
 				     const struct tuple *t);
 void fault_embryo_keep(struct fault_set *s, struct fault_flow *w, mono_t now);
 void fault_embryo_take(struct fault_set *s, struct fault_flow *w);
+/* Its timer fired: false when its life is over. */
+bool fault_embryo_wake(struct fault_set *s, struct fault_flow *w, mono_t now);
+/* A flow ended and no fault lingers, but its peers may still answer: true when
+ * it was kept for that, as an embryo on which no fault acts. */
+bool fault_embryo_listen(struct fault_set *s, struct fault_flow *w, mono_t now);
 
 /* Stream offset of a sequence number; @fresh: the range advances it. */
 uint64_t fault_track_offset(struct fault_track *t, seq_t seq, uint32_t len,

@@ -102,6 +102,8 @@ enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 	enum verdict done;
 
 	w = left ? left : w;
+	if (w)
+		seam_watch_in(e, w, left ? LEG_SERVER : LEG_CLIENT, s, now);
 	if (!w || !w->active)
 		return admit(e, s, now, reply);
 	seam_describe(&ev, w, NULL, s, now);

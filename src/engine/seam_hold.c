@@ -197,6 +197,7 @@ void held_damage(struct held *h, const struct fault_verdict *v)
 	}
 	if (v->fix)
 		held_seal(h);
+	h->false_word = true;
 }
 
 /* Options of a SYN: those in @strip become NOPs, the MSS is lowered. */
@@ -257,7 +258,7 @@ struct held *held_forge(struct engine *e, const struct held *h, int kind)
 	if (!c)
 		return NULL;
 	memcpy(c->hdr, h->hdr, sizeof(c->hdr));
-	c->out = true;
+	c->out = c->false_word = true;
 	c->family = h->family;
 	c->hdr_len = h->hdr_len;
 	c->l4_off = h->l4_off;
@@ -329,6 +330,7 @@ static void deliver(struct engine *e, struct held *h, mono_t now)
 	struct leg *l;
 
 	if (h->out) {
+		seam_watch_out(e, h, now);
 		out_push(e->seams, h);
 		return;
 	}
@@ -339,8 +341,10 @@ static void deliver(struct engine *e, struct held *h, mono_t now)
 	if (v != VERDICT_REPLY)
 		return;
 	h = held_out(e, &reply, 0, 0, true, true);
-	if (h)
-		out_push(e->seams, h);
+	if (!h)
+		return;
+	seam_watch_out(e, h, now);
+	out_push(e->seams, h);
 }
 
 void held_queue(struct engine *e, struct held *h, mono_t due, mono_t now)

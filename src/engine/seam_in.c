@@ -107,6 +107,7 @@ static enum verdict input_piece(struct engine *e, struct leg *l,
 	struct fault_event ev;
 	struct segment changed;
 
+	seam_watch_in(e, seam_of(e, f)->w, l->side, s, now);
 	seam_describe(&ev, seam_of(e, f)->w, l, s, now);
 	fault_judge(&e->seams->set, seam_of(e, f)->w, &ev, &v);
 	if (v.act) {

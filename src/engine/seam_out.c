@@ -22,6 +22,7 @@ static void describe_out(struct fault_event *ev, struct fault_flow *w,
 				   .now = now};
 	if (!l || ev->flags & TCP_SYN)
 		return;
+	ev->ts = l->ts_ok;
 	ev->off = fault_track_offset(seam_track(w, l, true), ev->seq, h->len,
 				     &ev->fresh);
 	if (ev->flags & TCP_ACK)

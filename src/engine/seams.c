@@ -111,6 +111,7 @@ void seams_arm(struct engine *e, struct flow *f)
 	mono_t wake = fault_flow_wake(&e->seams->set, sf->w);
 
 	wake = mono_earlier(wake, sf->again);
+	wake = mono_earlier(wake, fault_react_wake(sf->w));
 	wake = mono_earlier(wake, sf->pipe[0].wake);
 	wake = mono_earlier(wake, sf->pipe[1].wake);
 	if (mono_is_set(wake))
@@ -153,7 +154,7 @@ void seams_unbind(struct engine *e, struct flow *f)
 	sf->w->old = true;
 	if (fault_lingers(&e->seams->set, sf->w))
 		fault_embryo_keep(&e->seams->set, sf->w, e->now);
-	else
+	else if (!fault_embryo_listen(&e->seams->set, sf->w, e->now))
 		fault_flow_free(&e->seams->set, sf->w);
 	f->leg[0].behave = f->leg[1].behave = NULL;
 	slab_free(&e->seams->flows, sf);
@@ -209,6 +210,7 @@ static void wake_flow(struct engine *e, struct flow *f, mono_t now)
 		ask_legs_again(f);
 	}
 
+	fault_react_expire(&e->seams->set, sf->w, now);
 	act = fault_flow_due(&e->seams->set, sf->w, now, &side);
 	if (act)
 		seam_reset(e, f, side, act, now);
@@ -227,6 +229,8 @@ static void on_wake(struct wtimer *t, mono_t now, void *arg)
 		wake_flow(e, w->owner, now);
 		return;
 	}
+	if (fault_embryo_wake(&e->seams->set, w, now))
+		return;
 	fault_embryo_take(&e->seams->set, w);
 	fault_flow_free(&e->seams->set, w);
 }

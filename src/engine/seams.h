@@ -19,12 +19,13 @@
  * @slot: the fault that holds it
  * @buf:  its payload, owned; NULL when there is none
  * @len:  payload bytes
+ * @false_word: forged or damaged: not what we say to the peer
  */
 struct held {
 	struct held *next;
 	mono_t due;
 	uint64_t serial;
-	bool out;
+	bool out, false_word;
 	uint8_t slot, family, hdr_len, l4_off;
 	uint32_t len;
 	struct buf *buf;
@@ -116,6 +117,11 @@ void seam_edit(struct segment *s, const struct fault_verdict *v);
 /* seam_out.c: a packet of no flow leaves; true when the faults of @w took it. */
 bool seam_depart(struct engine *e, struct fault_flow *w, const struct tx *tx,
 		 mono_t now);
+
+/* seam_watch.c: a segment is on the wire, from the peer or to it. */
+void seam_watch_in(struct engine *e, struct fault_flow *w, int side,
+		   const struct segment *s, mono_t now);
+void seam_watch_out(struct engine *e, const struct held *h, mono_t now);
 
 /* seam_set.c: the fault of a slot goes, and lets go of what it holds. */
 void seam_remove(struct engine *e, int slot, mono_t now);

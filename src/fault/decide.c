@@ -99,6 +99,7 @@ void fault_judge(struct fault_set *s, struct fault_flow *w,
 		 const struct fault_event *ev, struct fault_verdict *v)
 {
 	memset(v, 0, sizeof(*v));
+	s->now = ev->now;
 	v->keep = UINT32_MAX;
 	for (uint32_t i = 0; i < s->n && !v->drop; i++) {
 		uint8_t slot = s->order[i];
@@ -120,7 +121,8 @@ void fault_judge(struct fault_set *s, struct fault_flow *w,
 		x.c->injected++;
 		x.f->count[FC_INJECTED]++;
 		v->slot = slot;
-		fault_report(&x, ev, action_name(v));
+		fault_react_begin(&x, ev, v,
+				  fault_report(&x, ev, action_name(v)));
 	}
 	w->seen = ev->now;
 }
@@ -164,7 +166,7 @@ void fault_ask_done(struct fault_set *s, struct fault_flow *w,
 
 	c->injected++;
 	x.f->count[FC_INJECTED]++;
-	fault_report(&x, ev, action);
+	fault_react_begin(&x, ev, NULL, fault_report(&x, ev, action));
 }
 
 bool fault_lingers(const struct fault_set *s, const struct fault_flow *w)

@@ -56,8 +56,17 @@ double fault_unit(uint64_t key, const struct fault_conn *c, uint32_t draw);
 /* percent (and correlation) of the fault. */
 bool fault_chance(struct fault_ctx *x);
 
-/* report.c */
-void fault_report(struct fault_ctx *x, const struct fault_event *ev,
-		  const char *action);
+/* report.c: a decision; returns its id. */
+uint64_t fault_report(struct fault_ctx *x, const struct fault_event *ev,
+		      const char *action);
+/* What the peer did then, @after_us later. */
+void fault_report_peer(struct fault_set *s, const struct fault_flow *w,
+		       const struct fault_pending *p, enum fault_reaction kind,
+		       int64_t after_us);
+
+/* react.c: wait for the peer's answer to decision @id; @v: NULL when no single
+ * segment was judged. */
+void fault_react_begin(struct fault_ctx *x, const struct fault_event *ev,
+		       const struct fault_verdict *v, uint64_t id);
 
 #endif

@@ -6,26 +6,67 @@
 
 #include "internal.h"
 
-void fault_report(struct fault_ctx *x, const struct fault_event *ev,
-		  const char *action)
+/* Names of the reactions in @mask, joined by "|". */
+static void print_mask(char *out, size_t outlen, uint16_t mask)
+{
+	size_t k = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < FR_COUNT && k < outlen; i++)
+		if (mask & BIT(i))
+			k += (size_t)snprintf(out + k, outlen - k, "%s%s",
+					      k ? "|" : "",
+					      fault_reaction_name[i]);
+}
+
+uint64_t fault_report(struct fault_ctx *x, const struct fault_event *ev,
+		      const char *action)
 {
 	struct fault_set *s = x->set;
 	const struct fault_spec *f = &x->f->spec;
+	uint64_t id = ++s->report;
 	char line[400];
 
 	if (!s->line)
-		return;
+		return id;
 	snprintf(line, sizeof(line),
-		 "{\"t\":%" PRId64 ",\"seed\":%" PRIu64
+		 "{\"id\":%" PRIu64 ",\"t\":%" PRId64 ",\"seed\":%" PRIu64
 		 ",\"fault\":\"%s\",\"type\":\"%s\",\"conn\":%u,\"serial\":"
 		 "%" PRIu64 ",\"event\":%u,\"side\":\"%s\",\"dir\":\"%s\","
 		 "\"state\":%u,\"off\":%" PRIu64 ",\"seq\":%u,\"len\":%u,"
 		 "\"action\":\"%s\"}",
-		 ev->now.us, f->seed ? f->seed : s->seed, f->name,
+		 id, ev->now.us, f->seed ? f->seed : s->seed, f->name,
 		 fault_type_name[f->type], x->c->ordinal, x->flow->serial,
 		 x->c->event, ev->side ? "server" : "client",
 		 ev->to_peer ? "to_peer" : "from_peer", ev->state, ev->off,
 		 ev->seq.v, ev->len, action);
+	s->line(s->line_arg, line);
+	return id;
+}
+
+void fault_report_peer(struct fault_set *s, const struct fault_flow *w,
+		       const struct fault_pending *p, enum fault_reaction kind,
+		       int64_t after_us)
+{
+	const struct fault_spec *f = &s->fault[p->slot].spec;
+	char line[400], expect[64], verdict[128] = "";
+
+	if (!s->line)
+		return;
+	print_mask(expect, sizeof(expect), p->expect);
+	if (p->expect)
+		snprintf(verdict, sizeof(verdict),
+			 ",\"expected\":\"%s\",\"ok\":%s", expect,
+			 p->expect & BIT(kind) ? "true" : "false");
+	snprintf(line, sizeof(line),
+		 "{\"re\":%" PRIu64 ",\"t\":%" PRId64
+		 ",\"fault\":\"%s\",\"type\":\"%s\",\"conn\":%u,\"serial\":"
+		 "%" PRIu64 ",\"side\":\"%s\",\"peer\":\"%s\","
+		 "\"after_us\":%" PRId64 "%s}",
+		 p->id, p->since.us + after_us, f->name,
+		 fault_type_name[f->type], p->conn, w->serial,
+		 p->side ? "server" : "client", fault_reaction_name[kind],
+		 after_us, verdict);
 	s->line(s->line_arg, line);
 }
 
@@ -61,6 +102,23 @@ bool fault_set_expect(const struct fault_set *s, char *err, size_t errlen)
 	return true;
 }
 
+/* The reactions that came, and how many were right. */
+static size_t print_peer(const struct fault *f, char *out, size_t outlen)
+{
+	size_t k = 0;
+	bool any = false;
+
+	for (int i = 0; i < FR_COUNT && k < outlen; i++) {
+		if (!f->peer[i])
+			continue;
+		k += (size_t)snprintf(out + k, outlen - k, "%s\"%s\":%" PRIu64,
+				      any ? "," : "", fault_reaction_name[i],
+				      f->peer[i]);
+		any = true;
+	}
+	return k;
+}
+
 size_t fault_set_list(const struct fault_set *s, char *out, size_t outlen)
 {
 	size_t k = 0;
@@ -69,18 +127,22 @@ size_t fault_set_list(const struct fault_set *s, char *out, size_t outlen)
 		out[0] = '\0';
 	for (uint32_t i = 0; i < s->n && k < outlen; i++) {
 		const struct fault *f = &s->fault[s->order[i]];
-		char line[600];
+		char line[600], peer[600] = "";
 
 		fault_print_line(&f->spec, line, sizeof(line));
+		print_peer(f, peer, sizeof(peer));
 		k += (size_t)snprintf(
 			out + k, outlen - k,
 			"{\"name\":\"%s\",\"spec\":\"%s\",\"conns\":%u,"
 			"\"active\":%u,\"matched\":%" PRIu64
 			",\"rolled\":%" PRIu64 ",\"injected\":%" PRIu64
-			",\"suppressed\":%" PRIu64 "}\n",
+			",\"suppressed\":%" PRIu64 ",\"peer\":{%s}"
+			",\"ok\":%" PRIu64 ",\"wrong\":%" PRIu64
+			",\"unwatched\":%" PRIu64 "}\n",
 			f->spec.name, line, f->conns, f->active,
 			f->count[FC_MATCHED], f->count[FC_ROLLED],
-			f->count[FC_INJECTED], f->count[FC_SUPPRESSED]);
+			f->count[FC_INJECTED], f->count[FC_SUPPRESSED], peer,
+			f->answered[1], f->answered[0], f->unwatched);
 	}
 	return k;
 }

@@ -6,9 +6,11 @@
  * slot, so adding and removing touch no memory of connections that do not
  * match.  A connection's ordinal among a fault's is fixed when it first
  * appears, which may be before a flow exists: then it is an embryo, found by
- * its addresses until the flow takes it or EMBRYO_LIFE passes.
+ * its addresses until the flow takes it or EMBRYO_LIFE_US passes.
  */
 #include "internal.h"
+
+#define EMBRYO_LIFE_US (180 * USEC_PER_SEC)
 
 static uint64_t name_key(const char *name, uint64_t seed)
 {
@@ -243,6 +245,7 @@ bool fault_flow_join(struct fault_set *s, struct fault_flow *w, int slot,
 
 void fault_flow_free(struct fault_set *s, struct fault_flow *w)
 {
+	fault_react_end(s, w);
 	for (uint32_t i = 0; i < s->n; i++)
 		if (w->active & BIT(s->order[i]))
 			s->fault[s->order[i]].active--;
@@ -287,7 +290,32 @@ void fault_embryo_keep(struct fault_set *s, struct fault_flow *w, mono_t now)
 	w->owner = NULL;
 	w->hnext = *b;
 	*b = w;
-	wheel_arm(&s->wheel, &w->timer, mono_add(now, 180 * USEC_PER_SEC));
+	w->ends = mono_add(now, EMBRYO_LIFE_US);
+	wheel_arm(&s->wheel, &w->timer,
+		  mono_earlier(w->ends, fault_react_wake(w)));
+}
+
+bool fault_embryo_wake(struct fault_set *s, struct fault_flow *w, mono_t now)
+{
+	fault_react_expire(s, w, now);
+	if (mono_due(w->ends, now) || (!w->active && !w->watch.n && w->old))
+		return false;
+	wheel_arm(&s->wheel, &w->timer,
+		  mono_earlier(w->ends, fault_react_wake(w)));
+	return true;
+}
+
+bool fault_embryo_listen(struct fault_set *s, struct fault_flow *w, mono_t now)
+{
+	/* connections to come need the room more */
+	if (!w->watch.n || s->flows.used > s->flows.max / 2)
+		return false;
+	for (uint32_t i = 0; i < s->n; i++)
+		if (w->active & BIT(s->order[i]))
+			s->fault[s->order[i]].active--;
+	w->active = 0;
+	fault_embryo_keep(s, w, now);
+	return true;
 }
 
 void fault_embryo_take(struct fault_set *s, struct fault_flow *w)

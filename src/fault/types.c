@@ -5,6 +5,16 @@
  */
 #include "internal.h"
 
+/* It only makes the connection one that is watched. */
+static bool hit_observe(struct fault_ctx *x, const struct fault_event *ev,
+			struct fault_verdict *v)
+{
+	(void)x;
+	(void)ev;
+	(void)v;
+	return false;
+}
+
 static bool hit_loss(struct fault_ctx *x, const struct fault_event *ev,
 		     struct fault_verdict *v)
 {
@@ -324,6 +334,7 @@ static bool hit_vanish(struct fault_ctx *x, const struct fault_event *ev,
 #define SPREAD (PBIT(JITTER) | PBIT(CORRELATION) | PBIT(DISTRIBUTION))
 
 const struct fault_type_desc fault_types[FT_COUNT] = {
+	[FT_OBSERVE] = {.hit = hit_observe},
 	[FT_LOSS] = {.params = ROLL | PBIT(MODEL) | GE | STATE,
 		     .hit = hit_loss},
 	[FT_DROPLIST] = {.params = PBIT(INDEX),

@@ -4,7 +4,7 @@
  * seeds decide alike, and that models follow their parameters over 1e5 events.
  *
  * LINKS: fault/spec fault/types fault/models fault/decide fault/report
- * LINKS: fault/set fault/stream util/option util/slab util/wheel
+ * LINKS: fault/set fault/stream fault/react util/option util/slab util/wheel
  */
 #include <check.h>
 #include <math.h>
@@ -460,12 +460,13 @@ START_TEST(decision_reported_as_json)
 	add("type=loss percent=100");
 	set.line = on_line;
 	send_data(conn(1), 3);
-	ck_assert_str_eq(report,
-			 "{\"t\":1000000,\"seed\":42,\"fault\":\"loss\","
-			 "\"type\":\"loss\",\"conn\":1,\"serial\":1,\"event\":"
-			 "1,\"side\":\"client\",\"dir\":\"to_peer\",\"state\":"
-			 "4,\"off\":3000,\"seq\":3001,\"len\":1000,"
-			 "\"action\":\"drop\"}");
+	ck_assert_str_eq(
+		report,
+		"{\"id\":1,\"t\":1000000,\"seed\":42,\"fault\":\"loss\","
+		"\"type\":\"loss\",\"conn\":1,\"serial\":1,\"event\":"
+		"1,\"side\":\"client\",\"dir\":\"to_peer\",\"state\":"
+		"4,\"off\":3000,\"seq\":3001,\"len\":1000,"
+		"\"action\":\"drop\"}");
 }
 END_TEST
 

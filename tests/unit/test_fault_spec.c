@@ -3,7 +3,7 @@
  * How faults are written, and what is refused.
  *
  * LINKS: fault/spec fault/types fault/models fault/decide fault/report
- * LINKS: fault/set fault/stream util/option util/slab util/wheel
+ * LINKS: fault/set fault/stream fault/react util/option util/slab util/wheel
  */
 #include <check.h>
 #include <errno.h>

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What passes between us and the peers of a connection with faults, for those
+ * who watch (src/fault/react.c): arriving segments as the peer sent them, and
+ * leaving ones when they leave.  Forged and damaged ones are not shown: they
+ * tell the peer nothing.
+ */
+#include "seams.h"
+
+void seam_watch_in(struct engine *e, struct fault_flow *w, int side,
+		   const struct segment *s, mono_t now)
+{
+	const struct sack_block *b = s->opts.sack;
+	struct fault_wire x = {.peer = &s->t.remote,
+			       .now = now,
+			       .seq = s->seq,
+			       .ack = s->ack,
+			       .len = s->data.len,
+			       .flags = s->flags,
+			       .wnd = s->wnd,
+			       .side = (uint8_t)side,
+			       .nsack = s->opts.nsack};
+
+	if (s->opts.nsack)
+		x.dsack =
+			seq_lt(b[0].start, s->ack) ||
+			(s->opts.nsack > 1 && seq_ge(b[0].start, b[1].start) &&
+			 seq_le(b[0].end, b[1].end));
+	fault_wire_pass(&e->seams->set, w, &x);
+}
+
+/* Whose faults a leaving packet of these addresses has, and on which side. */
+static struct fault_flow *watched(const struct engine *e, const struct tuple *t,
+				  int *side)
+{
+	const struct tuple back = {.local = t->remote,
+				   .remote = t->local,
+				   .lport = t->rport,
+				   .rport = t->lport};
+	struct leg *l = table_find(e, t);
+	struct fault_flow *w;
+
+	*side = l ? l->side : LEG_CLIENT;
+	if (l)
+		return leg_flow(l)->faulty ? seam_of(e, leg_flow(l))->w : NULL;
+	w = fault_embryo_find(&e->seams->set, t);
+	if (w)
+		return w;
+	*side = LEG_SERVER;
+	return fault_embryo_find(&e->seams->set, &back);
+}
+
+void seam_watch_out(struct engine *e, const struct held *h, mono_t now)
+{
+	const uint8_t *ip = h->hdr, *tcp = h->hdr + h->l4_off;
+	bool v4 = h->family == 4;
+	struct fault_flow *w;
+	struct tuple t = {.local = v4 ? ipaddr_v4(ip + 12) : ipaddr_v6(ip + 8),
+			  .remote = v4 ? ipaddr_v4(ip + 16)
+				       : ipaddr_v6(ip + 24),
+			  .lport = get_be16(tcp),
+			  .rport = get_be16(tcp + 2)};
+	int side;
+
+	if (h->false_word)
+		return;
+	w = watched(e, &t, &side);
+	if (!w)
+		return;
+	const struct fault_wire x = {.peer = &t.remote,
+				     .now = now,
+				     .seq = SEQ(get_be32(tcp + 4)),
+				     .ack = SEQ(get_be32(tcp + 8)),
+				     .len = h->len,
+				     .flags = get_be16(tcp + 12) & 0x1ff,
+				     .wnd = get_be16(tcp + 14),
+				     .side = (uint8_t)side,
+				     .to_peer = true};
+
+	fault_wire_pass(&e->seams->set, w, &x);
+}

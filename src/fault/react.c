@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the peer did then.
+ *
+ * Each connection with faults has an ear per peer: what that peer has sent and
+ * what it has been told.  A decision becomes pending; the segment of the peer
+ * that answers it makes a second report, which names the first by its id.  A
+ * second line, and not a late first one: so decisions stay in their order, a
+ * crash loses none, and a peer that says nothing for minutes holds no text.
+ *
+ * Not each segment that comes next is an answer.  What was under way when the
+ * fault acted must not count, so a decision names the reactions that may be
+ * caused by it:
+ *
+ *   lost from the peer      the same bytes again
+ *   a segment to the peer   duplicate ACK, SACK, retransmission, or an
+ *                           acknowledgment that covers it
+ *   reset, vanish           what a living endpoint says: retransmission, probe
+ *   forged                  RST, an ACK that acknowledges nothing new
+ *   all else                whatever comes next
+ *
+ * None of them can come sooner than a round trip after a segment to the peer
+ * was touched.  Without one of those it is silence, after a second, or after a
+ * good part more than the peer's last retransmission took when it owes one. The
+ * number of pending decisions of a connection is bounded; what finds no room is
+ * counted ("unwatched"), not watched.
+ */
+#include <inttypes.h>
+
+#include "internal.h"
+
+#define WAIT_US USEC_PER_SEC
+#define WAIT_OWED_US (3 * USEC_PER_SEC)
+#define WAIT_MAX_US (150 * USEC_PER_SEC)
+
+#define RBIT(id) BIT(FR_##id)
+#define REPEATED_ACK (RBIT(DUP_ACK) | RBIT(SACK) | RBIT(DSACK))
+
+const char *const fault_reaction_name[FR_COUNT + 1] = {
+#define X(id, name) name,
+	FAULT_REACTIONS(X)
+#undef X
+};
+static_assert(FR_COUNT <= 16, "reactions fit fault_pending.mask");
+
+/* What a correct peer answers to a forged segment (docs/FAULTS.md). */
+static const uint16_t forged_expect[] = {
+	[FAULT_RST_EXACT] = RBIT(RST),
+	[FAULT_RST_INWINDOW] = RBIT(CHALLENGE),
+	[FAULT_SYN_INWINDOW] = RBIT(CHALLENGE),
+	[FAULT_ACK_OLD] = RBIT(CHALLENGE) | RBIT(SILENCE),
+	[FAULT_ACK_FUTURE] = RBIT(ACK),
+	[FAULT_DATA_OOW] = RBIT(ACK),
+	[FAULT_PAWS_OLD] = RBIT(ACK),
+	[FAULT_BADSUM] = RBIT(SILENCE),
+	[FAULT_NULL] = RBIT(SILENCE),
+};
+
+/* ---- what a segment is, to one who heard all before it ---- */
+
+static seq_t end_of(const struct fault_wire *x)
+{
+	return seq_add(x->seq, x->len + !!(x->flags & TCP_SYN) +
+				       !!(x->flags & TCP_FIN));
+}
+
+/* Has the peer sent what no acknowledgment that left to it covers? */
+static bool owes(const struct fault_ear *r)
+{
+	return mono_is_set(r->heard_at) &&
+	       (!mono_is_set(r->told_at) || seq_gt(r->high, r->told_ack));
+}
+
+/*
+ * Keepalives and window probes stand one before what comes next, or bring one
+ * byte into a window that is shut.
+ */
+static bool is_probe(const struct fault_ear *r, const struct fault_wire *x)
+{
+	bool shut = mono_is_set(r->told_at) && !r->told_wnd;
+
+	if (!mono_is_set(r->heard_at) || x->len > 1 ||
+	    x->flags & (TCP_SYN | TCP_FIN))
+		return false;
+	if (seq_eq(x->seq, seq_sub(r->high, 1)))
+		return !x->len || shut || !owes(r);
+	return shut && x->len && seq_eq(x->seq, r->high);
+}
+
+static enum fault_reaction classify(const struct fault_ear *r,
+				    const struct fault_wire *x)
+{
+	bool fresh = !mono_is_set(r->heard_at) || seq_gt(end_of(x), r->high);
+
+	if (x->flags & TCP_RST)
+		return FR_RST;
+	if (is_probe(r, x))
+		return FR_PROBE;
+	if (x->len || x->flags & (TCP_SYN | TCP_FIN)) {
+		if (!fresh)
+			return FR_RETRANSMIT;
+		if (x->flags & TCP_SYN)
+			return x->flags & TCP_ACK ? FR_SYNACK : FR_SYN;
+		return x->flags & TCP_FIN ? FR_FIN : FR_DATA;
+	}
+	if (x->nsack)
+		return x->dsack ? FR_DSACK : FR_SACK;
+	if (!r->acked || seq_gt(x->ack, r->ack))
+		return FR_ACK;
+	return x->wnd != r->wnd ? FR_WINDOW : FR_DUP_ACK;
+}
+
+static void hear(struct fault_ear *r, const struct fault_wire *x,
+		 enum fault_reaction kind)
+{
+	if (kind == FR_RETRANSMIT)
+		r->gap_us = mono_sub(x->now, r->heard_at);
+	if (!mono_is_set(r->heard_at) || x->flags & TCP_SYN ||
+	    (seq_gt(end_of(x), r->high) && !(x->flags & TCP_RST)))
+		r->high = end_of(x);
+	if (x->flags & TCP_ACK && !(x->flags & TCP_RST) &&
+	    (!r->acked || seq_gt(x->ack, r->ack))) {
+		r->acked = true;
+		r->ack = x->ack;
+	}
+	r->wnd = x->wnd;
+	if (mono_is_set(r->asked_at) && x->flags & TCP_ACK) {
+		r->rtt_us = mono_sub(x->now, r->asked_at);
+		r->asked_at = MONO_UNSET;
+	}
+	r->heard_at = x->now;
+}
+
+static void tell(struct fault_ear *r, const struct fault_wire *x)
+{
+	if (x->flags & TCP_RST)
+		return;
+	if (x->flags & TCP_ACK &&
+	    (!mono_is_set(r->told_at) || seq_gt(x->ack, r->told_ack)))
+		r->told_ack = x->ack;
+	if (x->flags & TCP_ACK)
+		r->told_wnd = x->wnd;
+	if (x->flags & TCP_SYN)
+		r->asked_at = x->now;
+	r->told_at = x->now;
+}
+
+/* ---- decisions and their answers ---- */
+
+static void settle(struct fault_set *s, struct fault_flow *w, uint32_t i,
+		   enum fault_reaction kind, mono_t now)
+{
+	struct fault_watch *a = &w->watch;
+	struct fault_pending p = a->pending[i];
+	struct fault *f = &s->fault[p.slot];
+	bool ok = p.expect & BIT(kind), known = f->key == p.key;
+
+	a->n--;
+	memmove(&a->pending[i], &a->pending[i + 1],
+		(a->n - i) * sizeof(a->pending[0]));
+	if (!known)
+		return;
+	f->peer[kind]++;
+	if (p.expect && kind != FR_ENDED)
+		f->answered[ok]++;
+	fault_report_peer(s, w, &p, kind, mono_sub(now, p.since));
+}
+
+void fault_react_begin(struct fault_ctx *x, const struct fault_event *ev,
+		       const struct fault_verdict *v, uint64_t id)
+{
+	struct fault_watch *a = &x->flow->watch;
+	struct fault_pending *p = &a->pending[a->n];
+	const struct fault_ear *r = &a->ear[ev->side];
+	uint32_t space =
+		ev->len + !!(ev->flags & TCP_SYN) + !!(ev->flags & TCP_FIN);
+	int64_t wait = WAIT_US;
+
+	if (a->n == FAULT_PENDING_MAX) {
+		x->f->unwatched++;
+		return;
+	}
+	*p = (struct fault_pending){.id = id,
+				    .key = x->f->key,
+				    .since = ev->now,
+				    .seq = ev->seq,
+				    .end = seq_add(ev->seq, space),
+				    .conn = x->c->ordinal,
+				    .mask = UINT16_MAX,
+				    .slot = x->slot,
+				    .side = ev->side};
+	if (v)
+		p->since = mono_add(ev->now, v->delay_us);
+	if (v && v->inject) {
+		p->inject = v->inject;
+		p->mask = RBIT(RST) | REPEATED_ACK | RBIT(WINDOW);
+		p->expect = forged_expect[v->inject - 1];
+		if (v->inject - 1 == FAULT_PAWS_OLD && !ev->ts)
+			p->expect = RBIT(SILENCE);
+		p->cover = v->inject - 1 == FAULT_RST_EXACT && space;
+	} else if (v && v->act && !(v->act & FAULT_ACT_ANSWER)) {
+		p->mask = RBIT(RST) | RBIT(RETRANSMIT) | RBIT(PROBE);
+	} else if (v && space && ev->to_peer) {
+		p->cover = true;
+		p->mask = REPEATED_ACK | RBIT(RST) | RBIT(RETRANSMIT) |
+			  RBIT(PROBE);
+	} else if (v && v->drop && space) {
+		p->again = true;
+		p->mask = RBIT(RST) | RBIT(RETRANSMIT);
+	}
+	if (p->mask & RBIT(RETRANSMIT) && (p->again || owes(r))) {
+		wait = r->gap_us * 5 / 2;
+		wait = wait < WAIT_OWED_US  ? WAIT_OWED_US
+		       : wait > WAIT_MAX_US ? WAIT_MAX_US
+					    : wait;
+	}
+	p->until = mono_add(p->since, wait);
+	/* paths vary: a little less than the handshake took */
+	p->soonest =
+		mono_add(p->since, 1 + (ev->to_peer ? r->rtt_us * 3 / 4 : 0));
+	a->n++;
+	if (!wtimer_armed(&x->flow->timer) ||
+	    mono_before(p->until, x->flow->timer.when))
+		wheel_arm(&x->set->wheel, &x->flow->timer, p->until);
+}
+
+/* Is @x, a segment of @kind, what @p waits for?  @kind becomes its name. */
+static bool answers(const struct fault_pending *p, const struct fault_wire *x,
+		    enum fault_reaction *kind)
+{
+	if (p->side != x->side || mono_before(x->now, p->soonest))
+		return false;
+	if (p->again && *kind == FR_RETRANSMIT)
+		return seq_lt(x->seq, p->end) && seq_gt(end_of(x), p->seq);
+	if (p->cover && x->flags & TCP_ACK && !(x->flags & TCP_RST) &&
+	    seq_ge(x->ack, p->end)) {
+		if (*kind == FR_DATA || *kind == FR_WINDOW)
+			*kind = FR_ACK;
+		return true;
+	}
+	if (!(p->mask & BIT(*kind)))
+		return false;
+	/* what a forged segment draws looks like any ACK that is repeated */
+	if (p->inject && *kind != FR_RST)
+		*kind = p->expect & RBIT(CHALLENGE) ? FR_CHALLENGE
+			: p->expect & RBIT(ACK)	    ? FR_ACK
+						    : FR_DUP_ACK;
+	return true;
+}
+
+void fault_wire_pass(struct fault_set *s, struct fault_flow *w,
+		     const struct fault_wire *x)
+{
+	struct fault_ear *r = &w->watch.ear[x->side];
+	enum fault_reaction kind, as;
+	bool taken = false;
+
+	s->now = x->now;
+	if (x->to_peer) {
+		tell(r, x);
+		return;
+	}
+	kind = classify(r, x);
+	for (uint32_t i = 0; i < w->watch.n;) {
+		const struct fault_pending *p = &w->watch.pending[i];
+		bool forged = p->inject != 0;
+
+		as = kind;
+		/* each forged segment draws an answer of its own */
+		if ((forged && taken && kind != FR_RST) ||
+		    !answers(p, x, &as)) {
+			i++;
+			continue;
+		}
+		taken |= forged;
+		settle(s, w, i, as, x->now);
+	}
+	hear(r, x, kind);
+}
+
+mono_t fault_react_wake(const struct fault_flow *w)
+{
+	mono_t t = MONO_UNSET;
+
+	for (uint32_t i = 0; i < w->watch.n; i++)
+		t = mono_earlier(t, w->watch.pending[i].until);
+	return t;
+}
+
+void fault_react_expire(struct fault_set *s, struct fault_flow *w, mono_t now)
+{
+	for (uint32_t i = 0; i < w->watch.n;) {
+		if (mono_due(w->watch.pending[i].until, now))
+			settle(s, w, i, FR_SILENCE, now);
+		else
+			i++;
+	}
+}
+
+void fault_react_end(struct fault_set *s, struct fault_flow *w)
+{
+	while (w->watch.n)
+		settle(s, w, 0, FR_ENDED, s->now);
+}
