@@ -129,7 +129,9 @@ enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 		fastopen_learn(e, f, s, retries, now);
 	if (answer) /* RFC 9293, 3.10.7.3 and .4: half-open discovery */
 		answer_rst(reply, s);
-	if (!answer && s->data.len && leg_answer_loss(l, reply, now))
+	/* an ACK of a flow with faults leaves by seam 2 */
+	if (!answer && s->data.len && !f->faulty &&
+	    leg_answer_loss(l, reply, now))
 		answer = true;
 	flow_settle(e, f, now);
 	return answer ? VERDICT_REPLY : VERDICT_CONSUMED;

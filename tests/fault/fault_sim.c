@@ -255,6 +255,12 @@ static const struct fault_case cases[] = {
 	 {"c0.up=60000", "c0.down=10"},
 	 {"a type=stretch_ack n=8 expect=injected>=3"},
 	 ""},
+	{"acks_of_lost_data_meet_faults_too",
+	 {"c0.up=60000", "c0.down=10"},
+	 {"a type=droplist index=6 dir=from_peer expect=injected==1",
+	  "b type=ack_drop percent=100 duration=3ms "
+	  "expect=injected>=8"},
+	 ""},
 	{"dup_ack_recovered",
 	 {"c0.up=60000", "c0.down=10"},
 	 {"a type=dup_ack n=3 expect=injected>=3"},
