@@ -56,6 +56,43 @@ double fault_unit(uint64_t key, const struct fault_conn *c, uint32_t draw);
 /* percent (and correlation) of the fault. */
 bool fault_chance(struct fault_ctx *x);
 
+/* Of struct fault_type_desc.hit */
+#define FAULT_HIT(name)                                              \
+	bool name(struct fault_ctx *x, const struct fault_event *ev, \
+		  struct fault_verdict *v)
+
+/* types_segment.c */
+FAULT_HIT(hit_loss);
+FAULT_HIT(hit_droplist);
+FAULT_HIT(hit_drop_range);
+FAULT_HIT(hit_delay);
+FAULT_HIT(hit_reorder);
+FAULT_HIT(hit_duplicate);
+FAULT_HIT(hit_corrupt);
+FAULT_HIT(hit_rate);
+FAULT_HIT(hit_blackhole);
+FAULT_HIT(hit_drop);
+FAULT_HIT(hit_ecn);
+FAULT_HIT(hit_ttl);
+FAULT_HIT(hit_observe);
+
+/* types_handshake.c */
+FAULT_HIT(hit_synack_delay);
+FAULT_HIT(hit_refuse);
+FAULT_HIT(hit_pretend);
+FAULT_HIT(hit_strip);
+FAULT_HIT(hit_mss);
+
+/* types_transfer.c */
+FAULT_HIT(hit_ack_drop);
+FAULT_HIT(hit_dup_ack);
+FAULT_HIT(hit_inject);
+
+/* types_close.c */
+FAULT_HIT(hit_reset);
+FAULT_HIT(hit_last_ack);
+FAULT_HIT(hit_vanish);
+
 /* report.c: a decision; returns its id. */
 uint64_t fault_report(struct fault_ctx *x, const struct fault_event *ev,
 		      const char *action);

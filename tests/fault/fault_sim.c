@@ -16,10 +16,9 @@
 #include <stdlib.h>
 
 #include "engine/faults.h"
+#include "fault/cases.h"
 #include "sim/world.h"
 #include "util/log.h"
-
-#define LINES_MAX 8
 
 struct engine *__real_engine_new(const struct engine_cfg *cfg, mono_t now);
 struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now);
@@ -111,226 +110,9 @@ static void set_lines(const char *const *lines)
 
 /* ---- 1: cases ---- */
 
-/**
- * struct fault_case - One scenario
- * @plan:  settings of a plain plan
- * @fault: with "expect=" for its counters
- * @fails: what the judge must complain of ("" = nothing: all bytes came)
- */
-struct fault_case {
-	const char *name, *plan[8], *fault[LINES_MAX], *fails;
-};
-
-#define DOWN "c0.up=100", "c0.down=60000"
-
-static const struct fault_case cases[] = {
-	{"loss_both_ways_recovered",
-	 {DOWN},
-	 {"a type=loss percent=10 side=both expect=injected>=3"},
-	 ""},
-	{"gemodel_recovered",
-	 {DOWN, "sack=1", "c0.c.sack=1"},
-	 {"a type=loss model=gemodel p=5 r=40 expect=injected>=1"},
-	 ""},
-	{"state_model_recovered",
-	 {DOWN},
-	 {"a type=loss model=state p13=3 p31=50 p14=2 expect=injected>=1"},
-	 ""},
-	{"droplist_drops_these",
-	 {DOWN},
-	 {"a type=droplist index=1,5,6 dir=to_peer expect=injected==3"},
-	 ""},
-	{"drop_range_twice",
-	 {DOWN},
-	 {"a type=drop_range bytes=3000-3001 times=2 expect=injected==2"},
-	 ""},
-	{"delay_normal",
-	 {DOWN},
-	 {"a type=delay time=30ms jitter=10ms distribution=normal "
-	  "expect=injected>=10"},
-	 ""},
-	{"reorder_every_fifth",
-	 {DOWN},
-	 {"a type=reorder percent=100 gap=5 time=4ms expect=injected>=5"},
-	 ""},
-	{"duplicate_with_spacing",
-	 {DOWN},
-	 {"a type=duplicate percent=30 copies=2 spacing=3ms side=both "
-	  "expect=injected>=5"},
-	 ""},
-	{"corrupt_incoming_is_lost",
-	 {DOWN},
-	 {"a type=corrupt percent=5 dir=from_peer side=both "
-	  "expect=injected>=1"},
-	 ""},
-	{"rate_slows",
-	 {DOWN},
-	 {"a type=rate rate=20KB expect=injected>=10"},
-	 ""},
-	{"blackhole_for_2s_recovered",
-	 {DOWN},
-	 {"a type=blackhole on=byte:20000 hole=2s expect=injected>=1"},
-	 ""},
-	{"syn_drop_twice_client_retries",
-	 {DOWN},
-	 {"a type=syn_drop count=2 expect=injected==2"},
-	 ""},
-	{"syn_drop_to_server_we_retry",
-	 {DOWN},
-	 {"a type=syn_drop side=server count=2 expect=injected==2"},
-	 ""},
-	{"reset_at_byte_cuts_there",
-	 {DOWN},
-	 {"a type=reset_peer after=byte:5000 expect=injected==1"},
-	 "RST from nowhere (client 1 server 0)"},
-	{"reset_both_after_time",
-	 {DOWN, "c0.s.tx_chunk=1000", "c0.s.tx_gap_ms=100"},
-	 {"a type=reset_peer after=time:1s sides=both expect=injected==1"},
-	 "RST from nowhere (client 1 server 1)"},
-	{"reset_server_after_acked",
-	 {"c0.up=60000", "c0.down=10"},
-	 {"a type=reset_peer side=server after=acked:20000 "
-	  "expect=injected==1"},
-	 "RST from nowhere (client 0 server 1)"},
-	{"latency_downstream",
-	 {DOWN},
-	 {"a type=latency latency=200 jitter=50 expect=injected>=1"},
-	 ""},
-	{"bandwidth_upstream",
-	 {"c0.up=60000", "c0.down=60000"},
-	 {"a type=bandwidth stream=upstream rate=20 expect=injected>=10"},
-	 ""},
-	{"syn_ack_delay_client_retries",
-	 {DOWN},
-	 {"a type=syn_ack_delay time=1500ms expect=injected>=2"},
-	 ""},
-	{"syn_ack_drop_we_repeat",
-	 {DOWN},
-	 {"a type=syn_ack_drop count=2 expect=injected==2"},
-	 ""},
-	{"syn_ack_of_server_dropped",
-	 {DOWN},
-	 {"a type=syn_ack_drop side=server count=2 expect=injected==2"},
-	 ""},
-	{"refuse_rst",
-	 {DOWN},
-	 {"a type=refuse expect=injected==1"},
-	 "not established (client 0 server 0)"},
-	{"delude_resets_after_handshake",
-	 {DOWN},
-	 {"a type=delude expect=injected>=2"},
-	 "not established (client 1 server 0)"},
-	{"tarpit_holds_client",
-	 {"c0.up=5000", "c0.down=0", "c0.c.die_ms=600000"},
-	 {"a type=tarpit expect=injected>=3"},
-	 ""},
-	{"strip_options_still_works",
-	 {DOWN, "ts=1", "sack=1", "ws=1", "c0.c.ts=1", "c0.c.sack=1",
-	  "c0.c.ws=4"},
-	 {"a type=strip_option list=sack,ts,ws side=both expect=injected>=3",
-	  "b type=loss percent=5"},
-	 ""},
-	{"mss_clamp_both",
-	 {DOWN},
-	 {"a type=mss_clamp value=500 side=both expect=injected>=3"},
-	 ""},
-	{"ecn_ttl_edited",
-	 {DOWN},
-	 {"a type=ecn mode=bleach expect=injected>=3",
-	  "b type=ttl value=9 expect=injected>=3"},
-	 ""},
-	{"zero_window_reopens",
-	 {"c0.up=200000", "c0.down=10"},
-	 {"a type=zero_window on=byte:20000 reopen=3s expect=injected>=1"},
-	 ""},
-	{"ack_delay_recovered",
-	 {"c0.up=60000", "c0.down=10"},
-	 {"a type=ack_delay time=150ms expect=injected>=5"},
-	 ""},
-	{"ack_drop_recovered",
-	 {"c0.up=60000", "c0.down=10"},
-	 {"a type=ack_drop percent=50 expect=injected>=3"},
-	 ""},
-	{"stretch_ack_recovered",
-	 {"c0.up=60000", "c0.down=10"},
-	 {"a type=stretch_ack n=8 expect=injected>=3"},
-	 ""},
-	{"acks_of_lost_data_meet_faults_too",
-	 {"c0.up=60000", "c0.down=10"},
-	 {"a type=droplist index=6 dir=from_peer expect=injected==1",
-	  "b type=ack_drop percent=100 duration=3ms "
-	  "expect=injected>=8"},
-	 ""},
-	{"dup_ack_recovered",
-	 {"c0.up=60000", "c0.down=10"},
-	 {"a type=dup_ack n=3 expect=injected>=3"},
-	 ""},
-	{"tiny_segments_arrive",
-	 {"c0.up=10", "c0.down=6000"},
-	 {"a type=tiny_segments size=40 variation=20 expect=injected>=50"},
-	 ""},
-	{"inject_rst_exact_ends_it",
-	 {DOWN},
-	 {"a type=inject kind=rst-exact on=byte:9000 expect=injected==1"},
-	 "RST from nowhere"},
-	{"inject_harmless_kinds",
-	 {DOWN, "ts=1", "c0.c.ts=1"},
-	 {"a type=inject kind=ack-old count=3 expect=injected==3",
-	  "b type=inject kind=data-oow count=3 expect=injected==3",
-	  "c type=inject kind=paws-old count=3 expect=injected==3"},
-	 ""},
-	{"slow_close_waits",
-	 {DOWN},
-	 {"a type=slow_close delay=5s expect=injected==1"},
-	 ""},
-	{"half_close_stall_released_by_lease",
-	 {DOWN},
-	 {"a type=half_close_stall lease=20s"},
-	 ""},
-	{"fin_drop_thrice_recovered",
-	 {DOWN},
-	 {"a type=fin_drop count=3 expect=injected==3"},
-	 ""},
-	{"last_ack_drop_twice_recovered",
-	 {DOWN, "c0.c.close=1"},
-	 {"a type=last_ack_drop count=2 expect=injected==2"},
-	 ""},
-	{"vanish_then_rst",
-	 {DOWN},
-	 {"a type=vanish after=byte:30000 expect=injected==1"},
-	 "RST from nowhere"},
-	{"vanish_then_silence_times_out",
-	 {"c0.up=60000", "c0.down=100"},
-	 {"a type=vanish on=byte:20000 side=both then=silence "
-	  "expect=injected>=2"},
-	 "timed out"},
-	{"slicer_slices",
-	 {DOWN},
-	 {"a type=slicer average_size=500 size_variation=200 delay=2ms "
-	  "expect=injected>=20"},
-	 ""},
-	{"limit_data_ends_there",
-	 {DOWN},
-	 {"a type=limit_data bytes=20000"},
-	 "20002 of 60002 down"},
-	{"fin_after_byte",
-	 {"c0.up=30000", "c0.down=10"},
-	 {"a type=fin stream=upstream after=byte:10000"},
-	 "10002 of 30002 up"},
-	{"timeout_resets",
-	 {DOWN},
-	 {"a type=timeout timeout=3s"},
-	 "RST from nowhere"},
-	{"timeout_released_by_lease",
-	 {DOWN},
-	 {"a type=timeout timeout=0 lease=4s"},
-	 ""},
-	{"second_connection_only",
-	 {"nconn=3", "c0.up=9", "c1.up=9", "c2.up=9", "c0.port=1", "c1.port=2",
-	  "c2.port=3"},
-	 {"a type=syn_drop conn=2 count=1 expect=injected==1"},
-	 ""},
-};
+static const struct fault_case *const cases[] = {cases_segment, cases_handshake,
+						 cases_transfer, cases_close,
+						 cases_stream};
 
 /* What else must be true of some: bytes that the client read (0: not looked
  * at), and how long its connection lasted at least. */
@@ -393,6 +175,20 @@ static bool play_case(const struct fault_case *c)
 		return false;
 	}
 	return true;
+}
+
+/* Return: how many failed */
+static uint32_t play_cases(const struct fault_case *c, uint32_t *ran)
+{
+	uint32_t failed = 0;
+
+	for (; c->name; c++) {
+		if (getenv("CASE") && strcmp(getenv("CASE"), c->name) != 0)
+			continue;
+		(*ran)++;
+		failed += !play_case(c);
+	}
+	return failed;
 }
 
 /* ---- 2 and 3: random plans ---- */
@@ -507,12 +303,8 @@ int main(int argc, char **argv)
 	uint32_t failed = 0, ran = 0;
 
 	log_set_sink(quiet);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		if (getenv("CASE") && strcmp(getenv("CASE"), cases[i].name))
-			continue;
-		ran++;
-		failed += !play_case(&cases[i]);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		failed += play_cases(cases[i], &ran);
 	for (uint64_t s = first; s < first + seeds && failed < 10; s++)
 		failed += !play_seed(s);
 	printf("fault-sim: %u cases, %lu seeds, %u failed\n", ran,

@@ -3,7 +3,9 @@
  * What counts as a peer's answer to a decision, what does not, how long is
  * waited, and that nothing is promised beyond the room there is.
  *
- * LINKS: fault/spec fault/types fault/models fault/decide fault/report
+ * LINKS: fault/types_segment fault/types_handshake fault/types_transfer
+ * LINKS: fault/types_close fault/types fault/spec fault/models fault/decide
+ * LINKS: fault/report
  * LINKS: fault/set fault/stream fault/react util/option util/slab util/wheel
  */
 #include <check.h>

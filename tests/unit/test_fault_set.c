@@ -3,7 +3,9 @@
  * Decisions: who is selected, when a fault acts, how far it goes, that equal
  * seeds decide alike, and that models follow their parameters over 1e5 events.
  *
- * LINKS: fault/spec fault/types fault/models fault/decide fault/report
+ * LINKS: fault/types_segment fault/types_handshake fault/types_transfer
+ * LINKS: fault/types_close fault/types fault/spec fault/models fault/decide
+ * LINKS: fault/report
  * LINKS: fault/set fault/stream fault/react util/option util/slab util/wheel
  */
 #include <check.h>

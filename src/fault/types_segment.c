@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Types that act on any segment: loss, delay, order, damage, rate.
+ */
+#include "internal.h"
+
+bool hit_loss(struct fault_ctx *x, const struct fault_event *ev,
+	      struct fault_verdict *v)
+{
+	(void)ev;
+	x->f->count[FC_ROLLED]++;
+	return v->drop = fault_model_loss(&x->f->spec, x->c, x->f->key);
+}
+
+bool hit_droplist(struct fault_ctx *x, const struct fault_event *ev,
+		  struct fault_verdict *v)
+{
+	const struct fault_conns *l = &x->f->spec.list;
+
+	(void)ev;
+	for (uint32_t i = 0; i < l->n && !v->drop; i++)
+		v->drop = l->v[i] == x->c->event;
+	return v->drop;
+}
+
+/*
+ * The first @times passes over the range are dropped.  A pass begins with each
+ * segment that carries the range's first byte.
+ */
+bool hit_drop_range(struct fault_ctx *x, const struct fault_event *ev,
+		    struct fault_verdict *v)
+{
+	const struct fault_val *r = &x->f->spec.p[FP_BYTES];
+	uint64_t a = (uint64_t)r->i, b = (uint64_t)r->j;
+
+	if (ev->off >= b || ev->off + ev->len <= a)
+		return false;
+	if (ev->off <= a)
+		x->c->seen++;
+	return v->drop = x->c->seen <= (uint64_t)x->f->spec.p[FP_TIMES].i;
+}
+
+bool hit_delay(struct fault_ctx *x, const struct fault_event *ev,
+	       struct fault_verdict *v)
+{
+	int64_t d;
+
+	(void)ev;
+	if (x->f->spec.p[FP_PERCENT].set && !fault_chance(x))
+		return false;
+	x->f->count[FC_ROLLED]++;
+	d = fault_model_delay(&x->f->spec, FP_TIME, x->c, x->f->key);
+	v->delay_us += d;
+	return d > 0;
+}
+
+bool hit_reorder(struct fault_ctx *x, const struct fault_event *ev,
+		 struct fault_verdict *v)
+{
+	uint32_t gap = (uint32_t)x->f->spec.p[FP_GAP].i;
+
+	(void)ev;
+	if ((gap && x->c->event % gap) || !fault_chance(x))
+		return false;
+	v->delay_us += x->f->spec.p[FP_TIME].i;
+	return true;
+}
+
+bool hit_duplicate(struct fault_ctx *x, const struct fault_event *ev,
+		   struct fault_verdict *v)
+{
+	(void)ev;
+	if (!fault_chance(x))
+		return false;
+	v->copies += (uint32_t)x->f->spec.p[FP_COPIES].i;
+	v->spacing_us = x->f->spec.p[FP_SPACING].i;
+	return true;
+}
+
+bool hit_corrupt(struct fault_ctx *x, const struct fault_event *ev,
+		 struct fault_verdict *v)
+{
+	uint8_t where = (uint8_t)x->f->spec.p[FP_WHERE].i;
+
+	if (!ev->len)
+		where &= (uint8_t)~FAULT_WHERE_PAYLOAD;
+	if (!where || !fault_chance(x))
+		return false;
+	v->damage = where;
+	v->fix = x->f->spec.p[FP_CHECKSUM].i != 0;
+	v->bits = (uint32_t)x->f->spec.p[FP_BITS].i;
+	v->dice = fault_dice(x->f->key, x->c->ordinal, x->c->event, 9);
+	return true;
+}
+
+/* A line of its own for each connection and direction it acts on. */
+bool hit_rate(struct fault_ctx *x, const struct fault_event *ev,
+	      struct fault_verdict *v)
+{
+	const struct fault_val *p = x->f->spec.p;
+	int64_t rate = p[FP_RATE].i, at = ev->now.us + v->delay_us, queued;
+	int64_t bytes = (int64_t)ev->wire + p[FP_OVERHEAD].i;
+	int64_t floor_us = at - p[FP_BURST].i * USEC_PER_SEC / rate;
+
+	if (x->c->next.us < floor_us)
+		x->c->next.us = floor_us;
+	queued = x->c->next.us > at ? x->c->next.us - at : 0;
+	if (queued * (rate / 1000 + 1) / 1000 > p[FP_LIMIT].i)
+		return v->drop = true;
+	x->c->next.us += bytes * USEC_PER_SEC / rate;
+	if (x->c->next.us <= at)
+		return false;
+	v->delay_us += x->c->next.us - at;
+	return true;
+}
+
+bool hit_blackhole(struct fault_ctx *x, const struct fault_event *ev,
+		   struct fault_verdict *v)
+{
+	const struct fault_val *p = x->f->spec.p;
+	int64_t hole = p[FP_HOLE].i, off = p[FP_OFF].i;
+	int64_t t = mono_sub(ev->now, x->c->first);
+
+	v->drop = true;
+	if (!hole)
+		return true;
+	if (!off)
+		return v->drop = t < hole;
+	if (p[FP_REPEAT].i && t / (hole + off) >= p[FP_REPEAT].i)
+		return v->drop = false;
+	return v->drop = t % (hole + off) < hole;
+}
+
+bool hit_drop(struct fault_ctx *x, const struct fault_event *ev,
+	      struct fault_verdict *v)
+{
+	(void)ev;
+	return v->drop = fault_chance(x);
+}
+
+bool hit_ecn(struct fault_ctx *x, const struct fault_event *ev,
+	     struct fault_verdict *v)
+{
+	int64_t mode = x->f->spec.p[FP_MODE].i;
+
+	if ((mode == FAULT_ECN_CE && !ev->len) || ev->flags & TCP_SYN ||
+	    !fault_chance(x))
+		return false;
+	v->ecn = (uint8_t)(mode + 1);
+	return true;
+}
+
+bool hit_ttl(struct fault_ctx *x, const struct fault_event *ev,
+	     struct fault_verdict *v)
+{
+	(void)ev;
+	v->ttl = (uint8_t)x->f->spec.p[FP_VALUE].i;
+	return v->ttl != 0;
+}
+
+/* It only makes the connection one that is watched. */
+bool hit_observe(struct fault_ctx *x, const struct fault_event *ev,
+		 struct fault_verdict *v)
+{
+	(void)x;
+	(void)ev;
+	(void)v;
+	return false;
+}
