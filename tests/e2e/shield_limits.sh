@@ -153,7 +153,7 @@ limits_flood() {
 	rss=$(penstock_rss)
 	state=$(penstock_gauge half_open)/$(penstock_gauge time_wait)
 	flood "$1" "$n"
-	assert_num "RSS, KiB" "$(penstock_rss)" -le $((rss + 256))
+	assert_rss $((rss + 256))
 	assert_eq "half-open/TIME_WAIT" "$state" \
 		"$(penstock_gauge half_open)/$(penstock_gauge time_wait)"
 	in_c curl -sSfg --max-time 60 --limit-rate 30M -o "$TMP/flood.got" \

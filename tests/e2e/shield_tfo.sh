@@ -21,6 +21,7 @@ tfo_forget() {
 # tfo_capture NAMESPACE DEVICE PORT: SYNs, as text, from now on.
 tfo_capture() {
 	: >"$TMP/syns"
+	: >"$TMP/syns.err" # the last capture's must not be taken for ours
 	ip netns exec "$1" tcpdump -nn -U -l -i "$2" \
 		"tcp dst port $3 and (tcp[tcpflags] & (tcp-syn|tcp-ack)) = tcp-syn or (ip6 and tcp dst port $3)" \
 		>"$TMP/syns" 2>"$TMP/syns.err" &
@@ -103,6 +104,7 @@ tfo_rtt() {
 	skip_in_smoke
 	[ "$1" = "$TFO_PORT" ] || shield_only
 	[ "$FAMILY" = 4 ] || skip "IPv4 link"
+	: >"$TMP/linkem.out"
 	start_in "$NS_G" "$TMP/linkem.out" "$TOOLS/linkem" \
 		--a "$NS_C:far" --b "$NS_G:far" --delay 25
 	poll 5 grep -q ready "$TMP/linkem.out" || fail "no link"

@@ -241,6 +241,13 @@ static void print_fate(FILE *f, const struct dir *d, uint64_t n,
 		a->corrupt ? " corrupt" : "", a->jitter / 1000);
 }
 
+static void heap_free(struct heap *h)
+{
+	while (h->n)
+		free(heap_pop(h).data);
+	free(h->v);
+}
+
 /* --- a packet's way --- */
 
 static void wire_put(struct dir *d, const uint8_t *data, size_t len,
@@ -791,5 +798,9 @@ int main(int argc, char **argv)
 	putchar(',');
 	print_counters(&d[1]);
 	puts("}");
+	for (i = 0; i < 2; i++) {
+		heap_free(&d[i].wire);
+		heap_free(&d[i].waiting);
+	}
 	return 0;
 }

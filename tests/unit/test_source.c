@@ -40,9 +40,12 @@ static struct service *service_of(const char *listen[], uint32_t n)
 
 static int resolve(void)
 {
-	FILE *f = open_memstream(&text, &text_len);
-	int err = source_resolve(policy, "x.conf", f);
+	FILE *f;
+	int err;
 
+	free(text);
+	f = open_memstream(&text, &text_len);
+	err = source_resolve(policy, "x.conf", f);
 	fclose(f);
 	return err;
 }
