@@ -14,7 +14,16 @@ static enum verdict refuse(struct engine *e, enum drop_reason why)
 	return VERDICT_CONSUMED;
 }
 
-static enum verdict unknown(struct engine *e, struct svc *s,
+/* A listening socket says nothing to what has neither SYN nor ACK (RFC 9293,
+ * 3.10.7.2); towards a server we are a closed port. */
+static bool may_reset(const struct segment *seg, bool from_client)
+{
+	if (seg->flags & TCP_RST)
+		return false;
+	return !from_client || seg->flags & (TCP_SYN | TCP_ACK);
+}
+
+static enum verdict unknown(struct engine *e, struct svc *s, bool from_client,
 			    const struct segment *seg, struct tx *reply)
 {
 	uint64_t *c = s->stats->shield;
@@ -28,7 +37,7 @@ static enum verdict unknown(struct engine *e, struct svc *s,
 		return refuse(e, DROP_NO_FLOW);
 	default:
 		e->drop[DROP_NO_FLOW]++;
-		if (seg->flags & TCP_RST)
+		if (!may_reset(seg, from_client))
 			return VERDICT_CONSUMED;
 		c[SC_UnknownReset]++;
 		answer_rst(reply, seg);
@@ -161,12 +170,12 @@ enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,
 			e->count[EC_PacketsPassed]++;
 			return VERDICT_PASS;
 		}
-		return unknown(e, s, seg, reply);
+		return unknown(e, s, false, seg, reply);
 	}
 	if (kind == TCP_SYN)
 		return admit_syn(e, s, seg, &next, now, reply);
 	if ((kind & ~TCP_FIN) == TCP_ACK && s->cfg->syncookies &&
 	    halfopen_cookie_ack(e, s, seg, now))
 		return VERDICT_CONSUMED;
-	return unknown(e, s, seg, reply);
+	return unknown(e, s, true, seg, reply);
 }

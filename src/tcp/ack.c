@@ -91,6 +91,15 @@ static void after_window(struct leg *l, uint32_t old_wnd, mono_t now)
 	(void)now;
 }
 
+/* How far back an ACK may be: RFC 5961, 5.2; never further than what was ever
+ * acknowledged. */
+static uint32_t ghost_bound(const struct leg *l)
+{
+	if (l->iss_far)
+		return l->max_wnd;
+	return min_u32(l->max_wnd, seq_span(l->una, seq_add(l->iss, 1)));
+}
+
 enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
 {
 	struct ack_sample a = {.rtt_us = -1,
@@ -104,7 +113,7 @@ enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
 		acker_challenge(l, now);
 		return DROP_ACK_FUTURE;
 	}
-	if (seq_lt(s->ack, seq_sub(l->una, l->max_wnd))) {
+	if (seq_lt(s->ack, seq_sub(l->una, ghost_bound(l)))) {
 		acker_challenge(l, now); /* ghost ACK: RFC 5961, 5.2 */
 		return DROP_ACK_OLD;
 	}

@@ -195,9 +195,7 @@ static enum drop_reason step_text(struct leg *l, const struct segment *s,
 {
 	if (l->fin_rcvd && segment_len(s) &&
 	    seq_le(segment_end(s), l->rcv_nxt)) { /* our ACK was lost */
-		if (s->data.len)
-			reasm_note_dsack(l, s->seq,
-					 seq_add(s->seq, s->data.len));
+		reasm_note_dsack(l, s->seq, segment_end(s));
 		acker_now(l);
 		return DROP_DUPLICATE;
 	}
@@ -266,6 +264,8 @@ static void step_fin(struct leg *l, const struct segment *s, mono_t now)
 			l->peer_fin_known = true;
 		}
 	}
+	if (s->flags & TCP_FIN && l->peer_fin_known && !l->fin_rcvd)
+		acker_now(l); /* at once when it is out of order, too */
 	input_fin_check(l, now);
 }
 

@@ -107,9 +107,7 @@ void tlp_arm(struct leg *l, mono_t now)
 			 : (uint32_t)USEC_PER_SEC;
 	if (board_outstanding(l) <= l->mss)
 		pto += TLP_DELACK_US;
-	if (pto >= rto)
-		return;
-	timers_set_rtx(l, RTX_TLP, pto, now);
+	timers_set_rtx(l, RTX_TLP, min_u32(pto, rto), now);
 }
 
 void tlp_fire(struct leg *l, mono_t now)

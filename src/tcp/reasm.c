@@ -176,6 +176,7 @@ static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 {
 	struct ooo **link = &l->ooo, *prev = NULL;
 	seq_t end = seq_add(seq, d.len), at = seq;
+	struct sack_block dup = {seq, seq};
 	bool stored = false, ok = true;
 
 	while (ok && seq_lt(at, end)) {
@@ -187,6 +188,10 @@ static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 			link = &o->next;
 		}
 		if (o && seq_le(o->start, at)) { /* held already */
+			if (seq_eq(dup.start, dup.end))
+				dup.start = dup.end = at;
+			if (seq_eq(dup.end, at))
+				dup.end = seq_min(ooo_end(o), end);
 			at = seq_min(ooo_end(o), end);
 			continue;
 		}
@@ -202,10 +207,9 @@ static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 		leg_count(l, CNT_TcpExtTCPOFODrop);
 		return DROP_OOO_LIMIT;
 	}
-	if (!stored) {
-		reasm_note_dsack(l, seq, end);
+	reasm_note_dsack(l, dup.start, dup.end);
+	if (!stored)
 		return DROP_DUPLICATE;
-	}
 	leg_count(l, CNT_TcpExtTCPOFOQueue);
 	sack_note(l, seq);
 	return DROP_NONE;

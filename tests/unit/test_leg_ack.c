@@ -51,7 +51,8 @@ START_TEST(established_data_with_future_ack_is_not_delivered)
 }
 END_TEST
 
-/* RFC 5961, 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK. */
+/* RFC 5961, 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK, and not before what was
+ * ever acknowledged. */
 START_TEST(established_ghost_ack_beyond_max_window_is_dropped)
 {
 	struct segment s;
@@ -62,6 +63,15 @@ START_TEST(established_ghost_ack_beyond_max_window_is_dropped)
 	rig_ack(&r, 1000);
 	rig_clear(&r);
 	s = rig_seg(&r, TCP_ACK, 0);
+	s.ack = rig_ours(0);
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_assert_uint_eq(r.ntx, 0);
+	s.ack = seq_sub(rig_ours(0), 1);
+	ck_drop(rig_in(&r, &s), DROP_ACK_OLD);
+	ck_assert_uint_eq(r.ntx, 1);
+	rig_clear(&r);
+	rig_run(&r, USEC_PER_SEC);
+	r.l.iss_far = true; /* so much was sent that numbers came round */
 	s.ack = seq_sub(r.l.una, r.l.max_wnd);
 	ck_drop(rig_in(&r, &s), DROP_NONE);
 	ck_assert_uint_eq(r.ntx, 0);

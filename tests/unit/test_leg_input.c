@@ -325,6 +325,21 @@ START_TEST(established_fin_out_of_order_waits_for_the_hole)
 }
 END_TEST
 
+/* RFC 5681, 4.2: a hole is reported at once, also by a FIN alone. */
+START_TEST(established_bare_fin_out_of_order_is_acked_at_once)
+{
+	struct segment s;
+
+	rig_establish(&r, RIG_ALL);
+	rig_clear(&r);
+	s = rig_seg(&r, TCP_ACK | TCP_FIN, 0);
+	s.seq = rig_peer(100);
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_eq(rig_last(&r)->s.ack.v, rig_peer(0).v);
+}
+END_TEST
+
 START_TEST(established_data_beyond_known_fin_is_dropped)
 {
 	struct segment s;
@@ -529,6 +544,7 @@ int main(void)
 		       established_ts_recent_ignores_segment_beyond_last_ack);
 	tcase_add_test(tc, established_fin_enters_close_wait_and_is_acked);
 	tcase_add_test(tc, established_fin_out_of_order_waits_for_the_hole);
+	tcase_add_test(tc, established_bare_fin_out_of_order_is_acked_at_once);
 	tcase_add_test(tc, established_data_beyond_known_fin_is_dropped);
 	tcase_add_test(tc, close_wait_data_after_fin_is_dropped);
 	tcase_add_test(tc, established_exact_fin_beyond_window_is_not_taken);

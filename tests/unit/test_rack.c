@@ -149,6 +149,18 @@ START_TEST(tlp_lost_tail_is_probed_after_two_round_trips)
 }
 END_TEST
 
+/* 7.2: where the RTO would come first the probe takes its place: the window
+ * stays, and the next repeat comes one RTO later, not two. */
+START_TEST(tlp_of_one_segment_comes_when_the_rto_would)
+{
+	flight(1);
+	rig_run(&r, MS(650));
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbes), 1);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPTimeouts), 1);
+	ck_assert_uint_eq(sent_off(0), 2);
+}
+END_TEST
+
 START_TEST(tlp_sends_new_data_when_there_is_some)
 {
 	flight(10); /* cwnd is full */
@@ -268,6 +280,7 @@ int main(void)
 	tcase_add_test(tc, rack_two_new_blocks_in_one_ack_are_no_reordering);
 	tcase_add_test(tc, rack_lost_retransmission_is_sent_again);
 	tcase_add_test(tc, tlp_lost_tail_is_probed_after_two_round_trips);
+	tcase_add_test(tc, tlp_of_one_segment_comes_when_the_rto_would);
 	tcase_add_test(tc, tlp_sends_new_data_when_there_is_some);
 	tcase_add_test(tc, tlp_probes_once_an_episode);
 	tcase_add_test(tc, tlp_probe_that_repaired_a_loss_slows_down);

@@ -121,6 +121,18 @@ START_TEST(duplicate_of_held_data_is_reported_before_its_block)
 }
 END_TEST
 
+/* 4.2.2: so is the part of a segment that is held. */
+START_TEST(duplicate_part_of_a_segment_is_reported_before_its_block)
+{
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 1000, 1000);
+	ck_drop(rig_data(&r, 1500, 1000), DROP_NONE);
+	ck_assert_uint_eq(rig_last(&r)->s.opts.nsack, 2);
+	ck_block(0, 1500, 2000);
+	ck_block(1, 1000, 2500);
+}
+END_TEST
+
 START_TEST(dsack_is_not_sent_when_policy_forbids)
 {
 	r.cfg.dsack = 0;
@@ -242,6 +254,8 @@ int main(void)
 	tcase_add_test(tc, sack_is_not_sent_without_agreement);
 	tcase_add_test(tc, duplicate_is_reported_by_dsack_once);
 	tcase_add_test(tc, duplicate_of_held_data_is_reported_before_its_block);
+	tcase_add_test(
+		tc, duplicate_part_of_a_segment_is_reported_before_its_block);
 	tcase_add_test(tc, dsack_is_not_sent_when_policy_forbids);
 	tcase_add_test(tc, segment_that_overlaps_the_left_edge_is_trimmed);
 	tcase_add_test(tc, overlapping_pieces_in_any_order_make_the_stream);
