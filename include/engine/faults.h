@@ -9,6 +9,7 @@
  */
 #include "engine/engine.h"
 #include "fault/cfg.h"
+#include "fault/profile.h"
 
 /**
  * engine_fault_add() - Add one fault
@@ -57,6 +58,14 @@ size_t engine_fault_list(const struct engine *e, char *out, size_t outlen);
 
 /* Do all expectations hold?  If not, the first that does not is in @err. */
 bool engine_fault_expect(const struct engine *e, char *err, size_t errlen);
+
+/**
+ * engine_profile_read() - What was measured of peers
+ * @table: FAULT_PROFILES_MAX of them: added to, by fault_profile_merge(), so
+ *         the engines of a process can be read one after the other.  All zero
+ *         to begin with; an entry without connections is not in use
+ */
+void engine_profile_read(const struct engine *e, struct fault_profile *table);
 
 /* Where the JSON lines of decisions go; NULL: nowhere. */
 int engine_fault_sink(struct engine *e, void (*fn)(void *arg, const char *json),

@@ -71,17 +71,30 @@ struct fault_wire {
  * @wnd:      its last window field
  * @told_wnd: the last window field that left to it
  * @acked:    @ack is valid
- * @gap_us:   between its last two transmissions of the same bytes
+ * @gap_us:   before its last retransmission or probe
  * @asked_at: when our SYN or SYN-ACK left last
  * @rtt_us:   of the handshake; 0: not seen
+ * @addr:     its address
+ * @again:    the oldest sequence number that is not acknowledged to it ...
+ * @again_at: ... was sent then; unset: not known ...
+ * @again_n:  ... and again so often
+ * @probe_at: its last probe
+ * @probe_n:  probes in a row
+ * @quiet:    nothing left to it since its last segment
+ * @alone:    nothing left to it since @again_at
+ * @unanswered: its first transmission since something left to it
  */
 struct fault_ear {
 	mono_t heard_at, told_at;
 	seq_t high, ack, told_ack;
 	uint16_t wnd, told_wnd;
-	bool acked;
+	bool acked, quiet, alone;
 	mono_t asked_at;
 	int64_t gap_us, rtt_us;
+	struct ipaddr addr;
+	seq_t again;
+	uint32_t again_n, probe_n;
+	mono_t again_at, probe_at, unanswered;
 };
 
 /**

@@ -12,6 +12,7 @@
  * the process does.
  */
 #include "fault/cfg.h"
+#include "fault/profile.h"
 #include "fault/react.h"
 #include "util/slab.h"
 #include "util/wheel.h"
@@ -200,6 +201,7 @@ typedef void (*fault_line_fn)(void *arg, const char *json);
  * @wheel:  timers of connections
  * @now:    latest time it was told
  * @report: decisions so far: the last one's id
+ * @profile: of peers that connections with faults were heard of
  * @line:   where reports go, or NULL
  */
 struct fault_set {
@@ -213,6 +215,7 @@ struct fault_set {
 	struct wheel wheel;
 	mono_t now;
 	uint64_t report;
+	struct fault_profile profile[FAULT_PROFILES_MAX];
 	fault_line_fn line;
 	void *line_arg;
 };

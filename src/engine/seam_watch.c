@@ -79,3 +79,16 @@ void seam_watch_out(struct engine *e, const struct held *h, mono_t now)
 
 	fault_wire_pass(&e->seams->set, w, &x);
 }
+
+void engine_profile_read(const struct engine *e, struct fault_profile *table)
+{
+	const struct fault_profile *p;
+
+	for (uint32_t i = 0; e->seams && i < FAULT_PROFILES_MAX; i++) {
+		p = &e->seams->set.profile[i];
+		if (p->conns)
+			fault_profile_merge(fault_profile_find(table, &p->addr,
+							       p->side),
+					    p);
+	}
+}

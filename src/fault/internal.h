@@ -46,6 +46,9 @@ struct fault_type_desc {
 
 extern const struct fault_type_desc fault_types[FT_COUNT];
 
+/* spec.c: by enum fault_inject; NULL at the end. */
+extern const char *const fault_inject_name[];
+
 /* decide.c */
 /* Does the extent (skip, count, duration) let one more injection happen? */
 bool fault_extent_allows(struct fault_ctx *x, mono_t now);

@@ -27,6 +27,7 @@
  */
 #include <inttypes.h>
 
+#include "fault/profile.h"
 #include "internal.h"
 
 #define WAIT_US USEC_PER_SEC
@@ -113,7 +114,7 @@ static enum fault_reaction classify(const struct fault_ear *r,
 static void hear(struct fault_ear *r, const struct fault_wire *x,
 		 enum fault_reaction kind)
 {
-	if (kind == FR_RETRANSMIT)
+	if (kind == FR_RETRANSMIT || kind == FR_PROBE)
 		r->gap_us = mono_sub(x->now, r->heard_at);
 	if (!mono_is_set(r->heard_at) || x->flags & TCP_SYN ||
 	    (seq_gt(end_of(x), r->high) && !(x->flags & TCP_RST)))
@@ -158,6 +159,8 @@ static void settle(struct fault_set *s, struct fault_flow *w, uint32_t i,
 	a->n--;
 	memmove(&a->pending[i], &a->pending[i + 1],
 		(a->n - i) * sizeof(a->pending[0]));
+	if (p.inject)
+		fault_profile_forged(s, &a->ear[p.side], &p, kind);
 	if (!known)
 		return;
 	f->peer[kind]++;
@@ -257,6 +260,7 @@ void fault_wire_pass(struct fault_set *s, struct fault_flow *w,
 
 	s->now = x->now;
 	if (x->to_peer) {
+		fault_profile_tell(r, x);
 		tell(r, x);
 		return;
 	}
@@ -275,6 +279,7 @@ void fault_wire_pass(struct fault_set *s, struct fault_flow *w,
 		taken |= forged;
 		settle(s, w, i, as, x->now);
 	}
+	fault_profile_hear(s, r, x, kind);
 	hear(r, x, kind);
 }
 
@@ -301,4 +306,6 @@ void fault_react_end(struct fault_set *s, struct fault_flow *w)
 {
 	while (w->watch.n)
 		settle(s, w, 0, FR_ENDED, s->now);
+	fault_profile_end(s, &w->watch.ear[0], 0);
+	fault_profile_end(s, &w->watch.ear[1], 1);
 }

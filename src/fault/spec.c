@@ -208,7 +208,7 @@ static const char *const with_names[] = {"rst", "icmp-port", "icmp-host",
 static const char *const option_names[] = {"mss", "ws",	 "sack", "ts",
 					   "uto", "tfo", NULL};
 static const char *const mode_names[] = {"bleach", "ce", "ece", "cwr", NULL};
-static const char *const kind_names[] = {
+const char *const fault_inject_name[] = {
 	"rst-exact", "rst-inwindow", "syn-inwindow", "ack-old", "ack-future",
 	"data-oow",  "paws-old",     "badsum",	     "null",	NULL};
 static const char *const then_names[] = {"rst", "silence", NULL};
@@ -238,7 +238,7 @@ WORD_READER(sides, read_word, sides_names)
 WORD_READER(with, read_word, with_names)
 WORD_READER(options, read_mask, option_names)
 WORD_READER(mode, read_word, mode_names)
-WORD_READER(kind, read_word, kind_names)
+WORD_READER(kind, read_word, fault_inject_name)
 WORD_READER(then, read_word, then_names)
 
 /* ---- triggers ---- */

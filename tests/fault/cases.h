@@ -22,6 +22,18 @@ struct fault_case {
 
 /* Each ends with a case without a name. */
 extern const struct fault_case cases_segment[], cases_handshake[],
-	cases_transfer[], cases_close[], cases_stream[];
+	cases_transfer[], cases_close[], cases_stream[], cases_profile[];
+
+/**
+ * struct fault_measure - What a case must have measured
+ * @name: of the case
+ * @what: all of these are in the peers' profiles
+ */
+struct fault_measure {
+	const char *name, *what[4];
+};
+
+/* Ends with one without a name. */
+extern const struct fault_measure measures[];
 
 #endif

@@ -32,7 +32,7 @@ void __wrap_tap_check(struct peer *rx, const struct peer *tx,
 /* What goes into the next engine, and what came out of the last. */
 static struct {
 	const char *line[LINES_MAX];
-	char list[4000], unmet[300], first[400], err[300];
+	char list[4000], profile[40000], unmet[300], first[400], err[300];
 	uint64_t digest, reports, client_rx;
 	int64_t client_ms;
 	bool met;
@@ -76,8 +76,31 @@ void __wrap_judge_outcomes(struct world *w)
 	__real_judge_outcomes(w);
 }
 
+/* A line a peer. */
+static void take_profiles(const struct engine *e)
+{
+	static struct fault_profile table[FAULT_PROFILES_MAX];
+	size_t k = 0;
+
+	memset(table, 0, sizeof(table));
+	engine_profile_read(e, table);
+	run.profile[0] = '\0';
+	for (int i = 0; i < FAULT_PROFILES_MAX; i++) {
+		if (!table[i].conns || k >= sizeof(run.profile))
+			continue;
+		k += fault_profile_print(&table[i], run.profile + k,
+					 sizeof(run.profile) - k);
+		if (k < sizeof(run.profile))
+			k += (size_t)snprintf(run.profile + k,
+					      sizeof(run.profile) - k, "\n");
+	}
+	if (getenv("RPT"))
+		printf("%s", run.profile);
+}
+
 void __wrap_engine_free(struct engine *e)
 {
+	take_profiles(e);
 	engine_fault_list(e, run.list, sizeof(run.list));
 	run.met = engine_fault_expect(e, run.unmet, sizeof(run.unmet));
 	__real_engine_free(e);
@@ -110,9 +133,9 @@ static void set_lines(const char *const *lines)
 
 /* ---- 1: cases ---- */
 
-static const struct fault_case *const cases[] = {cases_segment, cases_handshake,
-						 cases_transfer, cases_close,
-						 cases_stream};
+static const struct fault_case *const cases[] = {
+	cases_segment, cases_handshake, cases_transfer,
+	cases_close,   cases_stream,	cases_profile};
 
 /* What else must be true of some: bytes that the client read (0: not looked
  * at), and how long its connection lasted at least. */
@@ -147,6 +170,22 @@ static bool in_bounds(const struct fault_case *c)
 	return true;
 }
 
+static bool measured(const struct fault_case *c)
+{
+	const struct fault_measure *m = measures;
+
+	while (m->name && strcmp(m->name, c->name) != 0)
+		m++;
+	for (int i = 0; m->name && i < 4 && m->what[i]; i++) {
+		if (strstr(run.profile, m->what[i]))
+			continue;
+		printf("%s: FAILED: no %s in\n%s", c->name, m->what[i],
+		       run.profile);
+		return false;
+	}
+	return true;
+}
+
 static bool play_case(const struct fault_case *c)
 {
 	struct plan p;
@@ -169,6 +208,8 @@ static bool play_case(const struct fault_case *c)
 		return false;
 	}
 	if (!in_bounds(c))
+		return false;
+	if (!measured(c))
 		return false;
 	if (!run.met) {
 		printf("%s: FAILED: %s\n%s", c->name, run.unmet, run.list);

@@ -4,8 +4,8 @@
  *
  * LINKS: fault/types_segment fault/types_handshake fault/types_transfer
  * LINKS: fault/types_close fault/types fault/spec fault/models fault/decide
- * LINKS: fault/report
- * LINKS: fault/set fault/stream fault/react util/option util/slab util/wheel
+ * LINKS: fault/report fault/set fault/stream fault/react fault/profile
+ * LINKS: util/option util/slab util/wheel
  */
 #include <check.h>
 #include <errno.h>
