@@ -5,6 +5,7 @@
  * Everything here runs in the main thread.  A walk over the metrics takes one
  * picture of all numbers when it begins, so that they fit each other.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -149,6 +150,42 @@ static json_t *op_status(void *arg)
 	return o;
 }
 
+static json_t *endpoint_json(const struct endpoint *ep)
+{
+	bool v4 = ipaddr_is_v4(&ep->addr);
+	char addr[INET6_ADDRSTRLEN], prefix[8] = "";
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, ep->addr.b + (v4 ? 12 : 0), addr,
+		  sizeof(addr));
+	if (ep->prefix < 128)
+		snprintf(prefix, sizeof(prefix), "/%d",
+			 v4 ? ep->prefix - 96 : ep->prefix);
+	return json_sprintf(v4 ? "%s%s:%u" : "[%s%s]:%u", addr, prefix,
+			    ep->port);
+}
+
+static json_t *op_services(void *arg)
+{
+	const struct policy *p = ((struct daemon *)arg)->cfg->policy;
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; all && i < p->nservice; i++) {
+		const struct service *s = &p->service[i];
+		json_t *listens = json_array();
+
+		for (uint32_t k = 0; k < s->listen.n; k++)
+			json_array_append_new(listens,
+					      endpoint_json(&s->listen.ep[k]));
+		json_array_append_new(
+			all,
+			json_pack("{s:s, s:o, s:o}", "name", s->name, "listen",
+				  listens, "connect",
+				  s->connect.port ? endpoint_json(&s->connect)
+						  : json_string("")));
+	}
+	return all;
+}
+
 static void op_flows(void *arg, FILE *out, uint32_t max)
 {
 	units_dump_flows(arg, out, max < FLOWS_MAX ? max : FLOWS_MAX);
@@ -178,6 +215,7 @@ int control_start(struct daemon *d)
 		.flows = op_flows,
 		.reload = op_reload,
 		.stop = op_stop,
+		.services = op_services,
 	};
 	if (*c->control)
 		d->control =
@@ -193,7 +231,8 @@ int control_start(struct daemon *d)
 		return err;
 	}
 	if (*c->http)
-		d->http = control_http_new(d->base, c->http, &d->ops, &err);
+		d->http = control_http_new(d->base, c->http, c->http_write,
+					   &d->ops, &err);
 	if (err)
 		log_err("http %s: %s", c->http, strerror(-err));
 	return err;

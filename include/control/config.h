@@ -25,6 +25,7 @@
  * @secret_file: path of the fleet's secret; empty = a fresh one at each start
  * @control:    path of the control socket; empty = none
  * @http:       ADDRESS:PORT of the HTTP server; empty = none
+ * @http_write: it may change faults
  * @log_level:  enum log_level
  */
 struct daemon_cfg {
@@ -37,7 +38,7 @@ struct daemon_cfg {
 	char secret_file[256];
 	char control[108];
 	char http[64];
-	uint8_t log_level;
+	uint8_t log_level, http_write;
 };
 
 /**

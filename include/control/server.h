@@ -16,8 +16,8 @@
  *   any other                        -> ops->command()
  *   what fails                       -> {"ok": false, "error": "text"}
  *
- * HTTP, reading only: /metrics (Prometheus), / (a page), /api/status,
- * /api/counters, /api/flows?max=N, /healthz.
+ * HTTP: /metrics (Prometheus), / (a page), /api/status, /api/counters,
+ * /api/flows?max=N, /healthz, which read; and toxiproxy's API (toxiproxy.h).
  */
 #include <event2/event.h>
 #include <jansson.h>
@@ -59,8 +59,10 @@ struct control_metric {
  * @stop:    begin to stop, as SIGTERM does; returns at once
  * @command: any other command, or NULL.  The result is owned by the caller.
  *           0, -ENOSYS (no such command), or -errno with a reason in @errors
+ * @services: [{"name", "listen": [text, ...], "connect": text or ""}, ...],
+ *           owned by the caller; NULL: there are none
  *
- * All but @arg and @command are needed.
+ * All but @arg, @command and @services are needed.
  */
 struct control_ops {
 	void *arg;
@@ -71,6 +73,7 @@ struct control_ops {
 	void (*stop)(void *arg);
 	int (*command)(void *arg, const char *cmd, const json_t *request,
 		       json_t **result, FILE *errors);
+	json_t *(*services)(void *arg);
 };
 
 struct control_server;
@@ -96,11 +99,12 @@ struct control_http;
 /**
  * control_http_new() - Serve HTTP
  * @listen: ADDRESS:PORT, IPv6 in brackets
+ * @writes: toxiproxy's API may change something
  * @ops:    borrowed, outlives the server
  * @err:    out: 0 or -errno
  */
 struct control_http *control_http_new(struct event_base *base,
-				      const char *listen,
+				      const char *listen, bool writes,
 				      const struct control_ops *ops, int *err);
 void control_http_free(struct control_http *h);
 

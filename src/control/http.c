@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * The HTTP server reads and never changes: it has no authentication, so a web
- * page on the operator's machine must not be able to do harm through it.
+ * The HTTP server.
+ *
+ * It has no authentication, so a web page in the browser of somebody who can
+ * reach it must not be able to do harm through it.  Pages only read.  What
+ * changes something is toxiproxy's API, and only where http_write allows it;
+ * then a request must not look like a browser's: none of the headers that
+ * browsers add and scripts cannot take away, no body of a type that a form
+ * cannot be told from, and no host name that somebody else's DNS could have
+ * led here.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
@@ -11,18 +19,22 @@
 #include <stdlib.h>
 
 #include "control/server.h"
+#include "control/toxiproxy.h"
 
 #define HEADERS_MAX 16384
+#define BODY_MAX 65536
 #define TIMEOUT_S 10
 #define PAGE_FLOWS 50
 
 struct control_http {
 	struct evhttp *http;
 	const struct control_ops *ops;
+	struct toxi *toxi;
+	bool writes;
 };
 
-static void reply(struct evhttp_request *req, const char *type,
-		  const char *text, size_t len)
+static void reply_status(struct evhttp_request *req, int status,
+			 const char *type, const char *text, size_t len)
 {
 	struct evkeyvalq *h = evhttp_request_get_output_headers(req);
 	struct evbuffer *b = evbuffer_new();
@@ -36,23 +48,35 @@ static void reply(struct evhttp_request *req, const char *type,
 		evhttp_add_header(h, "Content-Security-Policy",
 				  "default-src 'none'; "
 				  "style-src 'unsafe-inline'");
-		evhttp_send_reply(req, HTTP_OK, "OK", b);
+		evhttp_send_reply(req, status, NULL, b);
 	}
 	if (b)
 		evbuffer_free(b);
 }
 
+static void reply(struct evhttp_request *req, const char *type,
+		  const char *text, size_t len)
+{
+	reply_status(req, HTTP_OK, type, text, len);
+}
+
 /* Takes @j over. */
-static void reply_json(struct evhttp_request *req, json_t *j)
+static void reply_json_status(struct evhttp_request *req, int status, json_t *j)
 {
 	char *text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
 
 	if (text)
-		reply(req, "application/json", text, strlen(text));
+		reply_status(req, status, "application/json", text,
+			     strlen(text));
 	else
 		evhttp_send_error(req, HTTP_INTERNAL, NULL);
 	free(text);
 	json_decref(j);
+}
+
+static void reply_json(struct evhttp_request *req, json_t *j)
+{
+	reply_json_status(req, HTTP_OK, j);
 }
 
 typedef void (*page_fn)(const struct control_ops *ops, FILE *out);
@@ -179,7 +203,7 @@ static void text_page(const struct control_ops *ops, FILE *out)
 	html_counters(ops, out);
 	html_flows(ops, out);
 	fputs("<p>/metrics /api/status /api/counters /api/flows?max=N "
-	      "/healthz</p></body></html>\n",
+	      "/healthz /proxies</p></body></html>\n",
 	      out);
 }
 
@@ -200,15 +224,112 @@ static uint32_t query_max(const struct evhttp_uri *uri)
 	return max;
 }
 
+/* --- toxiproxy's API -------------------------------------------------------*/
+
+/* An address, or this machine: no name that DNS decides about. */
+static bool host_is_plain(const char *host)
+{
+	uint8_t addr[16];
+	char copy[64];
+
+	if (!host)
+		return true; /* HTTP/1.0 */
+	snprintf(copy, sizeof(copy), "%s", host + (*host == '['));
+	copy[strcspn(copy, *host == '[' ? "]" : ":")] = '\0';
+	return !strcmp(copy, "localhost") ||
+	       inet_pton(AF_INET, copy, addr) == 1 ||
+	       inet_pton(AF_INET6, copy, addr) == 1;
+}
+
+/* JSON; or what Ruby's and curl's clients call it when they say nothing. */
+static bool type_is_fine(const char *type)
+{
+	size_t n = type ? strcspn(type, "; \t") : 0;
+
+	return !type ||
+	       (n == 16 && !strncasecmp(type, "application/json", n)) ||
+	       (n == 33 &&
+		!strncasecmp(type, "application/x-www-form-urlencoded", n));
+}
+
+/* Why this request may change nothing, or NULL; *status: how it is told. */
+static const char *write_denied(const struct control_http *h,
+				struct evhttp_request *req, int *status)
+{
+	struct evkeyvalq *in = evhttp_request_get_input_headers(req);
+	const char *agent = evhttp_find_header(in, "User-Agent");
+
+	*status = 403;
+	if (!h->writes)
+		return "read only: set http_write = yes in [penstock] of the "
+		       "configuration";
+	if (agent && !strncmp(agent, "Mozilla/", 8))
+		return "User agent not allowed";
+	if (evhttp_find_header(in, "Origin") ||
+	    evhttp_find_header(in, "Sec-Fetch-Site"))
+		return "web pages may change nothing here";
+	if (!host_is_plain(evhttp_find_header(in, "Host")))
+		return "Host must be an address or localhost";
+	*status = 415;
+	if (evbuffer_get_length(evhttp_request_get_input_buffer(req)) &&
+	    !type_is_fine(evhttp_find_header(in, "Content-Type")))
+		return "Content-Type must be application/json";
+	return NULL;
+}
+
+static unsigned method_of(struct evhttp_request *req)
+{
+	switch (evhttp_request_get_command(req)) {
+	case EVHTTP_REQ_POST:
+		return TOXI_POST;
+	case EVHTTP_REQ_PATCH:
+		return TOXI_PATCH;
+	case EVHTTP_REQ_DELETE:
+		return TOXI_DELETE;
+	default:
+		return TOXI_GET;
+	}
+}
+
+static void answer_toxi(struct control_http *h, struct evhttp_request *req,
+			const char *path)
+{
+	struct evbuffer *b = evhttp_request_get_input_buffer(req);
+	unsigned method = method_of(req);
+	size_t len = evbuffer_get_length(b);
+	const char *why = NULL;
+	json_t *answer;
+	int status;
+
+	if (method != TOXI_GET)
+		why = write_denied(h, req, &status);
+	if (why)
+		answer = toxi_error(status, why);
+	else
+		status = toxi_answer(
+			h->toxi, method, path,
+			(const char *)evbuffer_pullup(b, (ev_ssize_t)len), len,
+			&answer);
+	if (answer)
+		reply_json_status(req, status, answer);
+	else
+		evhttp_send_reply(req, status, NULL, NULL);
+}
+
 static void on_request(struct evhttp_request *req, void *arg)
 {
-	const struct control_ops *ops = ((struct control_http *)arg)->ops;
+	struct control_http *h = arg;
+	const struct control_ops *ops = h->ops;
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
 	const char *path = evhttp_uri_get_path(uri);
 
 	if (!path || !*path)
 		path = "/";
-	if (!strcmp(path, "/metrics"))
+	if (toxi_owns(path))
+		answer_toxi(h, req, path);
+	else if (method_of(req) != TOXI_GET)
+		evhttp_send_error(req, HTTP_BADMETHOD, NULL);
+	else if (!strcmp(path, "/metrics"))
 		reply_page(req, ops, "text/plain; version=0.0.4; charset=utf-8",
 			   text_metrics);
 	else if (!strcmp(path, "/"))
@@ -245,7 +366,7 @@ static int http_bind(struct evhttp *http, const char *listen)
 }
 
 struct control_http *control_http_new(struct event_base *base,
-				      const char *listen,
+				      const char *listen, bool writes,
 				      const struct control_ops *ops, int *err)
 {
 	struct control_http *h = calloc(1, sizeof(*h));
@@ -255,19 +376,24 @@ struct control_http *control_http_new(struct event_base *base,
 		return NULL;
 	signal(SIGPIPE, SIG_IGN);
 	h->ops = ops;
-	h->http = evhttp_new(base);
+	h->writes = writes;
+	h->toxi = toxi_new(ops);
+	h->http = h->toxi ? evhttp_new(base) : NULL;
 	if (!h->http)
 		goto err_free;
 	evhttp_set_max_headers_size(h->http, HEADERS_MAX);
-	evhttp_set_max_body_size(h->http, 0);
+	evhttp_set_max_body_size(h->http, BODY_MAX);
 	evhttp_set_timeout(h->http, TIMEOUT_S);
-	evhttp_set_allowed_methods(h->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_allowed_methods(
+		h->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+				 EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE);
 	evhttp_set_gencb(h->http, on_request, h);
 	*err = http_bind(h->http, listen);
 	if (!*err)
 		return h;
 	evhttp_free(h->http);
 err_free:
+	toxi_free(h->toxi);
 	free(h);
 	return NULL;
 }
@@ -277,5 +403,6 @@ void control_http_free(struct control_http *h)
 	if (!h)
 		return;
 	evhttp_free(h->http);
+	toxi_free(h->toxi);
 	free(h);
 }

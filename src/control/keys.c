@@ -100,6 +100,8 @@ err_text:
 	return -EINVAL;
 }
 
+static const char *const yes_names[] = {"no", "yes", NULL};
+
 #define SEC ((int64_t)USEC_PER_SEC)
 #define CFG(field) .offset = offsetof(struct daemon_cfg, field)
 #define INT(lo, hi) .type = OPT_INT, .min = (lo), .max = (hi)
@@ -176,6 +178,12 @@ static const struct opt_desc daemon_options[] = {
 	 .parse = http_parse,
 	 .allowed = http_allowed,
 	 .help = "metrics, API and page; empty: none"},
+	{.name = "http_write",
+	 CFG(http_write),
+	 .type = OPT_ENUM,
+	 .def = "no",
+	 .names = yes_names,
+	 .help = "toxiproxy's API over HTTP may change faults"},
 	{.name = "log_level",
 	 CFG(log_level),
 	 .type = OPT_ENUM,

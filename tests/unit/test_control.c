@@ -2,7 +2,7 @@
 /*
  * The control protocol, its socket, and the HTTP server.
  * LINKS: control/server control/answer control/metrics control/http
- * LINKS: control/client
+ * LINKS: control/client control/toxiproxy control/toxi_toxic
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -25,6 +25,7 @@ static struct event_base *base;
 static int stops, reload_rc;
 static const char *reload_text;
 static uint32_t flows_asked;
+static bool http_writes;
 
 /* --- a daemon --------------------------------------------------------------*/
 
@@ -108,6 +109,7 @@ static void setup(void)
 	reload_rc = 0;
 	reload_text = NULL;
 	flows_asked = 0;
+	http_writes = true;
 }
 
 static void teardown(void)
@@ -554,7 +556,7 @@ static struct control_http *http_start(uint16_t *port)
 	for (uint16_t p = 20000; !h && p < 20200; p++) {
 		*port = (uint16_t)(p + getpid() % 20000);
 		snprintf(listen, sizeof(listen), "127.0.0.1:%u", *port);
-		h = control_http_new(base, listen, &ops, &err);
+		h = control_http_new(base, listen, http_writes, &ops, &err);
 	}
 	ck_assert_ptr_nonnull(h);
 	return h;
@@ -601,8 +603,12 @@ START_TEST(http_pages_are_served)
 		{GET("/nothing"), "404", "text/html", ""},
 		{GET("/../etc/passwd"), "404", "text/html", ""},
 		{"POST /api/status HTTP/1.0\r\nContent-Length: 0\r\n\r\n",
-		 "501", "", ""},
-		{"DELETE / HTTP/1.0\r\n\r\n", "501", "", ""},
+		 "405", "", ""},
+		{"DELETE / HTTP/1.0\r\n\r\n", "405", "", ""},
+		{"PUT /proxies HTTP/1.0\r\n\r\n", "501", "", ""},
+		{GET("/proxies"), "200", "application/json", "{}"},
+		{GET("/proxies/web"), "404", "application/json",
+		 "\"error\": \"proxy not found\""},
 	};
 	uint16_t port;
 	struct control_http *h = http_start(&port);
@@ -618,6 +624,73 @@ START_TEST(http_pages_are_served)
 	}
 	ck_assert_uint_eq(flows_asked, 9);
 	ck_assert_int_eq(stops, 0);
+	control_http_free(h);
+}
+END_TEST
+
+#define POST(head, body) "POST /reset HTTP/1.0\r\n" head "\r\n" body
+
+/* What a browser may send on behalf of a page changes nothing. */
+START_TEST(http_write_that_may_be_a_browsers_is_refused)
+{
+	static const struct {
+		const char *request, *status, *error;
+	} rows[] = {
+		{POST("", ""), "204", ""},
+		{POST("Host: 192.0.2.1:8474\r\n", ""), "204", ""},
+		{POST("Host: [::1]:8474\r\n", ""), "204", ""},
+		{POST("Host: localhost:8474\r\n", ""), "204", ""},
+		{POST("Host: evil.example:8474\r\n", ""), "403", "Host"},
+		{POST("Host: localhost.evil.example\r\n", ""), "403", "Host"},
+		{POST("User-Agent: Mozilla/5.0\r\n", ""), "403", "User agent"},
+		{POST("User-Agent: axios/1.7\r\n", ""), "204", ""},
+		{POST("Origin: http://evil.example\r\n", ""), "403", "pages"},
+		{POST("Origin: null\r\n", ""), "403", "pages"},
+		{POST("Sec-Fetch-Site: same-site\r\n", ""), "403", "pages"},
+		{POST("Content-Type: text/plain\r\nContent-Length: 2\r\n",
+		      "{}"),
+		 "415", "Content-Type"},
+		{POST("Content-Type: text/plain\r\n", ""), "204", ""},
+		{POST("Content-Type: application/json; charset=utf-8\r\n"
+		      "Content-Length: 2\r\n",
+		      "{}"),
+		 "204", ""},
+		{POST("Content-Length: 2\r\n", "{}"), "204", ""},
+		{POST("Content-Length: 1\r\n", "{"), "400", "bad request"},
+		{POST("Content-Length: 65537\r\n", "{"), "413", ""},
+		{"DELETE /proxies/x HTTP/1.0\r\nOrigin: x\r\n\r\n", "403",
+		 "pages"},
+	};
+	uint16_t port;
+	struct control_http *h = http_start(&port);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *answer = http(port, rows[i].request);
+
+		ck_assert_msg(!strncmp(answer + 9, rows[i].status, 3) &&
+				      strstr(answer, rows[i].error),
+			      "%s gives %s", rows[i].request, answer);
+		free(answer);
+	}
+	control_http_free(h);
+}
+END_TEST
+
+START_TEST(http_without_writes_says_how_to_allow_them)
+{
+	uint16_t port;
+	struct control_http *h;
+	char *answer;
+
+	http_writes = false;
+	h = http_start(&port);
+	answer = http(port, POST("", ""));
+	ck_assert_msg(!strncmp(answer + 9, "403", 3), "%s", answer);
+	ck_assert_ptr_nonnull(strstr(answer, "http_write = yes"));
+	free(answer);
+	answer = http(port, GET("/proxies"));
+	ck_assert_msg(!strncmp(answer + 9, "200", 3), "%s", answer);
+	free(answer);
 	control_http_free(h);
 }
 END_TEST
@@ -667,10 +740,11 @@ START_TEST(http_address_taken_or_wrong_is_an_error)
 	int err;
 
 	snprintf(again, sizeof(again), "127.0.0.1:%u", port);
-	ck_assert_ptr_null(control_http_new(base, again, &ops, &err));
+	ck_assert_ptr_null(control_http_new(base, again, true, &ops, &err));
 	ck_assert_int_lt(err, 0);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		ck_assert_ptr_null(control_http_new(base, bad[i], &ops, &err));
+		ck_assert_ptr_null(
+			control_http_new(base, bad[i], true, &ops, &err));
 		ck_assert_int_lt(err, 0);
 	}
 	control_http_free(h);
@@ -713,6 +787,8 @@ int main(void)
 	tcase_add_test(t, client_answer_of_no_json_is_told);
 	t = tcase(s, "http");
 	tcase_add_test(t, http_pages_are_served);
+	tcase_add_test(t, http_write_that_may_be_a_browsers_is_refused);
+	tcase_add_test(t, http_without_writes_says_how_to_allow_them);
 	tcase_add_test(t, http_garbage_is_survived);
 	tcase_add_test(t, http_address_taken_or_wrong_is_an_error);
 	r = srunner_create(s);
