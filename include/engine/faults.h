@@ -66,6 +66,8 @@ bool engine_fault_expect(const struct engine *e, char *err, size_t errlen);
  *         to begin with; an entry without connections is not in use
  */
 void engine_profile_read(const struct engine *e, struct fault_profile *table);
+/* Forget it. */
+void engine_profile_reset(struct engine *e);
 
 /* Where the JSON lines of decisions go; NULL: nowhere. */
 int engine_fault_sink(struct engine *e, void (*fn)(void *arg, const char *json),

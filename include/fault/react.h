@@ -39,7 +39,7 @@ extern const char *const fault_reaction_name[FR_COUNT + 1];
 
 /**
  * struct fault_wire - A segment on the wire between us and a peer
- * @peer:    the peer's address; borrowed
+ * @peer:    the peer's address, of those it sent; borrowed
  * @now:     when it arrived, or left
  * @seq:     first sequence number
  * @ack:     acknowledgment number, with TCP_ACK

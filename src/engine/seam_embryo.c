@@ -116,7 +116,10 @@ enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 	if (v.act & FAULT_ACT_ANSWER) {
 		fault_embryo_take(&e->seams->set, w);
 		fault_embryo_keep(&e->seams->set, w, now);
-		return answer(reply, s, &v);
+		done = answer(reply, s, &v);
+		if (done == VERDICT_REPLY)
+			seam_watch_reply(e, w, ev.side, reply, now);
+		return done;
 	}
 	if (v.act || seam_detain(e, s, &v, now))
 		return VERDICT_CONSUMED;

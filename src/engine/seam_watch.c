@@ -50,34 +50,54 @@ static struct fault_flow *watched(const struct engine *e, const struct tuple *t,
 	return fault_embryo_find(&e->seams->set, &back);
 }
 
+/* Its headers: IP, and TCP at @l4. */
+static void pass_out(struct engine *e, struct fault_flow *w, int side,
+		     const uint8_t *l4, uint32_t len, mono_t now)
+{
+	const struct fault_wire x = {.now = now,
+				     .seq = SEQ(get_be32(l4 + 4)),
+				     .ack = SEQ(get_be32(l4 + 8)),
+				     .len = len,
+				     .flags = get_be16(l4 + 12) & 0x1ff,
+				     .wnd = get_be16(l4 + 14),
+				     .side = (uint8_t)side,
+				     .to_peer = true};
+
+	fault_wire_pass(&e->seams->set, w, &x);
+}
+
 void seam_watch_out(struct engine *e, const struct held *h, mono_t now)
 {
 	const uint8_t *ip = h->hdr, *tcp = h->hdr + h->l4_off;
 	bool v4 = h->family == 4;
 	struct fault_flow *w;
-	struct tuple t = {.local = v4 ? ipaddr_v4(ip + 12) : ipaddr_v6(ip + 8),
-			  .remote = v4 ? ipaddr_v4(ip + 16)
-				       : ipaddr_v6(ip + 24),
-			  .lport = get_be16(tcp),
-			  .rport = get_be16(tcp + 2)};
+	const struct tuple t = {
+		.local = v4 ? ipaddr_v4(ip + 12) : ipaddr_v6(ip + 8),
+		.remote = v4 ? ipaddr_v4(ip + 16) : ipaddr_v6(ip + 24),
+		.lport = get_be16(tcp),
+		.rport = get_be16(tcp + 2)};
 	int side;
 
 	if (h->false_word)
 		return;
 	w = watched(e, &t, &side);
-	if (!w)
-		return;
-	const struct fault_wire x = {.peer = &t.remote,
-				     .now = now,
-				     .seq = SEQ(get_be32(tcp + 4)),
-				     .ack = SEQ(get_be32(tcp + 8)),
-				     .len = h->len,
-				     .flags = get_be16(tcp + 12) & 0x1ff,
-				     .wnd = get_be16(tcp + 14),
-				     .side = (uint8_t)side,
-				     .to_peer = true};
+	if (w)
+		pass_out(e, w, side, tcp, h->len, now);
+}
 
-	fault_wire_pass(&e->seams->set, w, &x);
+void seam_watch_reply(struct engine *e, struct fault_flow *w, int side,
+		      const struct tx *reply, mono_t now)
+{
+	const uint8_t *ip = reply->hdr;
+
+	if (ip[reply->family == 4 ? 9 : 6] == 6)
+		pass_out(e, w, side, ip + reply->l4_off, 0, now);
+}
+
+void engine_profile_reset(struct engine *e)
+{
+	if (e->seams)
+		memset(e->seams->set.profile, 0, sizeof(e->seams->set.profile));
 }
 
 void engine_profile_read(const struct engine *e, struct fault_profile *table)

@@ -122,6 +122,9 @@ bool seam_depart(struct engine *e, struct fault_flow *w, const struct tx *tx,
 void seam_watch_in(struct engine *e, struct fault_flow *w, int side,
 		   const struct segment *s, mono_t now);
 void seam_watch_out(struct engine *e, const struct held *h, mono_t now);
+/* What a fault says in the place of a connection. */
+void seam_watch_reply(struct engine *e, struct fault_flow *w, int side,
+		      const struct tx *reply, mono_t now);
 
 /* seam_set.c: the fault of a slot goes, and lets go of what it holds. */
 void seam_remove(struct engine *e, int slot, mono_t now);

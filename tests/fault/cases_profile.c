@@ -30,6 +30,10 @@ const struct fault_case cases_profile[] = {
 	 {"c0.up=200000", "c0.down=10"},
 	 {"a type=zero_window on=byte:20000 reopen=6s"},
 	 ""},
+	{"window_probes_of_the_tarpit_measured",
+	 {"c0.up=5000", "c0.down=0", "c0.c.die_ms=6000"},
+	 {"a type=tarpit"},
+	 ""},
 	{"keepalives_answered_measured",
 	 {"c0.up=100", "c0.down=2000", "c0.c.keepalive_s=20",
 	  "c0.s.tx_chunk=1000", "c0.s.tx_gap_ms=50000"},
@@ -63,6 +67,8 @@ const struct fault_measure measures[] = {
 	{"window_probes_measured",
 	 {"\"window_probe_ms\":[" STEP("198.000") "," STEP("400.000") "," STEP(
 		 "800.000") "," STEP("1600.000") "]"}},
+	{"window_probes_of_the_tarpit_measured",
+	 {"\"window_probe_ms\":[" STEP("1000.000") "," STEP("2000.000") "]"}},
 	{"keepalives_answered_measured",
 	 {"\"idle_ms\":{\"n\":2,\"min\":20000.000,\"mean\":20001.000,"
 	  "\"max\":20002.000},\"interval_ms\":null,\"count\":1}"}},
