@@ -41,7 +41,7 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 	table_insert(e, &f->leg[LEG_CLIENT]);
 	f->counted = true;
 	s->stats->half_open++;
-	e->count[EC_FlowsOpened]++;
+	f->serial = ++e->count[EC_FlowsOpened] & (BIT(22) - 1);
 	if (unlikely(e->seams))
 		seams_bind(e, f);
 	return f;

@@ -110,6 +110,7 @@ struct svc_set {
  * @tfo_in:  the client began with Fast Open; its handshake is not complete
  * @tfo_out: the server leg's SYN had a Fast Open option
  * @waiting: the server leg's 4-tuple is still taken by its last incarnation
+ * @serial:  number among the engine's flows, from 1, modulo 2^22
  * @faulty:  it has faults (struct seam_flow)
  */
 struct flow {
@@ -120,6 +121,7 @@ struct flow {
 	uint32_t wait_ms; /* ms clock: waiting since */
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
 	bool tfo_in : 1, tfo_out : 1, orphan : 1, faulty : 1;
+	uint32_t serial : 22;
 };
 
 struct engine {

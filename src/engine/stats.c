@@ -113,7 +113,7 @@ void engine_dump_flows(const struct engine *e, FILE *out, mono_t now,
 		print_addr(out, &f->leg[1].t.remote, f->leg[1].t.rport);
 		dump_leg(&f->leg[0], out);
 		dump_leg(&f->leg[1], out);
-		fputc('\n', out);
+		fprintf(out, " serial=%u\n", f->serial);
 	}
 }
 
