@@ -62,9 +62,11 @@ UNIT_BINS := $(UNIT:%=$(BUILD)/unit/%)
 TOOLS := $(patsubst tests/tools/%.c,%,$(sort $(wildcard tests/tools/*.c)))
 MAN := $(sort $(wildcard docs/*.[1-8] docs/man/*.[1-8]))
 
-# `LINKS: a/b c/d` of a source file, as objects; `LINKS: all` is the library.
+# `LINKS: a/b c/%` of a source file, as objects (c/%: all of that module);
+# `LINKS: all` is the library.
 links_of = $(shell sed -n 's,^.*LINKS: *,,p' $(1) | sed 's,\*/,,')
-link_objs = $(if $(filter all,$(1)),$(LIB),$(patsubst %,$(BUILD)/obj/%.o,$(1)))
+link_objs = $(if $(filter all,$(1)),$(LIB),$(foreach o,$(1),$(call link_obj,$(o))))
+link_obj = $(if $(findstring %,$(1)),$(filter $(BUILD)/obj/$(1).o,$(LIB_OBJ)),$(BUILD)/obj/$(1).o)
 
 .PHONY: all
 all: $(LIB) $(PROGS) ## build penstockd and penstockctl

@@ -25,6 +25,8 @@ keys() {
 		s = toupper(substr(s, 1, 1)) substr(s, 2)
 		return s ~ /[.]$/ ? s : s "."
 	}
+	# The keys of faults are by type: penstockctl fault types.
+	$1 == "fault" { next }
 	# Keys of [tcp] may stand in a service too: told once, in the text.
 	$1 == "tcp" { seen[$2] = 1 }
 	$1 == "service" && seen[$2] { next }

@@ -15,22 +15,10 @@
 #include "control/config.h"
 #include "control/keys.h"
 #include "control/rules.h"
+#include "penstockctl.h"
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
 #define SOCKET_DEFAULT "/run/penstock/control.sock"
-
-/* Exit codes. */
-enum {
-	EXIT_GOOD = 0,
-	EXIT_DIFFERS = 1,
-	EXIT_USAGE = 2
-};
-
-struct args {
-	const char *conf, *state, *socket;
-	bool test, json, zeros;
-	long max;
-};
 
 static const char usage_text[] =
 	"usage: penstockctl [-c FILE] [OPTION] COMMAND\n"
@@ -49,18 +37,22 @@ static const char usage_text[] =
 	"  reload         read the configuration again, as SIGHUP does\n"
 	"  stop           stop, as SIGTERM does\n"
 	"  ask JSON       any request of the control protocol\n"
+	"  fault add NAME type=TYPE [KEY=VALUE ...]\n"
+	"  fault del NAME ... | lease NAME TIME | reset | batch [FILE]\n"
+	"  fault list | watch | types [TYPE]\n"
 	"\n"
 	"  -c FILE   configuration (" CONF_DEFAULT ")\n"
 	"  -S PATH   control socket (by the configuration)\n"
 	"  -s FILE   rules: where the host's state before is kept\n"
 	"  -n MAX    flows: at most so many lines\n"
 	"  -z        nstat: also counters that are 0\n"
-	"  -j        answer in JSON\n"
+	"  -j, --json     answer in JSON\n"
+	"  --dry-run      fault: change nothing, say what it would hit\n"
 	"  -t        only check the configuration; exits 0 or 2\n"
 	"  -h        this text\n"
 	"  -V        version\n";
 
-static int usage(FILE *out)
+int usage(FILE *out)
 {
 	fputs(usage_text, out);
 	return out == stdout ? EXIT_GOOD : EXIT_USAGE;
@@ -148,9 +140,7 @@ static const char *socket_path(const struct args *a)
 	return NULL;
 }
 
-/* Ask, say what went wrong, or give the result to be freed by the caller
- * (with the answer that holds it). */
-static json_t *ask(const struct args *a, json_t *request, json_t **answer)
+json_t *ask(const struct args *a, json_t *request, json_t **answer)
 {
 	const char *path = socket_path(a);
 	json_t *ok;
@@ -173,7 +163,7 @@ static json_t *ask(const struct args *a, json_t *request, json_t **answer)
 	return NULL;
 }
 
-static void print_json(const json_t *j)
+void print_json(const json_t *j)
 {
 	json_dumpf(j, stdout, JSON_INDENT(1) | JSON_ENCODE_ANY);
 	putchar('\n');
@@ -284,7 +274,7 @@ static const struct {
 } commands[] = {
 	{"rules", cmd_rules},  {"keys", cmd_keys},    {"status", cmd_daemon},
 	{"flows", cmd_daemon}, {"nstat", cmd_daemon}, {"reload", cmd_daemon},
-	{"stop", cmd_daemon},  {"ask", cmd_ask},
+	{"stop", cmd_daemon},  {"ask", cmd_ask},      {"fault", cmd_fault},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)
@@ -321,6 +311,9 @@ static int read_option(struct args *a, int opt)
 	case 'j':
 		a->json = true;
 		return -1;
+	case 'D':
+		a->dry_run = true;
+		return -1;
 	case 'z':
 		a->zeros = true;
 		return -1;
@@ -337,10 +330,17 @@ static int read_option(struct args *a, int opt)
 /* Options may stand before and behind the command. */
 int main(int argc, char **argv)
 {
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"dry-run", no_argument, NULL, 'D'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
 	struct args a = {.conf = CONF_DEFAULT};
 	int opt, rc;
 
-	while ((opt = getopt(argc, argv, "c:s:S:n:tjzhV")) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:s:S:n:tjzhV", longs, NULL)) !=
+	       -1) {
 		rc = read_option(&a, opt);
 		if (rc >= 0)
 			return rc;

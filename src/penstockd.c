@@ -118,6 +118,8 @@ static void warn_restart(const struct daemon_cfg *old,
 	if (strcmp(old->control, new->control) != 0 ||
 	    strcmp(old->http, new->http) != 0)
 		log_warn(line, "control, http");
+	if (strcmp(old->fault_log, new->fault_log) != 0)
+		log_warn(line, "fault_log");
 }
 
 /* Of [penstock], what a reload does change. */
@@ -130,8 +132,15 @@ static void adopt_daemon_cfg(struct daemon_cfg *now,
 	log_set_level(now->log_level);
 }
 
-static void adopt_config(struct daemon *d, struct config *c)
+/* Faults first: they alone can be refused. */
+static int adopt_config(struct daemon *d, struct config *c, FILE *errors)
 {
+	int err = faults_adopt(d, c, errors);
+
+	if (err) {
+		config_free(c);
+		return err;
+	}
 	adopt_daemon_cfg(&d->cfg->daemon, &c->daemon);
 	units_set_policy(d, c->policy);
 	c->daemon = d->cfg->daemon;
@@ -139,6 +148,7 @@ static void adopt_config(struct daemon *d, struct config *c)
 	d->cfg = c;
 	warn_harm(c->policy);
 	log_info("reload: %u services from %s", c->policy->nservice, d->path);
+	return 0;
 }
 
 /* Log what a bad file's errors are, and pass them on. */
@@ -175,12 +185,13 @@ int daemon_reload(struct daemon *d, FILE *errors)
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
 		   (long long)worker_clock().us);
 	err = load_to_run(d->path, &c, mem);
+	if (!err)
+		err = adopt_config(d, c, mem);
 	fclose(mem);
 	if (err) {
 		report_errors(d, text, errors);
 		sd_notify(0, "READY=1\nSTATUS=Running; last reload failed");
 	} else {
-		adopt_config(d, c);
 		sd_notify(0, "READY=1\nSTATUS=Running");
 	}
 	free(text);
@@ -374,6 +385,8 @@ static int run(struct daemon *d)
 	else
 		err = control_start(d);
 	if (!err)
+		err = faults_open(d);
+	if (!err)
 		err = units_start(d);
 	if (err) {
 		d->status = EXIT_FAILURE;
@@ -385,9 +398,11 @@ static int run(struct daemon *d)
 		 d->cfg->daemon.tun);
 	sd_notify(0, "READY=1\nSTATUS=Running");
 	event_base_dispatch(d->base);
+	faults_finish(d);
 out:
 	control_free(d);
 	units_free(d);
+	faults_close(d);
 	free_events(d);
 	if (!err)
 		log_info("stopped");
@@ -403,7 +418,8 @@ static void usage(FILE *out)
 	      "  -h, --help         this\n"
 	      "Runs in the foreground.  SIGHUP reloads, SIGUSR1 prints the "
 	      "counters,\nSIGTERM and SIGINT stop.  Exit status: 0 stopped, "
-	      "1 cannot run, 2 bad\nconfiguration or usage.\n",
+	      "1 cannot run, 2 bad\nconfiguration or usage, 3 what a fault "
+	      "expects did not hold.\n",
 	      out);
 }
 

@@ -4,7 +4,8 @@
 
 /*
  * What the daemon's own files share: penstockd.c is its life, penstockd_units.c
- * joins packet I/O and engines, penstockd_control.c answers the operator.
+ * joins packet I/O and engines, penstockd_control.c answers the operator,
+ * penstockd_faults.c has the faults.
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ struct metrics {
  * @unit:     @n of them
  * @ops:      what @control and @http answer
  * @metrics:  taken when the first metric is asked for
+ * @faults:   the log and the reports of faults
  * @started:  for the uptime
  * @stop_by:  while stopping: when the grace is over
  * @watchdog: microseconds between signs of life, 0 = none wanted
@@ -63,6 +65,7 @@ struct daemon {
 	struct control_server *control;
 	struct control_http *http;
 	struct metrics metrics;
+	struct faults *faults;
 
 	struct log_limit loss_limit;
 	mono_t started, stop_by;
@@ -93,6 +96,11 @@ void units_free(struct daemon *d);
 void units_call(struct daemon *d, void (*fn)(void *engine, mono_t now));
 void units_set_policy(struct daemon *d, struct policy *p);
 
+/* Call @fn once while all workers stand still between two batches: then it may
+ * touch every engine. */
+void units_stopped_call(struct daemon *d, void (*fn)(void *arg, mono_t now),
+			void *arg);
+
 /* How full the tables are, all workers together. */
 void units_gauges(struct daemon *d, struct engine_gauges *g);
 
@@ -115,5 +123,30 @@ void control_free(struct daemon *d);
 
 /* The counters that are not 0, as `penstockctl nstat` prints them. */
 void control_print_counters(struct daemon *d, FILE *out);
+
+/* --- penstockd_faults.c --------------------------------------------------- */
+
+#define EXIT_EXPECT 3 /* what a fault expects did not hold */
+
+/* Open fault_log; before capabilities go.  0, or -errno, line logged */
+int faults_open(struct daemon *d);
+
+/**
+ * faults_adopt() - Make the faults of a file those of all engines
+ * @new:    the file; d->cfg is what the faults are of so far, or the same
+ * @errors: why not; NULL is fine
+ * Unchanged ones keep their counters, and those that did not come from the
+ * file stay.  Return: 0, or -EINVAL: nothing was changed
+ */
+int faults_adopt(struct daemon *d, const struct config *new, FILE *errors);
+
+/* The commands about faults, as control_ops.command. */
+int faults_command(struct daemon *d, const char *cmd, const json_t *request,
+		   json_t **result, FILE *errors);
+
+/* At the end, while the engines live: write what is left of the log; the exit
+ * status is EXIT_EXPECT when an expectation does not hold. */
+void faults_finish(struct daemon *d);
+void faults_close(struct daemon *d);
 
 #endif

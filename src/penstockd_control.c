@@ -201,6 +201,12 @@ static void op_stop(void *arg)
 	daemon_stop(arg);
 }
 
+static int op_command(void *arg, const char *cmd, const json_t *request,
+		      json_t **result, FILE *errors)
+{
+	return faults_command(arg, cmd, request, result, errors);
+}
+
 /* --- life ----------------------------------------------------------------- */
 
 int control_start(struct daemon *d)
@@ -216,6 +222,7 @@ int control_start(struct daemon *d)
 		.reload = op_reload,
 		.stop = op_stop,
 		.services = op_services,
+		.command = op_command,
 	};
 	if (*c->control)
 		d->control =

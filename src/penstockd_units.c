@@ -142,6 +142,8 @@ int units_start(struct daemon *d)
 	explicit_bzero(secret, sizeof(secret));
 	if (!err)
 		err = priv_drop();
+	if (!err)
+		err = faults_adopt(d, d->cfg, stderr);
 	for (i = 0; i < d->n && !err; i++) {
 		err = worker_start(d->unit[i].worker);
 		if (err)
@@ -168,6 +170,32 @@ void units_call(struct daemon *d, void (*fn)(void *engine, mono_t now))
 
 	for (i = 0; i < d->n; i++)
 		worker_call(d->unit[i].worker, fn, d->unit[i].engine);
+}
+
+struct stopped_call {
+	struct daemon *d;
+	uint32_t i; /* worker that is to stop next */
+	void (*fn)(void *arg, mono_t now);
+	void *arg;
+};
+
+/* A worker that waits for the next one stands still; the last one does it. */
+static void do_stopped(void *arg, mono_t now)
+{
+	struct stopped_call *c = arg;
+
+	if (c->i < c->d->n)
+		worker_call(c->d->unit[c->i++].worker, do_stopped, c);
+	else
+		c->fn(c->arg, now);
+}
+
+void units_stopped_call(struct daemon *d, void (*fn)(void *arg, mono_t now),
+			void *arg)
+{
+	struct stopped_call c = {.d = d, .fn = fn, .arg = arg};
+
+	do_stopped(&c, worker_clock());
 }
 
 struct policy_call {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "engine/policy.h"
+#include "fault/cfg.h"
 #include "util/types.h"
 
 /**
@@ -26,6 +27,7 @@
  * @control:    path of the control socket; empty = none
  * @http:       ADDRESS:PORT of the HTTP server; empty = none
  * @http_write: it may change faults
+ * @fault_log:  path of the file for decisions of faults; empty = none
  * @log_level:  enum log_level
  */
 struct daemon_cfg {
@@ -38,6 +40,7 @@ struct daemon_cfg {
 	char secret_file[256];
 	char control[108];
 	char http[64];
+	char fault_log[256];
 	uint8_t log_level, http_write;
 };
 
@@ -45,10 +48,13 @@ struct daemon_cfg {
  * struct config - A file that was read and found good
  * @daemon: the process
  * @policy: the services; this struct holds one reference
+ * @fault:  @nfault of them, in the order of the file; owned
  */
 struct config {
 	struct daemon_cfg daemon;
 	struct policy *policy;
+	struct fault_spec *fault;
+	uint32_t nfault;
 };
 
 /**

@@ -9,7 +9,7 @@
 
 #include "util/types.h"
 
-#define DIAG_TEXT_MAX 512
+#define DIAG_TEXT_MAX 1600
 #define DIAG_MAX 100 /* errors kept; the rest is only counted */
 
 /**

@@ -14,6 +14,7 @@ enum conf_section {
 	CONF_PENSTOCK,
 	CONF_TCP,
 	CONF_SERVICE,
+	CONF_FAULT,
 	CONF_SECTIONS
 };
 
@@ -21,6 +22,7 @@ enum conf_section {
 enum conf_base {
 	CONF_IN_DAEMON,
 	CONF_IN_SERVICE,
+	CONF_IN_FAULT,
 	CONF_BASES
 };
 

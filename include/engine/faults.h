@@ -8,7 +8,7 @@
  * branch a packet.
  */
 #include "engine/engine.h"
-#include "fault/cfg.h"
+#include "fault/change.h"
 #include "fault/profile.h"
 
 /**
@@ -42,6 +42,40 @@ int engine_fault_lease(struct engine *e, const char *name, int64_t lease_us,
  */
 int engine_fault_batch(struct engine *e, const char *const *lines, uint32_t n,
 		       mono_t now, char *err, size_t errlen);
+
+/**
+ * engine_fault_rehearse() - Would these changes, in this order, succeed?
+ * @c:   @n changes
+ * @bad: out: index of the first that would not
+ * @err: out: why not
+ * Faults whose lease has ended go; memory for the first fault is taken.  After
+ * 0 engine_fault_perform() of the same at the same time cannot fail.
+ * Return: 0, -EINVAL or -ENOMEM
+ */
+int engine_fault_rehearse(struct engine *e, const struct fault_change *c,
+			  uint32_t n, mono_t now, uint32_t *bad,
+			  const char **err);
+void engine_fault_perform(struct engine *e, const struct fault_change *c,
+			  uint32_t n, mono_t now);
+
+/**
+ * struct engine_fault - A fault at work
+ * @spec:   as configured; valid until the next change
+ * @conns:  connections that its selectors matched so far
+ * @active: connections that carry it now
+ * @count:  enum fault_counter
+ * @lease_left_us: until it removes itself; -1: it stays
+ */
+struct engine_fault {
+	const struct fault_spec *spec;
+	uint32_t conns, active;
+	uint64_t count[FC_COUNT];
+	int64_t lease_left_us;
+};
+
+/* The @i'th fault (0, 1, ...) by order; false: there are no more. */
+bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
+		      struct engine_fault *f);
 
 /**
  * engine_fault_match() - Dry run: which living connections would it hit?

@@ -9,8 +9,20 @@
 #include "util/option.h"
 #include "util/types.h"
 
+#define FAULT_MAX 32 /* faults at once */
 #define FAULT_NAME_MAX 31
 #define FAULT_LIST_MAX 32
+#define FAULT_TEXT_MAX 1000 /* all keys of a fault, as text */
+
+enum fault_counter {
+	FC_MATCHED, /* events that came to the fault */
+	FC_ROLLED,  /* dice thrown */
+	FC_INJECTED,
+	FC_SUPPRESSED, /* by skip, count, duration, max_active or memory */
+	FC_COUNT
+};
+
+extern const char *const fault_counter_name[FC_COUNT + 1];
 
 /* Types, by group: id, name.  Each does what docs/FAULTS.md says. */
 #define FAULT_TYPES(X)                          \
@@ -304,6 +316,7 @@ struct fault_expect {
  * @max_active: connections that carry it at once; 0 = no limit
  * @list:     "index"
  * @p:        parameters of the type
+ * @text:     the keys as they were given, "key=value key=value"
  */
 struct fault_spec {
 	char name[FAULT_NAME_MAX + 1];
@@ -321,11 +334,45 @@ struct fault_spec {
 	struct fault_expect expect;
 	struct fault_val p[FP_COUNT];
 	struct fault_conns list;
+	char text[FAULT_TEXT_MAX + 1];
 };
 
 /* Keys of [fault NAME]; offsets into struct fault_spec; NULL name at the end.
  */
 extern const struct opt_desc fault_options[];
+
+/* Does type @t take the parameter, and must it be given? */
+bool fault_type_takes(enum fault_type t, enum fault_param p, bool *needed);
+/* Does it act on bytes between the connections, so "stream" in place of "side"
+ * is its? */
+bool fault_type_is_stream(enum fault_type t);
+/* The keys besides "type" of an example, by type; "" when none is needed. */
+extern const char *const fault_type_example[FT_COUNT];
+/* The parameter's row of fault_options. */
+const struct opt_desc *fault_param_desc(enum fault_param p);
+
+/* What a key of fault_options takes, as its refusal says it. */
+void fault_key_allowed(const struct opt_desc *d, char *out, size_t outlen);
+
+/* All keys at their defaults, no name. */
+void fault_spec_init(struct fault_spec *s);
+
+/**
+ * fault_spec_note() - Remember a key that was read into @s, for
+ * fault_print_line()
+ * @value: as given; blanks in it are left out
+ * Return: 0, -EINVAL (it was given before) or -ENOSPC (more than FAULT_TEXT_MAX
+ *         in all), with @err
+ */
+int fault_spec_note(struct fault_spec *s, const char *key, const char *value,
+		    char *err, size_t errlen);
+
+/**
+ * fault_spec_value() - What a key was given, or its default
+ * Return: false: neither
+ */
+bool fault_spec_value(const struct fault_spec *s, const struct opt_desc *d,
+		      char *out, size_t outlen);
 
 /**
  * fault_spec_check() - After all keys: does each belong to the type?
@@ -342,7 +389,13 @@ int fault_spec_check(struct fault_spec *s, char *err, size_t errlen);
 int fault_parse_line(const char *line, struct fault_spec *s, char *err,
 		     size_t errlen);
 
-/* Write a spec as such a line: what is not at its default. */
+#define FAULT_LINE_MAX (FAULT_NAME_MAX + 1 + FAULT_TEXT_MAX)
+
+/* Write a spec as such a line: the keys that were given, in the order of
+ * fault_options.  Equal lines mean equal faults. */
 void fault_print_line(const struct fault_spec *s, char *out, size_t outlen);
+
+/* Does what @e expects hold of a counter that is @n? */
+bool fault_expect_holds(const struct fault_expect *e, uint64_t n);
 
 #endif

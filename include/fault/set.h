@@ -17,18 +17,6 @@
 #include "util/slab.h"
 #include "util/wheel.h"
 
-#define FAULT_MAX 32 /* faults at once */
-
-enum fault_counter {
-	FC_MATCHED, /* events that came to the fault */
-	FC_ROLLED,  /* dice thrown */
-	FC_INJECTED,
-	FC_SUPPRESSED, /* by skip, count, duration, max_active or memory */
-	FC_COUNT
-};
-
-extern const char *const fault_counter_name[FC_COUNT + 1];
-
 /**
  * struct fault_event - A segment at a seam, as faults see it
  * @side:    whose leg: 0 client, 1 server

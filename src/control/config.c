@@ -4,11 +4,11 @@
  *
  * The file is first taken apart into sections and keys (inidoc), which mean
  * nothing yet.  Then the sections are applied in the order of inheritance, not
- * of the file: defaults, [penstock], [tcp] into a template service, and each
- * [service] into a copy of that template.  What a key is, where its value goes
- * and what is allowed comes from the modules' tables (keys).  Last the finished
- * policy is checked for what no single key can show: services that claim the
- * same address and port, a service without listen.
+ * of the file: defaults, [penstock], [tcp] into a template service, each
+ * [service] into a copy of that template, and each [fault].  What a key is,
+ * where its value goes and what is allowed comes from the modules' tables
+ * (keys).  Last the finished policy is checked for what no single key can show:
+ * services that claim the same address and port, a service without listen.
  *
  * Errors are gathered (diag), so that all of a file are told at once; nothing
  * is handed out unless there were none.
@@ -31,6 +31,7 @@
  * @title: per section: its NAME
  * @tmpl:  the service that [tcp] describes
  * @services: sections that become services
+ * @faults: sections that become faults
  * @sect:  per service: its section
  * @listen_line: per service: the lines of its listens
  */
@@ -41,7 +42,7 @@ struct loader {
 	const char **title;
 	struct config *cfg;
 	struct service tmpl;
-	uint32_t services;
+	uint32_t services, faults;
 	uint32_t *sect;
 	uint32_t (*listen_line)[SERVICE_LISTENS_MAX];
 };
@@ -60,7 +61,7 @@ static void err_unknown_section(struct loader *l, uint32_t i)
 	}
 	diag_add(&l->diag, s->line,
 		 "[%s]: found an unknown section; allowed: penstock, tcp, "
-		 "service NAME%s%s%s",
+		 "service NAME, fault NAME%s%s%s",
 		 s->name, near ? "; did you mean \"" : "", near ? near : "",
 		 near ? "\"?" : "");
 }
@@ -134,6 +135,8 @@ static int sections_classify(struct loader *l)
 		l->kind[i] = section_classify(l, i);
 		if (l->kind[i] == CONF_SERVICE)
 			l->services++;
+		if (l->kind[i] == CONF_FAULT)
+			l->faults++;
 	}
 	return 0;
 }
@@ -186,14 +189,53 @@ static uint32_t seen_before(struct seen *s, const struct opt_desc *d,
 static void note_listen(struct loader *l, const struct service *s,
 			uint32_t line)
 {
-	uint32_t n = s->listen.n;
 	uint32_t *at;
 
-	if (s == &l->tmpl || !n)
+	if (!s || s == &l->tmpl || !s->listen.n)
 		return;
-	at = &l->listen_line[s - l->cfg->policy->service][n - 1];
+	at = &l->listen_line[s - l->cfg->policy->service][s->listen.n - 1];
 	if (!*at)
 		*at = line;
+}
+
+/* Of a value that its table refused: the word that may have been meant. */
+static const char *nearest_word(const struct opt_desc *d, const char *text)
+{
+	const char *best = NULL;
+	uint32_t least = UINT32_MAX;
+
+	if (d->type != OPT_ENUM)
+		return NULL;
+	for (const char *const *w = d->names; *w; w++) {
+		uint32_t dist = diag_distance(text, *w);
+
+		if (dist >= least || !diag_is_near(text, *w))
+			continue;
+		least = dist;
+		best = *w;
+	}
+	return best;
+}
+
+/* Read one key's value; what is wrong with it is told. */
+static void key_apply(struct loader *l, const struct inidoc_key *key,
+		      const struct conf_key *k, void *const bases[CONF_BASES])
+{
+	const char *name = l->doc.section[key->section].name, *near;
+	struct fault_spec *f = bases[CONF_IN_FAULT];
+	char err[DIAG_TEXT_MAX];
+
+	if (opt_parse(k->desc, conf_key_base(k, bases), key->value, err,
+		      sizeof(err))) {
+		near = nearest_word(k->desc, key->value);
+		diag_add(&l->diag, key->line, "[%s] %s: %s%s%s%s", name,
+			 key->name, err, near ? "; did you mean \"" : "",
+			 near ? near : "", near ? "\"?" : "");
+		return;
+	}
+	if (f && fault_spec_note(f, key->name, key->value, err, sizeof(err)))
+		diag_add(&l->diag, key->line, "[%s] %s", name, err);
+	note_listen(l, bases[CONF_IN_SERVICE], key->line);
 }
 
 /* Apply every key of section @sect to the structs in @bases. */
@@ -203,7 +245,6 @@ static void section_apply(struct loader *l, uint32_t sect,
 	enum conf_section kind = (enum conf_section)l->kind[sect];
 	const char *name = l->doc.section[sect].name;
 	struct seen seen = {.n = 0};
-	char err[DIAG_TEXT_MAX];
 
 	for (uint32_t i = 0; i < l->doc.nkey; i++) {
 		const struct inidoc_key *key = &l->doc.key[i];
@@ -225,12 +266,7 @@ static void section_apply(struct loader *l, uint32_t sect,
 				 name, key->name, key->value, before);
 			continue;
 		}
-		if (opt_parse(k.desc, conf_key_base(&k, bases), key->value, err,
-			      sizeof(err)))
-			diag_add(&l->diag, key->line, "[%s] %s: %s", name,
-				 key->name, err);
-		else
-			note_listen(l, bases[CONF_IN_SERVICE], key->line);
+		key_apply(l, key, &k, bases);
 	}
 }
 
@@ -444,6 +480,54 @@ static void check_daemon(struct loader *l)
 		 d->queue, d->workers);
 }
 
+static bool service_exists(const struct policy *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->nservice; i++) {
+		if (!strcmp(p->service[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* What no single key of a fault shows. */
+static void check_fault(struct loader *l, uint32_t sect, struct fault_spec *f,
+			bool keys_good)
+{
+	const char *name = l->doc.section[sect].name;
+	char err[DIAG_TEXT_MAX];
+
+	if (f->service[0] && !service_exists(l->cfg->policy, f->service))
+		diag_add(&l->diag, key_line(l, sect, "service"),
+			 "[%s] service: found \"%s\"; allowed: the name of a "
+			 "[service NAME] of this file, or empty: all",
+			 name, f->service);
+	/* A parameter that was refused is not one that is missing. */
+	if (keys_good && fault_spec_check(f, err, sizeof(err)))
+		diag_add(&l->diag, l->doc.section[sect].line, "[%s]: %s", name,
+			 err);
+}
+
+static void faults_apply(struct loader *l)
+{
+	for (uint32_t i = 0; i < l->doc.nsection; i++) {
+		struct fault_spec *f = &l->cfg->fault[l->cfg->nfault];
+		void *bases[CONF_BASES] = {[CONF_IN_FAULT] = f};
+		uint32_t errors = l->diag.n;
+
+		if (l->kind[i] != CONF_FAULT)
+			continue;
+		if (l->cfg->nfault++ == FAULT_MAX)
+			diag_add(&l->diag, l->doc.section[i].line,
+				 "[%s]: found more than %d faults; allowed: "
+				 "%d",
+				 l->doc.section[i].name, FAULT_MAX, FAULT_MAX);
+		fault_spec_init(f);
+		snprintf(f->name, sizeof(f->name), "%s", l->title[i]);
+		section_apply(l, i, bases);
+		check_fault(l, i, f, l->diag.n == errors);
+	}
+}
+
 static int loader_build(struct loader *l)
 {
 	void *bases[CONF_BASES] = {NULL, &l->tmpl};
@@ -457,14 +541,16 @@ static int loader_build(struct loader *l)
 	l->cfg->policy = policy_new(l->services);
 	l->sect = calloc(l->services + 1, sizeof(*l->sect));
 	l->listen_line = calloc(l->services + 1, sizeof(*l->listen_line));
-	if (!l->cfg->policy || !l->sect || !l->listen_line)
+	l->cfg->fault = calloc(l->faults + 1, sizeof(*l->cfg->fault));
+	if (!l->cfg->policy || !l->sect || !l->listen_line || !l->cfg->fault)
 		return -ENOMEM;
 	bases[CONF_IN_DAEMON] = &l->cfg->daemon;
-	for (int s = 0; s < CONF_SECTIONS; s++)
+	for (int s = 0; s < CONF_FAULT; s++)
 		conf_defaults((enum conf_section)s, bases);
 	sections_apply(l, CONF_PENSTOCK, bases);
 	sections_apply(l, CONF_TCP, bases);
 	services_apply(l);
+	faults_apply(l);
 	check_daemon(l);
 	for (uint32_t i = 0; i < l->services; i++) {
 		check_service(l, i);
@@ -525,5 +611,6 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	policy_put(c->policy);
+	free(c->fault);
 	free(c);
 }

@@ -14,6 +14,7 @@
 #include "control/config.h"
 #include "control/diag.h"
 #include "engine/policy.h"
+#include "fault/cfg.h"
 #include "tcp/cfg.h"
 #include "util/log.h"
 
@@ -184,6 +185,12 @@ static const struct opt_desc daemon_options[] = {
 	 .def = "no",
 	 .names = yes_names,
 	 .help = "toxiproxy's API over HTTP may change faults"},
+	{.name = "fault_log",
+	 TEXT(fault_log),
+	 .def = "",
+	 .help = "file that decisions of faults are appended to, as JSON "
+		 "lines; "
+		 "empty: none"},
 	{.name = "log_level",
 	 CFG(log_level),
 	 .type = OPT_ENUM,
@@ -216,17 +223,19 @@ static const struct conf_row conf_rows[] = {
 	 offsetof(struct service, shield), false},
 	{CONF_SERVICE, tcp_options, CONF_IN_SERVICE,
 	 offsetof(struct service, tcp), false},
+	{CONF_FAULT, fault_options, CONF_IN_FAULT, 0, false},
 };
 
 const char *const conf_section_name[CONF_SECTIONS] = {
 	[CONF_PENSTOCK] = "penstock",
 	[CONF_TCP] = "tcp",
 	[CONF_SERVICE] = "service",
+	[CONF_FAULT] = "fault",
 };
 
 bool conf_section_is_titled(enum conf_section s)
 {
-	return s == CONF_SERVICE;
+	return s == CONF_SERVICE || s == CONF_FAULT;
 }
 
 int conf_section_find(const char *header, const char **title)
@@ -370,14 +379,17 @@ void conf_key_allowed(const struct opt_desc *d, char *buf, size_t len)
 			 (long long)d->max);
 		break;
 	case OPT_CUSTOM:
-		snprintf(buf, len, "%s", d->allowed ? d->allowed : "");
+		if (d->allowed)
+			snprintf(buf, len, "%s", d->allowed);
+		else
+			fault_key_allowed(d, buf, len);
 		break;
 	}
 }
 
 void conf_keys_print(FILE *out)
 {
-	char allowed[256];
+	char allowed[1300];
 
 	for (int s = 0; s < CONF_SECTIONS; s++) {
 		struct conf_key k = {0};

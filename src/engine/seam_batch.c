@@ -7,19 +7,6 @@
 
 #include "seams.h"
 
-enum verb {
-	VERB_ADD,
-	VERB_DEL,
-	VERB_RESET,
-	VERB_LEASE
-};
-
-struct change {
-	enum verb verb;
-	struct fault_spec spec; /* add; name also of del, lease */
-	int64_t lease_us;
-};
-
 /* The names that the set will have after the changes so far. */
 struct names {
 	char name[FAULT_MAX][FAULT_NAME_MAX + 1];
@@ -44,106 +31,124 @@ static void names_now(const struct engine *e, struct names *s)
 		       sizeof(s->name[0]));
 }
 
-static int read_change(const char *line, struct change *c, char *err,
-		       size_t errlen)
-{
-	static const struct opt_desc lease = {.type = OPT_TIME,
-					      .max = INT64_C(1) << 50,
-					      .unit = USEC_PER_MSEC};
-	char verb[8] = "", time[32] = "";
-	int at = 0;
-
-	if (sscanf(line, "%7s %n", verb, &at) < 1)
-		verb[0] = '\0';
-	if (!strcmp(verb, "add")) {
-		c->verb = VERB_ADD;
-		return fault_parse_line(line + at, &c->spec, err, errlen);
-	}
-	if (!strcmp(verb, "reset") && !line[at]) {
-		c->verb = VERB_RESET;
-		return 0;
-	}
-	if (!strcmp(verb, "del") &&
-	    sscanf(line + at, "%31s %n", c->spec.name, &at) == 1) {
-		c->verb = VERB_DEL;
-		return 0;
-	}
-	if (!strcmp(verb, "lease") &&
-	    sscanf(line + at, "%31s %31s", c->spec.name, time) == 2) {
-		c->verb = VERB_LEASE;
-		return opt_parse(&lease, &c->lease_us, time, err, errlen);
-	}
-	snprintf(err, errlen,
-		 "found \"%.64s\", allowed: add NAME type=..., del NAME, "
-		 "reset, lease NAME TIME",
-		 line);
-	return -EINVAL;
-}
-
 /* Would it succeed?  Then @s is what the set is afterwards. */
-static const char *rehearse(const struct change *c, struct names *s)
+static const char *rehearse(const struct fault_change *c, struct names *s)
 {
 	int i = name_at(s, c->spec.name);
 
 	switch (c->verb) {
-	case VERB_ADD:
+	case FAULT_DO_ADD:
 		if (i >= 0)
 			return "there is a fault of this name";
 		if (s->n == FAULT_MAX)
-			return "too many faults";
+			return "too many faults, allowed: 32 at once";
 		memcpy(s->name[s->n++], c->spec.name, sizeof(s->name[0]));
 		return NULL;
-	case VERB_RESET:
+	case FAULT_DO_RESET:
 		s->n = 0;
 		return NULL;
-	case VERB_DEL:
+	case FAULT_DO_DEL:
 		if (i >= 0)
 			memcpy(s->name[i], s->name[--s->n], sizeof(s->name[0]));
 		return i < 0 ? "no such fault" : NULL;
-	default:
+	case FAULT_DO_LEASE:
 		return i < 0 ? "no such fault" : NULL;
+	default:
+		return NULL;
 	}
 }
 
-static int perform(struct engine *e, const struct change *c, mono_t now,
-		   char *err, size_t errlen)
+int engine_fault_rehearse(struct engine *e, const struct fault_change *c,
+			  uint32_t n, mono_t now, uint32_t *bad,
+			  const char **err)
 {
+	struct names names;
+
+	if (e->seams)
+		seams_expire(e, now);
+	names_now(e, &names);
+	for (uint32_t i = 0; i < n; i++) {
+		*bad = i;
+		*err = rehearse(&c[i], &names);
+		if (*err)
+			return -EINVAL;
+		if (c[i].verb != FAULT_DO_ADD || !seams_open(e, now))
+			continue;
+		*err = "no memory";
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int perform(struct engine *e, const struct fault_change *c, mono_t now)
+{
+	char err[200];
+
 	switch (c->verb) {
-	case VERB_ADD:
-		return engine_fault_add(e, &c->spec, now, err, errlen);
-	case VERB_RESET:
+	case FAULT_DO_ADD:
+		return engine_fault_add(e, &c->spec, now, err, sizeof(err));
+	case FAULT_DO_RESET:
 		engine_fault_reset(e, now);
 		return 0;
-	case VERB_DEL:
+	case FAULT_DO_DEL:
 		return engine_fault_del(e, c->spec.name, now);
-	default:
+	case FAULT_DO_LEASE:
 		return engine_fault_lease(e, c->spec.name, c->lease_us, now);
+	default:
+		return 0;
+	}
+}
+
+void engine_fault_perform(struct engine *e, const struct fault_change *c,
+			  uint32_t n, mono_t now)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		int rc = perform(e, &c[i], now);
+
+		assert(!rc); /* rehearsed */
+		(void)rc;
 	}
 }
 
 int engine_fault_batch(struct engine *e, const char *const *lines, uint32_t n,
 		       mono_t now, char *err, size_t errlen)
 {
-	struct change *c = calloc(n ? n : 1, sizeof(*c));
-	struct names names;
-	char why[600];
+	struct fault_change *c = calloc(n ? n : 1, sizeof(*c));
 	const char *bad = c ? NULL : "no memory";
-	uint32_t i = 0;
+	char why[1600];
+	uint32_t i, at = 0;
 
-	names_now(e, &names);
-	for (; i < n && !bad; i++) {
-		if (read_change(lines[i], &c[i], why, sizeof(why)))
-			bad = why;
-		else
-			bad = rehearse(&c[i], &names);
+	for (i = 0; i < n && !bad; i++) {
+		if (!fault_change_parse(lines[i], &c[i], why, sizeof(why)))
+			continue;
+		bad = why;
+		at = i;
 	}
-	if (bad) {
-		snprintf(err, errlen, "line %u: %s", i, bad);
-		free(c);
-		return -EINVAL;
-	}
-	for (i = 0; i < n; i++)
-		perform(e, &c[i], now, err, errlen);
+	if (!bad && !engine_fault_rehearse(e, c, n, now, &at, &bad))
+		engine_fault_perform(e, c, n, now);
+	if (bad)
+		snprintf(err, errlen, "line %u: %s", at + 1, bad);
 	free(c);
-	return 0;
+	return bad ? -EINVAL : 0;
+}
+
+bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
+		      struct engine_fault *out)
+{
+	const struct fault_set *s = e->seams ? &e->seams->set : NULL;
+	const struct fault *f;
+
+	if (!s || i >= s->n)
+		return false;
+	f = &s->fault[s->order[i]];
+	*out = (struct engine_fault){.spec = &f->spec,
+				     .conns = f->conns,
+				     .active = f->active,
+				     .lease_left_us = -1};
+	memcpy(out->count, f->count, sizeof(out->count));
+	if (f->lease_end.us != MONO_NEVER.us)
+		out->lease_left_us = mono_due(f->lease_end, now)
+					     ? 0
+					     : mono_sub(f->lease_end, now);
+	return true;
 }

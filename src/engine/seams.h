@@ -91,6 +91,7 @@ static inline struct seam_flow *seam_of(const struct engine *e,
 extern const struct leg_behaviour seams_behaviour;
 
 /* seams.c: the life of a flow's faults. */
+/* Take the memory; 0 (also when that is done already) or -ENOMEM. */
 int seams_open(struct engine *e, mono_t now);
 /* The flow carries @w from now on; takes @w. */
 void seam_attach(struct engine *e, struct flow *f, struct fault_flow *w);

@@ -70,11 +70,8 @@ void fault_report_peer(struct fault_set *s, const struct fault_flow *w,
 	s->line(s->line_arg, line);
 }
 
-static bool expectation_holds(const struct fault *f)
+bool fault_expect_holds(const struct fault_expect *e, uint64_t n)
 {
-	const struct fault_expect *e = &f->spec.expect;
-	uint64_t n = f->count[e->counter];
-
 	switch (e->op[0]) {
 	case '>':
 		return e->op[1] ? n >= e->n : n > e->n;
@@ -91,7 +88,7 @@ bool fault_set_expect(const struct fault_set *s, char *err, size_t errlen)
 		const struct fault *f = &s->fault[s->order[i]];
 		const struct fault_expect *e = &f->spec.expect;
 
-		if (!e->set || expectation_holds(f))
+		if (!e->set || fault_expect_holds(e, f->count[e->counter]))
 			continue;
 		snprintf(err, errlen,
 			 "fault %s: expected %s%s%" PRIu64 ", it is %" PRIu64,
@@ -127,13 +124,13 @@ size_t fault_set_list(const struct fault_set *s, char *out, size_t outlen)
 		out[0] = '\0';
 	for (uint32_t i = 0; i < s->n && k < outlen; i++) {
 		const struct fault *f = &s->fault[s->order[i]];
-		char line[600], peer[600] = "";
+		char line[FAULT_LINE_MAX + 1], peer[600] = "";
 
 		fault_print_line(&f->spec, line, sizeof(line));
 		print_peer(f, peer, sizeof(peer));
 		k += (size_t)snprintf(
 			out + k, outlen - k,
-			"{\"name\":\"%s\",\"spec\":\"%s\",\"conns\":%u,"
+			"{\"name\":\"%s\",\"line\":\"%s\",\"conns\":%u,"
 			"\"active\":%u,\"matched\":%" PRIu64
 			",\"rolled\":%" PRIu64 ",\"injected\":%" PRIu64
 			",\"suppressed\":%" PRIu64 ",\"peer\":{%s}"

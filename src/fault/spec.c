@@ -645,14 +645,14 @@ static int line_key(struct fault_spec *s, const char *word, char *err,
 		    size_t errlen)
 {
 	const char *eq = strchr(word, '=');
-	char why[400];
+	char why[1400];
 	size_t len = (size_t)(eq - word);
 
 	for (const struct opt_desc *d = fault_options; d->name; d++) {
 		if (strlen(d->name) != len || memcmp(d->name, word, len) != 0)
 			continue;
 		if (opt_parse(d, s, eq + 1, why, sizeof(why)) == 0)
-			return 0;
+			return fault_spec_note(s, d->name, eq + 1, err, errlen);
 		snprintf(err, errlen, "%s: %s", d->name, why);
 		return -EINVAL;
 	}
@@ -671,8 +671,7 @@ int fault_parse_line(const char *line, struct fault_spec *s, char *err,
 		return -EINVAL;
 	}
 	strcpy(copy, line);
-	memset(s, 0, sizeof(*s));
-	opt_defaults(fault_options, s);
+	fault_spec_init(s);
 	for (w = strtok_r(copy, " \t\r\n", &save); w;
 	     w = strtok_r(NULL, " \t\r\n", &save)) {
 		if (strchr(w, '=')) {
@@ -695,43 +694,4 @@ int fault_parse_line(const char *line, struct fault_spec *s, char *err,
 	if (!named)
 		strcpy(s->name, fault_type_name[s->type]);
 	return 0;
-}
-
-static size_t print_param(const struct fault_val *v, const char *key,
-			  bool percent, char *out, size_t outlen)
-{
-	int n;
-
-	if (percent)
-		n = snprintf(out, outlen, " %s=%g", key, v->d * 100);
-	else
-		n = snprintf(out, outlen, " %s=%lld", key, (long long)v->i);
-	return n > 0 ? (size_t)n : 0;
-}
-
-void fault_print_line(const struct fault_spec *s, char *out, size_t outlen)
-{
-	static const char *const reader[FP_COUNT] = {
-#define X(id, key, how, help) #how,
-		FAULT_PARAMS(X)
-#undef X
-	};
-	size_t k = (size_t)snprintf(out, outlen, "%s type=%s", s->name,
-				    fault_type_name[s->type]);
-
-	if (s->service[0] && k < outlen)
-		k += (size_t)snprintf(out + k, outlen - k, " service=%s",
-				      s->service);
-	if (k < outlen)
-		k += (size_t)snprintf(
-			out + k, outlen - k, " %s=%s toxicity=%g",
-			fault_types[s->type].stream ? "stream" : "side",
-			fault_types[s->type].stream ? stream_names[s->stream]
-						    : side_names[s->side],
-			s->toxicity.d);
-	for (int i = 0; i < FP_COUNT && k < outlen; i++)
-		if (s->p[i].set)
-			k += print_param(&s->p[i], param_name[i],
-					 strcmp(reader[i], "percent") == 0,
-					 out + k, outlen - k);
 }

@@ -103,7 +103,7 @@ static const char *show_scaled(char *buf, size_t len, int64_t v,
 __attribute__((format(printf, 4, 5))) static int
 refuse(const char *text, char *err, size_t errlen, const char *fmt, ...)
 {
-	char allowed[256];
+	char allowed[1300];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -130,7 +130,7 @@ static int parse_int(const struct opt_desc *d, void *field, const char *text,
 static int parse_enum(const struct opt_desc *d, void *field, const char *text,
 		      char *err, size_t errlen)
 {
-	char list[200] = "";
+	char list[1200] = "";
 	size_t used = 0;
 
 	for (uint8_t i = 0; d->names[i]; i++) {

@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/e2e/lib.sh
 . tests/e2e/lib.sh
 
-GROUPS_ALL="idle transfer close failure loss mtu apps modes
+GROUPS_ALL="idle transfer close failure loss mtu apps fault modes
 	shield shield_tfo shield_tw shield_limits shield_source
 	daemon rules"
 FAMILIES="4 6"

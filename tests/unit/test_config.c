@@ -2,9 +2,9 @@
 /*
  * The configuration file: what is read, and what is said of a bad one.
  * LINKS: control/config control/keys control/diag control/inidoc
- * LINKS: control/secret engine/policy tcp/cfg util/option
- * LINKS: shield/cfg shield/prefix shield/tfo shield/ratelimit shield/assoc
- * LINKS: util/hash
+ * LINKS: control/secret engine/policy tcp/cfg util/option shield/cfg
+ * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
+ * LINKS: fault/% util/slab util/wheel
  */
 #include <check.h>
 #include <errno.h>
@@ -208,12 +208,12 @@ START_TEST(unknown_section_is_named_with_nearest)
 	ck_assert_int_eq(load("[penstok]\nworkers = 1\n[servise web]\n[xyz]\n"),
 			 -EINVAL);
 	assert_said(1, "[penstok]: found an unknown section; allowed: "
-		       "penstock, tcp, service NAME; did you mean "
+		       "penstock, tcp, service NAME, fault NAME; did you mean "
 		       "\"penstock\"?");
 	assert_said(3, "[servise web]: found an unknown section");
 	ck_assert_ptr_nonnull(strstr(said, "did you mean \"service\"?"));
 	assert_said(4, "[xyz]: found an unknown section; allowed: penstock, "
-		       "tcp, service NAME\n");
+		       "tcp, service NAME, fault NAME\n");
 	ck_assert_int_eq(count_lines(said), 3);
 }
 END_TEST
@@ -687,11 +687,23 @@ START_TEST(shipped_configuration_tells_true_defaults)
 }
 END_TEST
 
+/* A fault's key is told with the types that take it: "key=" or `key`. */
+static void check_fault_key(const char *faults, const char *name)
+{
+	char given[64], quoted[64];
+
+	snprintf(given, sizeof(given), "%s=", name);
+	snprintf(quoted, sizeof(quoted), "`%s`", name);
+	ck_assert_msg(strstr(faults, given) || strstr(faults, quoted),
+		      "docs/FAULTS.md lacks %s", name);
+}
+
 /* Each key stands in the example file and in the manual. */
 START_TEST(every_key_is_documented)
 {
 	char *text = slurp("conf/penstock.conf"), *keys, *line, *save;
 	char *man = slurp("docs/penstock.conf.5"), want[128];
+	char *faults = slurp("docs/FAULTS.md");
 	size_t len;
 	FILE *f = open_memstream(&keys, &len);
 
@@ -703,6 +715,10 @@ START_TEST(every_key_is_documented)
 		char *name = strchr(line, '\t') + 1;
 
 		*strchr(name, '\t') = '\0';
+		if (!strncmp(line, "fault\t", 6)) {
+			check_fault_key(faults, name);
+			continue;
+		}
 		snprintf(want, sizeof(want), "\n%s =", name);
 		ck_assert_msg(strstr(text, want), "conf lacks %s", name);
 		snprintf(want, sizeof(want), "\n.It Cm %s", name);
@@ -711,6 +727,7 @@ START_TEST(every_key_is_documented)
 	free(keys);
 	free(text);
 	free(man);
+	free(faults);
 }
 END_TEST
 

@@ -4,10 +4,7 @@
  * are joined, and what is printed.  What is measured, and when, is played in
  * tests/fault/cases_profile.c.
  *
- * LINKS: fault/types_segment fault/types_handshake fault/types_transfer
- * LINKS: fault/types_close fault/types fault/spec fault/models fault/decide
- * LINKS: fault/report fault/set fault/stream fault/react fault/profile
- * LINKS: util/option util/slab util/wheel
+ * LINKS: fault/% util/option util/slab util/wheel
  */
 #include <check.h>
 #include <stdlib.h>

@@ -3,10 +3,7 @@
  * What counts as a peer's answer to a decision, what does not, how long is
  * waited, and that nothing is promised beyond the room there is.
  *
- * LINKS: fault/types_segment fault/types_handshake fault/types_transfer
- * LINKS: fault/types_close fault/types fault/spec fault/models fault/decide
- * LINKS: fault/report fault/set fault/stream fault/react fault/profile
- * LINKS: util/option util/slab util/wheel
+ * LINKS: fault/% util/option util/slab util/wheel
  */
 #include <check.h>
 #include <stdio.h>

@@ -3,10 +3,7 @@
  * Decisions: who is selected, when a fault acts, how far it goes, that equal
  * seeds decide alike, and that models follow their parameters over 1e5 events.
  *
- * LINKS: fault/types_segment fault/types_handshake fault/types_transfer
- * LINKS: fault/types_close fault/types fault/spec fault/models fault/decide
- * LINKS: fault/report fault/set fault/stream fault/react fault/profile
- * LINKS: util/option util/slab util/wheel
+ * LINKS: fault/% util/option util/slab util/wheel
  */
 #include <check.h>
 #include <math.h>

@@ -2,15 +2,14 @@
 /*
  * How faults are written, and what is refused.
  *
- * LINKS: fault/types_segment fault/types_handshake fault/types_transfer
- * LINKS: fault/types_close fault/types fault/spec fault/models fault/decide
- * LINKS: fault/report fault/set fault/stream fault/react fault/profile
- * LINKS: util/option util/slab util/wheel
+ * LINKS: fault/% util/option util/slab util/wheel
  */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "fault/change.h"
 #include "fault/set.h"
 
 static struct fault_spec spec;
@@ -115,15 +114,143 @@ START_TEST(black_hole_takes_on_as_its_length)
 }
 END_TEST
 
+/* Parsed, printed and parsed again it must be the same fault. */
+static void check_round_trip(const char *text)
+{
+	char line[FAULT_LINE_MAX + 1], again[FAULT_LINE_MAX + 1];
+	struct fault_spec first;
+
+	ck_assert_msg(!parse(text), "%s: %s", text, err);
+	first = spec;
+	fault_print_line(&first, line, sizeof(line));
+	ck_assert_msg(!parse(line), "%s: %s", line, err);
+	ck_assert_msg(!memcmp(&first, &spec, offsetof(struct fault_spec, text)),
+		      "%s differs from %s", line, text);
+	fault_print_line(&spec, again, sizeof(again));
+	ck_assert_str_eq(line, again);
+}
+
 START_TEST(spec_printed_can_be_parsed)
+{
+	check_round_trip("a type=loss percent=3.125 side=server");
+	check_round_trip("a conn=2,5,7 on=state:FIN_WAIT_2 expect=injected>=1 "
+			 "src=2001:db8::/33 dport=80-90 type=loss seed=7 "
+			 "lease=1500ms toxicity=0.333333333333 order=3");
+	check_round_trip("type=rate rate=1mbit limit=64K");
+	check_round_trip("type=drop_range bytes=3000-4000 times=2");
+}
+END_TEST
+
+START_TEST(example_of_each_type_parsed_and_printed)
 {
 	char line[600];
 
-	ck_assert_int_eq(parse("a type=loss percent=3 side=server"), 0);
-	fault_print_line(&spec, line, sizeof(line));
-	ck_assert_msg(!parse(line), "%s: %s", line, err);
-	ck_assert_int_eq(spec.side, FAULT_SERVER);
-	ck_assert(spec.p[FP_PERCENT].d == 0.03);
+	ck_assert_msg(fault_type_example[_i] != NULL,
+		      "type %s has no example (src/fault/examples.c)",
+		      fault_type_name[_i]);
+	snprintf(line, sizeof(line), "x type=%s %s", fault_type_name[_i],
+		 fault_type_example[_i]);
+	check_round_trip(line);
+}
+END_TEST
+
+/* Some text that the key takes. */
+static const char *sample(const struct opt_desc *d, struct fault_spec *s)
+{
+	static const char *const some[] = {"5",		 "2,5", "byte:5",
+					   "10.0.0.0/8", "web", "injected>=1"};
+	static char word[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(some); i++)
+		if (!opt_parse(d, s, some[i], err, sizeof(err)))
+			return some[i];
+	/* A word of the list that the refusal gives. */
+	ck_assert_msg(strstr(err, "allowed: "), "%s: %s", d->name, err);
+	snprintf(word, sizeof(word), "%s", strstr(err, "allowed: ") + 9);
+	word[strcspn(word, " ,")] = '\0';
+	ck_assert_msg(!opt_parse(d, s, word, err, sizeof(err)), "%s: %s",
+		      d->name, err);
+	return word;
+}
+
+START_TEST(key_of_every_kind_is_printed)
+{
+	char line[FAULT_LINE_MAX + 1], want[100];
+	struct fault_spec s;
+
+	for (const struct opt_desc *d = fault_options; d->name; d++) {
+		fault_spec_init(&s);
+		snprintf(want, sizeof(want), " %s=%s", d->name, sample(d, &s));
+		ck_assert_int_eq(fault_spec_note(&s, d->name,
+						 strchr(want, '=') + 1, err,
+						 sizeof(err)),
+				 0);
+		fault_print_line(&s, line, sizeof(line));
+		ck_assert_str_eq(line, want);
+	}
+}
+END_TEST
+
+START_TEST(key_given_twice_is_refused)
+{
+	ck_assert_int_eq(parse("type=loss percent=1 percent=2"), -EINVAL);
+	ck_assert(strstr(err, "percent: found a second time, allowed: once"));
+}
+END_TEST
+
+START_TEST(keys_too_many_are_refused)
+{
+	struct fault_spec s;
+	char value[300];
+	int rc = 0, n;
+
+	memset(value, '1', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	fault_spec_init(&s);
+	for (n = 0; !rc && fault_options[n].name; n++)
+		rc = fault_spec_note(&s, fault_options[n].name, value, err,
+				     sizeof(err));
+	ck_assert_int_eq(rc, -ENOSPC);
+	ck_assert_int_eq(n, 4);
+}
+END_TEST
+
+START_TEST(change_parsed_by_verb)
+{
+	struct fault_change c;
+
+	ck_assert_int_eq(fault_change_parse(" add x type=loss", &c, err, 600),
+			 0);
+	ck_assert_int_eq(c.verb, FAULT_DO_ADD);
+	ck_assert_str_eq(c.spec.name, "x");
+	ck_assert_int_eq(fault_change_parse("del  x ", &c, err, 600), 0);
+	ck_assert_int_eq(c.verb, FAULT_DO_DEL);
+	ck_assert_int_eq(fault_change_parse("lease x 5s", &c, err, 600), 0);
+	ck_assert_int_eq(c.verb, FAULT_DO_LEASE);
+	ck_assert_int_eq(c.lease_us, 5 * USEC_PER_SEC);
+	ck_assert_int_eq(fault_change_parse("reset", &c, err, 600), 0);
+	ck_assert_int_eq(c.verb, FAULT_DO_RESET);
+}
+END_TEST
+
+static const char *const bad_change[] = {
+	"",
+	"add",
+	"reset all",
+	"del",
+	"del a b",
+	"del a234567890123456789012345678901234",
+	"lease a",
+	"lease a 5s now",
+	"adds x type=loss"};
+
+START_TEST(wrong_change_refused)
+{
+	struct fault_change c;
+
+	ck_assert_int_eq(fault_change_parse(bad_change[_i], &c, err, 600),
+			 -EINVAL);
+	ck_assert_msg(strstr(err, "allowed: "), "%s: %s", bad_change[_i], err);
 }
 END_TEST
 
@@ -141,6 +268,13 @@ int main(void)
 	tcase_add_test(tc, rates_have_units);
 	tcase_add_test(tc, black_hole_takes_on_as_its_length);
 	tcase_add_test(tc, spec_printed_can_be_parsed);
+	tcase_add_loop_test(tc, example_of_each_type_parsed_and_printed, 1,
+			    FT_COUNT);
+	tcase_add_test(tc, key_of_every_kind_is_printed);
+	tcase_add_test(tc, key_given_twice_is_refused);
+	tcase_add_test(tc, keys_too_many_are_refused);
+	tcase_add_test(tc, change_parsed_by_verb);
+	tcase_add_loop_test(tc, wrong_change_refused, 0, ARRAY_LEN(bad_change));
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

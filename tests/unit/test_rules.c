@@ -3,9 +3,9 @@
  * The rules that a configuration asks for, and what remembers the host before.
  * LINKS: control/rules_plan control/rules_state control/config control/keys
  * LINKS: control/diag control/inidoc control/run engine/policy tcp/cfg
- * LINKS: util/option
- * LINKS: shield/cfg shield/prefix shield/tfo shield/ratelimit shield/assoc
- * LINKS: util/hash
+ * LINKS: util/option shield/cfg shield/prefix shield/tfo shield/ratelimit
+ * LINKS: shield/assoc util/hash fault/% util/slab
+ * LINKS: util/wheel
  */
 #include <check.h>
 #include <errno.h>

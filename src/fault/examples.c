@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An example of each type, as docs/FAULTS.md has it.
+ */
+#include "fault/cfg.h"
+
+const char *const fault_type_example[FT_COUNT] = {
+	[FT_LOSS] = "percent=2 correlation=25",
+	[FT_DROPLIST] = "index=1,5,6 dir=to_peer",
+	[FT_DROP_RANGE] = "bytes=3000-4000 times=2",
+	[FT_DELAY] = "time=100ms jitter=20ms distribution=normal",
+	[FT_REORDER] = "percent=25 gap=5 time=10ms",
+	[FT_DUPLICATE] = "percent=5 copies=2 spacing=1ms",
+	[FT_CORRUPT] = "percent=1 where=tcp,payload bits=3",
+	[FT_RATE] = "rate=1mbit limit=64K burst=3000 overhead=24",
+	[FT_BLACKHOLE] = "on=2s off=10s repeat=3",
+	[FT_SYN_DROP] = "count=2",
+	[FT_RESET_PEER] = "after=byte:5000",
+	[FT_SYN_ACK_DELAY] = "time=3s",
+	[FT_SYN_ACK_DROP] = "count=3",
+	[FT_REFUSE] = "with=icmp-admin",
+	[FT_DELUDE] = "",
+	[FT_TARPIT] = "",
+	[FT_STRIP_OPTION] = "list=sack,ts,ws",
+	[FT_MSS_CLAMP] = "value=536 side=both",
+	[FT_ECN] = "mode=ce percent=5",
+	[FT_TTL] = "value=1",
+	[FT_ZERO_WINDOW] = "on=byte:100000 reopen=30s",
+	[FT_ACK_DELAY] = "time=200ms",
+	[FT_ACK_DROP] = "percent=30",
+	[FT_STRETCH_ACK] = "n=8",
+	[FT_DUP_ACK] = "n=3",
+	[FT_TINY_SEGMENTS] = "size=1 variation=0",
+	[FT_INJECT] = "kind=ack-old count=3",
+	[FT_SLOW_CLOSE] = "delay=30s",
+	[FT_HALF_CLOSE_STALL] = "",
+	[FT_FIN_DROP] = "count=3",
+	[FT_LAST_ACK_DROP] = "",
+	[FT_VANISH] = "after=byte:1000 then=silence",
+	[FT_SLICER] = "average_size=64 size_variation=32 delay=10ms",
+	[FT_LIMIT_DATA] = "bytes=1000",
+	[FT_TIMEOUT] = "timeout=5000",
+	[FT_FIN] = "stream=upstream after=byte:1000",
+	[FT_LATENCY] = "latency=1000 jitter=100",
+	[FT_BANDWIDTH] = "rate=50",
+};

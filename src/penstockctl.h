@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCKCTL_H
+#define PENSTOCKCTL_H
+
+/*
+ * What the files of penstockctl share: penstockctl.c has the options and most
+ * commands, penstockctl_fault.c those about faults.
+ */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "util/types.h"
+
+/* Exit codes. */
+enum {
+	EXIT_GOOD = 0,
+	EXIT_DIFFERS = 1,
+	EXIT_USAGE = 2
+};
+
+/**
+ * struct args - The options
+ * @conf:    configuration
+ * @state:   where rules keep the host's state before, or NULL
+ * @socket:  control socket, or NULL: by the configuration
+ * @test:    only check the configuration
+ * @json:    print JSON
+ * @zeros:   also counters that are 0
+ * @dry_run: change nothing
+ * @max:     lines of a list; 0: as many as the daemon gives
+ */
+struct args {
+	const char *conf, *state, *socket;
+	bool test, json, zeros, dry_run;
+	long max;
+};
+
+/* Print how it is called.  Return: the exit code */
+int usage(FILE *out);
+
+/**
+ * ask() - Send a request to the daemon
+ * @answer: out: holds the result; owned by the caller
+ * Return: the result, or NULL after what went wrong was printed
+ */
+json_t *ask(const struct args *a, json_t *request, json_t **answer);
+
+void print_json(const json_t *j);
+
+/* penstockctl_fault.c: `fault ...'.  Return: the exit code */
+int cmd_fault(const struct args *a, int argc, char **argv);
+
+#endif
