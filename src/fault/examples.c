@@ -5,6 +5,7 @@
 #include "fault/cfg.h"
 
 const char *const fault_type_example[FT_COUNT] = {
+	[FT_OBSERVE] = "",
 	[FT_LOSS] = "percent=2 correlation=25",
 	[FT_DROPLIST] = "index=1,5,6 dir=to_peer",
 	[FT_DROP_RANGE] = "bytes=3000-4000 times=2",
