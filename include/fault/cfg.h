@@ -25,47 +25,58 @@ enum fault_counter {
 extern const char *const fault_counter_name[FC_COUNT + 1];
 
 /* Types, by group: id, name.  Each does what docs/FAULTS.md says. */
-#define FAULT_TYPES(X)                          \
-	X(NONE, "none")                         \
-	X(OBSERVE, "observe")                   \
-	X(LOSS, "loss")                         \
-	X(DROPLIST, "droplist")                 \
-	X(DROP_RANGE, "drop_range")             \
-	X(DELAY, "delay")                       \
-	X(REORDER, "reorder")                   \
-	X(DUPLICATE, "duplicate")               \
-	X(CORRUPT, "corrupt")                   \
-	X(RATE, "rate")                         \
-	X(BLACKHOLE, "blackhole")               \
-	X(SYN_DROP, "syn_drop")                 \
-	X(RESET_PEER, "reset_peer")             \
-	X(SYN_ACK_DELAY, "syn_ack_delay")       \
-	X(SYN_ACK_DROP, "syn_ack_drop")         \
-	X(REFUSE, "refuse")                     \
-	X(DELUDE, "delude")                     \
-	X(TARPIT, "tarpit")                     \
-	X(STRIP_OPTION, "strip_option")         \
-	X(MSS_CLAMP, "mss_clamp")               \
-	X(ECN, "ecn")                           \
-	X(TTL, "ttl")                           \
-	X(ZERO_WINDOW, "zero_window")           \
-	X(ACK_DELAY, "ack_delay")               \
-	X(ACK_DROP, "ack_drop")                 \
-	X(STRETCH_ACK, "stretch_ack")           \
-	X(DUP_ACK, "dup_ack")                   \
-	X(TINY_SEGMENTS, "tiny_segments")       \
-	X(INJECT, "inject")                     \
-	X(SLOW_CLOSE, "slow_close")             \
-	X(HALF_CLOSE_STALL, "half_close_stall") \
-	X(FIN_DROP, "fin_drop")                 \
-	X(LAST_ACK_DROP, "last_ack_drop")       \
-	X(VANISH, "vanish")                     \
-	X(SLICER, "slicer")                     \
-	X(LIMIT_DATA, "limit_data")             \
-	X(TIMEOUT, "timeout")                   \
-	X(FIN, "fin")                           \
-	X(LATENCY, "latency")                   \
-	X(BANDWIDTH, "bandwidth")
+#define FAULT_TYPES(X)                              \
+	X(NONE, "none")                             \
+	X(OBSERVE, "observe")                       \
+	X(LOSS, "loss")                             \
+	X(DROPLIST, "droplist")                     \
+	X(DROP_RANGE, "drop_range")                 \
+	X(DELAY, "delay")                           \
+	X(REORDER, "reorder")                       \
+	X(DUPLICATE, "duplicate")                   \
+	X(CORRUPT, "corrupt")                       \
+	X(RATE, "rate")                             \
+	X(BLACKHOLE, "blackhole")                   \
+	X(SYN_DROP, "syn_drop")                     \
+	X(RESET_PEER, "reset_peer")                 \
+	X(SYN_ACK_DELAY, "syn_ack_delay")           \
+	X(SYN_ACK_DROP, "syn_ack_drop")             \
+	X(REFUSE, "refuse")                         \
+	X(DELUDE, "delude")                         \
+	X(TARPIT, "tarpit")                         \
+	X(STRIP_OPTION, "strip_option")             \
+	X(MSS_CLAMP, "mss_clamp")                   \
+	X(ECN, "ecn")                               \
+	X(TTL, "ttl")                               \
+	X(ZERO_WINDOW, "zero_window")               \
+	X(ACK_DELAY, "ack_delay")                   \
+	X(ACK_DROP, "ack_drop")                     \
+	X(STRETCH_ACK, "stretch_ack")               \
+	X(DUP_ACK, "dup_ack")                       \
+	X(TINY_SEGMENTS, "tiny_segments")           \
+	X(INJECT, "inject")                         \
+	X(SLOW_CLOSE, "slow_close")                 \
+	X(HALF_CLOSE_STALL, "half_close_stall")     \
+	X(FIN_DROP, "fin_drop")                     \
+	X(LAST_ACK_DROP, "last_ack_drop")           \
+	X(VANISH, "vanish")                         \
+	X(SLICER, "slicer")                         \
+	X(LIMIT_DATA, "limit_data")                 \
+	X(TIMEOUT, "timeout")                       \
+	X(FIN, "fin")                               \
+	X(LATENCY, "latency")                       \
+	X(BANDWIDTH, "bandwidth")                   \
+	X(PROBE_SWALLOW, "probe_swallow")           \
+	X(WINDOW_SHRINK, "window_shrink")           \
+	X(SILLY_WINDOW, "silly_window")             \
+	X(SACK_RENEGE, "sack_renege")               \
+	X(OPTIMISTIC_ACK, "optimistic_ack")         \
+	X(COALESCE, "coalesce")                     \
+	X(OVERLAP, "overlap")                       \
+	X(URGENT, "urgent")                         \
+	X(SIMULTANEOUS_CLOSE, "simultaneous_close") \
+	X(TIME_WAIT_REPLAY, "time_wait_replay")     \
+	X(CORRUPT_STREAM, "corrupt_stream")
 
 enum fault_type {
 #define X(id, name) FT_##id,
@@ -119,13 +130,18 @@ extern const char *const fault_type_name[FT_COUNT + 1];
 	X(N, "n", count, "how many")                                         \
 	X(SIZE, "size", count, "bytes of a segment")                         \
 	X(VARIATION, "variation", count, "bytes more or less")               \
-	X(KIND, "kind", kind, "of segment that is injected")                 \
+	X(KIND, "kind", kind, "of segment")                                  \
 	X(DELAY, "delay", time, "delay")                                     \
 	X(THEN, "then", then, "what the peer hears afterwards")              \
 	X(AVERAGE_SIZE, "average_size", count, "bytes of a slice")           \
 	X(SIZE_VARIATION, "size_variation", count, "bytes more or less")     \
 	X(TIMEOUT, "timeout", time, "reset after this; 0: hold for ever")    \
-	X(LATENCY, "latency", time, "delay of bytes")
+	X(LATENCY, "latency", time, "delay of bytes")                        \
+	X(BY, "by", size, "bytes of window or sequence space")               \
+	X(HOLD, "hold", time, "how long it is held")                         \
+	X(FAVOR, "favor", favor, "the copy that is right")                   \
+	X(CONTENT, "content", content, "of the copies of a byte")            \
+	X(OFFSET, "offset", place, "stream offset, or FIRST-END")
 
 enum fault_param {
 #define X(id, key, reader, help) FP_##id,
@@ -189,7 +205,26 @@ enum fault_inject {
 	FAULT_DATA_OOW,
 	FAULT_PAWS_OLD,
 	FAULT_BADSUM,
-	FAULT_NULL
+	FAULT_NULL,
+	FAULT_INJECT_COUNT
+};
+/* "kind" of probe_swallow and time_wait_replay: the words go on there */
+enum fault_kind {
+	FAULT_KIND_KEEPALIVE = FAULT_INJECT_COUNT,
+	FAULT_KIND_WINDOW,
+	FAULT_KIND_DATA,
+	FAULT_KIND_ACK,
+	FAULT_KIND_RST,
+	FAULT_KIND_SYN,
+	FAULT_KIND_COUNT
+};
+enum fault_favor {
+	FAULT_FAVOR_OLD,
+	FAULT_FAVOR_NEW
+};
+enum fault_content {
+	FAULT_CONTENT_SAME,
+	FAULT_CONTENT_DIFFER
 };
 enum fault_then {
 	FAULT_THEN_RST,
@@ -240,7 +275,8 @@ struct fault_when {
  * struct fault_val - A parameter's value
  * @set: it was given
  * @i:   integer, microseconds, bytes, enum or mask
- * @j:   end of a range, exclusive; enum fault_on of "after"
+ * @j:   end of a range, exclusive; enum fault_on of "after"; mask of the
+ *       words of "kind", of which @i is the first
  * @d:   probability, 0 to 1
  */
 struct fault_val {

@@ -11,6 +11,8 @@
  * equal seed and equal segment sequence give equal decisions, whatever else
  * the process does.
  */
+#include <sys/uio.h>
+
 #include "fault/cfg.h"
 #include "fault/profile.h"
 #include "fault/react.h"
@@ -30,6 +32,11 @@
  * @fresh:   some of its payload passes for the first time
  * @ts:      the connection uses timestamps
  * @acked:   stream offset that it acknowledges, in the other direction
+ * @ahead:   arriving: @seq less what the leg expects next, bytes
+ * @wnd:     arriving: window that the peer was given, bytes
+ * @ooo:     arriving: the leg holds bytes beyond a hole
+ * @sack:    arriving: SACK was agreed on
+ * @last:    arriving: acknowledges our FIN, which came after the peer's
  */
 struct fault_event {
 	uint8_t side;
@@ -39,7 +46,9 @@ struct fault_event {
 	uint32_t len, wire;
 	seq_t seq;
 	uint64_t off;
-	bool fresh, ts;
+	bool fresh, ts, ooo, sack, last;
+	int32_t ahead;
+	uint32_t wnd;
 	uint64_t acked;
 	mono_t now;
 };
@@ -76,6 +85,15 @@ enum fault_answer {
  * @inject:   1 + enum fault_inject: a forged segment goes in front
  * @answer:   enum fault_answer, with FAULT_ACT_ANSWER
  * @irs:      sequence number of the SYN, for FAULT_ANSWER_ACK
+ * @renege:   the leg forgets what it holds out of order
+ * @early:    so many bytes more are acknowledged by a segment in front
+ * @shift:    with @early: scale of our windows
+ * @overlap:  bytes that two pieces of it have in common; 0: it stays whole
+ * @wrong:    with @overlap: which piece has other bytes there: 1, 2; 0 neither
+ * @urg:      urgent pointer to set; 0: as it is
+ * @unack:    it acknowledges one less (not the peer's FIN)
+ * @ack_us:   with @unack: a segment that acknowledges it follows after this
+ * @replay:   enum fault_kind: after @replay_us an old segment comes again; 0
  */
 struct fault_verdict {
 	bool drop, fix;
@@ -85,6 +103,11 @@ struct fault_verdict {
 	uint32_t copies, bits, keep;
 	int64_t delay_us, spacing_us;
 	uint64_t dice;
+	bool renege, unack;
+	uint8_t wrong, replay, shift;
+	uint16_t urg;
+	uint32_t early, overlap;
+	int64_t ack_us, replay_us;
 };
 
 /**
@@ -96,6 +119,7 @@ struct fault_verdict {
  * @markov:   state of the loss model
  * @first:    time of the first event
  * @next:     rate: when the line is free again; stream: next release
+ * @until:    by side: until when an answer to a question holds back
  * @last:     last random value, for correlation
  * @seen:     bytes or passes that a type counts
  * @passed:   segments, for on=segment:N
@@ -104,7 +128,7 @@ struct fault_conn {
 	uint32_t ordinal, event, injected;
 	bool armed, done;
 	uint8_t markov;
-	mono_t first, next;
+	mono_t first, next, until[2];
 	double last;
 	uint64_t seen, passed;
 };
@@ -291,6 +315,10 @@ void fault_ask_done(struct fault_set *s, struct fault_flow *w,
 		    struct fault_conn *c, const struct fault_event *ev,
 		    const char *action);
 
+/* Has the duration of a fault that answers questions ended?  They are to be
+ * asked again then; true once. */
+bool fault_ask_over(struct fault_set *s, struct fault_flow *w, mono_t now);
+
 /* Does a fault outlive the connection's flow (what the peer says then)? */
 bool fault_lingers(const struct fault_set *s, const struct fault_flow *w);
 
@@ -310,7 +338,25 @@ int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *w,
 uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 			      int stream, uint32_t n, mono_t now, mono_t *wake);
 
-/* When fault_flow_due() has something to do; MONO_UNSET: never. */
+/**
+ * struct fault_portion - Bytes of a stream that go on
+ * @off: stream offset of the first
+ * @end: one past the last
+ * @iov: where they are, to be changed in place; borrowed
+ * @n:   entries of @iov
+ */
+struct fault_portion {
+	uint64_t off, end;
+	const struct iovec *iov;
+	int n;
+};
+
+/* corrupt_stream changes what it will of them. */
+void fault_stream_damage(struct fault_set *s, struct fault_flow *w, int stream,
+			 const struct fault_portion *p, mono_t now);
+
+/* When fault_flow_due() or fault_ask_over() has something to do; MONO_UNSET:
+ * never. */
 mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w);
 
 /* Has a fault ended the stream here? */

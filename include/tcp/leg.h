@@ -36,11 +36,13 @@ struct leg;
  * struct leg_behaviour - Questions the stack asks, for fault injection
  *
  * NULL in a leg means the RFC's answers; each member may be NULL too.
- * @window:   the window about to be advertised, bytes
+ * @window:   the window about to be advertised, bytes; less than the peer
+ *            has takes back what was promised
  * @may_ack:  may an ACK that carries no data leave now?
  * @may_fin:  may the FIN be sent now?
  * @syn_opts: change the options about to be offered
- * @max_seg:  most payload bytes of the next segment
+ * @max_seg:  most payload bytes of the next segment; 0 (not when something is
+ *            lost): none yet
  */
 struct leg_behaviour {
 	uint32_t (*window)(struct leg *l, uint32_t wnd);
@@ -391,6 +393,10 @@ void leg_timeout(struct leg *l, mono_t now);
  *         leg has them in flight
  */
 void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now);
+
+/* Forget what was received out of order, though SACK told of it (RFC 2018, 8:
+ * a receiver may, and a sender has to cope). */
+void leg_renege(struct leg *l);
 
 /* Send FIN after everything queued. */
 void leg_shutdown(struct leg *l, mono_t now);

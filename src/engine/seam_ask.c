@@ -3,9 +3,9 @@
  * Seam 3: questions that the stack asks, and faults answer.
  *
  * The answers only ever make a correct endpoint a worse one (late ACKs, a
- * window that stays shut, small segments, a FIN that does not come); none
- * takes back what was promised.  An answer that holds something back leaves a
- * time at which the leg is to ask again.
+ * window that stays shut, small segments, a FIN that does not come), and
+ * window_shrink alone takes back what was promised.  An answer that holds
+ * something back leaves a time at which the leg is to ask again.
  */
 #include "seams.h"
 
@@ -21,6 +21,7 @@ static struct fault_conn *ask(struct leg *l, enum fault_type type,
 			      const struct fault_spec **spec)
 {
 	struct seam_flow *sf = asked(l);
+	struct fault_conn *c;
 
 	*ev = (struct fault_event){
 		.side = l->side,
@@ -33,7 +34,10 @@ static struct fault_conn *ask(struct leg *l, enum fault_type type,
 		.acked = seq_span(l->una, l->iss),
 		.now = sf->e->now,
 	};
-	return fault_ask(&sf->e->seams->set, sf->w, type, ev, spec);
+	c = fault_ask(&sf->e->seams->set, sf->w, type, ev, spec);
+	if (c && (*spec)->duration_us) /* its end is a time to ask again */
+		seams_arm(sf->e, leg_flow(l));
+	return c;
 }
 
 static void answered(struct leg *l, struct fault_conn *c,
@@ -53,41 +57,114 @@ static void ask_again(struct leg *l, mono_t at)
 }
 
 /* The right edge stays where it is, so the window closes as data comes. */
-static uint32_t ask_window(struct leg *l, uint32_t wnd)
+static uint32_t ask_zero_window(struct leg *l, uint32_t wnd)
 {
 	const struct fault_spec *spec;
 	struct fault_event ev;
 	struct fault_conn *c;
 	uint32_t cur = leg_rcv_wnd(l);
 
-	if (l->state < TS_ESTABLISHED || wnd <= cur)
+	if (wnd <= cur)
 		return wnd;
 	c = ask(l, FT_ZERO_WINDOW, &ev, &spec);
 	if (!c)
 		return wnd;
-	if (spec->p[FP_REOPEN].i && !mono_is_set(c->next))
-		c->next = mono_add(ev.now, spec->p[FP_REOPEN].i);
-	if (mono_due(c->next, ev.now)) {
+	if (spec->p[FP_REOPEN].i && !mono_is_set(c->until[l->side]))
+		c->until[l->side] = mono_add(ev.now, spec->p[FP_REOPEN].i);
+	if (mono_due(c->until[l->side], ev.now)) {
 		c->done = true;
 		return wnd;
 	}
-	if (mono_is_set(c->next))
-		ask_again(l, c->next);
+	if (mono_is_set(c->until[l->side]))
+		ask_again(l, c->until[l->side]);
 	answered(l, c, &ev, "window");
 	return cur;
+}
+
+/* In whole units of the window scale, or nothing of it would be left. */
+static uint32_t in_units(const struct leg *l, uint32_t wnd)
+{
+	uint32_t unit = l->wscale_ok ? BIT(l->wscale_ours) : 1;
+
+	return (wnd + unit - 1) / unit * unit;
+}
+
+/* What was promised stands; beyond it only so much at a time. */
+static uint32_t ask_silly_window(struct leg *l, uint32_t wnd)
+{
+	uint32_t cur = leg_rcv_wnd(l), most;
+	const struct fault_spec *spec;
+	struct fault_event ev;
+	struct fault_conn *c;
+
+	if (wnd <= cur)
+		return wnd;
+	c = ask(l, FT_SILLY_WINDOW, &ev, &spec);
+	if (!c)
+		return wnd;
+	most = in_units(l, (uint32_t)spec->p[FP_SIZE].i);
+	if (most >= wnd)
+		return wnd;
+	answered(l, c, &ev, "window");
+	return max_u32(cur, most);
+}
+
+/*
+ * Every other window takes back some of what the one before promised; one
+ * segment stays, so that the peer can go on.  For a while the edge stays
+ * there, then the window is what it should be, once.
+ */
+static uint32_t ask_window_shrink(struct leg *l, uint32_t wnd)
+{
+	uint32_t cur = leg_rcv_wnd(l), left, by;
+	mono_t *shut = &asked(l)->shut[l->side];
+	const struct fault_spec *spec;
+	struct fault_event ev;
+	struct fault_conn *c;
+
+	if (mono_is_set(*shut)) {
+		if (!mono_due(*shut, asked(l)->e->now))
+			return min_u32(wnd, cur);
+		*shut = MONO_UNSET;
+		return wnd;
+	}
+	left = in_units(l, l->rcv_mss);
+	if (cur <= left)
+		return wnd;
+	c = ask(l, FT_WINDOW_SHRINK, &ev, &spec);
+	if (!c)
+		return wnd;
+	by = spec->p[FP_BY].i < cur - left ? (uint32_t)spec->p[FP_BY].i
+					   : cur - left;
+	left = in_units(l, cur - by);
+	if (left >= cur)
+		return wnd;
+	*shut = mono_add(ev.now, spec->p[FP_HOLD].i);
+	ask_again(l, *shut);
+	answered(l, c, &ev, "shrink");
+	return left;
+}
+
+static uint32_t ask_window(struct leg *l, uint32_t wnd)
+{
+	if (l->state < TS_ESTABLISHED || l->fin_rcvd)
+		return wnd;
+	wnd = ask_zero_window(l, wnd);
+	wnd = ask_silly_window(l, wnd);
+	return ask_window_shrink(l, wnd);
 }
 
 /* The first question starts a delay; false until it is over. */
 static bool delay_over(struct leg *l, struct fault_conn *c, int64_t us,
 		       mono_t now)
 {
-	if (mono_due(c->next, now)) {
-		c->next = MONO_UNSET;
+	if (mono_due(c->until[l->side], now)) {
+		c->until[l->side] = MONO_UNSET;
 		return true;
 	}
-	if (!mono_is_set(c->next))
-		c->next = mono_add(now, us);
-	ask_again(l, c->next);
+	if (!mono_is_set(c->until[l->side]))
+		c->until[l->side] = mono_add(now, us);
+	ask_again(l, c->until[l->side]);
 	return false;
 }
 
@@ -135,27 +212,66 @@ static bool ask_fin(struct leg *l, mono_t now)
 	return false;
 }
 
-static uint32_t ask_max_seg(struct leg *l, uint32_t len)
+/* New data waits for more of it, or for the end of the stream. */
+static uint32_t ask_coalesce(struct leg *l, uint32_t len)
+{
+	const struct fault_spec *spec;
+	struct fault_event ev;
+	struct fault_conn *c;
+
+	if (l->lost_bytes || l->fin_queued)
+		return len;
+	c = ask(l, FT_COALESCE, &ev, &spec);
+	if (!c)
+		return len;
+	if (len >= l->mss) {
+		c->until[l->side] = MONO_UNSET;
+		return len;
+	}
+	if (delay_over(l, c, spec->p[FP_HOLD].i, ev.now))
+		return len;
+	answered(l, c, &ev, "hold");
+	return 0;
+}
+
+static uint32_t ask_tiny(struct leg *l, uint32_t len)
 {
 	const struct fault_spec *spec;
 	struct fault_event ev;
 	struct fault_conn *c = ask(l, FT_TINY_SEGMENTS, &ev, &spec);
-	int64_t size, var;
+	int64_t size, var, gap;
 
 	if (!c)
 		return len;
+	gap = l->lost_bytes ? 0 : spec->p[FP_DELAY].i;
+	if (gap && mono_is_set(c->until[l->side]) &&
+	    !mono_due(c->until[l->side], ev.now)) {
+		ask_again(l, c->until[l->side]);
+		return 0;
+	}
 	size = spec->p[FP_SIZE].i;
 	var = spec->p[FP_VARIATION].i;
 	if (var)
-		size += (int64_t)(fault_dice(1, c->ordinal, c->event, 0) %
+		size += (int64_t)(fault_dice(container_of(spec, struct fault,
+							  spec)
+						     ->key,
+					     c->ordinal, c->event, 0) %
 				  (uint64_t)(2 * var)) -
 			var;
 	if (size < 1)
 		size = 1;
+	if (gap)
+		c->until[l->side] = mono_add(ev.now, gap);
 	if (size >= len)
 		return len;
 	answered(l, c, &ev, "tiny");
 	return (uint32_t)size;
+}
+
+static uint32_t ask_max_seg(struct leg *l, uint32_t len)
+{
+	len = ask_coalesce(l, len);
+	return len ? ask_tiny(l, len) : 0;
 }
 
 const struct leg_behaviour seams_behaviour = {.window = ask_window,

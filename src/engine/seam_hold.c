@@ -228,8 +228,12 @@ void held_edit(struct held *h, const struct fault_verdict *v)
 	bool syn = get_be16(tcp + 12) & TCP_SYN;
 	static const uint16_t flag[] = {0, 0, TCP_ECE, TCP_CWR};
 
-	if (!v->ecn && !v->ttl && !(syn && (v->strip || v->mss)))
+	if (!v->ecn && !v->ttl && !v->urg && !(syn && (v->strip || v->mss)))
 		return;
+	if (v->urg) {
+		put_be16(tcp + 12, (uint16_t)(get_be16(tcp + 12) | TCP_URG));
+		put_be16(tcp + 18, v->urg);
+	}
 	if (v->ttl)
 		h->hdr[h->family == 4 ? 8 : 7] = v->ttl;
 	if (v->ecn && v->ecn - 1 <= FAULT_ECN_CE) {

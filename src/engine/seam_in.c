@@ -45,6 +45,12 @@ void seam_describe(struct fault_event *ev, struct fault_flow *w,
 		return;
 	ev->off = fault_track_offset(seam_track(w, l, false), s->seq,
 				     s->data.len, &ev->fresh);
+	ev->ahead = seq_diff(s->seq, l->rcv_nxt);
+	ev->wnd = leg_rcv_wnd(l);
+	ev->ooo = l->ooo != NULL;
+	ev->sack = l->sack_ok;
+	ev->last = (l->state == TS_LAST_ACK || l->state == TS_CLOSING) &&
+		   s->flags & TCP_ACK && l->fin_sent && seq_eq(s->ack, l->nxt);
 	if (s->flags & TCP_ACK)
 		ev->acked = seam_offset(seam_track(w, l, true), s->ack);
 }
@@ -98,6 +104,18 @@ void seam_edit(struct segment *s, const struct fault_verdict *v)
 		s->opts.mss = v->mss;
 }
 
+/* The peer has just entered TIME_WAIT. */
+static void replay(struct engine *e, const struct leg *l,
+		   const struct fault_verdict *v, mono_t now)
+{
+	mono_t due = mono_add(now, v->replay_us);
+	struct held *h = held_replay(e, l, v->replay, due);
+
+	if (h)
+		h->slot = v->slot;
+	held_queue(e, h, due, now);
+}
+
 static enum verdict input_piece(struct engine *e, struct leg *l,
 				const struct segment *s, mono_t now,
 				struct tx *reply)
@@ -115,8 +133,12 @@ static enum verdict input_piece(struct engine *e, struct leg *l,
 		flow_settle(e, f, now);
 		return VERDICT_CONSUMED;
 	}
+	if (v.replay)
+		replay(e, l, &v, now);
 	if (seam_detain(e, s, &v, now))
 		return VERDICT_CONSUMED;
+	if (v.renege)
+		leg_renege(l);
 	if (!v.strip && !v.mss)
 		return flow_take(e, l, s, now, reply);
 	changed = *s;

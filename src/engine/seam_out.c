@@ -46,6 +46,13 @@ static void dispatch_out(struct engine *e, struct held *h,
 	}
 	if (v->inject)
 		held_queue(e, held_forge(e, h, v->inject - 1), now, now);
+	if (v->early)
+		held_queue(e, held_early(e, h, v), now, now);
+	if (v->unack)
+		held_queue(e, held_unack(e, h, v->ack_us),
+			   mono_add(now, v->ack_us), now);
+	if (v->overlap)
+		held_queue(e, held_overlap(e, h, v), mono_add(now, at), now);
 	held_edit(h, v);
 	while (n < v->copies && n < ARRAY_LEN(copy))
 		copy[n++] = held_clone(e, h);
@@ -69,6 +76,7 @@ static bool output_piece(struct engine *e, struct leg *l, struct held *h,
 	describe_out(&ev, seam_of(e, f)->w, l, h, now);
 	fault_judge(&e->seams->set, seam_of(e, f)->w, &ev, &v);
 	if (!v.act) {
+		v.shift = l->wscale_ok ? l->wscale_ours : 0;
 		dispatch_out(e, h, &v, now);
 		return true;
 	}

@@ -80,6 +80,30 @@ static uint32_t room_of(const struct leg *src, const struct leg *dst)
 	return cap > dst->sndq.bytes ? cap - dst->sndq.bytes : 0;
 }
 
+/* The last @n bytes of the send queue came through the pipe: faults may change
+ * them in place, since nobody else reads them yet. */
+static void damage(struct engine *e, struct flow *f, int to, uint32_t n,
+		   mono_t now)
+{
+	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct bufq *q = &f->leg[to].sndq;
+	struct iovec iov[16];
+	uint32_t got;
+
+	for (; n; n -= got) {
+		int k = bufq_peek(q, q->bytes - n, n, iov, ARRAY_LEN(iov),
+				  &got);
+
+		const struct fault_portion part = {.off = p->out - n,
+						   .end = p->out - n + got,
+						   .iov = iov,
+						   .n = k};
+
+		fault_stream_damage(&e->seams->set, seam_of(e, f)->w,
+				    stream_to(to), &part, now);
+	}
+}
+
 void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 {
 	struct pipe *p = &seam_of(e, f)->pipe[to];
@@ -109,6 +133,7 @@ void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 				mono_earlier(p->wake, mono_add(now, RETRY_US));
 		n = (uint32_t)(p->in - p->out) - p->q.bytes;
 		p->out += n;
+		damage(e, f, to, n, now);
 		moved += n;
 		drop_marks(p);
 		if (!n)

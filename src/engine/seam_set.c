@@ -24,6 +24,7 @@ void seam_remove(struct engine *e, int slot, mono_t now)
 		    (how == FAULT_DROP && (seam_of(e, f)->pipe[0].q.bytes ||
 					   seam_of(e, f)->pipe[1].q.bytes)))
 			seam_reset(e, f, LEG_CLIENT, FAULT_ACT_RESET_BOTH, now);
+		seam_ask_again(f);
 		for (int to = 0; to < 2; to++) {
 			pipe_unmark(e, f, to, now);
 			pipe_pump(e, f, to, now);

@@ -192,7 +192,7 @@ uint32_t seams_pending(const struct engine *e, const struct flow *f, int to)
 /* ---- time ---- */
 
 /* What a fault held back may go now: the ACK, the window, the FIN. */
-static void ask_legs_again(struct flow *f)
+void seam_ask_again(struct flow *f)
 {
 	for (int i = 0; i < 2; i++)
 		if (f->leg[i].state >= TS_ESTABLISHED &&
@@ -207,9 +207,10 @@ static void wake_flow(struct engine *e, struct flow *f, mono_t now)
 
 	if (mono_due(sf->again, now)) {
 		sf->again = MONO_UNSET;
-		ask_legs_again(f);
+		seam_ask_again(f);
 	}
-
+	if (fault_ask_over(&e->seams->set, sf->w, now))
+		seam_ask_again(f);
 	fault_react_expire(&e->seams->set, sf->w, now);
 	act = fault_flow_due(&e->seams->set, sf->w, now, &side);
 	if (act)

@@ -60,13 +60,14 @@ struct pipe {
  * struct seam_flow - Of a flow with faults
  * @behave: a copy of seams_behaviour: leads from a leg to here
  * @again: when the legs are to ask their questions again
+ * @shut:  until when a shrunk window stays so
  * @pipe:  by the side that its bytes go to
  */
 struct seam_flow {
 	struct leg_behaviour behave;
 	struct engine *e;
 	struct fault_flow *w;
-	mono_t again;
+	mono_t again, shut[2];
 	struct pipe pipe[2];
 };
 
@@ -98,6 +99,9 @@ void seam_attach(struct engine *e, struct flow *f, struct fault_flow *w);
 void seam_open_pipes(struct engine *e, struct flow *f);
 /* The flow's timer, to the earliest of what it waits for. */
 void seams_arm(struct engine *e, struct flow *f);
+
+/* What a fault held back may go now: the ACK, the window, the FIN. */
+void seam_ask_again(struct flow *f);
 
 /* seam_act.c: the peer of @side gets a RST and the other one an orderly end, or
  * what else @act (FAULT_ACT_*) says. */
@@ -140,6 +144,19 @@ void held_seal(struct held *h);
 void held_edit(struct held *h, const struct fault_verdict *v);
 /* A forged segment modelled on @h (enum fault_inject), or NULL. */
 struct held *held_forge(struct engine *e, const struct held *h, int kind);
+/* seam_forge.c: segments that no leg sent; NULL: no memory, or none is due.
+ * One that acknowledges v->early bytes more than @h. */
+struct held *held_early(struct engine *e, const struct held *h,
+			const struct fault_verdict *v);
+/* @h no longer acknowledges the peer's FIN; the segment that does @after_us
+ * later, if @h is our FIN. */
+struct held *held_unack(struct engine *e, struct held *h, int64_t after_us);
+/* @h loses its beginning to the segment returned, but for v->overlap bytes. */
+struct held *held_overlap(struct engine *e, struct held *h,
+			  const struct fault_verdict *v);
+/* An old segment of @l's connection (enum fault_kind), to leave at @due. */
+struct held *held_replay(struct engine *e, const struct leg *l, int kind,
+			 mono_t due);
 void held_damage(struct held *h, const struct fault_verdict *v);
 void held_free(struct engine *e, struct held *h);
 /* Into the heap until @due; at once when it is now.  Takes @h (or NULL). */

@@ -89,6 +89,11 @@ static const char *action_name(const struct fault_verdict *v)
 	       : v->inject		    ? "inject"
 	       : v->act			    ? "reset"
 	       : v->drop		    ? "drop"
+	       : v->renege		    ? "renege"
+	       : v->early		    ? "early_ack"
+	       : v->overlap		    ? "overlap"
+	       : v->unack		    ? "hide_ack"
+	       : v->replay		    ? "replay"
 	       : v->damage		    ? "corrupt"
 	       : v->copies		    ? "duplicate"
 	       : v->delay_us		    ? "delay"
@@ -167,6 +172,42 @@ void fault_ask_done(struct fault_set *s, struct fault_flow *w,
 	c->injected++;
 	x.f->count[FC_INJECTED]++;
 	fault_react_begin(&x, ev, NULL, fault_report(&x, ev, action));
+}
+
+/* When a fault that answers questions ends on a connection by its duration. */
+static mono_t ask_end(const struct fault_spec *f, const struct fault_conn *c)
+{
+	if (!fault_types[f->type].asked || !f->duration_us || c->done ||
+	    !mono_is_set(c->first))
+		return MONO_UNSET;
+	return mono_add(c->first, f->duration_us + 1);
+}
+
+mono_t fault_ask_end(const struct fault_set *s, const struct fault_flow *w)
+{
+	mono_t end = MONO_UNSET;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		if (w->active & BIT(s->order[i]))
+			end = mono_earlier(end,
+					   ask_end(&s->fault[s->order[i]].spec,
+						   &w->c[s->order[i]]));
+	return end;
+}
+
+bool fault_ask_over(struct fault_set *s, struct fault_flow *w, mono_t now)
+{
+	bool over = false;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct fault_conn *c = &w->c[s->order[i]];
+
+		if (!(w->active & BIT(s->order[i])) ||
+		    !mono_due(ask_end(&s->fault[s->order[i]].spec, c), now))
+			continue;
+		c->done = over = true;
+	}
+	return over;
 }
 
 bool fault_lingers(const struct fault_set *s, const struct fault_flow *w)

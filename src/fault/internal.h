@@ -33,12 +33,15 @@ struct fault_ctx {
  * @kind:   FAULT_ON_* filter of its events (FAULT_ON_ALWAYS: all)
  * @dir:    when the spec says nothing
  * @timed:  acts by time alone as well
+ * @asked:  answers questions of the stack (engine/seam_ask.c)
+ * @kinds:  words of "kind" that it takes, a bit each
+ * @kinds_many: several of them at once
  * @harm:   the peer may see a wrong stream
  * @hit:    inject into a segment that passed selection; false: not this one
  */
 struct fault_type_desc {
-	uint64_t params, needs;
-	bool stream, timed, harm;
+	uint64_t params, needs, kinds;
+	bool stream, timed, asked, harm, kinds_many;
 	uint8_t kind, dir;
 	bool (*hit)(struct fault_ctx *x, const struct fault_event *ev,
 		    struct fault_verdict *v);
@@ -53,11 +56,17 @@ extern const char *const fault_inject_name[];
 /* Does the extent (skip, count, duration) let one more injection happen? */
 bool fault_extent_allows(struct fault_ctx *x, mono_t now);
 bool fault_armed(struct fault_ctx *x, const struct fault_event *ev);
+/* Earliest end of a fault that answers questions, or MONO_UNSET. */
+mono_t fault_ask_end(const struct fault_set *s, const struct fault_flow *w);
 
 /* models.c: uniform in [0, 1), the @draw'th of this event. */
 double fault_unit(uint64_t key, const struct fault_conn *c, uint32_t draw);
 /* percent (and correlation) of the fault. */
 bool fault_chance(struct fault_ctx *x);
+
+/* stream.c: a fault of a stream acted. */
+void fault_note(struct fault_ctx *x, int stream, uint32_t n, mono_t now,
+		const char *action);
 
 /* Of struct fault_type_desc.hit */
 #define FAULT_HIT(name)                                              \
@@ -90,11 +99,18 @@ FAULT_HIT(hit_mss);
 FAULT_HIT(hit_ack_drop);
 FAULT_HIT(hit_dup_ack);
 FAULT_HIT(hit_inject);
+FAULT_HIT(hit_probe);
+FAULT_HIT(hit_renege);
+FAULT_HIT(hit_early_ack);
+FAULT_HIT(hit_overlap);
+FAULT_HIT(hit_urgent);
 
 /* types_close.c */
 FAULT_HIT(hit_reset);
 FAULT_HIT(hit_last_ack);
 FAULT_HIT(hit_vanish);
+FAULT_HIT(hit_crossing);
+FAULT_HIT(hit_replay);
 
 /* report.c: a decision; returns its id. */
 uint64_t fault_report(struct fault_ctx *x, const struct fault_event *ev,

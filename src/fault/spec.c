@@ -208,9 +208,16 @@ static const char *const with_names[] = {"rst", "icmp-port", "icmp-host",
 static const char *const option_names[] = {"mss", "ws",	 "sack", "ts",
 					   "uto", "tfo", NULL};
 static const char *const mode_names[] = {"bleach", "ce", "ece", "cwr", NULL};
+/* of all types; enum fault_inject, then enum fault_kind */
 const char *const fault_inject_name[] = {
-	"rst-exact", "rst-inwindow", "syn-inwindow", "ack-old", "ack-future",
-	"data-oow",  "paws-old",     "badsum",	     "null",	NULL};
+	"rst-exact",  "rst-inwindow", "syn-inwindow", "ack-old",
+	"ack-future", "data-oow",     "paws-old",     "badsum",
+	"null",	      "keepalive",    "window",	      "data",
+	"ack",	      "rst",	      "syn",	      NULL};
+static_assert(ARRAY_LEN(fault_inject_name) == FAULT_KIND_COUNT + 1,
+	      "a word a kind");
+static const char *const favor_names[] = {"old", "new", NULL};
+static const char *const content_names[] = {"same", "differ", NULL};
 static const char *const then_names[] = {"rst", "silence", NULL};
 
 static int read_reopen(const char *text, void *field, char *err, size_t errlen)
@@ -221,6 +228,30 @@ static int read_reopen(const char *text, void *field, char *err, size_t errlen)
 		return read_time(text, field, err, errlen);
 	v->set = true;
 	v->i = 0;
+	return 0;
+}
+
+/* Which of the words belong to the type is judged when that is known. */
+static int read_kind(const char *text, void *field, char *err, size_t errlen)
+{
+	struct fault_val *v = field;
+
+	if (read_mask(text, fault_inject_name, v, err, errlen))
+		return -EINVAL;
+	v->j = v->i;
+	v->i = __builtin_ctzll((unsigned long long)v->j);
+	return 0;
+}
+
+/* "a-b" (b exclusive) or "n": that byte alone. */
+static int read_place(const char *text, void *field, char *err, size_t errlen)
+{
+	struct fault_val *v = field;
+
+	if (read_range(text, field, err, errlen))
+		return -EINVAL;
+	if (!strchr(text, '-'))
+		v->i = v->j++;
 	return 0;
 }
 
@@ -238,7 +269,8 @@ WORD_READER(sides, read_word, sides_names)
 WORD_READER(with, read_word, with_names)
 WORD_READER(options, read_mask, option_names)
 WORD_READER(mode, read_word, mode_names)
-WORD_READER(kind, read_word, fault_inject_name)
+WORD_READER(favor, read_word, favor_names)
+WORD_READER(content, read_word, content_names)
 WORD_READER(then, read_word, then_names)
 
 /* ---- triggers ---- */
@@ -569,6 +601,14 @@ static const struct {
 	{FT_STRETCH_ACK, FP_N, 0, 4, 0},
 	{FT_DUP_ACK, FP_N, 0, 3, 0},
 	{FT_RATE, FP_LIMIT, 0, 1 << 20, 0},
+	{FT_PROBE_SWALLOW, FP_KIND, 0, FAULT_KIND_KEEPALIVE,
+	 BIT(FAULT_KIND_KEEPALIVE) | BIT(FAULT_KIND_WINDOW)},
+	{FT_WINDOW_SHRINK, FP_HOLD, 0, 200 * USEC_PER_MSEC, 0},
+	{FT_OPTIMISTIC_ACK, FP_BY, 0, 1460, 0},
+	{FT_SIMULTANEOUS_CLOSE, FP_DELAY, 0, 200 * USEC_PER_MSEC, 0},
+	{FT_TIME_WAIT_REPLAY, FP_DELAY, 0, USEC_PER_SEC, 0},
+	{FT_CORRUPT_STREAM, FP_BITS, 0, 1, 0},
+	{FT_CORRUPT_STREAM, FP_OFFSET, 0, 0, INT64_MAX},
 };
 
 /* What was not given; "percent" alone means "always". */
@@ -585,6 +625,27 @@ static void fill_params(struct fault_spec *s)
 		v->i = param_default[i].i;
 		v->j = param_default[i].j;
 	}
+}
+
+/* The words of "kind" that the type knows, and whether several go. */
+static bool kind_fits(const struct fault_spec *s, char *err, size_t errlen)
+{
+	uint64_t ok = fault_types[s->type].kinds;
+	uint64_t got = (uint64_t)s->p[FP_KIND].j;
+	size_t k;
+
+	if (!s->p[FP_KIND].set ||
+	    (!(got & ~ok) && (fault_types[s->type].kinds_many ||
+			      __builtin_popcountll(got) == 1)))
+		return true;
+	k = (size_t)snprintf(err, errlen, "type %s takes %s kind of",
+			     fault_type_name[s->type],
+			     fault_types[s->type].kinds_many ? "any" : "one");
+	for (int i = 0; i < FAULT_KIND_COUNT && k < errlen; i++)
+		if (ok >> i & 1)
+			k += (size_t)snprintf(err + k, errlen - k, " %s",
+					      fault_inject_name[i]);
+	return false;
 }
 
 /* What holds for all types. */
@@ -635,6 +696,8 @@ int fault_spec_check(struct fault_spec *s, char *err, size_t errlen)
 			 fault_type_name[s->type], list);
 		return -EINVAL;
 	}
+	if (!kind_fits(s, err, errlen))
+		return -EINVAL;
 	if (s->dir == FAULT_ANY_DIR)
 		s->dir = t->dir;
 	fill_params(s);

@@ -49,8 +49,8 @@ static int next_of(struct fault_set *s, struct fault_flow *w, int stream,
 	return -1;
 }
 
-static void note(struct fault_ctx *x, int stream, uint32_t n, mono_t now,
-		 const char *action)
+void fault_note(struct fault_ctx *x, int stream, uint32_t n, mono_t now,
+		const char *action)
 {
 	const struct fault_event ev = {.side = stream == FAULT_DOWNSTREAM
 						       ? FAULT_CLIENT
@@ -82,7 +82,7 @@ int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *w,
 			continue;
 		x.f->count[FC_ROLLED]++;
 		sum += fault_model_delay(&x.f->spec, FP_LATENCY, x.c, x.f->key);
-		note(&x, stream, 0, now, "latency");
+		fault_note(&x, stream, 0, now, "latency");
 	}
 	return sum;
 }
@@ -189,7 +189,7 @@ uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 		n = share(&x, type, n, now, wake);
 		if (n < all) {
 			x.f->count[FC_MATCHED]++;
-			note(&x, stream, n, now, "hold");
+			fault_note(&x, stream, n, now, "hold");
 		}
 	}
 	for (i = 0; n && (type = next_of(s, w, stream, &i, now, &x)) >= 0;) {
@@ -217,7 +217,7 @@ static mono_t due_at(const struct fault_spec *f, const struct fault_flow *w)
 
 mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w)
 {
-	mono_t wake = MONO_UNSET;
+	mono_t wake = fault_ask_end(s, w);
 
 	for (uint32_t i = 0; i < s->n; i++) {
 		uint8_t slot = s->order[i];
@@ -261,8 +261,8 @@ uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 		*side = x.f->spec.side == FAULT_SERVER;
 		act |= act_of(&x.f->spec);
 		x.f->count[FC_MATCHED]++;
-		note(&x, *side ? FAULT_UPSTREAM : FAULT_DOWNSTREAM, 0, now,
-		     act & FAULT_ACT_VANISH ? "vanish" : "reset");
+		fault_note(&x, *side ? FAULT_UPSTREAM : FAULT_DOWNSTREAM, 0,
+			   now, act & FAULT_ACT_VANISH ? "vanish" : "reset");
 	}
 	return act;
 }

@@ -4,6 +4,8 @@
  */
 #include "internal.h"
 
+#define ESTABLISHED 4
+
 bool hit_reset(struct fault_ctx *x, const struct fault_event *ev,
 	       struct fault_verdict *v)
 {
@@ -62,5 +64,64 @@ bool hit_vanish(struct fault_ctx *x, const struct fault_event *ev,
 	x->c->armed = true;
 	x->c->seen = 1;
 	v->act = FAULT_ACT_VANISH;
+	return true;
+}
+
+/* fault_conn.markov of simultaneous_close, plus the side that closed first */
+enum {
+	OPEN,	     /* nobody's FIN has come */
+	HIDDEN,	     /* one has: nothing of ours acknowledges it */
+	CROSSED = 3, /* our FIN is on its way; the ACK follows at .next */
+};
+
+static bool first_fin(struct fault_conn *c, const struct fault_event *ev)
+{
+	if (!(ev->flags & TCP_FIN) || ev->state > ESTABLISHED)
+		return false;
+	c->markov = (uint8_t)(HIDDEN + ev->side);
+	c->seen = ev->off + ev->len + 1; /* one past its place */
+	return true;
+}
+
+/*
+ * What we send does not acknowledge the peer's FIN until ours has left, so the
+ * two cross.  Its answer to ours waits until the ACK has left, too: our leg
+ * would be gone then, and a FIN or a duplicate that meets nobody is reset.
+ */
+FAULT_HIT(hit_crossing)
+{
+	struct fault_conn *c = x->c;
+
+	if (c->markov == OPEN && !ev->to_peer && first_fin(c, ev))
+		return false;
+	if (c->markov == CROSSED + ev->side && !mono_before(ev->now, c->next))
+		c->done = true;
+	if (c->done ||
+	    (c->markov != HIDDEN + ev->side && c->markov != CROSSED + ev->side))
+		return false;
+	if (!ev->to_peer) {
+		v->delay_us += ev->last ? mono_sub(c->next, ev->now) + 1 : 0;
+		return ev->last;
+	}
+	if (ev->acked < c->seen || (ev->flags & (TCP_ACK | TCP_RST)) != TCP_ACK)
+		return false;
+	v->unack = true;
+	if (ev->flags & TCP_FIN && c->markov == HIDDEN + ev->side) {
+		c->markov = (uint8_t)(CROSSED + ev->side);
+		c->next = mono_add(ev->now, x->f->spec.p[FP_DELAY].i + 1);
+	}
+	if (ev->flags & TCP_FIN)
+		v->ack_us = mono_sub(c->next, ev->now);
+	return true;
+}
+
+/* The peer's last word: it is in TIME_WAIT from now on. */
+FAULT_HIT(hit_replay)
+{
+	if (!ev->last)
+		return false;
+	v->replay = (uint8_t)x->f->spec.p[FP_KIND].i;
+	v->replay_us = x->f->spec.p[FP_DELAY].i + 1;
+	x->c->done = true;
 	return true;
 }

@@ -5,6 +5,9 @@
  */
 #include "internal.h"
 
+#define ESTABLISHED 4
+#define CLOSE_WAIT 7
+
 static bool pure_ack(const struct fault_event *ev)
 {
 	return !ev->len &&
@@ -29,10 +32,95 @@ bool hit_dup_ack(struct fault_ctx *x, const struct fault_event *ev,
 bool hit_inject(struct fault_ctx *x, const struct fault_event *ev,
 		struct fault_verdict *v)
 {
-	if (ev->flags & (TCP_SYN | TCP_RST) || ev->state < 4)
+	if (ev->flags & (TCP_SYN | TCP_RST) || ev->state < ESTABLISHED)
 		return false;
 	v->inject = (uint8_t)(x->f->spec.p[FP_KIND].i + 1);
 	x->c->done = x->c->injected + 1 >=
 		     (x->f->spec.count ? x->f->spec.count : 1);
+	return true;
+}
+
+/*
+ * A probe asks for an answer and brings nothing: a segment from just before
+ * what is expected (with or without a byte that we have), or, while the window
+ * is closed, the byte behind it.
+ */
+FAULT_HIT(hit_probe)
+{
+	bool closed = !ev->wnd;
+	int kind = closed ? FAULT_KIND_WINDOW : FAULT_KIND_KEEPALIVE;
+
+	if (ev->state < ESTABLISHED ||
+	    (ev->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) != TCP_ACK ||
+	    !(x->f->spec.p[FP_KIND].j >> kind & 1))
+		return false;
+	if (!(ev->ahead == -1 && ev->len <= 1) &&
+	    !(closed && ev->ahead == 0 && ev->len))
+		return false;
+	return v->drop = fault_chance(x);
+}
+
+/*
+ * A segment is lost to make a hole.  What follows is held and reported by SACK
+ * until the hole is filled: at that moment it is forgotten.  @seen has a bit
+ * for each side that has a hole.
+ */
+FAULT_HIT(hit_renege)
+{
+	uint32_t most = x->f->spec.count ? x->f->spec.count : 1;
+	uint64_t side = BIT(ev->side);
+
+	if (!ev->sack || ev->state < ESTABLISHED || ev->ahead > 0 ||
+	    ev->ahead + (int64_t)ev->len <= 0)
+		return false;
+	if (ev->ooo) {
+		x->c->seen &= ~side;
+		x->c->done = x->c->injected + 1 >= most;
+		return v->renege = true;
+	}
+	if (x->c->seen & side || ev->ahead < 0) { /* nothing came behind it */
+		x->c->seen &= ~side;
+		return false;
+	}
+	if (!fault_chance(x))
+		return false;
+	x->c->seen |= side;
+	v->drop = true;
+	fault_react_begin(x, ev, v, fault_report(x, ev, "hole"));
+	return false; /* the injection is yet to come */
+}
+
+FAULT_HIT(hit_early_ack)
+{
+	if (ev->state < ESTABLISHED || ev->state >= CLOSE_WAIT ||
+	    (ev->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) != TCP_ACK ||
+	    !fault_chance(x))
+		return false;
+	v->early = (uint32_t)x->f->spec.p[FP_BY].i;
+	return v->early != 0;
+}
+
+FAULT_HIT(hit_overlap)
+{
+	const struct fault_val *p = x->f->spec.p;
+	uint32_t size = (uint32_t)p[FP_SIZE].i;
+
+	if (ev->len < 2 || !size || ev->flags & (TCP_URG | TCP_SYN) ||
+	    !fault_chance(x))
+		return false;
+	v->overlap = size < ev->len ? size : ev->len - 1;
+	if (p[FP_CONTENT].i == FAULT_CONTENT_DIFFER)
+		v->wrong = p[FP_FAVOR].i == FAULT_FAVOR_NEW ? 1 : 2;
+	return true;
+}
+
+/* The pointer is one past the urgent byte (RFC 6093, 3.1). */
+FAULT_HIT(hit_urgent)
+{
+	uint64_t at = (uint64_t)x->f->spec.p[FP_OFFSET].i;
+
+	if (at < ev->off || at >= ev->off + ev->len)
+		return false;
+	v->urg = (uint16_t)(at - ev->off + 1);
 	return true;
 }

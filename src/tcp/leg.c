@@ -248,6 +248,11 @@ void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now)
 		acker_now(l);
 }
 
+void leg_renege(struct leg *l)
+{
+	reasm_purge(l);
+}
+
 void leg_shutdown(struct leg *l, mono_t now)
 {
 	if (l->fin_queued)

@@ -4,7 +4,8 @@
  *
  * The sink may hold rcv_cap bytes, and sink_extra more that the other leg has
  * in flight.  window_advertise() is the only place that moves the right edge,
- * and it only moves it right (RFC 9293, 3.8.6; RFC 7323, 2.4).  rcv_cap starts
+ * and it only moves it right (RFC 9293, 3.8.6; RFC 7323, 2.4), unless a fault
+ * asks for less than was promised.  rcv_cap starts
  * at tcp_rmem's middle value and grows while a round trip drains more than
  * half of it (dynamic right-sizing), up to tcp_rmem's last value - unless the
  * worker's memory is short, when windows stop growing.
@@ -66,7 +67,11 @@ uint16_t window_advertise(struct leg *l, mono_t now)
 		leg_count(l, CNT_TcpExtTCPToZeroWindowAdv);
 	else if (field && !cur && leg_synchronized(l))
 		leg_count(l, CNT_TcpExtTCPFromZeroWindowAdv);
-	l->rcv_adv = seq_max(l->rcv_adv, seq_add(l->rcv_nxt, field << shift));
+	if (unlikely(want < cur)) /* a fault: what was promised is taken back */
+		l->rcv_adv = seq_add(l->rcv_nxt, field << shift);
+	else
+		l->rcv_adv = seq_max(l->rcv_adv,
+				     seq_add(l->rcv_nxt, field << shift));
 	return (uint16_t)field;
 }
 

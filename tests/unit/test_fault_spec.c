@@ -47,6 +47,22 @@ START_TEST(line_with_common_keys_parsed)
 }
 END_TEST
 
+START_TEST(kinds_and_places_read)
+{
+	ck_assert_int_eq(parse("type=probe_swallow kind=window,keepalive"), 0);
+	ck_assert_int_eq(spec.p[FP_KIND].i, FAULT_KIND_KEEPALIVE);
+	ck_assert_int_eq(spec.p[FP_KIND].j,
+			 BIT(FAULT_KIND_KEEPALIVE) | BIT(FAULT_KIND_WINDOW));
+	ck_assert_int_eq(parse("type=inject kind=badsum"), 0);
+	ck_assert_int_eq(spec.p[FP_KIND].i, FAULT_BADSUM);
+	ck_assert_int_eq(parse("type=corrupt_stream offset=7"), 0);
+	ck_assert_int_eq(spec.p[FP_OFFSET].i, 7);
+	ck_assert_int_eq(spec.p[FP_OFFSET].j, 8);
+	ck_assert_int_eq(parse("type=corrupt_stream offset=7-9"), 0);
+	ck_assert_int_eq(spec.p[FP_OFFSET].j, 9);
+}
+END_TEST
+
 START_TEST(name_left_out_is_the_type)
 {
 	ck_assert_int_eq(parse("type=duplicate percent=1"), 0);
@@ -63,6 +79,12 @@ static const char *const refused[][2] = {
 	{"x type=loss latency=5", "does not take latency; allowed: percent"},
 	{"x type=delay", "needs time"},
 	{"x type=loss percent=101", "0 to 100"},
+	{"x type=inject kind=window", "takes one kind of rst-exact"},
+	{"x type=inject kind=null,badsum", "takes one kind of"},
+	{"x type=probe_swallow kind=rst", "takes any kind of keepalive window"},
+	{"x type=time_wait_replay kind=window", "data ack rst syn"},
+	{"x type=urgent", "needs offset"},
+	{"x type=overlap size=5 favor=first", "old"},
 	{"x type=loss percent=nan", "0 to 100"},
 	{"x type=loss toxicity=2", "0 to 1"},
 	{"x type=loss on=byte", "byte:N"},
@@ -262,6 +284,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, line_with_common_keys_parsed);
+	tcase_add_test(tc, kinds_and_places_read);
 	tcase_add_test(tc, name_left_out_is_the_type);
 	tcase_add_loop_test(tc, wrong_line_refused_with_reason, 0,
 			    ARRAY_LEN(refused));
