@@ -437,10 +437,6 @@ START_TEST(delete_of_proxy_leaves_the_bare_service)
 }
 END_TEST
 
-#define BIG_LATENCY                             \
-	"{\"type\":\"latency\",\"attributes\":" \
-	"{\"latency\":99999999999999999999}}"
-
 /* --- hostile ---------------------------------------------------------------*/
 
 START_TEST(bodies_that_are_wrong_change_nothing)
@@ -467,7 +463,7 @@ START_TEST(bodies_that_are_wrong_change_nothing)
 		"{\"type\":\"latency\",\"attributes\":[]}",
 		"{\"type\":\"latency\",\"attributes\":{\"latency\":\"5\"}}",
 		"{\"type\":\"latency\",\"attributes\":{\"latency\":1.5}}",
-		BIG_LATENCY,
+		"{\"type\":\"slicer\",\"x\":99999999999999999999}",
 		"{\"type\":\"loss\",\"attributes\":{\"percent\":{}}}",
 		"{\"type\":\"loss\",\"attributes\":{\"percent\":\"1 on=x\"}}",
 		"{\"type\":\"loss\",\"attributes\":{\"percent\":\"1\\ndel\"}}",
