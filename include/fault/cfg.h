@@ -121,7 +121,7 @@ extern const char *const fault_type_name[FT_COUNT + 1];
 	X(OFF, "off", time, "length of the calm between black holes")        \
 	X(REPEAT, "repeat", count, "black holes in all; 0: no end")          \
 	X(AFTER, "after", after, "when")                                     \
-	X(SIDES, "sides", sides, "who is reset")                             \
+	X(SIDES, "sides", sides, "who is reset, or which directions end")    \
 	X(WITH, "with", with, "how it is refused")                           \
 	X(LIST, "list", options, "options taken away")                       \
 	X(VALUE, "value", count, "a number")                                 \
@@ -135,7 +135,9 @@ extern const char *const fault_type_name[FT_COUNT + 1];
 	X(THEN, "then", then, "what the peer hears afterwards")              \
 	X(AVERAGE_SIZE, "average_size", count, "bytes of a slice")           \
 	X(SIZE_VARIATION, "size_variation", count, "bytes more or less")     \
-	X(TIMEOUT, "timeout", time, "reset after this; 0: hold for ever")    \
+	X(TIMEOUT, "timeout", time, "it ends after this; 0: never")          \
+	X(CLOSE, "close", close, "how it ends")                              \
+	X(FROM, "from", from, "what the time begins with")                   \
 	X(LATENCY, "latency", time, "delay of bytes")                        \
 	X(BY, "by", size, "bytes of window or sequence space")               \
 	X(HOLD, "hold", time, "how long it is held")                         \
@@ -229,6 +231,15 @@ enum fault_content {
 enum fault_then {
 	FAULT_THEN_RST,
 	FAULT_THEN_SILENCE
+};
+enum fault_close {
+	FAULT_CLOSE_RST,
+	FAULT_CLOSE_FIN
+};
+enum fault_from {
+	FAULT_FROM_BEGIN,
+	FAULT_FROM_DATA,
+	FAULT_FROM_IDLE
 };
 enum fault_sides {
 	FAULT_ONE_SIDE,

@@ -59,6 +59,7 @@ struct fault_event {
 #define FAULT_ACT_VANISH BIT(2) /* both legs end without a word */
 #define FAULT_ACT_ANSWER BIT(3) /* no flow: answer by fault_verdict.answer */
 #define FAULT_ACT_FIN BIT(4)	/* this side's stream ends here */
+#define FAULT_ACT_CLOSE BIT(5)	/* both connections are closed */
 
 enum fault_answer {
 	FAULT_ANSWER_RST,
@@ -359,8 +360,16 @@ void fault_stream_damage(struct fault_set *s, struct fault_flow *w, int stream,
  * never. */
 mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w);
 
-/* Has a fault ended the stream here? */
-bool fault_stream_ended(struct fault_set *s, struct fault_flow *w, int stream);
+/* Has a fault ended the stream here?  0, FAULT_ACT_FIN or FAULT_ACT_CLOSE */
+uint8_t fault_stream_ended(struct fault_set *s, struct fault_flow *w,
+			   int stream);
+
+/* Are this stream's bytes thrown away (and the connection closed later)? */
+bool fault_stream_discards(struct fault_set *s, struct fault_flow *w,
+			   int stream);
+
+/* A fault goes: does that close the connections that carry it? */
+bool fault_closes_on_remove(const struct fault_spec *f);
 
 /* FAULT_ACT_* that are due by time alone, and whose peer is concerned. */
 uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What faults do to whole connections: reset one side or both, or vanish.
+ * What faults do to whole connections: reset one side or both, close, or
+ * vanish.
  *
  * A reset towards one side ends the other in order, after the bytes that were
  * acknowledged; what that side still sends is taken and thrown away, since
@@ -25,6 +26,10 @@ void seam_reset(struct engine *e, struct flow *f, int side, uint8_t act,
 {
 	struct leg *l = &f->leg[side], *o = &f->leg[side ^ 1];
 
+	if (act == FAULT_ACT_CLOSE) {
+		seam_close(e, f, now);
+		return;
+	}
 	if (act & FAULT_ACT_VANISH) {
 		leg_vanish(l);
 		leg_vanish(o);
@@ -42,6 +47,28 @@ void seam_reset(struct engine *e, struct flow *f, int side, uint8_t act,
 		pipe_flush(e, f, side ^ 1);
 		leg_shutdown(o, now);
 		pipe_discard(e, f, side, now);
+	}
+	flow_ready(e, f);
+}
+
+/* As a kernel's close() on both sockets of a proxy: what was handed on is
+ * delivered, what was not is lost. */
+void seam_close(struct engine *e, struct flow *f, mono_t now)
+{
+	struct seam_flow *sf = seam_of(e, f);
+
+	if (sf->closed)
+		return;
+	if (f->leg[0].state <= TS_SYN_RECEIVED ||
+	    f->leg[1].state <= TS_SYN_RECEIVED) {
+		seam_reset(e, f, LEG_CLIENT, FAULT_ACT_RESET_BOTH, now);
+		return;
+	}
+	sf->closed = true;
+	for (int side = 0; side < 2; side++) {
+		pipe_discard(e, f, side, now);
+		leg_shutdown(&f->leg[side], now);
+		leg_sink_gone(&f->leg[side], now);
 	}
 	flow_ready(e, f);
 }

@@ -73,6 +73,20 @@ static void drop_marks(struct pipe *p)
 	memmove(p->mark, p->mark + i, p->marks * sizeof(p->mark[0]));
 }
 
+/* What came is thrown away; the end of the stream still passes. */
+static uint32_t throw_away(struct engine *e, struct flow *f, int to)
+{
+	struct pipe *p = &seam_of(e, f)->pipe[to];
+	uint32_t n = p->q.bytes;
+	mono_t wake = p->wake;
+	bool fin = p->fin;
+
+	pipe_purge(e, f, to);
+	p->fin = fin;
+	p->wake = wake;
+	return n;
+}
+
 static uint32_t room_of(const struct leg *src, const struct leg *dst)
 {
 	uint32_t cap = src->rcv_cap + src->sink_extra;
@@ -109,6 +123,7 @@ void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 	struct pipe *p = &seam_of(e, f)->pipe[to];
 	struct leg *src = &f->leg[to ^ 1], *dst = &f->leg[to];
 	uint32_t n, moved = 0;
+	uint8_t ended;
 	mono_t wake;
 
 	if (!p->on)
@@ -139,10 +154,20 @@ void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 		if (!n)
 			break;
 	}
+	if (p->q.bytes &&
+	    fault_stream_discards(&e->seams->set, seam_of(e, f)->w,
+				  stream_to(to)))
+		moved += throw_away(e, f, to);
 	if (moved)
 		leg_sink_drained(src, src->sink_extra, now);
-	if (fault_stream_ended(&e->seams->set, seam_of(e, f)->w,
-			       stream_to(to))) {
+	ended = fault_stream_ended(&e->seams->set, seam_of(e, f)->w,
+				   stream_to(to));
+	if (ended & FAULT_ACT_CLOSE) {
+		if (p->in) /* also a limit of 0 waits for the first byte */
+			seam_close(e, f, now);
+		return;
+	}
+	if (ended) {
 		leg_shutdown(dst, now);
 		p->discard = true;
 		pipe_pump(e, f, to, now);

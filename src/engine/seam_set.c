@@ -19,6 +19,8 @@ void seam_remove(struct engine *e, int slot, mono_t now)
 		if (!f->faulty || !(seam_of(e, f)->w->active & BIT(slot)))
 			continue;
 		seam_of(e, f)->w->active &= ~BIT(slot);
+		if (fault_closes_on_remove(spec))
+			seam_close(e, f, now);
 		/* bytes were acknowledged: to drop them is to reset */
 		if (how == FAULT_RESET ||
 		    (how == FAULT_DROP && (seam_of(e, f)->pipe[0].q.bytes ||

@@ -170,6 +170,8 @@ uint16_t seams_relay(struct engine *e, struct flow *f, struct leg *l,
 	int to = l->side ^ 1;
 	struct pipe *p = &seam_of(e, f)->pipe[to];
 
+	if (seam_of(e, f)->closed)
+		ev &= (uint16_t) ~(LEG_EV_RST | LEG_EV_TIMEOUT | LEG_EV_FIN);
 	if (ev & (LEG_EV_RST | LEG_EV_TIMEOUT))
 		pipe_flush(e, f, to);
 	pipe_pump(e, f, to, now);

@@ -62,6 +62,7 @@ struct pipe {
  * @again: when the legs are to ask their questions again
  * @shut:  until when a shrunk window stays so
  * @pipe:  by the side that its bytes go to
+ * @closed: by seam_close(): each leg ends for itself
  */
 struct seam_flow {
 	struct leg_behaviour behave;
@@ -69,6 +70,7 @@ struct seam_flow {
 	struct fault_flow *w;
 	mono_t again, shut[2];
 	struct pipe pipe[2];
+	bool closed;
 };
 
 struct seams {
@@ -103,7 +105,10 @@ void seams_arm(struct engine *e, struct flow *f);
 /* What a fault held back may go now: the ACK, the window, the FIN. */
 void seam_ask_again(struct flow *f);
 
-/* seam_act.c: the peer of @side gets a RST and the other one an orderly end, or
+/* seam_act.c: both connections are closed: FIN to both, and data that still
+ * comes is answered by a RST. */
+void seam_close(struct engine *e, struct flow *f, mono_t now);
+/* The peer of @side gets a RST and the other one an orderly end, or
  * what else @act (FAULT_ACT_*) says. */
 void seam_reset(struct engine *e, struct flow *f, int side, uint8_t act,
 		mono_t now);

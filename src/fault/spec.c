@@ -201,6 +201,8 @@ static const char *const dist_names[] = {"uniform", "normal", "pareto",
 static const char *const where_names[] = {"ip", "tcp", "payload", NULL};
 static const char *const checksum_names[] = {"bad", "fix", NULL};
 static const char *const sides_names[] = {"one", "both", NULL};
+static const char *const close_names[] = {"rst", "fin", NULL};
+static const char *const from_names[] = {"begin", "data", "idle", NULL};
 
 static const char *const with_names[] = {"rst", "icmp-port", "icmp-host",
 					 "icmp-admin", NULL};
@@ -266,6 +268,8 @@ WORD_READER(distribution, read_word, dist_names)
 WORD_READER(where, read_mask, where_names)
 WORD_READER(checksum, read_word, checksum_names)
 WORD_READER(sides, read_word, sides_names)
+WORD_READER(close, read_word, close_names)
+WORD_READER(from, read_word, from_names)
 WORD_READER(with, read_word, with_names)
 WORD_READER(options, read_mask, option_names)
 WORD_READER(mode, read_word, mode_names)

@@ -144,6 +144,20 @@ static uint32_t limit_share(const struct fault_ctx *x, uint32_t n)
 	return left < n ? (uint32_t)left : n;
 }
 
+/* Nothing passes; bytes that are new may start the clock. */
+static uint32_t timeout_share(struct fault_ctx *x, uint32_t n, mono_t now)
+{
+	const struct fault_val *p = x->f->spec.p;
+	bool fresh = n > x->c->passed || p[FP_CLOSE].i == FAULT_CLOSE_FIN;
+
+	x->c->passed = n; /* what is held */
+	if (fresh &&
+	    (p[FP_FROM].i == FAULT_FROM_IDLE ||
+	     (p[FP_FROM].i == FAULT_FROM_DATA && !mono_is_set(x->c->next))))
+		x->c->next = mono_add(now, p[FP_TIMEOUT].i);
+	return 0;
+}
+
 static uint32_t share(struct fault_ctx *x, int type, uint32_t n, mono_t now,
 		      mono_t *wake)
 {
@@ -153,7 +167,7 @@ static uint32_t share(struct fault_ctx *x, int type, uint32_t n, mono_t now,
 	case FT_SLICER:
 		return slicer_share(x, n, now, wake);
 	case FT_TIMEOUT:
-		return 0;
+		return timeout_share(x, n, now);
 	case FT_LIMIT_DATA:
 	case FT_FIN:
 		return limit_share(x, n);
@@ -162,15 +176,36 @@ static uint32_t share(struct fault_ctx *x, int type, uint32_t n, mono_t now,
 	}
 }
 
-bool fault_stream_ended(struct fault_set *s, struct fault_flow *w, int stream)
+uint8_t fault_stream_ended(struct fault_set *s, struct fault_flow *w,
+			   int stream)
 {
 	struct fault_ctx x;
 	uint32_t i = 0;
+	uint8_t act = 0;
 	int type;
 
 	while ((type = next_of(s, w, stream, &i, MONO_UNSET, &x)) >= 0)
 		if ((type == FT_LIMIT_DATA || type == FT_FIN) &&
 		    !limit_share(&x, 1))
+			act |= x.f->spec.p[FP_SIDES].i == FAULT_BOTH_SIDES
+				       ? FAULT_ACT_CLOSE
+				       : FAULT_ACT_FIN;
+	return act;
+}
+
+bool fault_closes_on_remove(const struct fault_spec *f)
+{
+	return f->type == FT_TIMEOUT && f->p[FP_CLOSE].i == FAULT_CLOSE_FIN;
+}
+
+bool fault_stream_discards(struct fault_set *s, struct fault_flow *w,
+			   int stream)
+{
+	struct fault_ctx x;
+	uint32_t i = 0;
+
+	while (next_of(s, w, stream, &i, MONO_UNSET, &x) >= 0)
+		if (fault_closes_on_remove(&x.f->spec))
 			return true;
 	return false;
 }
@@ -203,12 +238,19 @@ uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 }
 
 /* When a fault acts by time alone; MONO_UNSET: never. */
-static mono_t due_at(const struct fault_spec *f, const struct fault_flow *w)
+static mono_t due_at(const struct fault *fault, const struct fault_flow *w,
+		     const struct fault_conn *c)
 {
+	const struct fault_spec *f = &fault->spec;
 	const struct fault_val *a = &f->p[FP_AFTER];
+	mono_t joined = mono_before(w->born, fault->added) ? fault->added
+							   : w->born;
 
-	if (f->type == FT_TIMEOUT && f->p[FP_TIMEOUT].i)
-		return mono_add(w->born, f->p[FP_TIMEOUT].i);
+	if (f->type == FT_TIMEOUT && f->p[FP_TIMEOUT].i) {
+		if (mono_is_set(c->next) || f->p[FP_FROM].i == FAULT_FROM_DATA)
+			return c->next;
+		return mono_add(joined, f->p[FP_TIMEOUT].i);
+	}
 	if (a->set && a->j == FAULT_ON_TIME &&
 	    (f->type == FT_RESET_PEER || f->type == FT_VANISH))
 		return mono_add(w->born, a->i);
@@ -223,8 +265,8 @@ mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w)
 		uint8_t slot = s->order[i];
 
 		if (w->active & BIT(slot) && !w->c[slot].done)
-			wake = mono_earlier(wake,
-					    due_at(&s->fault[slot].spec, w));
+			wake = mono_earlier(wake, due_at(&s->fault[slot], w,
+							 &w->c[slot]));
 	}
 	return wake;
 }
@@ -233,6 +275,8 @@ static uint8_t act_of(const struct fault_spec *f)
 {
 	if (f->type == FT_VANISH)
 		return FAULT_ACT_VANISH;
+	if (fault_closes_on_remove(f))
+		return FAULT_ACT_CLOSE;
 	if (f->type == FT_TIMEOUT || f->side == FAULT_BOTH ||
 	    f->p[FP_SIDES].i == FAULT_BOTH_SIDES)
 		return FAULT_ACT_RESET_BOTH;
@@ -253,7 +297,7 @@ uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 				      .slot = slot};
 
 		if (!(w->active & BIT(slot)) || x.c->done ||
-		    !mono_due(due_at(&x.f->spec, w), now))
+		    !mono_due(due_at(x.f, w, x.c), now))
 			continue;
 		x.c->done = x.f->spec.type != FT_VANISH;
 		x.c->armed = true;
@@ -262,7 +306,10 @@ uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 		act |= act_of(&x.f->spec);
 		x.f->count[FC_MATCHED]++;
 		fault_note(&x, *side ? FAULT_UPSTREAM : FAULT_DOWNSTREAM, 0,
-			   now, act & FAULT_ACT_VANISH ? "vanish" : "reset");
+			   now,
+			   act & FAULT_ACT_VANISH  ? "vanish"
+			   : act & FAULT_ACT_CLOSE ? "close"
+						   : "reset");
 	}
 	return act;
 }

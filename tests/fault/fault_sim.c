@@ -149,6 +149,9 @@ static const struct {
 	{"half_close_stall_released_by_duration", 0, 7000},
 	{"zero_window_released_by_removal", 0, 20000},
 	{"tiny_segments_with_delay_take_long", 0, 1100},
+	{"limit_data_of_both_sides_closes", 20001, 0}, /* and the FIN */
+	{"timeout_close_ends_without_data", 1, 3000},
+	{"timeout_close_removed_closes", 1, 4000},
 };
 
 static bool in_bounds(const struct fault_case *c)
