@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/e2e/lib.sh
 . tests/e2e/lib.sh
 
-GROUPS_ALL="idle transfer close failure loss mtu apps fault modes
+GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_conf modes
 	shield shield_tfo shield_tw shield_limits shield_source
 	daemon rules"
 FAMILIES="4 6"
@@ -69,7 +69,7 @@ main() {
 	for f in $FAMILIES; do
 		family_use "$f"
 		for g in $SELECTED; do
-			[[ $g =~ ^(modes|rules|daemon|shield.*)$ ]] || "${g}_cases"
+			[[ $g =~ ^(modes|rules|daemon|shield.*|fault_conf)$ ]] || "${g}_cases"
 		done
 		idle_end
 	done
@@ -81,7 +81,7 @@ main() {
 	done
 	family_use 4
 	[[ $FAMILIES == *4* ]] && for g in $SELECTED; do
-		[[ $g == shield* ]] && "${g}_cases"
+		[[ $g == shield* || $g == fault_conf ]] && "${g}_cases"
 	done
 	[[ $SELECTED == *rules* ]] && penstock_on && rules_group
 	cases_summary
