@@ -54,7 +54,8 @@ void tun_send(struct tun *t, const struct tx *tx, struct io_counters *c);
  *
  * Nothing should: no route leads there but by mistake.  Reads a bounded
  * number, so a stray flow cannot hold up the worker.
+ * Return: 0, or -EBADFD when the device was removed, which is for good
  */
-void tun_discard(struct tun *t, struct io_counters *c);
+int tun_discard(struct tun *t, struct io_counters *c);
 
 #endif

@@ -154,7 +154,7 @@ void tun_send(struct tun *t, const struct tx *tx, struct io_counters *c)
 	c->tx_gso += vh.gso_type != VIRTIO_NET_HDR_GSO_NONE;
 }
 
-void tun_discard(struct tun *t, struct io_counters *c)
+int tun_discard(struct tun *t, struct io_counters *c)
 {
 	uint8_t junk[64]; /* the kernel drops what does not fit */
 	ssize_t n;
@@ -162,8 +162,11 @@ void tun_discard(struct tun *t, struct io_counters *c)
 
 	for (i = 0; i < DISCARD_MAX; i++) {
 		n = read(t->fd, junk, sizeof(junk));
-		if (n < 0 && errno == EAGAIN)
-			return;
+		if (n < 0 && errno == EBADFD)
+			return -EBADFD;
+		if (n < 0)
+			break;
 		c->tun_discarded++;
 	}
+	return 0;
 }

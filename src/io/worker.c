@@ -195,6 +195,15 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	event_add(w->ev_queue, NULL);
 }
 
+/* The thread ends by itself: nothing it could do would be of use. */
+static void worker_fail(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->failed = true;
+	pthread_mutex_unlock(&w->lock);
+	event_base_loopbreak(w->base);
+}
+
 /* The queue cannot be read: wait for buffers, or end. */
 static void queue_trouble(struct worker *w, int err)
 {
@@ -207,10 +216,7 @@ static void queue_trouble(struct worker *w, int err)
 	}
 	log_err("worker %u: queue %u: %s", w->cfg.index, w->cfg.queue,
 		strerror(-err));
-	pthread_mutex_lock(&w->lock);
-	w->failed = true;
-	pthread_mutex_unlock(&w->lock);
-	event_base_loopbreak(w->base);
+	worker_fail(w);
 }
 
 /* Return: true when the batch was full, so more is likely to wait */
@@ -265,7 +271,10 @@ static void on_tun(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	tun_discard(&w->tun, &w->c);
+	if (tun_discard(&w->tun, &w->c) == 0)
+		return;
+	log_err("worker %u: TUN %s was removed", w->cfg.index, w->tun.name);
+	worker_fail(w);
 }
 
 static void on_call(evutil_socket_t fd, short what, void *arg)

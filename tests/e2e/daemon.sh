@@ -576,6 +576,17 @@ daemon_notifies() {
 	daemon_gone 10
 }
 
+# Without its device it can send nothing: it ends, to be started again.
+daemon_tun_removed() {
+	daemon_begin
+	rules_remove "$DAEMON_CONF" || fail "rules remove"
+	poll 10 pid_gone "$PENSTOCK_PID" || fail "penstockd goes on"
+	wait "$PENSTOCK_PID"
+	assert_eq "exit code" 1 $?
+	daemon_log_has "^error: worker 0: TUN penstock0 was removed" ||
+		fail "it does not say why: $(<"$DAEMON_LOG")"
+}
+
 daemon_case() {
 	local name=$1
 	shift
@@ -621,6 +632,7 @@ daemon_stop_cases() {
 	daemon_case stop_leaves_nothing daemon_leaves_nothing
 	daemon_case killed_then_started_resets_and_serves daemon_killed
 	daemon_case systemd_is_told daemon_notifies
+	daemon_case tun_removed_exits_1 daemon_tun_removed
 }
 
 daemon_cases() {
