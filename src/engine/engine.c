@@ -124,6 +124,7 @@ enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 	uint32_t retries = l->retries;
 	enum drop_reason why = leg_input(l, s, now);
 	bool answer = why == DROP_ACK_BAD && !(s->flags & TCP_RST);
+	const struct svc *svc;
 
 	if (dialling && l->state == TS_ESTABLISHED)
 		fastopen_learn(e, f, s, retries, now);
@@ -133,7 +134,10 @@ enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 	if (!answer && s->data.len && !f->faulty &&
 	    leg_answer_loss(l, reply, now))
 		answer = true;
+	svc = f->svc;
 	flow_settle(e, f, now);
+	if (unlikely(why == DROP_BUFFER_LIMIT))
+		flow_relieve(e, svc, now);
 	return answer ? VERDICT_REPLY : VERDICT_CONSUMED;
 }
 

@@ -339,7 +339,7 @@ static uint64_t slowness(const struct flow *f, mono_t now)
 		const struct leg *l = &f->leg[i];
 		uint64_t held = l->sndq.mem + l->ooo_mem;
 		uint32_t ms = (uint32_t)(now.us / USEC_PER_MSEC);
-		uint64_t stalled = ms - l->progress_ms + 1;
+		uint64_t stalled = ms - l->progress_ms + 2; /* may be ahead */
 
 		if (held && (int32_t)stalled > 0 && l->state != TS_CLOSED &&
 		    held * stalled > worst)
@@ -396,6 +396,13 @@ bool flow_room(struct engine *e, const struct svc *s, mono_t now)
 	for (int i = 1; i < EVICT_MAX && memory_out(e); i++)
 		evict_slowest(e, now);
 	return has_room(e);
+}
+
+void flow_relieve(struct engine *e, const struct svc *s, mono_t now)
+{
+	if (memory_out(e) && s->cfg->on_limit == LIMIT_EVICT_SLOWEST &&
+	    !e->evicting)
+		evict_slowest(e, now);
 }
 
 void flow_settle(struct engine *e, struct flow *f, mono_t now)

@@ -204,6 +204,8 @@ void flow_dial(struct engine *e, struct flow *f, mono_t now);
  * that moves least for the memory it holds (of a sample) is reset to make
  * some, which shows once its RSTs have left. */
 bool flow_room(struct engine *e, const struct svc *s, mono_t now);
+/* Data found no memory: the same, once. */
+void flow_relieve(struct engine *e, const struct svc *s, mono_t now);
 /* Dial the flows that wait. */
 void flow_dial_waiting(struct engine *e, mono_t now);
 /* Act on the legs' events, put the flow on the ready list, free it when

@@ -7,7 +7,8 @@
 #
 # Environment: BUILD (build), PENSTOCK=off (plain forwarding instead, which
 # validates the cases), E2E_HEAVY=1 (also the slowest cases), E2E_SMOKE=1 (no
-# heavy case, for builds with sanitizers), PENSTOCKD, PENSTOCKCTL, TOOLS.
+# heavy case, for builds with sanitizers), E2E_CASE='pattern*' (only these
+# cases), PENSTOCKD, PENSTOCKCTL, TOOLS.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/e2e/lib.sh

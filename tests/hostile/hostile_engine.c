@@ -274,6 +274,58 @@ START_TEST(row_13_readers_that_never_read_hold_bounded_memory)
 }
 END_TEST
 
+/* A segment of the server's reaches the client, who acknowledges it; what was
+ * dropped is to be sent again. */
+static bool server_is_heard(struct gate *gt, struct conn *c)
+{
+	struct hdr_spec h = {.flags = TCP_ACK, .wnd = 60000};
+	seq_t before = c->sseq;
+
+	gt->ntx = 0;
+	gate_from_server(gt, c, 1000, 0);
+	for (uint64_t i = 0; i < gt->ntx; i++) {
+		if (gt->tx[i].data.len != 1000)
+			continue;
+		c->cack = seq_add(c->cack, 1000);
+		h.seq = c->cseq;
+		h.ack = c->cack;
+		gate_send(gt, &c->t, &h, 0);
+		return true;
+	}
+	c->sseq = before;
+	return false;
+}
+
+/* With on_limit = evict_slowest one that reads goes on, although the others
+ * hold all the memory. */
+START_TEST(row_13_readers_that_never_read_give_way_to_one_that_does)
+{
+	static struct conn c[41];
+	struct conn *good = &c[ARRAY_LEN(c) - 1];
+	uint32_t passed = 0;
+
+	gate_start(&g);
+	gate_fini(&g);
+	gate_init(&g, 1 << 20);
+	g.svc->on_limit = LIMIT_EVICT_SLOWEST;
+	gate_start(&g);
+	g.unchecked = true;
+	for (uint32_t i = 0; i < ARRAY_LEN(c); i++)
+		gate_connect(&g, &c[i], i);
+	for (uint32_t k = 0; k < 100; k++) {
+		for (uint32_t i = 0; i + 1 < ARRAY_LEN(c); i++) {
+			g.ntx = 0;
+			gate_from_server(&g, &c[i], 1460, 0);
+		}
+	}
+	ck_assert_uint_ge(gate_counter(&g, "EvictedSlow"), 1);
+	for (uint32_t k = 0; k < 20; k++)
+		passed += server_is_heard(&g, good);
+	ck_assert_uint_ge(passed, 18);
+	ck_assert_uint_le(gate_gauges(&g).mem_held, 1 << 20);
+}
+END_TEST
+
 /* Row 17: floods that belong to no flow. */
 START_TEST(row_17_floods_of_no_flow_leave_nothing_behind)
 {
@@ -498,6 +550,8 @@ int main(void)
 	tcase_add_test(tc, row_11_senseless_flags_do_not_touch_a_connection);
 	tcase_add_test(tc, row_12_data_on_syn_is_not_taken);
 	tcase_add_test(tc, row_13_readers_that_never_read_hold_bounded_memory);
+	tcase_add_test(
+		tc, row_13_readers_that_never_read_give_way_to_one_that_does);
 	tcase_add_test(tc, row_17_floods_of_no_flow_leave_nothing_behind);
 	tcase_add_test(tc, row_18_damaged_packets_are_refused);
 	tcase_add_test(tc, row_18_gso_packets_of_odd_size_are_relayed_exactly);

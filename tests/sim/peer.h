@@ -94,14 +94,15 @@ struct peer_cfg {
  * @echo:    a packet of the receiver was marked: congestion
  * @again_off, @again_at, @again_gap, @again_n: the byte that is sent again and
  *           again, when last, the time between, how often
+ * @alien:   a forged SYN opened a half-open connection: its first number
  * @heard:   the receiver's packets that had arrived by then
  */
 struct tap {
-	bool seen, seen_ts, rst, echo;
+	bool seen, seen_ts, rst, echo, has_alien;
 	uint64_t ack, edge, end, data, retx, acks;
 	uint64_t again_off, heard;
 	int64_t again_at, again_gap;
-	uint32_t tsval, again_n;
+	uint32_t tsval, again_n, alien;
 };
 
 struct peer {

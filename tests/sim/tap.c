@@ -242,8 +242,16 @@ void tap_check(struct peer *rx, const struct peer *tx, const struct sseg *s,
 	}
 	if (s->flags & (F_RST | F_SYN)) {
 		rx->tap.rst |= !!(s->flags & F_RST);
+		if (s->flags & F_SYN && rx->established &&
+		    s->ack != rx->cfg.iss + 1) {
+			rx->tap.has_alien = true;
+			rx->tap.alien = s->seq + 1;
+		}
 		return;
 	}
+	/* a challenge ACK of what a forged SYN has opened */
+	if (rx->tap.has_alien && s->seq == rx->tap.alien && !s->len)
+		return;
 	/* an embryo of an old SYN: it will be told so */
 	if (!rx->established && s->ack != rx->cfg.iss + 1)
 		return;
