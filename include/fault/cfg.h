@@ -12,7 +12,8 @@
 #define FAULT_MAX 32 /* faults at once */
 #define FAULT_NAME_MAX 31
 #define FAULT_LIST_MAX 32
-#define FAULT_TEXT_MAX 1000 /* all keys of a fault, as text */
+#define FAULT_TABLE_MAX 4096 /* numbers in a file of a distribution */
+#define FAULT_TEXT_MAX 1000  /* all keys of a fault, as text */
 
 enum fault_counter {
 	FC_MATCHED, /* events that came to the fault */
@@ -76,7 +77,13 @@ extern const char *const fault_counter_name[FC_COUNT + 1];
 	X(URGENT, "urgent")                         \
 	X(SIMULTANEOUS_CLOSE, "simultaneous_close") \
 	X(TIME_WAIT_REPLAY, "time_wait_replay")     \
-	X(CORRUPT_STREAM, "corrupt_stream")
+	X(CORRUPT_STREAM, "corrupt_stream")         \
+	X(SLOT, "slot")                             \
+	X(MTU_BLACKHOLE, "mtu_blackhole")           \
+	X(ICMP, "icmp")                             \
+	X(WRONG_SYNACK, "wrong_synack")             \
+	X(TFO, "tfo")                               \
+	X(SIMOPEN, "simultaneous_open")
 
 enum fault_type {
 #define X(id, name) FT_##id,
@@ -125,7 +132,7 @@ extern const char *const fault_type_name[FT_COUNT + 1];
 	X(WITH, "with", with, "how it is refused")                           \
 	X(LIST, "list", options, "options taken away")                       \
 	X(VALUE, "value", count, "a number")                                 \
-	X(MODE, "mode", mode, "what happens to the ECN bits")                \
+	X(MODE, "mode", mode, "what happens to ECN, to Fast Open")           \
 	X(REOPEN, "reopen", reopen, "when the window opens again, or never") \
 	X(N, "n", count, "how many")                                         \
 	X(SIZE, "size", count, "bytes of a segment")                         \
@@ -143,7 +150,13 @@ extern const char *const fault_type_name[FT_COUNT + 1];
 	X(HOLD, "hold", time, "how long it is held")                         \
 	X(FAVOR, "favor", favor, "the copy that is right")                   \
 	X(CONTENT, "content", content, "of the copies of a byte")            \
-	X(OFFSET, "offset", place, "stream offset, or FIRST-END")
+	X(OFFSET, "offset", place, "stream offset, or FIRST-END")            \
+	X(MIN, "min", time, "least time between slots")                      \
+	X(MAX, "max", time, "most time between slots")                       \
+	X(PACKETS, "packets", count, "most segments in a slot")              \
+	X(MTU, "mtu", count, "bytes of the largest packet that passes")      \
+	X(ICMP, "icmp", icmp, "who is told of it")                           \
+	X(QUOTE, "quote", quote, "the sequence number in it")
 
 enum fault_param {
 #define X(id, key, reader, help) FP_##id,
@@ -184,7 +197,8 @@ enum fault_dist {
 	FAULT_UNIFORM,
 	FAULT_NORMAL,
 	FAULT_PARETO,
-	FAULT_PARETONORMAL
+	FAULT_PARETONORMAL,
+	FAULT_TABLE /* from a file */
 };
 enum fault_with {
 	FAULT_WITH_RST,
@@ -196,7 +210,21 @@ enum fault_ecn {
 	FAULT_ECN_BLEACH,
 	FAULT_ECN_CE,
 	FAULT_ECN_ECE,
-	FAULT_ECN_CWR
+	FAULT_ECN_CWR,
+	FAULT_ECN_COUNT
+};
+/* "mode" of tfo: the words go on there */
+enum fault_tfo {
+	FAULT_TFO_BLACKHOLE = FAULT_ECN_COUNT,
+	FAULT_TFO_IGNORE_DATA,
+	FAULT_TFO_REJECT_COOKIE,
+	FAULT_TFO_STALE_COOKIE,
+	FAULT_TFO_NO_COOKIE,
+	FAULT_MODE_COUNT
+};
+enum fault_quote {
+	FAULT_QUOTE_VALID,
+	FAULT_QUOTE_BAD_SEQ
 };
 enum fault_inject {
 	FAULT_RST_EXACT,
@@ -219,6 +247,16 @@ enum fault_kind {
 	FAULT_KIND_RST,
 	FAULT_KIND_SYN,
 	FAULT_KIND_COUNT
+};
+/* "kind" of icmp: after those */
+enum fault_icmp {
+	FAULT_ICMP_PTB = FAULT_KIND_COUNT,
+	FAULT_ICMP_NET,
+	FAULT_ICMP_HOST,
+	FAULT_ICMP_PROTO,
+	FAULT_ICMP_PORT,
+	FAULT_ICMP_ADMIN,
+	FAULT_ICMP_COUNT
 };
 enum fault_favor {
 	FAULT_FAVOR_OLD,
@@ -307,6 +345,18 @@ struct fault_net {
 	struct ipaddr addr;
 };
 
+/**
+ * struct fault_table - A distribution from a file, as netem's
+ * @n:     numbers in use
+ * @value: each as likely as the others; FAULT_TABLE_UNIT is one jitter
+ */
+struct fault_table {
+	uint32_t n;
+	int16_t value[FAULT_TABLE_MAX];
+};
+
+#define FAULT_TABLE_UNIT 8192
+
 enum fault_conn_kind {
 	FAULT_CONN_ALL,
 	FAULT_CONN_LIST,
@@ -362,6 +412,7 @@ struct fault_expect {
  * @lease_us: it removes itself after this time; 0 = stays
  * @max_active: connections that carry it at once; 0 = no limit
  * @list:     "index"
+ * @table:    "distribution=file:..."
  * @p:        parameters of the type
  * @text:     the keys as they were given, "key=value key=value"
  */
@@ -381,6 +432,7 @@ struct fault_spec {
 	struct fault_expect expect;
 	struct fault_val p[FP_COUNT];
 	struct fault_conns list;
+	struct fault_table table;
 	char text[FAULT_TEXT_MAX + 1];
 };
 

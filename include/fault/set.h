@@ -31,6 +31,8 @@
  * @off:     stream offset of the first payload byte, in its direction
  * @fresh:   some of its payload passes for the first time
  * @ts:      the connection uses timestamps
+ * @glued:   offload glued it to others: its length is a guess
+ * @tfo:     1 + length of its Fast Open cookie; 0: no such option
  * @acked:   stream offset that it acknowledges, in the other direction
  * @ahead:   arriving: @seq less what the leg expects next, bytes
  * @wnd:     arriving: window that the peer was given, bytes
@@ -46,9 +48,10 @@ struct fault_event {
 	uint32_t len, wire;
 	seq_t seq;
 	uint64_t off;
-	bool fresh, ts, ooo, sack, last;
+	bool fresh, ts, glued, ooo, sack, last;
 	int32_t ahead;
 	uint32_t wnd;
+	uint8_t tfo;
 	uint64_t acked;
 	mono_t now;
 };
@@ -95,12 +98,21 @@ enum fault_answer {
  * @unack:    it acknowledges one less (not the peer's FIN)
  * @ack_us:   with @unack: a segment that acknowledges it follows after this
  * @replay:   enum fault_kind: after @replay_us an old segment comes again; 0
+ * @icmp:     enum fault_icmp, 0 none: such an error about it goes to who sent it
+ * @icmp_mtu: in it
+ * @bad_quote: it quotes another sequence number
+ * @spoil:    a Fast Open cookie in it is made invalid
+ * @cut:      its payload is taken away
+ * @ack_add:  added to its acknowledgment number
+ * @open:     a SYN-ACK leaves as a SYN; its answer arrives as an ACK
  */
 struct fault_verdict {
 	bool drop, fix;
+	bool bad_quote, spoil, cut, open;
 	uint8_t damage, act, slot, strip, ecn, ttl, inject, answer, icmp_code;
+	uint8_t icmp;
 	uint16_t mss, wnd;
-	uint32_t irs;
+	uint32_t irs, ack_add, icmp_mtu;
 	uint32_t copies, bits, keep;
 	int64_t delay_us, spacing_us;
 	uint64_t dice;
@@ -123,15 +135,17 @@ struct fault_verdict {
  * @until:    by side: until when an answer to a question holds back
  * @last:     last random value, for correlation
  * @seen:     bytes or passes that a type counts
+ * @bytes:    bytes in the slot that is open
+ * @drawn:    @last is valid
  * @passed:   segments, for on=segment:N
  */
 struct fault_conn {
 	uint32_t ordinal, event, injected;
-	bool armed, done;
+	bool armed, done, drawn;
 	uint8_t markov;
 	mono_t first, next, until[2];
 	double last;
-	uint64_t seen, passed;
+	uint64_t seen, passed, bytes;
 };
 
 /**
@@ -158,6 +172,7 @@ struct fault_track {
  * @seen:   last segment
  * @active: bit per slot
  * @old:    an embryo left behind by a flow that ended
+ * @crossed: the client was sent a SYN for its own
  * @timer:  wakes the connection's timed faults, or ends an embryo
  * @ends:   an embryo's last moment
  * @watch:  what the peers do
@@ -170,7 +185,7 @@ struct fault_flow {
 	uint64_t serial;
 	mono_t born, seen;
 	uint32_t active;
-	bool old;
+	bool old, crossed;
 	struct wtimer timer;
 	mono_t ends;
 	struct fault_watch watch;

@@ -33,26 +33,6 @@ static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
 	return w;
 }
 
-static void answer_unreach(struct tx *reply, const struct segment *s,
-			   uint8_t code)
-{
-	const struct tuple t = {.local = s->t.remote,
-				.remote = s->t.local,
-				.lport = s->t.rport,
-				.rport = s->t.lport};
-	const struct hdr_spec h = {
-		.t = &t, .seq = s->seq, .flags = s->flags, .ttl = 64};
-	struct tx quoted = {0};
-	struct packet about = {.data = quoted.hdr};
-	bool v4 = s->family == 4;
-
-	wire_build(&quoted, &h, 0);
-	about.len = about.full_len = quoted.hdr_len;
-	if (!v4) /* RFC 4443, 3.1: port 4, address 3, prohibited 1 */
-		code = code == 3 ? 4 : code == 1 ? 3 : 1;
-	wire_build_icmp(reply, &about, &s->t.local, v4 ? 3 : 1, code, 0);
-}
-
 static enum verdict answer(struct tx *reply, const struct segment *s,
 			   const struct fault_verdict *v)
 {
@@ -65,7 +45,7 @@ static enum verdict answer(struct tx *reply, const struct segment *s,
 		answer_rst(reply, s);
 		break;
 	case FAULT_ANSWER_ICMP:
-		answer_unreach(reply, s, v->icmp_code);
+		seam_icmp_refuse(reply, s, v->icmp_code);
 		break;
 	case FAULT_ANSWER_SYNACK:
 		answer_syn_ack(reply, s, SEQ(v->dice), v->wnd, false, &o);
@@ -113,6 +93,7 @@ enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 		fault_embryo_keep(&e->seams->set, w, now);
 	}
 	fault_judge(&e->seams->set, w, &ev, &v);
+	v.open = seam_crosses(w, &ev);
 	if (v.act & FAULT_ACT_ANSWER) {
 		fault_embryo_take(&e->seams->set, w);
 		fault_embryo_keep(&e->seams->set, w, now);
@@ -121,11 +102,15 @@ enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 			seam_watch_reply(e, w, ev.side, reply, now);
 		return done;
 	}
-	if (v.act || seam_detain(e, s, &v, now))
-		return VERDICT_CONSUMED;
+	if (v.icmp)
+		seam_icmp_peer(e, s, &v, now);
 	changed = *s;
 	seam_edit(&changed, &v);
+	if (v.act || seam_detain(e, &changed, &v, now))
+		return VERDICT_CONSUMED;
 	done = admit(e, &changed, now, reply);
+	if (v.open)
+		seam_crossed(e, &s->t);
 	/* a cookie or a RST answers without state; else a flow took the
 	 * embryo, and may be gone again */
 	w = fault_embryo_find(&e->seams->set, &s->t);

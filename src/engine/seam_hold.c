@@ -140,6 +140,20 @@ struct held *held_out(struct engine *e, const struct tx *tx, uint32_t off,
 	return h;
 }
 
+struct held *held_whole(struct engine *e, const struct tx *tx)
+{
+	struct held *h = held_new(e, 0);
+
+	if (!h)
+		return NULL;
+	h->out = h->false_word = true;
+	h->family = tx->family;
+	h->hdr_len = tx->hdr_len;
+	h->l4_off = tx->l4_off;
+	memcpy(h->hdr, tx->hdr, tx->hdr_len);
+	return h;
+}
+
 void held_seal(struct held *h)
 {
 	uint32_t l4 = (uint32_t)(h->hdr_len - h->l4_off) + h->len;
@@ -198,58 +212,6 @@ void held_damage(struct held *h, const struct fault_verdict *v)
 	if (v->fix)
 		held_seal(h);
 	h->false_word = true;
-}
-
-/* Options of a SYN: those in @strip become NOPs, the MSS is lowered. */
-static void edit_options(uint8_t *tcp, uint32_t hlen, uint8_t strip,
-			 uint16_t mss)
-{
-	static const uint8_t bit[] = {
-		[2] = OPT_HAS_MSS, [3] = OPT_HAS_WSCALE, [4] = OPT_HAS_SACKOK,
-		[8] = OPT_HAS_TS,  [28] = OPT_HAS_UTO,	 [34] = OPT_HAS_TFO,
-		[35] = 0};
-
-	for (uint32_t i = 20; i + 1 < hlen && tcp[i];) {
-		uint8_t kind = tcp[i], len = kind == 1 ? 1 : tcp[i + 1];
-
-		if (!len || i + len > hlen)
-			return;
-		if (kind == 2 && mss && get_be16(tcp + i + 2) > mss)
-			put_be16(tcp + i + 2, mss);
-		if (kind > 1 && kind < sizeof(bit) && bit[kind] & strip)
-			memset(tcp + i, 1, len);
-		i += len;
-	}
-}
-
-void held_edit(struct held *h, const struct fault_verdict *v)
-{
-	uint8_t *tcp = h->hdr + h->l4_off;
-	bool syn = get_be16(tcp + 12) & TCP_SYN;
-	static const uint16_t flag[] = {0, 0, TCP_ECE, TCP_CWR};
-
-	if (!v->ecn && !v->ttl && !v->urg && !(syn && (v->strip || v->mss)))
-		return;
-	if (v->urg) {
-		put_be16(tcp + 12, (uint16_t)(get_be16(tcp + 12) | TCP_URG));
-		put_be16(tcp + 18, v->urg);
-	}
-	if (v->ttl)
-		h->hdr[h->family == 4 ? 8 : 7] = v->ttl;
-	if (v->ecn && v->ecn - 1 <= FAULT_ECN_CE) {
-		uint8_t bits = v->ecn - 1 == FAULT_ECN_CE ? ECN_CE : 0;
-		uint8_t shift = h->family == 4 ? 0 : 4;
-
-		h->hdr[1] = (uint8_t)((h->hdr[1] & ~(3u << shift)) |
-				      (uint32_t)bits << shift);
-	} else if (v->ecn) {
-		put_be16(tcp + 12,
-			 (uint16_t)(get_be16(tcp + 12) | flag[v->ecn - 1]));
-	}
-	if (syn)
-		edit_options(tcp, (uint32_t)(h->hdr_len - h->l4_off), v->strip,
-			     v->mss);
-	held_seal(h);
 }
 
 struct held *held_forge(struct engine *e, const struct held *h, int kind)
@@ -330,6 +292,7 @@ static void out_push(struct seams *s, struct held *h)
 static void deliver(struct engine *e, struct held *h, mono_t now)
 {
 	struct tx reply = {0};
+	struct fault_flow *w;
 	enum verdict v;
 	struct leg *l;
 
@@ -341,8 +304,11 @@ static void deliver(struct engine *e, struct held *h, mono_t now)
 	l = table_find(e, &h->seg.t);
 	v = l ? flow_take(e, l, &h->seg, now, &reply)
 	      : admit(e, &h->seg, now, &reply);
+	if (h->crossed)
+		seam_crossed(e, &h->seg.t);
+	w = l ? NULL : fault_embryo_find(&e->seams->set, &h->seg.t);
 	held_free(e, h);
-	if (v != VERDICT_REPLY)
+	if (v != VERDICT_REPLY || seam_depart(e, w, &reply, now))
 		return;
 	h = held_out(e, &reply, 0, 0, true, true);
 	if (!h)

@@ -7,6 +7,7 @@
  * through seam_hold.c, which judges it no second time.
  */
 #include "seams.h"
+#include "wire/build.h"
 
 struct fault_track *seam_track(struct fault_flow *w, const struct leg *l,
 			       bool to_peer)
@@ -31,14 +32,19 @@ uint64_t seam_offset(const struct fault_track *t, seq_t seq)
 void seam_describe(struct fault_event *ev, struct fault_flow *w,
 		   const struct leg *l, const struct segment *s, mono_t now)
 {
-	*ev = (struct fault_event){.side = l ? l->side : LEG_CLIENT,
-				   .state = l ? l->state : TS_LISTEN,
-				   .flags = s->flags,
-				   .len = s->data.len,
-				   .wire = s->data.len +
-					   (s->family == 4 ? 52 : 72),
-				   .seq = s->seq,
-				   .now = now};
+	bool fast = s->opts.has & (OPT_HAS_TFO | OPT_HAS_TFO_EXP);
+	bool syn = s->flags & TCP_SYN;
+
+	*ev = (struct fault_event){
+		.side = l ? l->side : LEG_CLIENT,
+		.state = l ? l->state : TS_LISTEN,
+		.flags = s->flags,
+		.len = s->data.len,
+		.wire = s->data.len + (s->family == 4 ? 40 : 60) +
+			wire_opts_len(&s->opts, syn),
+		.tfo = fast ? (uint8_t)(1 + s->opts.tfo_len) : 0,
+		.seq = s->seq,
+		.now = now};
 	if (!l && w->old)
 		ev->state = TS_CLOSED;
 	if (!l || s->flags & TCP_SYN || l->state < TS_SYN_RECEIVED)
@@ -91,8 +97,10 @@ bool seam_detain(struct engine *e, const struct segment *s,
 				(uint8_t)BIT(prng_below(&r, 8));
 		h->seg.wnd ^= (uint16_t)(h->len ? 0 : 1);
 	}
-	if (h)
+	if (h) {
 		h->slot = v->slot;
+		h->crossed = v->open;
+	}
 	held_queue(e, h, mono_add(now, v->delay_us), now);
 	return true;
 }
@@ -102,6 +110,35 @@ void seam_edit(struct segment *s, const struct fault_verdict *v)
 	s->opts.has &= (uint8_t)~v->strip;
 	if (v->mss && s->opts.mss > v->mss)
 		s->opts.mss = v->mss;
+	if (v->spoil)
+		s->opts.tfo[0] ^= 1;
+	if (v->cut)
+		s->data = (struct slice){0};
+	s->ack = seq_add(s->ack, v->ack_add);
+	if (!v->open)
+		return;
+	s->flags &= (uint16_t)~TCP_SYN;
+	s->seq = seq_add(s->seq, 1);
+	/* the window of a SYN is not scaled, that of an ACK is */
+	if (s->opts.has & OPT_HAS_WSCALE)
+		s->wnd >>= min_u32(s->opts.wscale, 14);
+	s->opts.has &= OPT_HAS_TS;
+}
+
+bool seam_crosses(const struct fault_flow *w, const struct fault_event *ev)
+{
+	uint16_t kind = ev->flags & (TCP_SYN | TCP_ACK | TCP_RST);
+
+	return w->crossed && ev->side == LEG_CLIENT &&
+	       kind == (TCP_SYN | TCP_ACK) && ev->state <= TS_SYN_RECEIVED;
+}
+
+void seam_crossed(struct engine *e, const struct tuple *t)
+{
+	struct leg *l = table_find(e, t);
+
+	if (l && l->state >= TS_ESTABLISHED)
+		l->ack = ACK_NOW;
 }
 
 /* The peer has just entered TIME_WAIT. */
@@ -117,33 +154,39 @@ static void replay(struct engine *e, const struct leg *l,
 }
 
 static enum verdict input_piece(struct engine *e, struct leg *l,
-				const struct segment *s, mono_t now,
+				const struct segment *s, bool glued, mono_t now,
 				struct tx *reply)
 {
 	struct flow *f = leg_flow(l);
 	struct fault_verdict v;
 	struct fault_event ev;
 	struct segment changed;
+	enum verdict done;
 
 	seam_watch_in(e, seam_of(e, f)->w, l->side, s, now);
 	seam_describe(&ev, seam_of(e, f)->w, l, s, now);
+	ev.glued = glued;
 	fault_judge(&e->seams->set, seam_of(e, f)->w, &ev, &v);
+	v.open = seam_crosses(seam_of(e, f)->w, &ev);
 	if (v.act) {
 		seam_reset(e, f, l->side, v.act, now);
 		flow_settle(e, f, now);
 		return VERDICT_CONSUMED;
 	}
+	if (v.icmp)
+		seam_icmp_peer(e, s, &v, now);
 	if (v.replay)
 		replay(e, l, &v, now);
-	if (seam_detain(e, s, &v, now))
+	changed = *s;
+	seam_edit(&changed, &v);
+	if (seam_detain(e, &changed, &v, now))
 		return VERDICT_CONSUMED;
 	if (v.renege)
 		leg_renege(l);
-	if (!v.strip && !v.mss)
-		return flow_take(e, l, s, now, reply);
-	changed = *s;
-	seam_edit(&changed, &v);
-	return flow_take(e, l, &changed, now, reply);
+	done = flow_take(e, l, &changed, now, reply);
+	if (v.open)
+		seam_crossed(e, &s->t);
+	return done;
 }
 
 enum verdict seams_input(struct engine *e, struct leg *l,
@@ -155,7 +198,7 @@ enum verdict seams_input(struct engine *e, struct leg *l,
 	uint32_t left = s->data.len;
 
 	if (left <= most)
-		return input_piece(e, l, s, now, reply);
+		return input_piece(e, l, s, false, now, reply);
 	while (left) {
 		/* an earlier piece may have ended the flow */
 		l = table_find(e, &s->t);
@@ -166,7 +209,7 @@ enum verdict seams_input(struct engine *e, struct leg *l,
 		piece.flags = s->flags;
 		if (left)
 			piece.flags &= (uint16_t) ~(TCP_FIN | TCP_PSH);
-		v = input_piece(e, l, &piece, now, reply);
+		v = input_piece(e, l, &piece, true, now, reply);
 		piece.data.p += piece.data.len;
 		piece.seq = seq_add(piece.seq, piece.data.len);
 	}

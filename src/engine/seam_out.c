@@ -20,6 +20,8 @@ static void describe_out(struct fault_event *ev, struct fault_flow *w,
 				   .wire = h->hdr_len + h->len,
 				   .seq = SEQ(get_be32(tcp + 4)),
 				   .now = now};
+	if (ev->flags & TCP_SYN)
+		ev->tfo = held_tfo(h);
 	if (!l || ev->flags & TCP_SYN)
 		return;
 	ev->ts = l->ts_ok;
@@ -75,6 +77,8 @@ static bool output_piece(struct engine *e, struct leg *l, struct held *h,
 
 	describe_out(&ev, seam_of(e, f)->w, l, h, now);
 	fault_judge(&e->seams->set, seam_of(e, f)->w, &ev, &v);
+	if (v.icmp)
+		seam_icmp_leg(l, h, &v, now);
 	if (!v.act) {
 		v.shift = l->wscale_ok ? l->wscale_ours : 0;
 		dispatch_out(e, h, &v, now);

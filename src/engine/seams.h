@@ -16,6 +16,7 @@
  * @due:  when it goes on
  * @serial: breaks ties in the order of arrival
  * @out:  it leaves (hdr); else it arrives (seg)
+ * @crossed: it ends the client's half of a simultaneous open
  * @slot: the fault that holds it
  * @buf:  its payload, owned; NULL when there is none
  * @len:  payload bytes
@@ -25,7 +26,7 @@ struct held {
 	struct held *next;
 	mono_t due;
 	uint64_t serial;
-	bool out, false_word;
+	bool crossed, out, false_word;
 	uint8_t slot, family, hdr_len, l4_off;
 	uint32_t len;
 	struct buf *buf;
@@ -124,6 +125,20 @@ bool seam_detain(struct engine *e, const struct segment *s,
 		 const struct fault_verdict *v, mono_t now);
 void seam_edit(struct segment *s, const struct fault_verdict *v);
 
+/* Does the client answer the SYN that crossed its own? */
+bool seam_crosses(const struct fault_flow *w, const struct fault_event *ev);
+/* The client has its side of a simultaneous open: it waits for our ACK. */
+void seam_crossed(struct engine *e, const struct tuple *t);
+
+/* seam_icmp.c: errors about segments.  To the peer that sent @s, and to our
+ * own leg about @h. */
+void seam_icmp_peer(struct engine *e, const struct segment *s,
+		    const struct fault_verdict *v, mono_t now);
+void seam_icmp_leg(struct leg *l, const struct held *h,
+		   const struct fault_verdict *v, mono_t now);
+/* The answer in place of a connection: the destination is unreachable. */
+void seam_icmp_refuse(struct tx *reply, const struct segment *s, uint8_t code);
+
 /* seam_out.c: a packet of no flow leaves; true when the faults of @w took it. */
 bool seam_depart(struct engine *e, struct fault_flow *w, const struct tx *tx,
 		 mono_t now);
@@ -145,8 +160,8 @@ struct held *held_out(struct engine *e, const struct tx *tx, uint32_t off,
 		      uint32_t len, bool first, bool last);
 /* Recompute lengths and checksums of an outgoing one. */
 void held_seal(struct held *h);
-/* Header fields of an outgoing one: ECN, TTL, options of a SYN. */
-void held_edit(struct held *h, const struct fault_verdict *v);
+/* One that is sent as it is: an ICMP error.  NULL: no memory. */
+struct held *held_whole(struct engine *e, const struct tx *tx);
 /* A forged segment modelled on @h (enum fault_inject), or NULL. */
 struct held *held_forge(struct engine *e, const struct held *h, int kind);
 /* seam_forge.c: segments that no leg sent; NULL: no memory, or none is due.
@@ -174,6 +189,11 @@ void held_release(struct engine *e, int slot, bool drop, mono_t now);
 /* Move what is ready into @tx. */
 int held_drain(struct engine *e, struct tx *tx, int max);
 void held_forget(struct engine *e);
+
+/* seam_edit.c: header fields of an outgoing one. */
+void held_edit(struct held *h, const struct fault_verdict *v);
+/* 1 + length of the cookie in its Fast Open option; 0: there is none. */
+uint8_t held_tfo(const struct held *h);
 
 /* seam_pipe.c: bytes between the legs. */
 void pipe_open(struct engine *e, struct flow *f, int to);

@@ -55,4 +55,10 @@ const char *const fault_type_example[FT_COUNT] = {
 	[FT_SIMULTANEOUS_CLOSE] = "delay=200ms",
 	[FT_TIME_WAIT_REPLAY] = "kind=rst delay=1s",
 	[FT_CORRUPT_STREAM] = "offset=1000-2000 bits=1 percent=10",
+	[FT_SLOT] = "min=10ms max=20ms packets=8 bytes=9000",
+	[FT_MTU_BLACKHOLE] = "mtu=1300",
+	[FT_ICMP] = "kind=unreach-host on=data count=3",
+	[FT_WRONG_SYNACK] = "count=1",
+	[FT_TFO] = "mode=blackhole count=3",
+	[FT_SIMOPEN] = "",
 };

@@ -59,6 +59,10 @@ bool fault_armed(struct fault_ctx *x, const struct fault_event *ev);
 /* Earliest end of a fault that answers questions, or MONO_UNSET. */
 mono_t fault_ask_end(const struct fault_set *s, const struct fault_flow *w);
 
+/* table.c: 0 or -EINVAL; @err says what is wrong with the file. */
+int fault_table_read(struct fault_table *t, const char *path, char *err,
+		     size_t errlen);
+
 /* models.c: uniform in [0, 1), the @draw'th of this event. */
 double fault_unit(uint64_t key, const struct fault_conn *c, uint32_t draw);
 /* percent (and correlation) of the fault. */
@@ -86,6 +90,9 @@ FAULT_HIT(hit_blackhole);
 FAULT_HIT(hit_drop);
 FAULT_HIT(hit_ecn);
 FAULT_HIT(hit_ttl);
+FAULT_HIT(hit_slot);
+FAULT_HIT(hit_mtu);
+FAULT_HIT(hit_icmp);
 FAULT_HIT(hit_observe);
 
 /* types_handshake.c */
@@ -94,6 +101,9 @@ FAULT_HIT(hit_refuse);
 FAULT_HIT(hit_pretend);
 FAULT_HIT(hit_strip);
 FAULT_HIT(hit_mss);
+FAULT_HIT(hit_wrong_synack);
+FAULT_HIT(hit_tfo);
+FAULT_HIT(hit_simopen);
 
 /* types_transfer.c */
 FAULT_HIT(hit_ack_drop);

@@ -40,15 +40,16 @@ double fault_unit(uint64_t key, const struct fault_conn *c, uint32_t draw)
 
 /*
  * With probability @rho the value of the event before, else a fresh one: the
- * values stay uniform and their autocorrelation is @rho.
+ * values keep their distribution, and their autocorrelation is @rho.
  */
 static double correlated(const struct fault_spec *f, struct fault_conn *c,
 			 uint64_t key, double fresh)
 {
 	double rho = f->p[FP_CORRELATION].d;
 
-	if (rho > 0 && c->event > 1 && fault_unit(key, c, 7) < rho)
+	if (rho > 0 && c->drawn && fault_unit(key, c, 7) < rho)
 		return c->last;
+	c->drawn = true;
 	c->last = fresh;
 	return fresh;
 }
@@ -141,7 +142,6 @@ int64_t fault_model_delay(const struct fault_spec *f, enum fault_param mean,
 {
 	double u = fault_unit(key, c, 3), v = fault_unit(key, c, 4), z, d;
 
-	u = correlated(f, c, key, u);
 	switch (f->p[FP_DISTRIBUTION].i) {
 	case FAULT_NORMAL:
 		z = normal(u, v);
@@ -152,10 +152,15 @@ int64_t fault_model_delay(const struct fault_spec *f, enum fault_param mean,
 	case FAULT_PARETONORMAL:
 		z = normal(u, v) / 4 + pareto(fault_unit(key, c, 5)) * 3 / 4;
 		break;
+	case FAULT_TABLE:
+		z = (double)f->table.value[(uint32_t)(u * f->table.n)] /
+		    FAULT_TABLE_UNIT;
+		break;
 	default:
 		z = 2 * u - 1;
 		break;
 	}
+	z = correlated(f, c, key, z);
 	d = (double)f->p[mean].i + z * (double)f->p[FP_JITTER].i;
 	return d > 0 ? (int64_t)d : 0;
 }

@@ -209,14 +209,28 @@ static const char *const with_names[] = {"rst", "icmp-port", "icmp-host",
 /* in the order of OPT_HAS_* */
 static const char *const option_names[] = {"mss", "ws",	 "sack", "ts",
 					   "uto", "tfo", NULL};
-static const char *const mode_names[] = {"bleach", "ce", "ece", "cwr", NULL};
-/* of all types; enum fault_inject, then enum fault_kind */
-const char *const fault_inject_name[] = {
-	"rst-exact",  "rst-inwindow", "syn-inwindow", "ack-old",
-	"ack-future", "data-oow",     "paws-old",     "badsum",
-	"null",	      "keepalive",    "window",	      "data",
-	"ack",	      "rst",	      "syn",	      NULL};
-static_assert(ARRAY_LEN(fault_inject_name) == FAULT_KIND_COUNT + 1,
+/* of all types; enum fault_ecn, then enum fault_tfo */
+static const char *const mode_names[] = {"bleach",	  "ce",
+					 "ece",		  "cwr",
+					 "blackhole",	  "ignore-data",
+					 "reject-cookie", "stale-cookie",
+					 "no-cookie",	  NULL};
+static_assert(ARRAY_LEN(mode_names) == FAULT_MODE_COUNT + 1, "a word a mode");
+static const char *const icmp_names[] = {"none", "ptb", NULL};
+static const char *const quote_names[] = {"valid", "bad-seq", NULL};
+/* of all types; enum fault_inject, then fault_kind, fault_icmp */
+const char *const fault_inject_name[] = {"rst-exact",	  "rst-inwindow",
+					 "syn-inwindow",  "ack-old",
+					 "ack-future",	  "data-oow",
+					 "paws-old",	  "badsum",
+					 "null",	  "keepalive",
+					 "window",	  "data",
+					 "ack",		  "rst",
+					 "syn",		  "ptb",
+					 "unreach-net",	  "unreach-host",
+					 "unreach-proto", "unreach-port",
+					 "unreach-admin", NULL};
+static_assert(ARRAY_LEN(fault_inject_name) == FAULT_ICMP_COUNT + 1,
 	      "a word a kind");
 static const char *const favor_names[] = {"old", "new", NULL};
 static const char *const content_names[] = {"same", "differ", NULL};
@@ -264,7 +278,6 @@ static int read_place(const char *text, void *field, char *err, size_t errlen)
 		return how(text, names, field, err, errlen);             \
 	}
 WORD_READER(model, read_word, model_names)
-WORD_READER(distribution, read_word, dist_names)
 WORD_READER(where, read_mask, where_names)
 WORD_READER(checksum, read_word, checksum_names)
 WORD_READER(sides, read_word, sides_names)
@@ -276,6 +289,23 @@ WORD_READER(mode, read_word, mode_names)
 WORD_READER(favor, read_word, favor_names)
 WORD_READER(content, read_word, content_names)
 WORD_READER(then, read_word, then_names)
+WORD_READER(icmp, read_word, icmp_names)
+WORD_READER(quote, read_word, quote_names)
+
+/* A word, or "file:PATH": read here and now, so that it is known to be good. */
+static int read_distribution(const char *text, void *field, char *err,
+			     size_t errlen)
+{
+	struct fault_val *v = field;
+	struct fault_spec *s =
+		container_of(field, struct fault_spec, p[FP_DISTRIBUTION]);
+
+	if (strncmp(text, "file:", 5) != 0)
+		return read_word(text, dist_names, v, err, errlen);
+	v->set = true;
+	v->i = FAULT_TABLE;
+	return fault_table_read(&s->table, text + 5, err, errlen);
+}
 
 /* ---- triggers ---- */
 
@@ -613,6 +643,7 @@ static const struct {
 	{FT_TIME_WAIT_REPLAY, FP_DELAY, 0, USEC_PER_SEC, 0},
 	{FT_CORRUPT_STREAM, FP_BITS, 0, 1, 0},
 	{FT_CORRUPT_STREAM, FP_OFFSET, 0, 0, INT64_MAX},
+	{FT_ICMP, FP_MTU, 0, 1280, 0},
 };
 
 /* What was not given; "percent" alone means "always". */
@@ -645,10 +676,28 @@ static bool kind_fits(const struct fault_spec *s, char *err, size_t errlen)
 	k = (size_t)snprintf(err, errlen, "type %s takes %s kind of",
 			     fault_type_name[s->type],
 			     fault_types[s->type].kinds_many ? "any" : "one");
-	for (int i = 0; i < FAULT_KIND_COUNT && k < errlen; i++)
+	for (int i = 0; i < FAULT_ICMP_COUNT && k < errlen; i++)
 		if (ok >> i & 1)
 			k += (size_t)snprintf(err + k, errlen - k, " %s",
 					      fault_inject_name[i]);
+	return false;
+}
+
+/* The words of "mode" that the type knows. */
+static bool mode_fits(const struct fault_spec *s, char *err, size_t errlen)
+{
+	int64_t first = s->type == FT_TFO ? FAULT_TFO_BLACKHOLE : 0;
+	int64_t last = s->type == FT_TFO ? FAULT_MODE_COUNT - 1 : FAULT_ECN_CWR;
+	const struct fault_val *v = &s->p[FP_MODE];
+	size_t k;
+
+	if (!v->set || (v->i >= first && v->i <= last))
+		return true;
+	k = (size_t)snprintf(err, errlen, "type %s takes one mode of",
+			     fault_type_name[s->type]);
+	for (int64_t i = first; i <= last && k < errlen; i++)
+		k += (size_t)snprintf(err + k, errlen - k, " %s",
+				      mode_names[i]);
 	return false;
 }
 
@@ -664,6 +713,11 @@ static const char *check_common(const struct fault_spec *s)
 			    "YZ0123456789_.-",
 			    *p))
 			return "a name is made of letters, digits, _ . -";
+	if (s->p[FP_MAX].set && s->p[FP_MAX].i < s->p[FP_MIN].i)
+		return "max is at least min";
+	if (s->p[FP_MTU].set &&
+	    (s->p[FP_MTU].i < 68 || s->p[FP_MTU].i > UINT16_MAX))
+		return "mtu is 68 to 65535";
 	if (s->type == FT_FIN && s->p[FP_AFTER].j != FAULT_ON_BYTE)
 		return "type fin takes after=byte:N";
 	if (t->stream && s->on.on != FAULT_ON_ALWAYS &&
@@ -700,7 +754,7 @@ int fault_spec_check(struct fault_spec *s, char *err, size_t errlen)
 			 fault_type_name[s->type], list);
 		return -EINVAL;
 	}
-	if (!kind_fits(s, err, errlen))
+	if (!kind_fits(s, err, errlen) || !mode_fits(s, err, errlen))
 		return -EINVAL;
 	if (s->dir == FAULT_ANY_DIR)
 		s->dir = t->dir;

@@ -8,6 +8,8 @@ bool hit_synack_delay(struct fault_ctx *x, const struct fault_event *ev,
 		      struct fault_verdict *v)
 {
 	(void)ev;
+	if (!fault_chance(x))
+		return false;
 	v->delay_us += x->f->spec.p[FP_TIME].i;
 	return true;
 }
@@ -19,7 +21,7 @@ bool hit_refuse(struct fault_ctx *x, const struct fault_event *ev,
 	static const uint8_t code[] = {0, 3, 1, 13};
 	int64_t with = x->f->spec.p[FP_WITH].i;
 
-	if (ev->state > 1)
+	if (ev->state > 1 || !fault_chance(x))
 		return false;
 	v->act = FAULT_ACT_ANSWER;
 	v->answer = with ? FAULT_ANSWER_ICMP : FAULT_ANSWER_RST;
@@ -55,17 +57,76 @@ bool hit_pretend(struct fault_ctx *x, const struct fault_event *ev,
 bool hit_strip(struct fault_ctx *x, const struct fault_event *ev,
 	       struct fault_verdict *v)
 {
-	if (!(ev->flags & TCP_SYN))
+	if (!(ev->flags & TCP_SYN) || !fault_chance(x))
 		return false;
 	v->strip |= (uint8_t)x->f->spec.p[FP_LIST].i;
+	if (v->strip & OPT_HAS_TFO)
+		v->strip |= OPT_HAS_TFO_EXP;
 	return true;
 }
 
 bool hit_mss(struct fault_ctx *x, const struct fault_event *ev,
 	     struct fault_verdict *v)
 {
-	if (!(ev->flags & TCP_SYN))
+	if (!(ev->flags & TCP_SYN) || !fault_chance(x))
 		return false;
 	v->mss = (uint16_t)x->f->spec.p[FP_VALUE].i;
 	return true;
+}
+
+/* RFC 9293, 3.10.7.3: whoever gets it in SYN_SENT answers RST, and goes on. */
+bool hit_wrong_synack(struct fault_ctx *x, const struct fault_event *ev,
+		      struct fault_verdict *v)
+{
+	(void)ev;
+	if (!fault_chance(x))
+		return false;
+	v->ack_add = 1u << 30;
+	return true;
+}
+
+/* SYNs of a connection that began with Fast Open; @count of them, or one. */
+static bool tfo_blackhole(struct fault_ctx *x, const struct fault_event *ev)
+{
+	uint32_t most = x->f->spec.count ? x->f->spec.count : 1;
+
+	if (ev->tfo || ev->len)
+		x->c->seen = 1;
+	return x->c->seen && x->c->injected < most;
+}
+
+/* Middleboxes and servers that do not get on with Fast Open (RFC 7413, 7.1). */
+bool hit_tfo(struct fault_ctx *x, const struct fault_event *ev,
+	     struct fault_verdict *v)
+{
+	bool syn = (ev->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	bool synack = (ev->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
+	bool cookie = ev->tfo > 1;
+	int64_t mode = x->f->spec.p[FP_MODE].i;
+	bool fits =
+		(mode == FAULT_TFO_BLACKHOLE && syn && tfo_blackhole(x, ev)) ||
+		(mode == FAULT_TFO_IGNORE_DATA && syn && ev->len) ||
+		(mode == FAULT_TFO_REJECT_COOKIE && syn && cookie) ||
+		(mode == FAULT_TFO_STALE_COOKIE && synack && cookie) ||
+		(mode == FAULT_TFO_NO_COOKIE && synack && cookie);
+
+	if (!fits || !fault_chance(x))
+		return false;
+	v->drop = mode == FAULT_TFO_BLACKHOLE;
+	v->cut = mode == FAULT_TFO_IGNORE_DATA;
+	if (mode == FAULT_TFO_IGNORE_DATA || mode == FAULT_TFO_NO_COOKIE)
+		v->strip |= OPT_HAS_TFO | OPT_HAS_TFO_EXP;
+	if (mode == FAULT_TFO_REJECT_COOKIE || mode == FAULT_TFO_STALE_COOKIE)
+		v->spoil = true;
+	return true;
+}
+
+/* RFC 9293, 3.5: our SYN crosses the client's. */
+bool hit_simopen(struct fault_ctx *x, const struct fault_event *ev,
+		 struct fault_verdict *v)
+{
+	if (ev->side != FAULT_CLIENT)
+		return false;
+	x->flow->crossed = true;
+	return v->open = true;
 }

@@ -46,7 +46,8 @@ bool hit_delay(struct fault_ctx *x, const struct fault_event *ev,
 	int64_t d;
 
 	(void)ev;
-	if (x->f->spec.p[FP_PERCENT].set && !fault_chance(x))
+	/* the correlation is that of the delays */
+	if (fault_unit(x->f->key, x->c, 0) >= x->f->spec.p[FP_PERCENT].d)
 		return false;
 	x->f->count[FC_ROLLED]++;
 	d = fault_model_delay(&x->f->spec, FP_TIME, x->c, x->f->key);
@@ -154,8 +155,87 @@ bool hit_ttl(struct fault_ctx *x, const struct fault_event *ev,
 	     struct fault_verdict *v)
 {
 	(void)ev;
+	if (!fault_chance(x))
+		return false;
 	v->ttl = (uint8_t)x->f->spec.p[FP_VALUE].i;
 	return v->ttl != 0;
+}
+
+static int64_t slot_wait(const struct fault_ctx *x)
+{
+	const struct fault_val *p = x->f->spec.p;
+	int64_t spread = p[FP_MAX].set ? p[FP_MAX].i - p[FP_MIN].i : 0;
+
+	return p[FP_MIN].i +
+	       (int64_t)(fault_unit(x->f->key, x->c, 0) * (double)(spread + 1));
+}
+
+/*
+ * Segments gather until the next slot, as on a radio link or behind a bus that
+ * is shared; those that find it full go on to the one after it.
+ */
+bool hit_slot(struct fault_ctx *x, const struct fault_event *ev,
+	      struct fault_verdict *v)
+{
+	const struct fault_val *p = x->f->spec.p;
+	mono_t at = mono_add(ev->now, v->delay_us);
+	struct fault_conn *c = x->c;
+	bool full = (p[FP_PACKETS].i && c->seen >= (uint64_t)p[FP_PACKETS].i) ||
+		    (p[FP_BYTES].j && c->bytes >= (uint64_t)p[FP_BYTES].j);
+
+	bool over = !mono_is_set(c->next) || mono_before(c->next, at);
+
+	if (over || full) {
+		x->f->count[FC_ROLLED]++;
+		c->next = mono_add(over ? at : c->next, slot_wait(x));
+		c->seen = c->bytes = 0;
+	}
+	c->seen++;
+	c->bytes += ev->wire;
+	v->delay_us += mono_sub(c->next, at);
+	return true;
+}
+
+/*
+ * What offload glued together has no length of its own: once the peer was told,
+ * or came down by itself, it is taken to keep to the MTU; a single segment
+ * that does not says otherwise.
+ */
+bool hit_mtu(struct fault_ctx *x, const struct fault_event *ev,
+	     struct fault_verdict *v)
+{
+	uint32_t mtu = (uint32_t)x->f->spec.p[FP_MTU].i;
+	uint64_t down = BIT(2 * ev->side + ev->to_peer), hit = down << 4;
+
+	if (ev->wire <= mtu) {
+		if (!ev->glued && ev->len && x->c->seen & hit)
+			x->c->seen |= down;
+		return false;
+	}
+	if (ev->glued && x->c->seen & down)
+		return false;
+	x->c->seen = (x->c->seen & ~down) | hit;
+	if (x->f->spec.p[FP_ICMP].i) {
+		x->c->seen |= down;
+		v->icmp = FAULT_ICMP_PTB;
+		v->icmp_mtu = mtu;
+	}
+	return v->drop = true;
+}
+
+/* An error about a segment that goes its way all the same. */
+bool hit_icmp(struct fault_ctx *x, const struct fault_event *ev,
+	      struct fault_verdict *v)
+{
+	const struct fault_spec *f = &x->f->spec;
+
+	if (ev->flags & TCP_RST || !fault_chance(x))
+		return false;
+	v->icmp = (uint8_t)f->p[FP_KIND].i;
+	v->icmp_mtu = (uint32_t)f->p[FP_MTU].i;
+	v->bad_quote = f->p[FP_QUOTE].i == FAULT_QUOTE_BAD_SEQ;
+	x->c->done = x->c->injected + 1 >= (f->count ? f->count : 1);
+	return true;
 }
 
 /* It only makes the connection one that is watched. */

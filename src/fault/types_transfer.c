@@ -23,7 +23,7 @@ bool hit_ack_drop(struct fault_ctx *x, const struct fault_event *ev,
 bool hit_dup_ack(struct fault_ctx *x, const struct fault_event *ev,
 		 struct fault_verdict *v)
 {
-	if (!pure_ack(ev))
+	if (!pure_ack(ev) || !fault_chance(x))
 		return false;
 	v->copies += (uint32_t)x->f->spec.p[FP_N].i;
 	return true;
@@ -32,7 +32,8 @@ bool hit_dup_ack(struct fault_ctx *x, const struct fault_event *ev,
 bool hit_inject(struct fault_ctx *x, const struct fault_event *ev,
 		struct fault_verdict *v)
 {
-	if (ev->flags & (TCP_SYN | TCP_RST) || ev->state < ESTABLISHED)
+	if (ev->flags & (TCP_SYN | TCP_RST) || ev->state < ESTABLISHED ||
+	    !fault_chance(x))
 		return false;
 	v->inject = (uint8_t)(x->f->spec.p[FP_KIND].i + 1);
 	x->c->done = x->c->injected + 1 >=

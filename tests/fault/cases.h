@@ -14,7 +14,7 @@
  * @fails: what the judge must complain of ("" = nothing: all bytes came)
  */
 struct fault_case {
-	const char *name, *plan[8], *fault[LINES_MAX], *fails;
+	const char *name, *plan[10], *fault[LINES_MAX], *fails;
 };
 
 /* A plain download. */

@@ -191,7 +191,7 @@ static bool play_case(const struct fault_case *c)
 	bool ok;
 
 	plan_plain(&p, 1);
-	for (int i = 0; i < 8 && c->plan[i]; i++) {
+	for (int i = 0; i < 10 && c->plan[i]; i++) {
 		if (plan_set(&p, c->plan[i])) {
 			printf("%s: no such setting: %s\n", c->name,
 			       c->plan[i]);
@@ -279,6 +279,15 @@ static const char *const harmless[] = {
 	"h39 type=probe_swallow percent=40 side=both duration=60s",
 	"h40 type=tiny_segments size=400 delay=2ms side=both duration=3s",
 	"h15 type=droplist index=2,4,8,16 side=both",
+	"h50 type=slot min=5ms max=20ms packets=4 side=both",
+	"h51 type=slot min=2ms bytes=3000 dir=from_peer side=both",
+	"h52 type=mtu_blackhole mtu=1300 icmp=ptb side=both",
+	"h53 type=mtu_blackhole mtu=1290 dir=to_peer side=both",
+	"h54 type=icmp kind=unreach-host count=20 percent=50 side=both",
+	"h55 type=icmp kind=ptb mtu=1280 on=data side=both",
+	"h56 type=icmp kind=ptb mtu=600 quote=bad-seq count=9 side=both",
+	"h57 type=wrong_synack count=1 side=both",
+	"h58 type=simultaneous_open",
 };
 
 static void random_plan(struct plan *p, uint64_t seed)
@@ -297,6 +306,7 @@ static void random_plan(struct plan *p, uint64_t seed)
 	for (int i = 0; i < p->nconn; i++) {
 		p->conn[i].host = 0;
 		p->conn[i].port = i + 1;
+		p->conn[i].client.cross = 1;
 	}
 	p->trunc_pm = p->reset_all_ms = p->flood_pps = p->flood_ms = 0;
 	p->blind_pm = p->icmp_pm = p->uto_ms = p->reload_ms = 0;

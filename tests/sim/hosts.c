@@ -166,6 +166,7 @@ static void cfg_from_plan(struct peer_cfg *k, const struct side_plan *s)
 	k->ecn = s->ecn;
 	k->urg_at = (uint64_t)s->urg_at;
 	k->close = (enum peer_close)s->close;
+	k->cross = s->cross;
 	k->syn_retries = 8;
 	k->retries = 14;
 }
@@ -444,6 +445,24 @@ static void client_receive(struct world *w, const struct sseg *s)
 		return;
 	}
 	peer_input(c->client, s, w->now);
+}
+
+void hosts_icmp(struct world *w, const struct spkt *pkt)
+{
+	struct peer *p, *other;
+	struct sseg quoted, back;
+	uint32_t mtu;
+
+	if (!spkt_parse_icmp(pkt, &quoted, &mtu)) {
+		world_fail(w, "engine sends a bad ICMP error");
+		return;
+	}
+	back = quoted;
+	back.src = quoted.dst;
+	back.dst = quoted.src;
+	p = hosts_find(w, &back, &other);
+	if (p && mtu)
+		peer_too_big(p, quoted.seq, mtu, w->now);
 }
 
 void hosts_receive(struct world *w, int link, const struct spkt *pkt)

@@ -134,6 +134,8 @@ static void tap_and_send(struct world *w, struct spkt *pkt, bool judge,
 	if (rc) {
 		if (rc < 0)
 			world_fail(w, "engine sends a bad packet: %s", why);
+		else
+			hosts_icmp(w, pkt);
 		free(pkt);
 		return;
 	}

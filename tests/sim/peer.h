@@ -65,13 +65,14 @@ struct peer_ops {
  * @icmp:     ICMP may tell the other end about this one's path
  * @urg_at:   the urgent byte, counted from 1; 0 none
  * @renege_at: forget what was received out of order; 0 never
+ * @cross:    a SYN may meet ours (RFC 9293, 3.5)
  */
 struct peer_cfg {
 	const char *name;
 	int conn, family; /* conn: the world's number of the connection */
 	struct saddr self, remote;
 	bool active, sack, ts, wnd_floor, probe_old, seg_rand, dsack;
-	bool ecn, icmp;
+	bool ecn, icmp, cross;
 	int ws;
 	uint32_t iss, ts_off, mss, gso, rcvbuf, cwnd_max;
 	uint32_t read_chunk, tx_chunk;
@@ -149,6 +150,8 @@ void peer_fini(struct peer *p);
 void peer_connect(struct peer *p, int64_t now);
 void peer_accept(struct peer *p, const struct sseg *syn, int64_t now);
 void peer_input(struct peer *p, const struct sseg *s, int64_t now);
+/* A router says that what we sent at @seq is larger than @mtu. */
+void peer_too_big(struct peer *p, uint32_t seq, uint32_t mtu, int64_t now);
 int64_t peer_deadline(const struct peer *p);
 void peer_expire(struct peer *p, int64_t now);
 

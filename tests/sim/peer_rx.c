@@ -205,8 +205,17 @@ static void rx_syn_sent(struct peer *p, const struct sseg *s, int64_t now)
 	}
 	if (!(s->flags & F_SYN))
 		return;
-	if (!ack_ok) {
+	if (!ack_ok && !p->cfg.cross) {
 		p->ops->fault(p->ops->ctx, p, "a SYN meets our SYN");
+		return;
+	}
+	if (!ack_ok) {
+		learn_options(p, s);
+		p->state = P_SYN_RCVD;
+		p->wnd_edge = 1u + s->wnd;
+		peer_send(p, 0, 0, F_SYN | F_ACK | (p->ecn_on ? F_ECE : 0),
+			  now);
+		p->rto_at = now + p->rto_us;
 		return;
 	}
 	learn_options(p, s);
@@ -459,6 +468,20 @@ void peer_input(struct peer *p, const struct sseg *s, int64_t now)
 		rx_syn_sent(p, s, now);
 	else
 		peer_rx_segment(p, s, now);
+	run(p, now);
+}
+
+void peer_too_big(struct peer *p, uint32_t seq, uint32_t mtu, int64_t now)
+{
+	int64_t off = off_near(p->una, p->cfg.iss, seq);
+	/* with timestamps, as a Linux peer reckons */
+	uint32_t most = mtu - (p->cfg.family == 4 ? 52 : 72);
+
+	if (p->state != P_OPEN || off < (int64_t)p->una ||
+	    off >= (int64_t)p->max || mtu < 100 || most >= p->smss)
+		return;
+	p->smss = most;
+	p->nxt = p->una; /* what was too large is gone */
 	run(p, now);
 }
 

@@ -121,6 +121,7 @@
 	X(ecn, 0)                         \
 	X(urg_at, 0)                      \
 	X(renege_ms, 0)                   \
+	X(cross, 0)                       \
 	X(iss_random, 0)
 
 enum server_mode {

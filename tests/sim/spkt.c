@@ -283,6 +283,39 @@ int spkt_parse(const struct spkt *p, struct sseg *s, const char **why)
 	return *why ? -1 : 0;
 }
 
+bool spkt_parse_icmp(const struct spkt *p, struct sseg *quoted, uint32_t *mtu)
+{
+	bool v4 = p->data[0] >> 4 == 4;
+	uint32_t iph = v4 ? 20 : 40, len = p->len - iph;
+	const uint8_t *i = p->data + iph, *q = i + 8;
+	uint32_t sum = 0;
+
+	memset(quoted, 0, sizeof(*quoted));
+	if (p->len < 2 * iph + 16 || (v4 ? p->data[9] != 1 : p->data[6] != 58))
+		return false;
+	if (v4 ? q[0] != 0x45 || q[9] != 6 : q[0] >> 4 != 6 || q[6] != 6)
+		return false;
+	if (!v4)
+		sum = spkt_sum(p->data + 8, 32, 58 + len);
+	if (spkt_sum(i, len, sum) != 0xffff)
+		return false;
+	memcpy(quoted->src.ip, q + (v4 ? 12 : 8), v4 ? 4 : 16);
+	memcpy(quoted->dst.ip, q + (v4 ? 16 : 24), v4 ? 4 : 16);
+	/* it goes to who sent what it quotes */
+	if (memcmp(quoted->src.ip, p->data + (v4 ? 16 : 24), v4 ? 4 : 16) != 0)
+		return false;
+	quoted->src.port = r16(q + iph);
+	quoted->dst.port = r16(q + iph + 2);
+	quoted->seq = r32(q + iph + 4);
+	quoted->family = v4 ? 4 : 6;
+	*mtu = 0;
+	if (v4 && i[0] == 3 && i[1] == 4)
+		*mtu = r16(i + 6);
+	if (!v4 && i[0] == 2)
+		*mtu = r32(i + 4);
+	return true;
+}
+
 void spkt_mark_ce(struct spkt *p)
 {
 	uint8_t *d = p->data;

@@ -88,6 +88,14 @@ struct spkt *spkt_build(const struct sseg *s, const uint8_t *data);
  */
 int spkt_parse(const struct spkt *p, struct sseg *s, const char **why);
 
+/**
+ * spkt_parse_icmp() - Read an ICMP or ICMPv6 error about a TCP segment
+ * @quoted: out: its addresses and sequence number
+ * @mtu:    out: of "too big", else 0
+ * Return: false: malformed
+ */
+bool spkt_parse_icmp(const struct spkt *p, struct sseg *quoted, uint32_t *mtu);
+
 /* Option bytes that spkt_build() will use. */
 uint32_t spkt_optlen(const struct sseg *s);
 /* Mark a packet that may be marked: congestion was experienced. */

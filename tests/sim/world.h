@@ -91,6 +91,8 @@ void hosts_start_due(struct world *w);
 int64_t hosts_deadline(const struct world *w);
 void hosts_expire(struct world *w);
 void hosts_receive(struct world *w, int link, const struct spkt *pkt);
+/* An ICMP error of the engine reaches a host, by no link. */
+void hosts_icmp(struct world *w, const struct spkt *pkt);
 bool hosts_done(const struct world *w);
 /* The peer that a packet to this address reaches, and its counterpart. */
 struct peer *hosts_find(struct world *w, const struct sseg *s,

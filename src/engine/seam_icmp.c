@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ICMP errors that faults make, as if a router on the way had: about what a
+ * peer sent, to that peer; about what we sent, to our own leg.
+ *
+ * The error comes from the address that the peer speaks to, since that is the
+ * only one there is for sure.
+ */
+#include "seams.h"
+#include "wire/build.h"
+
+/* Type and code by family: ICMP (RFC 792), ICMPv6 (RFC 4443). */
+static const struct {
+	uint8_t type4, code4, type6, code6;
+} errors[] = {
+	{3, 4, 2, 0},  /* packet too big */
+	{3, 0, 1, 0},  /* net, no route */
+	{3, 1, 1, 3},  /* host, address */
+	{3, 2, 4, 1},  /* protocol, next header */
+	{3, 3, 1, 4},  /* port */
+	{3, 13, 1, 1}, /* prohibited */
+};
+static_assert(ARRAY_LEN(errors) == FAULT_ICMP_COUNT - FAULT_ICMP_PTB,
+	      "one row a kind");
+
+/* An error about @s, quoting it with @seq. */
+static int error_about(struct tx *tx, const struct segment *s, seq_t seq,
+		       uint8_t kind, uint32_t mtu)
+{
+	const struct tuple t = {.local = s->t.remote,
+				.remote = s->t.local,
+				.lport = s->t.rport,
+				.rport = s->t.lport};
+	const struct hdr_spec h = {.t = &t,
+				   .seq = seq,
+				   .ack = s->ack,
+				   .flags = s->flags,
+				   .wnd = s->wnd,
+				   .ttl = 64,
+				   .df = true};
+	uint8_t i = (uint8_t)(kind - FAULT_ICMP_PTB);
+	bool v4 = s->family == 4;
+	struct tx quoted = {0};
+	struct packet about = {.data = quoted.hdr};
+
+	wire_build(&quoted, &h, 0);
+	about.len = about.full_len = quoted.hdr_len;
+	return wire_build_icmp(tx, &about, &s->t.local,
+			       v4 ? errors[i].type4 : errors[i].type6,
+			       v4 ? errors[i].code4 : errors[i].code6,
+			       kind == FAULT_ICMP_PTB ? mtu : 0);
+}
+
+void seam_icmp_peer(struct engine *e, const struct segment *s,
+		    const struct fault_verdict *v, mono_t now)
+{
+	seq_t seq = seq_add(s->seq, v->bad_quote ? 1u << 30 : 0);
+	struct tx tx = {0};
+
+	if (!error_about(&tx, s, seq, v->icmp, v->icmp_mtu))
+		held_queue(e, held_whole(e, &tx), now, now);
+}
+
+void seam_icmp_refuse(struct tx *reply, const struct segment *s, uint8_t code)
+{
+	uint8_t kind = code == 3   ? FAULT_ICMP_PORT
+		       : code == 1 ? FAULT_ICMP_HOST
+				   : FAULT_ICMP_ADMIN;
+
+	error_about(reply, s, s->seq, kind, 0);
+}
+
+void seam_icmp_leg(struct leg *l, const struct held *h,
+		   const struct fault_verdict *v, mono_t now)
+{
+	const struct icmp_error about = {
+		.t = l->t,
+		.seq = SEQ(get_be32(h->hdr + h->l4_off + 4)),
+		.kind = v->icmp == FAULT_ICMP_PTB     ? ICMP_K_PTB
+			: v->icmp >= FAULT_ICMP_PROTO ? ICMP_K_UNREACH_HARD
+						      : ICMP_K_UNREACH_SOFT,
+		.mtu = v->icmp_mtu,
+		.family = h->family};
+
+	leg_icmp(l, &about, now);
+}

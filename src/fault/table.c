@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Distributions from files: netem's format, as iproute2 ships it.
+ *
+ * Numbers separated by blanks, '#' begins a comment; each number is as likely
+ * as the others, and FAULT_TABLE_UNIT of them is one jitter.  A file is read
+ * while the fault is being written down, never while it acts.
+ */
+#include <sys/stat.h>
+
+#include "internal.h"
+
+#define TEXT_MAX (256 << 10)
+
+static int bad(const char *path, const char *why, char *err, size_t errlen)
+{
+	snprintf(err, errlen, "found \"file:%.200s\": %s", path, why);
+	return -EINVAL;
+}
+
+/* NULL, or what is wrong. */
+static const char *add_numbers(struct fault_table *t, const char *p)
+{
+	char *end;
+	long n;
+
+	for (;;) {
+		p += strspn(p, " \t\r\n");
+		if (*p == '#') {
+			p += strcspn(p, "\n");
+			continue;
+		}
+		if (!*p)
+			return t->n ? NULL : "allowed: one number at least";
+		n = strtol(p, &end, 10);
+		if (end == p || (*end && !strchr(" \t\r\n#", *end)) ||
+		    n < INT16_MIN || n > INT16_MAX)
+			return "allowed: numbers from -32768 to 32767";
+		if (t->n == FAULT_TABLE_MAX)
+			return "allowed: 4096 numbers at most";
+		t->value[t->n++] = (int16_t)n;
+		p = end;
+	}
+}
+static_assert(FAULT_TABLE_MAX == 4096, "as the text says");
+
+int fault_table_read(struct fault_table *t, const char *path, char *err,
+		     size_t errlen)
+{
+	const char *why = "allowed: a file of 256 KiB at most";
+	char *text = NULL;
+	struct stat st;
+	FILE *f = NULL;
+	size_t n;
+
+	t->n = 0;
+	if (stat(path, &st))
+		return bad(path, strerror(errno), err, errlen);
+	if (!S_ISREG(st.st_mode) || st.st_size > TEXT_MAX)
+		return bad(path, why, err, errlen);
+	f = fopen(path, "re");
+	text = malloc(TEXT_MAX + 1);
+	if (f && text) {
+		n = fread(text, 1, TEXT_MAX, f);
+		text[n] = '\0';
+		why = ferror(f) ? "cannot be read" : add_numbers(t, text);
+	} else {
+		why = strerror(errno);
+	}
+	if (f)
+		fclose(f);
+	free(text);
+	return why ? bad(path, why, err, errlen) : 0;
+}
