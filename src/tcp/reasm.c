@@ -71,12 +71,17 @@ static struct buf *chunk_for(struct leg *l, const struct ooo *prev,
 static bool ooo_store(struct leg *l, struct ooo **link, struct ooo *prev,
 		      const struct slice *d)
 {
-	struct ooo *o = slab_alloc(l->env->ooo);
+	bool by_reference = d->len >= BUF_COPY_MAX && d->buf;
+	struct ooo *o;
 
+	/* what is kept of the receive reserve is missing there */
+	if (by_reference && l->env->pool->held > l->env->pool->limit)
+		return false;
+	o = slab_alloc(l->env->ooo);
 	if (!o)
 		return false;
 	o->len = d->len;
-	if (d->len >= BUF_COPY_MAX && d->buf) {
+	if (by_reference) {
 		o->buf = buf_get(d->buf);
 		o->p = d->p;
 		o->charge = buf_class_truesize(BUF_RX);
