@@ -31,6 +31,8 @@ DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
 	dpkg-dev git
+# toxiproxy's client; not where somebody else's nodejs has npm in it.
+DEPS_TEST += $(if $(shell command -v npm),,nodejs npm)
 
 PKGS := libnetfilter_queue libmnl libevent libevent_pthreads inih jansson \
 	libsodium libseccomp libcap-ng libsystemd

@@ -8,8 +8,8 @@
  * the fault and goes there as it is: the fault's parser judges it.
  *
  * A toxic ends connections as toxiproxy does, by closing both: that is what
- * close=, from= and sides= below ask for.  They come first in the line, so
- * that attributes of these names win.
+ * close=, from= and sides= below ask for, where no attribute of these names
+ * does.
  */
 #include <ctype.h>
 #include <stdarg.h>
@@ -285,6 +285,14 @@ static json_int_t number_of(const struct toxic *t, const char *attr)
 	return json_integer_value(json_object_get(t->attributes, attr));
 }
 
+/* A key that the client may give itself: no key comes twice. */
+static void put_default(const struct toxic *t, const char *key,
+			const char *value, FILE *out)
+{
+	if (!json_object_get(t->attributes, key))
+		fprintf(out, " %s=%s", key, value);
+}
+
 /*
  * The type that does it.  A bandwidth of 0 lets nothing pass until it changes;
  * toxiproxy's reset_peer acts when data comes, and throws it away.
@@ -304,10 +312,12 @@ static bool put_type(const struct toxic *t, FILE *out)
 		return false;
 	}
 	fprintf(out, " type=%s", t->type);
-	if (!strcmp(t->type, "timeout"))
-		fputs(" close=fin from=idle", out);
+	if (!strcmp(t->type, "timeout")) {
+		put_default(t, "close", "fin", out);
+		put_default(t, "from", "idle", out);
+	}
 	if (!strcmp(t->type, "limit_data"))
-		fputs(" sides=both", out);
+		put_default(t, "sides", "both", out);
 	return true;
 }
 
@@ -366,9 +376,11 @@ char *toxic_line(const struct toxic *t, char *err, size_t errlen)
 	explain(err, errlen, "out of memory");
 	if (!out)
 		return NULL;
-	fprintf(out, "%s service=%s scope=all stream=%s side=%s toxicity=%.9g",
-		t->fault, t->service, t->upstream ? "upstream" : "downstream",
-		t->upstream ? "server" : "client", t->toxicity);
+	fprintf(out, "%s service=%s stream=%s toxicity=%.9g", t->fault,
+		t->service, t->upstream ? "upstream" : "downstream",
+		t->toxicity);
+	put_default(t, "scope", "all", out);
+	put_default(t, "side", t->upstream ? "server" : "client", out);
 	own = put_type(t, out);
 	ok = put_attributes(t, own, out, err, errlen);
 	if (fclose(out))

@@ -16,7 +16,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_conf modes
 	shield shield_tfo shield_tw shield_limits shield_source
-	daemon rules"
+	toxi daemon rules"
 FAMILIES="4 6"
 
 usage() {
@@ -70,7 +70,7 @@ main() {
 	for f in $FAMILIES; do
 		family_use "$f"
 		for g in $SELECTED; do
-			[[ $g =~ ^(modes|rules|daemon|shield.*|fault_conf)$ ]] || "${g}_cases"
+			[[ $g =~ ^(modes|rules|daemon|toxi|shield.*|fault_conf)$ ]] || "${g}_cases"
 		done
 		idle_end
 	done
@@ -78,6 +78,7 @@ main() {
 	for f in $FAMILIES; do
 		family_use "$f"
 		[[ $SELECTED == *modes* ]] && modes_cases
+		[[ $SELECTED == *toxi* ]] && toxi_cases
 		[[ $SELECTED == *daemon* ]] && daemon_cases
 	done
 	family_use 4

@@ -219,10 +219,10 @@ START_TEST(disabled_proxy_refuses_and_closes_until_enabled)
 			 200);
 	assert_json(WEB("false", ""));
 	ck_assert_str_eq(
-		said, "add web..down service=web scope=all stream=downstream "
-		      "side=client toxicity=1 type=refuse with=rst\n"
-		      "add web..cut service=web scope=all stream=downstream "
-		      "side=client toxicity=1 type=timeout close=fin from=idle "
+		said, "add web..down service=web stream=downstream toxicity=1 "
+		      "scope=all side=client type=refuse with=rst\n"
+		      "add web..cut service=web stream=downstream toxicity=1 "
+		      "scope=all side=client type=timeout close=fin "
 		      "timeout=1ms from=begin\n");
 	ck_assert_int_eq(ask(TOXI_PATCH, "/proxies/web", "{\"enabled\":false}"),
 			 200);
@@ -285,6 +285,12 @@ START_TEST(toxic_types_become_fault_lines)
 		 "type=timeout close=rst from=data timeout=1us"},
 		{"reset_peer", "{\"after\":\"byte:5\"}",
 		 "type=reset_peer after=byte:5"},
+		{"timeout", "{\"timeout\":5,\"close\":\"rst\"}",
+		 "type=timeout from=idle timeout=5ms close=rst"},
+		{"limit_data", "{\"bytes\":5,\"sides\":\"one\"}",
+		 "type=limit_data bytes=5 sides=one"},
+		{"syn_drop", "{\"side\":\"client\",\"scope\":\"new\"}",
+		 "type=syn_drop side=client scope=new"},
 		{"loss", "{\"percent\":2.5,\"on\":\"data\"}",
 		 "type=loss percent=2.5 on=data"},
 		{"zero_window", "{\"reopen\":\"never\",\"conn\":\"2,5\"}",
@@ -299,8 +305,10 @@ START_TEST(toxic_types_become_fault_lines)
 			 "\"upstream\",\"toxicity\":0.5,\"attributes\":%s}",
 			 rows[i].type, rows[i].attributes);
 		snprintf(want, sizeof(want),
-			 "add web.x service=web scope=all stream=upstream "
-			 "side=server toxicity=0.5 %s\n",
+			 "add web.x service=web stream=upstream "
+			 "toxicity=0.5 %s%s%s\n",
+			 strstr(rows[i].line, "scope=") ? "" : "scope=all ",
+			 strstr(rows[i].line, "side=") ? "" : "side=server ",
 			 rows[i].line);
 		ck_assert_int_eq(ask(TOXI_POST, TOXICS, body), 200);
 		ck_assert_str_eq(said, want);
@@ -356,9 +364,10 @@ START_TEST(toxic_update_merges_in_one_batch)
 			     "\"ignored\",\"toxicity\":0.25}"),
 			 200);
 	ck_assert_int_eq(batches, 1);
-	ck_assert_str_eq(said, "del web.l\nadd web.l service=web scope=all "
-			       "stream=downstream side=client toxicity=0.25 "
-			       "type=latency latency=9ms jitter=2ms\n");
+	ck_assert_str_eq(said,
+			 "del web.l\nadd web.l service=web stream=downstream "
+			 "toxicity=0.25 scope=all side=client type=latency "
+			 "latency=9ms jitter=2ms\n");
 	refuse_rc = -EINVAL;
 	ck_assert_int_eq(ask(TOXI_PATCH, TOXICS "/l",
 			     "{\"attributes\":{\"latency\":10}}"),
