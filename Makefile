@@ -127,7 +127,7 @@ deps: ## install the Debian packages that are missing (as root)
 
 # The suites of `make check`, in order; one whose fragment is absent is left
 # out.  CHECK_SEEDS bounds the simulator's part.
-SUITES := unit $(foreach s,sim matrix hostile e2e,$(if $(wildcard tests/$(s)/$(s).mk),$(s))) lint
+SUITES := unit $(foreach s,sim matrix hostile e2e,$(if $(wildcard tests/$(s)/$(s).mk),$(s))) keys lint
 CHECK_SEEDS ?= 2000
 QUICK_SEEDS ?= 200
 

@@ -29,7 +29,6 @@
  * @mss:        the client's MSS option, bytes; 0: it had none
  * @wscale:     the client's shift
  * @wscale_ok:  window scale, and so on: the SYN had it and we agreed
- * @mark:       one bit for the caller
  * @service:    index, below SYNQ_SERVICES
  * @retries:    SYN-ACKs to send again before giving up
  * @defer:      tcp_defer_accept as a number of retries; 0 off
@@ -43,7 +42,7 @@ struct synq_syn {
 	uint32_t tsval;
 	uint16_t mss;
 	uint8_t wscale;
-	bool wscale_ok, sack_ok, ts_ok, ecn, mark;
+	bool wscale_ok, sack_ok, ts_ok, ecn;
 	uint16_t service;
 	uint8_t retries, defer, sent_again;
 };

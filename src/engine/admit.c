@@ -131,7 +131,7 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 
 	if (why != DROP_NONE)
 		return refuse(e, why);
-	isn_make(&e->isn_key, &seg->t, now, &o.iss, &o.ts_off);
+	svc_isn(s, &seg->t, now, &o.iss, &o.ts_off);
 	if (next->renewed && seq_lt(o.iss, next->least_iss))
 		o.iss = next->least_iss;
 	if (fastopen_syn(e, s, seg, flood, now, &o.fast) &&

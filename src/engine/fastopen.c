@@ -45,11 +45,10 @@ void fastopen_opts(struct leg *l, struct tcp_opts *o)
 	memcpy(o->tfo, ck.val, ck.len);
 }
 
-void fastopen_offer(struct engine *e, const struct svc *s,
-		    const struct tuple *t, struct tcp_opts *o)
+void fastopen_offer(const struct tfo_answer *a, struct tcp_opts *o)
 {
-	o->has |= OPT_HAS_TFO;
-	tfo_cookie_make(&keys_of(e, s)->key[0], t, o->tfo);
+	o->has |= a->experimental ? OPT_HAS_TFO_EXP : OPT_HAS_TFO;
+	memcpy(o->tfo, a->cookie, TFO_COOKIE_LEN);
 	o->tfo_len = TFO_COOKIE_LEN;
 }
 

@@ -11,7 +11,6 @@
 #include "internal.h"
 #include "util/log.h"
 
-#define SINK_EXTRA_MIN 65536u
 #define SOURCE_TRIES 128u
 #define EVICT_SAMPLE 64
 #define EVICT_MAX 4
@@ -159,7 +158,7 @@ static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 
 	if (!pick_source(e, f) || table_find(e, &l->t))
 		return false;
-	isn_make(&e->isn_key, &l->t, now, &iss, &ts_off);
+	svc_isn(f->svc, &l->t, now, &iss, &ts_off);
 	if (!tw_dial(e, f, now, &iss, &ts_off))
 		return false;
 	table_insert(e, l);
@@ -284,7 +283,7 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 		relay_fin(f, other, now);
 	if (ev & LEG_EV_ROOM)
 		leg_sink_drained(other,
-				 clamp_u32(2 * l->cwnd, SINK_EXTRA_MIN,
+				 clamp_u32(2 * l->cwnd, l->cfg->wmem[1],
 					   l->cfg->wmem[2]),
 				 now);
 	if (ev & (LEG_EV_REFUSED | LEG_EV_UNREACH))

@@ -14,12 +14,12 @@ static uint16_t synack_wnd(const struct tcp_cfg *c)
 	return (uint16_t)min_u32(c->rmem[1] / 2, 65535);
 }
 
-static uint32_t tsval_of(const struct engine *e, const struct tuple *t,
-			 mono_t now, seq_t *isn)
+static uint32_t tsval_of(const struct svc *s, const struct tuple *t, mono_t now,
+			 seq_t *isn)
 {
 	uint32_t off;
 
-	isn_make(&e->isn_key, t, now, isn, &off);
+	svc_isn(s, t, now, isn, &off);
 	return (uint32_t)(now.us / USEC_PER_MSEC) + off;
 }
 
@@ -36,7 +36,7 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 	bool ecn = wants_ecn(c, seg);
 	struct tcp_opts o;
 	seq_t isn;
-	uint32_t tsval = tsval_of(e, &seg->t, now, &isn);
+	uint32_t tsval = tsval_of(s, &seg->t, now, &isn);
 
 	isn = cookie_make(&e->cookies, seg, engine_wall_s(e, now), ecn,
 			  c->timestamps ? &tsval : NULL);
@@ -48,8 +48,11 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-static void queue_answer(struct engine *e, const struct svc *s,
-			 const struct synq_syn *q, mono_t now, struct tx *tx)
+/* @fast: Fast Open's part in the first answer; NULL later.  As in Linux, a
+ * SYN-ACK that is sent again offers no cookie. */
+static void queue_answer(const struct svc *s, const struct synq_syn *q,
+			 const struct tfo_answer *fast, mono_t now,
+			 struct tx *tx)
 {
 	struct segment seg = {.t = q->t,
 			      .seq = q->client_isn,
@@ -65,9 +68,9 @@ static void queue_answer(struct engine *e, const struct svc *s,
 	if (q->wscale_ok)
 		seg.opts.has |= OPT_HAS_WSCALE;
 	leg_synack_opts(c, &seg.opts, leg_mss_offer(seg.family),
-			tsval_of(e, &q->t, now, &isn), q->tsval, &o);
-	if (q->mark) /* the client asked for a Fast Open cookie */
-		fastopen_offer(e, s, &q->t, &o);
+			tsval_of(s, &q->t, now, &isn), q->tsval, &o);
+	if (fast && fast->action == TFO_OFFER)
+		fastopen_offer(fast, &o);
 	answer_syn_ack(tx, &seg, q->iss, synack_wnd(c), q->ecn, &o);
 }
 
@@ -87,7 +90,6 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 		.wscale = o->wscale,
 		.ecn = wants_ecn(c, seg),
 		.service = s->index,
-		.mark = open->fast.action == TFO_OFFER,
 		.defer = synq_defer_retries(s->cfg->shield.defer_accept),
 		.retries =
 			(uint8_t)min_u32(c->synack_retries, SYNQ_RETRIES_MAX)};
@@ -101,7 +103,7 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 		return VERDICT_CONSUMED;
 	}
 	s->stats->half_open++;
-	queue_answer(e, s, &q, now, reply);
+	queue_answer(s, &q, &open->fast, now, reply);
 	return VERDICT_REPLY;
 }
 
@@ -119,7 +121,7 @@ static bool open_flow(struct engine *e, struct svc *s,
 		s->stats->shield[SC_TcpExtListenDrops]++;
 		return false;
 	}
-	isn_make(&e->isn_key, &seg->t, now, &isn, &ts_off);
+	svc_isn(s, &seg->t, now, &isn, &ts_off);
 	r.irs = seq_sub(seg->seq, 1);
 	r.iss = seq_sub(seg->ack, 1);
 	r.ts_off = ts_off;
@@ -187,9 +189,8 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 }
 
 /* Out of the window: say where we are (RFC 9293, 3.10.7.4, first). */
-static void queue_ack(const struct engine *e, const struct svc *s,
-		      const struct synq_syn *q, const struct segment *seg,
-		      mono_t now, struct tx *tx)
+static void queue_ack(const struct svc *s, const struct synq_syn *q,
+		      const struct segment *seg, mono_t now, struct tx *tx)
 {
 	struct tcp_opts o = {0};
 	uint32_t wnd;
@@ -197,7 +198,7 @@ static void queue_ack(const struct engine *e, const struct svc *s,
 
 	if (q->ts_ok) {
 		o.has = OPT_HAS_TS;
-		o.tsval = tsval_of(e, &q->t, now, &isn);
+		o.tsval = tsval_of(s, &q->t, now, &isn);
 		o.tsecr = q->tsval;
 	}
 	wnd = (uint32_t)synack_wnd(&s->cfg->tcp) >>
@@ -229,10 +230,10 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 	p.ack_interval_us = s->cfg->tcp.invalid_ratelimit;
 	switch (synq_input(&e->synq, entry, seg, now, &p, &q)) {
 	case SYNQ_SYNACK:
-		queue_answer(e, s, &q, now, reply);
+		queue_answer(s, &q, NULL, now, reply);
 		break;
 	case SYNQ_ACK:
-		queue_ack(e, s, &q, seg, now, reply);
+		queue_ack(s, &q, seg, now, reply);
 		break;
 	case SYNQ_ABORT:
 		leave_queue(e, &q);
@@ -301,7 +302,7 @@ int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 			if (!s) /* gone by a reload; the entry expires */
 				break;
 			s->stats->tcp.c[CNT_TcpExtTCPSynRetrans]++;
-			queue_answer(e, s, &q, now, &tx[n++]);
+			queue_answer(s, &q, NULL, now, &tx[n++]);
 			break;
 		case SYNQ_EXPIRED:
 			leave_queue(e, &q);

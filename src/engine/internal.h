@@ -184,6 +184,9 @@ static inline struct flow *leg_flow(struct leg *l)
 /* services.c */
 struct svc_set *svc_set_new(struct engine *e, struct policy *p);
 void svc_set_put(struct svc_set *s);
+/* Our sequence number and timestamp offset for @t; tcp_timestamps = 2: none. */
+void svc_isn(const struct svc *s, const struct tuple *t, mono_t now, seq_t *isn,
+	     uint32_t *ts_off);
 /* By its number; NULL when a reload took it away. */
 struct svc *svc_by_index(struct engine *e, uint16_t index);
 /* By the address that clients use / that the server answers from. */
@@ -271,9 +274,8 @@ int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now);
 
 /* fastopen.c */
 void fastopen_opts(struct leg *l, struct tcp_opts *o);
-/* Add a cookie to a SYN-ACK's options. */
-void fastopen_offer(struct engine *e, const struct svc *s,
-		    const struct tuple *t, struct tcp_opts *o);
+/* Add the cookie that @a offers to a SYN-ACK's options. */
+void fastopen_offer(const struct tfo_answer *a, struct tcp_opts *o);
 /* Judge a SYN; true: fastopen_accept() it. */
 bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
 		  bool flood, mono_t now, struct tfo_answer *a);

@@ -52,6 +52,14 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 	return set;
 }
 
+void svc_isn(const struct svc *s, const struct tuple *t, mono_t now, seq_t *isn,
+	     uint32_t *ts_off)
+{
+	isn_make(&s->engine->isn_key, t, now, isn, ts_off);
+	if (s->cfg->tcp.timestamps == 2)
+		*ts_off = 0;
+}
+
 struct svc *svc_by_index(struct engine *e, uint16_t index)
 {
 	for (uint32_t i = 0; i < e->set->n; i++) {

@@ -33,7 +33,7 @@ struct synq_entry {
 	uint32_t tsval;
 	uint16_t mss;
 	uint8_t wscale : 4, wscale_ok : 1, sack_ok : 1, ts_ok : 1, ecn : 1;
-	uint8_t retries : 5, mark : 1, service_high : 2;
+	uint8_t retries : 5, service_high : 2;
 	uint32_t prev : HINDEX_BITS, sent_again : 5, defer : 5;
 	uint32_t next : HINDEX_BITS, service_low : SVC_LOW;
 	uint32_t deadline : DL_BITS, acked : 1;
@@ -210,7 +210,6 @@ static struct synq_entry *entry_new(struct synq *q, const struct synq_syn *s)
 		.sack_ok = s->sack_ok,
 		.ts_ok = s->ts_ok,
 		.ecn = s->ecn,
-		.mark = s->mark,
 		.retries = min_u32(s->retries, SYNQ_RETRIES_MAX) & 31u,
 		.defer = min_u32(s->defer, SYNQ_RETRIES_MAX) & 31u,
 		.sent_again = s->sent_again & 31u,
@@ -250,7 +249,6 @@ void synq_describe(const struct synq *q, const struct synq_entry *e,
 		.sack_ok = e->sack_ok,
 		.ts_ok = e->ts_ok,
 		.ecn = e->ecn,
-		.mark = e->mark,
 		.service =
 			(uint16_t)(e->service_high << SVC_LOW | e->service_low),
 		.retries = e->retries,

@@ -81,8 +81,9 @@ static bool is_orphan(const struct leg *l)
 	return l->orphan || l->state == TS_LAST_ACK || l->state == TS_CLOSING;
 }
 
-/* Has the peer been silent for too long? */
-static bool given_up(const struct leg *l, mono_t now)
+/* Has the peer been silent for too long?  @probing: of a closed window, which
+ * an orphan does so many times; retransmissions may take the time of as many. */
+static bool given_up(const struct leg *l, bool probing, mono_t now)
 {
 	int64_t age = mono_is_set(l->retrans_at) ? mono_sub(now, l->retrans_at)
 						 : 0;
@@ -94,7 +95,8 @@ static bool given_up(const struct leg *l, mono_t now)
 		return l->retries >= l->cfg->synack_retries;
 	if (l->uto_ms && age >= (int64_t)l->uto_ms * USEC_PER_MSEC)
 		return true;
-	if (is_orphan(l) && l->retries >= orphan)
+	if (is_orphan(l) &&
+	    (probing ? l->retries >= orphan : age >= retries_us(orphan)))
 		return true;
 	/* a peer that keeps a zero window but answers is alive */
 	if (!l->wnd && mono_sub(now, l->last_rcv) < RTO_MAX_US)
@@ -132,7 +134,7 @@ static void suspect_blackhole(struct leg *l)
 
 static void rto_fire(struct leg *l, mono_t now)
 {
-	if (given_up(l, now)) {
+	if (given_up(l, false, now)) {
 		give_up(l);
 		return;
 	}
@@ -145,8 +147,7 @@ static void rto_fire(struct leg *l, mono_t now)
 		l->backoff++;
 	if (l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED) {
 		l->syn_pending = true;
-		if (l->state == TS_SYN_SENT)
-			l->tfo_opt = false; /* plain from now on */
+		l->tfo_opt = false; /* plain from now on, as in Linux */
 		leg_count(l, CNT_TcpExtTCPSynRetrans);
 	} else {
 		suspect_blackhole(l);
@@ -159,7 +160,7 @@ static void persist_fire(struct leg *l, mono_t now)
 {
 	if (!mono_is_set(l->retrans_at))
 		l->retrans_at = now;
-	if (given_up(l, now) &&
+	if (given_up(l, true, now) &&
 	    mono_sub(now, l->last_rcv) >= (int64_t)rtt_rto(l)) {
 		give_up(l);
 		return;

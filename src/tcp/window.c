@@ -25,6 +25,7 @@ uint32_t window_initial(const struct leg *l)
 /* What could be advertised if the right edge moved freely, bytes. */
 static uint32_t window_free(const struct leg *l)
 {
+	uint32_t most = 65535u << (l->wscale_ok ? l->wscale_ours : 0);
 	uint32_t cap = l->rcv_cap + l->sink_extra;
 	uint32_t used = l->sink->bytes;
 
@@ -32,7 +33,7 @@ static uint32_t window_free(const struct leg *l)
 		cap = l->cfg->rmem[0];
 	if (!l->sink_extra && l->state <= TS_SYN_RECEIVED)
 		cap = window_initial(l);
-	return cap > used ? cap - used : 0;
+	return cap > used ? min_u32(cap - used, most) : 0;
 }
 
 /* SWS avoidance, receiver side (RFC 9293, 3.8.6.2.2). */

@@ -19,7 +19,7 @@ static struct {
 	int64_t now;
 	/* the server's connection */
 	bool open, closed, reading, fin_sent;
-	struct saddr peer;
+	struct saddr self, peer;
 	uint32_t snd_nxt, rcv_nxt, tsecr;
 	struct spkt *queue[256]; /* towards the engine */
 	uint32_t queued;
@@ -27,13 +27,18 @@ static struct {
 	int64_t begin;
 } g;
 
+/* What the script sets for the next start. */
+static struct service wanted;
+static bool have_wanted;
+static uint32_t wanted_tw = 16;
+
 static void server_send(uint16_t flags, uint32_t len)
 {
 	static const uint8_t zeros[1448];
 	struct sseg s = {.family = 4, .ws = -1, .flags = flags};
 
 	assert(g.queued < ARRAY_LEN(g.queue) && len <= sizeof(zeros));
-	s.src = server_addr;
+	s.src = g.self;
 	s.dst = g.peer;
 	s.seq = g.snd_nxt;
 	s.ack = flags & F_ACK ? g.rcv_nxt : 0;
@@ -60,12 +65,19 @@ static void server_receive(const struct sseg *s)
 	g.tsecr = s->tsval;
 	if (s->flags & F_SYN) {
 		g.open = true;
+		g.self = s->dst;
 		g.peer = s->src;
 		g.rcv_nxt = s->seq + 1;
+		if (s->flags & F_ACK) {
+			server_send(F_ACK, 0);
+			return;
+		}
 		g.snd_nxt = 7777777;
 		server_send(F_SYN | F_ACK, 0);
 		return;
 	}
+	if (g.open && s->seq == g.rcv_nxt - 1) /* a keepalive probe */
+		server_send(F_ACK, 0);
 	if (!g.open || s->seq != g.rcv_nxt || (s->len && !g.reading))
 		return;
 	if (s->len && g.closed) {
@@ -162,14 +174,52 @@ static void settle(void)
 	} while (n);
 }
 
+static void want_defaults(void)
+{
+	if (have_wanted)
+		return;
+	memset(&wanted, 0, sizeof(wanted));
+	opt_defaults(service_options, &wanted);
+	opt_defaults(tcp_options, &wanted.tcp);
+	opt_defaults(shield_options, &wanted.shield);
+	/* as a socket that does not ask for it: only where a script says so */
+	wanted.shield.fastopen = TFO_SERVER;
+	have_wanted = true;
+}
+
+static bool key_in(const struct opt_desc *d, void *base, const char *name,
+		   const char *value)
+{
+	char err[256];
+
+	for (; d->name; d++)
+		if (!strcmp(d->name, name))
+			return !opt_parse(d, base, value, err, sizeof(err));
+	return false;
+}
+
+static bool engine_key(const char *name, const char *value)
+{
+	if (!strcmp(name, "tcp_max_tw_buckets")) {
+		wanted_tw = (uint32_t)atoi(value);
+		return true;
+	}
+	want_defaults();
+	return key_in(service_options, &wanted, name, value) ||
+	       key_in(tcp_options, &wanted.tcp, name, value) ||
+	       key_in(shield_options, &wanted.shield, name, value);
+}
+
+/* Two services: what comes for the stack, and what its application opens. */
 static struct policy *make_policy(bool small)
 {
-	struct policy *pol = policy_new(1);
+	static const uint8_t client[4] = DIFF_CLIENT;
+	struct policy *pol = policy_new(2);
 	struct service *s = &pol->service[0];
 
-	opt_defaults(service_options, s);
-	opt_defaults(tcp_options, &s->tcp);
-	opt_defaults(shield_options, &s->shield);
+	want_defaults();
+	*s = wanted;
+	have_wanted = false;
 	s->listen.n = 1;
 	s->listen.ep[0].addr = ipaddr_v4(server_addr.ip);
 	s->listen.ep[0].prefix = 128;
@@ -177,17 +227,22 @@ static struct policy *make_policy(bool small)
 	s->connect.prefix = 128;
 	s->handshake = HANDSHAKE_CLIENT_FIRST;
 	s->unknown = UNKNOWN_RESET;
-	s->syncookies = 1;
 	if (small) {
 		s->tcp.rmem[1] = s->tcp.rmem[2] = 4608;
 		s->tcp.wmem[1] = s->tcp.wmem[2] = 4608;
 	}
+	strcpy(s->name, "in");
+	pol->service[1] = *s;
+	strcpy(pol->service[1].name, "out");
+	pol->service[1].listen.ep[0].addr = ipaddr_v4(client);
+	pol->service[1].listen.ep[0].port = 0;
 	return pol;
 }
 
 static void engine_start(bool small)
 {
-	struct engine_cfg cfg = {.max_flows = 16, .max_tw = 16, .seed = 1};
+	struct engine_cfg cfg = {
+		.max_flows = 16, .max_tw = wanted_tw, .seed = 1};
 
 	memset(&g, 0, sizeof(g));
 	if (buf_pool_init(&g.pool, 64 << 20, 4))
@@ -196,6 +251,7 @@ static void engine_start(bool small)
 	g.reading = true;
 	cfg.pool = &g.pool;
 	cfg.policy = make_policy(small);
+	wanted_tw = 16;
 	cfg.wall_offset_us = 1700000000ll * 1000000;
 	g.e = engine_new(&cfg, (mono_t){g.now});
 	policy_put(cfg.policy);
@@ -206,6 +262,14 @@ static void engine_give(const struct spkt *pkt)
 {
 	/* what it causes comes out in run(): nothing is later than "at once" */
 	g.queue[g.queued++] = spkt_dup(pkt);
+}
+
+static void start_connect(uint16_t port)
+{
+	g.self = (struct saddr){DIFF_SERVER, 40000};
+	g.peer = (struct saddr){DIFF_CLIENT, port};
+	g.snd_nxt = 7777777;
+	server_send(F_SYN, 0);
 }
 
 static void engine_app(enum app_do what, uint32_t n)
@@ -233,6 +297,9 @@ static void engine_app(enum app_do what, uint32_t n)
 		if (g.open)
 			server_send(F_ACK, 0);
 		break;
+	case APP_CONNECT:
+		start_connect((uint16_t)n);
+		break;
 	}
 }
 
@@ -259,7 +326,12 @@ static void engine_stop(void)
 	buf_pool_fini(&g.pool);
 }
 
+static uint32_t engine_clock(void)
+{
+	return (uint32_t)(g.now / 1000);
+}
+
 const struct backend backend_engine = {
-	"penstock", engine_start, engine_give,
-	engine_app, engine_run,	  engine_stop,
+	"penstock", engine_key, engine_start, engine_give,
+	engine_app, engine_run, engine_stop,  engine_clock,
 };

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -22,6 +23,16 @@
 
 static int tun = -1, lsock = -1, conn = -1;
 static bool reading;
+
+/* What a script changed, and what it was before. */
+#define KEYS_MOST 8
+static struct {
+	char path[96], before[96];
+} changed[KEYS_MOST];
+static uint32_t nchanged;
+/* Keys that are options of a socket; 0 off */
+static char congestion[16] = "cubic";
+static int defer_accept, user_timeout, keepalive, fastopen;
 
 static void die(const char *what)
 {
@@ -80,7 +91,59 @@ static void make_namespace(void)
 	set_sysctl("/proc/sys/net/ipv4/tcp_rmem", "4096 131072 6291456");
 	set_sysctl("/proc/sys/net/ipv4/tcp_wmem", "4096 16384 4194304");
 	set_sysctl("/proc/sys/net/ipv4/tcp_rfc1337", "1");
+	/* 1, 2, 4 s from the first SYN on, as before 6.5 */
+	set_sysctl("/proc/sys/net/ipv4/tcp_syn_linear_timeouts", "0");
 	set_sysctl("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+}
+
+static bool kernel_key(const char *name, const char *value)
+{
+	char path[96];
+	FILE *f;
+
+	if (tun < 0)
+		make_namespace();
+	if (!strcmp(name, "tcp_defer_accept") ||
+	    !strcmp(name, "tcp_user_timeout")) {
+		*(name[4] == 'd' ? &defer_accept : &user_timeout) = atoi(value);
+		return true;
+	}
+	if (!strcmp(name, "tcp_congestion_control")) {
+		snprintf(congestion, sizeof(congestion), "%s",
+			 strcmp(value, "newreno") ? value : "reno");
+		return true;
+	}
+	keepalive |= !strncmp(name, "tcp_keepalive", 13);
+	fastopen |= !strcmp(name, "tcp_fastopen");
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", name);
+	f = fopen(path, "r");
+	if (!f || nchanged == KEYS_MOST ||
+	    !fgets(changed[nchanged].before, sizeof(changed[0].before), f))
+		die(path);
+	fclose(f);
+	snprintf(changed[nchanged++].path, sizeof(path), "%s", path);
+	set_sysctl(path, value);
+	return true;
+}
+
+static void keys_restore(void)
+{
+	while (nchanged--)
+		set_sysctl(changed[nchanged].path, changed[nchanged].before);
+	nchanged = 0;
+	defer_accept = user_timeout = keepalive = fastopen = 0;
+	strcpy(congestion, "cubic");
+}
+
+static void set_options(int s)
+{
+	/* a namespace may not choose all of them by sysctl */
+	if (setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, congestion,
+		       (socklen_t)strlen(congestion)))
+		die(congestion);
+	setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, &keepalive, sizeof(keepalive));
+	setsockopt(s, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout,
+		   sizeof(user_timeout));
 }
 
 static void kernel_start(bool small)
@@ -95,6 +158,12 @@ static void kernel_start(bool small)
 	setsockopt(lsock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (small)
 		setsockopt(lsock, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
+	set_options(lsock);
+	setsockopt(lsock, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_accept,
+		   sizeof(defer_accept));
+	if (fastopen)
+		setsockopt(lsock, IPPROTO_TCP, TCP_FASTOPEN, &(int){8},
+			   sizeof(int));
 	if (bind(lsock, (struct sockaddr *)&a, sizeof(a)) || listen(lsock, 8))
 		die("listen");
 	reading = true;
@@ -133,6 +202,20 @@ static void hang_up(bool reset)
 	conn = -1;
 }
 
+static void start_connect(uint16_t port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	conn = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	set_options(conn);
+	setsockopt(conn, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &fastopen,
+		   sizeof(fastopen));
+	inet_pton(AF_INET, "10.9.0.2", &a.sin_addr);
+	if (connect(conn, (struct sockaddr *)&a, sizeof(a)) &&
+	    errno != EINPROGRESS)
+		die("connect");
+}
+
 static void kernel_app(enum app_do what, uint32_t n)
 {
 	char *data;
@@ -156,6 +239,9 @@ static void kernel_app(enum app_do what, uint32_t n)
 		break;
 	case APP_READ:
 		reading = n;
+		break;
+	case APP_CONNECT:
+		start_connect((uint16_t)n);
 		break;
 	}
 }
@@ -190,9 +276,15 @@ static void kernel_stop(void)
 	close(lsock);
 	lsock = -1;
 	kernel_run(2000, nothing);
+	keys_restore();
+}
+
+static uint32_t kernel_clock(void)
+{
+	return (uint32_t)(now_us() / 1000);
 }
 
 const struct backend backend_kernel = {
-	"kernel",   kernel_start, kernel_give,
-	kernel_app, kernel_run,	  kernel_stop,
+	"kernel",   kernel_key, kernel_start, kernel_give,
+	kernel_app, kernel_run, kernel_stop,  kernel_clock,
 };

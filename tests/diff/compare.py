@@ -1,24 +1,49 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""compare.py DIFF SCRIPTS DIFFERENCES [-v] - both stacks' answers, compared.
+"""compare.py DIFF SCRIPTS DIFFERENCES [-v] [NAME] - both stacks' answers.
+
+The sections of a file of scripts ("# --- title") are played at once, each in
+a process and a network namespace of its own; what is above the first one
+goes ahead of each.
 
 A difference is a line that only one of them printed; each must be in the
 file DIFFERENCES, under a comment that gives its reason.
 """
 import difflib
+import re
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+
+def sections(path):
+    """The texts to play, one a process."""
+    with open(path, encoding="utf-8") as f:
+        head, *parts = re.split(r"(?m)^(?=# ---)", f.read())
+    return [head + p for p in parts] if parts else [head]
+
+
+def play_text(program, stack, text):
+    """The trace of one process."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as f:
+        f.write(text)
+        f.flush()
+        p = subprocess.run([program, stack, f.name], capture_output=True,
+                           text=True, check=False, timeout=300)
+    if p.returncode:
+        print(p.stderr.strip())
+        sys.exit(p.returncode)
+    return p.stdout
 
 
 def play(program, stack, scripts):
     """The trace of one stack: a list of lines by script."""
-    p = subprocess.run([program, stack, scripts], capture_output=True,
-                       text=True, check=False, timeout=300)
-    if p.returncode:
-        print(p.stderr.strip())
-        sys.exit(p.returncode)
+    with ThreadPoolExecutor() as pool:
+        texts = list(pool.map(lambda t: play_text(program, stack, t),
+                              sections(scripts)))
     out = {}
-    for line in p.stdout.splitlines():
+    for line in "".join(texts).splitlines():
         name, text = line.split(" ", 1)
         out.setdefault(name, []).append(text)
     return out
@@ -49,6 +74,7 @@ def listed(path):
 def main():
     """Play, compare, complain."""
     program, scripts, path = sys.argv[1:4]
+    title = sys.argv[-1] if len(sys.argv) > 4 else "diff"
     with open(scripts, encoding="utf-8") as f:
         names = [x.split()[1] for x in f if x.startswith("script ")]
     known = listed(path)
@@ -69,7 +95,7 @@ def main():
         if d not in now and "-v" in sys.argv:
             print(f"# listed, but not seen: {d}")
     same = len(names) - len({d.split()[0] for d in unknown})
-    print(f"diff: {same} passed, {len(names) - same} failed"
+    print(f"{title}: {same} passed, {len(names) - same} failed"
           f" ({len(names)} scripts, {len(now)} differences with a reason)")
     return 1 if unknown else 0
 

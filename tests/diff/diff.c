@@ -5,8 +5,16 @@
  *
  * A script (see scripts.txt) is a list of lines:
  *   script NAME [small]            a fresh listener, a new client port
+ *   key NAME VALUE...              right after it: a key of penstock.conf, and
+ *                                  the sysctl or socket option of that name
+ *   show wnd                        print the windows, too: their size's power
+ *                                  of two, unscaled
+ *   show ts                        print whether timestamps have an offset
+ *   nopush                         from here on PSH is not told
+ *   connect                        the stack opens a connection to the script
  *   syn SEQ [OPTION...]            what the client's SYN offers: mss N, ws N,
- *                                  sack, ts; flags as in `send`
+ *                                  sack, ts; tfo ask|got|ask-exp|got-exp: a
+ *                                  Fast Open cookie; flags as in `send`
  *   send FLAGS SEQ LEN ACK [OPTION...]
  *       FLAGS of "SAFRPUEW"; SEQ counted from the client's ISN, ACK from the
  *       stack's ("-": none; "s" the stack's nxt).  wnd N; sack A-B; ts N: the
@@ -33,7 +41,11 @@ static const struct backend *be;
 static char script[64];
 static uint32_t line_no, port = 20000;
 static uint32_t isn, their_isn, their_nxt, tsrecent;
-static bool their_isn_known, ts_on;
+static bool their_isn_known, ts_on, show_wnd, show_ts, no_push;
+static bool pending, pending_small; /* not started yet */
+static uint16_t their_port;
+static int their_scale, our_scale;
+static uint8_t cookie[16], cookie_len; /* that was heard last */
 static int64_t clock_us;
 
 static const char *when(int64_t us)
@@ -58,6 +70,16 @@ static void flags_text(uint16_t f, char *out)
 	*out = 0;
 }
 
+static int hex_text(char *out, const uint8_t *v, uint32_t n)
+{
+	char *p = out;
+
+	*p++ = '=';
+	for (uint32_t i = 0; i < n; i++)
+		p += sprintf(p, "%02x", v[i]);
+	return (int)(p - out);
+}
+
 /* Kinds in order, and SACK blocks by the client's numbers. */
 static void opts_text(const struct spkt *pkt, const struct sseg *s, char *out)
 {
@@ -76,6 +98,8 @@ static void opts_text(const struct spkt *pkt, const struct sseg *s, char *out)
 			p += sprintf(p, "=%u", s->mss);
 		if (*o == 3)
 			p += sprintf(p, "=%d", s->ws);
+		if (*o == s->tfo_kind)
+			p += hex_text(p, s->tfo, s->tfo_len);
 		o += *o < 2 ? 1 : o[1];
 	}
 	for (int i = 0; i < s->nsack; i++)
@@ -83,9 +107,28 @@ static void opts_text(const struct spkt *pkt, const struct sseg *s, char *out)
 			     (int)(s->sack[i][1] - isn));
 }
 
+static void window_text(const struct sseg *s, char out[24])
+{
+	uint32_t wnd = s->wnd;
+
+	if (!(s->flags & F_SYN) && our_scale >= 0 && their_scale > 0)
+		wnd <<= their_scale;
+	if (!show_wnd || !wnd)
+		snprintf(out, 24, "%s", wnd ? "wnd" : "wnd0");
+	else
+		snprintf(out, 24, "wnd~2^%d", 31 - __builtin_clz(wnd));
+}
+
+static const char *ts_text(const struct sseg *s)
+{
+	uint32_t off = be->clock_ms() - s->tsval;
+
+	return off + 500 < 1000 ? " clock" : " offset";
+}
+
 static void heard(const struct spkt *pkt, int64_t at)
 {
-	char flags[12], opts[200], ack[20] = "-", seq[20] = "?";
+	char flags[12], opts[200], ack[20] = "-", seq[20] = "?", wnd[24];
 	struct sseg s;
 	const char *why;
 
@@ -94,13 +137,19 @@ static void heard(const struct spkt *pkt, int64_t at)
 	if (s.flags & F_SYN) {
 		their_isn = s.seq;
 		their_isn_known = true;
+		their_port = s.src.port;
+		their_scale = s.ws;
 	}
 	if (s.seq + s.len + !!(s.flags & (F_SYN | F_FIN)) - their_nxt <
 	    1u << 31)
 		their_nxt = s.seq + s.len + !!(s.flags & (F_SYN | F_FIN));
 	if (s.has_ts)
 		tsrecent = s.tsval;
-	flags_text(s.flags, flags);
+	if (s.tfo_len) {
+		memcpy(cookie, s.tfo, s.tfo_len);
+		cookie_len = s.tfo_len;
+	}
+	flags_text(no_push ? s.flags & (uint16_t)~F_PSH : s.flags, flags);
 	opts_text(pkt, &s, opts);
 	if (s.flags & F_ACK)
 		snprintf(ack, sizeof(ack), "%d", (int)(s.ack - isn));
@@ -108,11 +157,12 @@ static void heard(const struct spkt *pkt, int64_t at)
 		snprintf(seq, sizeof(seq), "zero");
 	else if (their_isn_known)
 		snprintf(seq, sizeof(seq), "%d", (int)(s.seq - their_isn));
-	printf("%s %u: %s %s %s+%u %s %s %s\n", script, line_no, when(at),
+	window_text(&s, wnd);
+	if (getenv("DIFF_TIMES"))
+		printf("%lld us: ", (long long)at);
+	printf("%s %u: %s %s %s+%u %s %s %s%s\n", script, line_no, when(at),
 	       flags, seq, s.len, ack, *opts ? opts : "-",
-	       s.flags & F_RST ? "-"
-	       : s.wnd	       ? "wnd"
-			       : "wnd0");
+	       s.flags & F_RST ? "-" : wnd, show_ts ? ts_text(&s) : "");
 }
 
 static void pass(int64_t us)
@@ -129,6 +179,15 @@ static uint16_t parse_flags(const char *p)
 	for (; *p; p++)
 		f |= strchr(all, *p) ? 1 << (strchr(all, *p) - all) : 0;
 	return f;
+}
+
+static void parse_tfo(struct sseg *s, const char *how)
+{
+	s->tfo_kind = strstr(how, "exp") ? 254 : 34;
+	if (strncmp(how, "got", 3) != 0)
+		return;
+	memcpy(s->tfo, cookie, cookie_len);
+	s->tfo_len = cookie_len;
 }
 
 static void parse_option(struct sseg *s, const char *w, char **save)
@@ -150,6 +209,8 @@ static void parse_option(struct sseg *s, const char *w, char **save)
 		s->has_ts = false;
 	} else if (!strcmp(w, "sackok")) {
 		s->sackok = true;
+	} else if (!strcmp(w, "tfo")) {
+		parse_tfo(s, strtok_r(NULL, " \n", save));
 	} else if (!strcmp(w, "sack")) {
 		w = strtok_r(NULL, " \n", save);
 		if (w && sscanf(w, "%u-%u", &a, &b) == 2 && s->nsack < 4) {
@@ -170,7 +231,7 @@ static void send_line(const char *flags, uint32_t seq, uint32_t len,
 	struct sseg s = {.family = 4,
 			 .ws = -1,
 			 .src = {DIFF_CLIENT, (uint16_t)port},
-			 .dst = {DIFF_SERVER, DIFF_PORT},
+			 .dst = {DIFF_SERVER, their_port},
 			 .wnd = 50000};
 	struct spkt *pkt;
 	const char *w;
@@ -187,8 +248,10 @@ static void send_line(const char *flags, uint32_t seq, uint32_t len,
 	s.tsecr = s.flags & F_ACK ? tsrecent : 0;
 	while (save && (w = strtok_r(NULL, " \n", save)))
 		parse_option(&s, w, save);
-	if ((s.flags & (F_SYN | F_ACK)) == F_SYN && s.has_ts)
+	if (s.flags & F_SYN && s.has_ts)
 		ts_on = true;
+	if (s.flags & F_SYN)
+		our_scale = s.ws;
 	pkt = spkt_build(&s, zeros);
 	be->give(pkt);
 	free(pkt);
@@ -212,20 +275,45 @@ static void begin(const char *name, bool small)
 	isn = 0xfffff000u; /* wraps soon */
 	their_isn_known = ts_on = false;
 	their_nxt = tsrecent = 0;
-	be->start(small);
+	show_wnd = show_ts = false;
+	their_port = DIFF_PORT;
+	their_scale = our_scale = -1;
+	pending = true;
+	pending_small = small;
+}
+
+static void key_line(char **save)
+{
+	char *name = strtok_r(NULL, " \n", save), *value;
+
+	value = strtok_r(NULL, "\n", save);
+	if (!name || !value || !pending || !be->key(name, value)) {
+		fprintf(stderr, "%s %u: key %s\n", script, line_no,
+			name ? name : "");
+		exit(2);
+	}
+}
+
+static void start_pending(void)
+{
+	if (pending)
+		be->start(pending_small);
+	pending = false;
 }
 
 static bool app_line(const char *cmd, char **save)
 {
 	static const char *const names[] = {"write", "shutdown", "close",
-					    "reset", "read"};
+					    "reset", "read",	 "connect"};
 	const char *n;
+	uint32_t v;
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		if (strcmp(cmd, names[i]) != 0)
 			continue;
 		n = strtok_r(NULL, " \n", save);
-		be->app((enum app_do)i, n ? (uint32_t)atoi(n) : 0);
+		v = n ? (uint32_t)atoi(n) : 0;
+		be->app((enum app_do)i, i == APP_CONNECT ? port : v);
 		return true;
 	}
 	return false;
@@ -245,6 +333,20 @@ static void one_line(char *text)
 		begin(a[0], a[1] != NULL);
 		return;
 	}
+	if (!strcmp(cmd, "key")) {
+		key_line(&save);
+		return;
+	}
+	if (!strcmp(cmd, "show")) {
+		cmd = strtok_r(NULL, " \n", &save);
+		*(cmd && *cmd == 't' ? &show_ts : &show_wnd) = true;
+		return;
+	}
+	if (!strcmp(cmd, "nopush")) {
+		no_push = true;
+		return;
+	}
+	start_pending();
 	if (!strcmp(cmd, "open")) {
 		open_line();
 	} else if (!strcmp(cmd, "syn")) {

@@ -9,3 +9,7 @@ $(BUILD)/diff/diff: $(DIFF_SRC) tests/diff/backend.h $(DIFF_LIB)
 .PHONY: diff
 diff: $(BUILD)/diff/diff ## the same segments to the kernel's stack and to penstock's
 	@$(PYTHON) tests/diff/compare.py $< tests/diff/scripts.txt tests/diff/differences.txt
+
+.PHONY: keys
+keys: $(BUILD)/diff/diff ## each key that Linux has, too, shows the kernel's effect
+	@$(PYTHON) tests/diff/compare.py $< tests/diff/keys.txt tests/diff/keys_differences.txt keys

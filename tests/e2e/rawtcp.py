@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-rawtcp.py - a TCP client made of single segments (IPv4), and what it sees
+rawtcp.py - a TCP client made of single segments, and what it sees
 
     rawtcp.py CASE [KEY=VALUE...]
 
-To be run in the client's namespace.  Its addresses are of 10.0.0.0/8, which
-the gateway routes here and which no kernel owns, so no kernel answers.  Each
+To be run in the client's namespace.  Its addresses are of 10.0.0.0/8, or of
+2001:db8:77::/48 where the server's is IPv6: the gateway routes both here, and
+no kernel owns them, so no kernel answers.  Each
 case prints one line of KEY=VALUE; what is right, the shell says.
 """
 import os
@@ -18,7 +19,8 @@ import sys
 import time
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
-ETH_P_IP = 0x0800
+ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
+NET6 = bytes.fromhex("20010db80077")
 PACKET_OUTGOING = 4
 MOD = 1 << 32
 
@@ -32,8 +34,10 @@ def checksum(data):
     return ~s & 0xFFFF
 
 
-def opt_bytes(mss=None, sack=False, ts=None, ws=None, fo=None, blocks=()):
-    """Options in Linux's order.  ts: (val, ecr); fo: cookie, b"" asks."""
+def opt_bytes(mss=None, sack=False, ts=None, ws=None, fo=None, exp=False,
+              blocks=()):
+    """Options in Linux's order.  ts: (val, ecr); fo: cookie, b"" asks, in the
+    experimental option where exp says so."""
     o = b""
     if mss is not None:
         o += struct.pack(">BBH", 2, 4, mss)
@@ -43,7 +47,9 @@ def opt_bytes(mss=None, sack=False, ts=None, ws=None, fo=None, blocks=()):
         o += struct.pack(">BBII", 8, 10, ts[0] % MOD, ts[1] % MOD)
     if ws is not None:
         o += struct.pack("BBB", 3, 3, ws)
-    if fo is not None:
+    if fo is not None and exp:
+        o += struct.pack(">BBH", 254, 4 + len(fo), 0xF989) + fo
+    elif fo is not None:
         o += struct.pack("BB", 34, 2 + len(fo)) + fo
     if blocks:
         o += struct.pack("BB", 5, 2 + 8 * len(blocks))
@@ -77,6 +83,8 @@ def opt_parse(raw):
             out["ts"] = struct.unpack(">II", v)
         elif k == 34:
             out["fo"] = v
+        elif k == 254 and v[:2] == b"\xf9\x89":
+            out["fo"], out["exp"] = v[2:], True
         raw = raw[raw[1]:]
     return out
 
@@ -85,9 +93,13 @@ class Seg:
     """A segment that came in."""
 
     def __init__(self, ip, gso):
-        ihl = (ip[0] & 15) * 4
-        total = struct.unpack(">H", ip[2:4])[0] or len(ip)
-        self.src, self.dst = ip[12:16], ip[16:20]
+        if ip[0] >> 4 == 6:
+            ihl, total = 40, 40 + struct.unpack(">H", ip[4:6])[0]
+            self.src, self.dst = ip[8:24], ip[24:40]
+        else:
+            ihl = (ip[0] & 15) * 4
+            total = struct.unpack(">H", ip[2:4])[0] or len(ip)
+            self.src, self.dst = ip[12:16], ip[16:20]
         t = ip[ihl:total]
         (self.sport, self.dport, self.seq, self.ack, off,
          self.flags, self.win) = struct.unpack(">HHIIBBH", t[:16])
@@ -99,25 +111,30 @@ class Seg:
 class Wire:
     """Raw output by the kernel's routes, input from a packet socket."""
 
-    def __init__(self, dev="up"):
-        self.out = socket.socket(socket.AF_INET, socket.SOCK_RAW,
+    def __init__(self, dev="up", v6=False):
+        self.v6, proto = v6, ETH_P_IPV6 if v6 else ETH_P_IP
+        self.family = socket.AF_INET6 if v6 else socket.AF_INET
+        self.out = socket.socket(self.family, socket.SOCK_RAW,
                                  socket.IPPROTO_RAW)
         self.inp = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
-                                 socket.htons(ETH_P_IP))
+                                 socket.htons(proto))
         self.inp.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR
         self.inp.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # RCVBUFFORCE
-        self.inp.bind((dev, ETH_P_IP))
+        self.inp.bind((dev, proto))
 
     def send(self, src, sport, dst, dport, flags, seq, ack=0, opts=b"",
              data=b"", win=64240):
-        s, d = socket.inet_aton(src), socket.inet_aton(dst)
+        s, d = (socket.inet_pton(self.family, x) for x in (src, dst))
         t = struct.pack(">HHIIBBHHH", sport, dport, seq % MOD, ack % MOD,
                         (20 + len(opts)) // 4 << 4, flags, win, 0, 0)
         t += opts + data
         c = checksum(s + d + struct.pack(">HH", 6, len(t)) + t)
         t = t[:16] + struct.pack(">H", c) + t[18:]
-        ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(t), 0, 0x4000,
-                         64, 6, 0, s, d)
+        if self.v6:
+            ip = struct.pack(">IHBB16s16s", 6 << 28, len(t), 6, 64, s, d)
+        else:
+            ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(t), 0,
+                             0x4000, 64, 6, 0, s, d)
         self.out.sendto(ip + t, (dst, 0))
 
     def recv(self, timeout):
@@ -129,8 +146,11 @@ class Wire:
                 return None
             pkt, addr = self.inp.recvfrom(70000)
             gso, pkt = struct.unpack("=H", pkt[4:6])[0], pkt[24:]
-            if addr[2] == PACKET_OUTGOING or len(pkt) < 40 or \
-                    pkt[9] != 6 or pkt[16] != 10:
+            if addr[2] == PACKET_OUTGOING or len(pkt) < 40:
+                continue
+            if self.v6 and (pkt[6] != 6 or pkt[24:30] != NET6):
+                continue
+            if not self.v6 and (pkt[9] != 6 or pkt[16] != 10):
                 continue
             return Seg(pkt, gso)
 
@@ -141,7 +161,8 @@ class Conn:
     def __init__(self, wire, server, port, src=None, sport=None, isn=None,
                  **o):
         self.w, self.server, self.port = wire, server, port
-        self.src = src or "10.%d.%d.%d" % tuple(
+        self.src = src or ("2001:db8:77::%x:%x:%x" if wire.v6 else
+                           "10.%d.%d.%d") % tuple(
             random.randrange(1, 255) for _ in range(3))
         self.sport = sport or random.randrange(2000, 60000)
         self.isn = random.randrange(MOD) if isn is None else isn
@@ -161,7 +182,7 @@ class Conn:
                     self.options() if opts is None else opts, data, self.win)
 
     def mine(self, s):
-        return socket.inet_ntoa(s.dst) == self.src and \
+        return s.dst == socket.inet_pton(self.w.family, self.src) and \
             s.dport == self.sport and s.sport == self.port
 
     def recv(self, timeout, want=lambda s: True):
@@ -175,12 +196,12 @@ class Conn:
                     self.tsecr = s.opts["ts"][0]
                 return s
 
-    def syn(self, data=b"", fo=None):
+    def syn(self, data=b"", fo=None, exp=False):
         o = self.o
         self.send(SYN, seq=self.isn, ack=0, data=data, opts=opt_bytes(
             mss=o.get("mss", 1460), sack=o.get("sack", True),
             ts=None if self.ts is None else (self.ts, 0),
-            ws=o.get("ws"), fo=fo))
+            ws=o.get("ws"), fo=fo, exp=exp))
 
     def syn_ack(self, timeout=1.0):
         """Wait for it; the handshake's numbers are kept."""
@@ -339,7 +360,7 @@ def case_survives(w, a):
     if "via" in a:
         os.system(a["via"])
         w.inp.close()
-        w.inp = Wire(a["dev"]).inp
+        w.inp = Wire(a["dev"], w.v6).inp
     c.ts = None if ts is None else ts + 50
     c.send(ACK)
     c.data(GET % 20000)
@@ -597,11 +618,13 @@ def case_fastopen(w, a):
     """Ask for a cookie, then data in the SYN; or with a given cookie."""
     c = Conn(w, a["server"], int(a["port"]), ws=7, ts=5000, src=a.get("src"))
     cookie = bytes.fromhex(a["cookie"]) if "cookie" in a else None
-    asked = ""
+    asked, exp = "", "exp" in a
     if cookie is None:
-        c.syn(fo=b"")
+        c.syn(fo=b"", exp=exp)
         s = c.syn_ack()
         cookie = s.opts.get("fo", b"") if s else b""
+        if s and exp != s.opts.get("exp", False):
+            cookie = b""
         asked = cookie.hex() or "none"
         if s:
             c.send(RST, seq=c.isn + 1)
@@ -610,7 +633,7 @@ def case_fastopen(w, a):
             return
     d = Conn(w, a["server"], int(a["port"]), ws=7, ts=6000, src=c.src)
     req = GET % 1024
-    d.syn(fo=cookie, data=req)
+    d.syn(fo=cookie, data=req, exp=exp)
     s = d.syn_ack()
     if s is None:
         say(asked=asked, answer="none")
@@ -675,7 +698,7 @@ def main():
         sys.exit(__doc__)
     args = dict(x.split("=", 1) for x in sys.argv[2:])
     random.seed(int(args.get("seed", time.time_ns() % (1 << 30))))
-    case(Wire(args.get("from", "up")), args)
+    case(Wire(args.get("from", "up"), ":" in args.get("server", "")), args)
 
 
 if __name__ == "__main__":

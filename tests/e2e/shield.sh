@@ -54,6 +54,7 @@ shield_write() {
 # shield_conf KEY=VALUE...: the gateway begins anew with these policies.
 shield_conf() {
 	in_g ip route replace 10.0.0.0/8 via 198.51.100.2
+	in_g ip -6 route replace 2001:db8:77::/48 via 2001:db8:c::2
 	if ! penstock_on; then
 		shield_sysctls "$@"
 		return

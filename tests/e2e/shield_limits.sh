@@ -198,6 +198,8 @@ shield_limits_cases() {
 	run_case limits_on_no_server_reset 20 limits_no_server AR
 	shield_conf "$cf" "on_no_server = drop"
 	run_case limits_on_no_server_drop 20 limits_no_server none
+	shield_conf "$cf" "close = rst"
+	run_case limits_close_rst_leaves_no_time_wait 20 limits_close_rst
 	shield_conf "$cf" "[penstock] max_flows = 2" "on_limit = refuse"
 	run_case limits_on_limit_refuse 20 limits_hold AR 0
 	shield_conf "$cf" "[penstock] max_flows = 2" "on_limit = drop"
@@ -216,6 +218,24 @@ shield_limits_cases() {
 	for k in ack rst fin synack xmas frag; do
 		run_case "limits_flood_${k}_leaves_nothing" 60 limits_flood "$k"
 	done
+}
+
+# close = rst: both sides have closed, the last FIN goes on as RST, and no
+# kernel keeps the 4-tuple.
+limits_close_rst() {
+	local port verb
+	shield_only
+	for verb in sink send; do
+		peer_run "$verb" 1000 11
+		assert_fields "$LINE" bad=-
+		port=$(field local "$LINE")
+		port=${port##*:}
+		assert_eq "TIME_WAIT at the client" 0 \
+			"$(time_waits "$NS_C" "$port")"
+		assert_eq "TIME_WAIT at the server" 0 \
+			"$(time_waits "$NS_S" "$port")"
+	done
+	assert_clean
 }
 
 # limits_no_server ANSWER: to a client whose server refuses.

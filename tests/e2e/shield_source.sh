@@ -70,6 +70,17 @@ source_own() {
 	http_ok 3 || fail "and a client's"
 }
 
+# connect: the client addresses one port, and another one answers.
+source_connect() {
+	local line
+	shield_only
+	LINE=$(in_c "$PEER" run "$SERVER" "$PORT_DYING" echo 1000 3)
+	assert_fields "$LINE" rx=1000 bad=- end=FIN \
+		remote="$URL:$PORT_DYING"
+	line=$(tail -n 1 "$TMP/peer.log")
+	assert_fields "$line" bad=- end=FIN local="$URL:$PORT_PEER"
+}
+
 # source_refused TEXT LINE...: a start with this service is refused.
 source_refused() {
 	shield_only
@@ -104,6 +115,16 @@ shield_source_cases() {
 	family_use 4
 	run_case source_address_is_what_the_server_sees 20 \
 		source_seen 203.0.113.50 32768 60999
+	source_conf client client
+	stop_penstockd
+	sed -i "s/^listen = 203.*:$PORT_DYING/&\nconnect = 203.0.113.10:$PORT_PEER/
+		s/^listen = .2001.*:$PORT_DYING/&\nconnect = [2001:db8::10]:$PORT_PEER/" \
+		"$TMP/penstock.conf"
+	start_penstockd "$TMP/penstock.conf" || die "source: no gateway"
+	run_case connect_another_port_answers 20 source_connect
+	family_use 6
+	run_case connect_another_port_answers 20 source_connect
+	family_use 4
 	EXPECT_DEATH=1 run_case source_gateway_without_route_is_refused 20 \
 		source_refused "no way to 192.0.2.200" \
 		"listen = 203.0.113.10:80" "connect = 192.0.2.200:80" \

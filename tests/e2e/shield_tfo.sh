@@ -128,23 +128,23 @@ tfo_rtt() {
 		"$fast" -le $((plain - 40))
 }
 
-# Single segments: ask, then data in the SYN; delivered once; answered before
-# the handshake is complete.
+# tfo_segments ARG...: single segments: ask, then data in the SYN; delivered
+# once; answered before the handshake is complete.
 tfo_segments() {
 	local port=$PORT_HTTP
 	penstock_on || port=$TFO_PORT # its kernel is the reference
-	raw fastopen server=203.0.113.10 port="$port"
+	raw fastopen server="$SERVER" port="$port" "$@"
 	assert_fields "$LINE" taken=1 once=1 end=FIN
 	assert_eq "cookie's length" 16 "$(field asked "$LINE" | wc -c |
 		awk '{ print $1 - 1 }')"
-	raw fastopen server=203.0.113.10 port="$port" early=1
+	raw fastopen server="$SERVER" port="$port" early=1 "$@"
 	assert_fields "$LINE" taken=1 early=1
 }
 
 tfo_bad_cookie() {
 	local port=$PORT_HTTP
 	penstock_on || port=$TFO_PORT # its kernel is the reference
-	raw fastopen server=203.0.113.10 port="$port" cookie=0011223344556677
+	raw fastopen server="$SERVER" port="$port" cookie=0011223344556677
 	assert_fields "$LINE" taken=0 once=1 end=FIN
 	[ "$(field renew "$LINE")" != none ] || fail "no new cookie is offered"
 	assert_counted TcpExtTCPFastOpenPassiveFail
@@ -264,8 +264,19 @@ shield_tfo_cases() {
 	run_case tfo_server_without_saves_one_round_trip 30 tfo_rtt "$TFO_PLAIN"
 	run_case tfo_server_with_saves_one_round_trip 30 tfo_rtt "$TFO_PORT"
 	run_case tfo_syn_data_is_delivered_once_and_early 20 tfo_segments
+	run_case tfo_experimental_option_is_answered 20 tfo_segments exp=1
 	run_case tfo_invalid_cookie_ordinary_handshake 20 tfo_bad_cookie
+	family_use 6
+	run_case tfo_syn_data_is_delivered_once_and_early 20 tfo_segments
+	run_case tfo_experimental_option_is_answered 20 tfo_segments exp=1
+	run_case tfo_invalid_cookie_ordinary_handshake 20 tfo_bad_cookie
+	family_use 4
+	shield_conf "handshake = server_first"
+	run_case tfo_server_first_syn_data_is_delivered_once 20 tfo_segments
+	run_case tfo_server_first_experimental_is_answered 20 \
+		tfo_segments exp=1
 	shield_conf "handshake = auto"
+	run_case tfo_auto_experimental_is_answered 20 tfo_segments exp=1
 	run_case tfo_auto_curl_gets_data_in_syn 20 tfo_curl
 	run_case tfo_auto_server_with_data_in_both_syns 20 tfo_both
 	family_use 6

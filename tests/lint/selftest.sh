@@ -171,6 +171,20 @@ plant_docs()
 	expect "$1" docs/penstock.conf.5 "a key that the man page lacks"
 }
 
+# The planted table is to hold the backquotes.
+# shellcheck disable=SC2016
+plant_keys()
+{
+	mkdir -p docs
+	cp -r "$root/tests/unit" "$root/tests/e2e" "$root/tests/diff" tests
+	sed '/^| `tcp_sack`/d' "$root/docs/KEYS.md" >docs/KEYS.md
+	expect "$1" docs/KEYS.md "a key without a row"
+	sed 's/keys:sack_0`/keys:sack_9`/' "$root/docs/KEYS.md" >docs/KEYS.md
+	expect "$1" docs/KEYS.md "a test that is not there"
+	cp "$root/docs/KEYS.md" docs
+	accept "$1" "the table as it is"
+}
+
 plant_format()
 {
 	printf 'int  x;\n' | c src/util/odd.c

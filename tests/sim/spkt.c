@@ -80,7 +80,23 @@ uint32_t spkt_optlen(const struct sseg *s)
 	n += s->sackok ? 2 : 0;
 	n += s->has_ts ? 10 : 0;
 	n += s->nsack ? 2 + 8 * (uint32_t)s->nsack : 0;
+	n += s->tfo_kind ? 2u + s->tfo_len : 0;
+	n += s->tfo_kind == 254 ? 2 : 0;
 	return (n + 3) & ~3u;
+}
+
+static uint8_t *put_tfo(uint8_t *o, const struct sseg *s)
+{
+	bool exp = s->tfo_kind == 254;
+
+	*o++ = s->tfo_kind;
+	*o++ = (uint8_t)(2 + (exp ? 2 : 0) + s->tfo_len);
+	if (exp) {
+		w16(o, 0xf989);
+		o += 2;
+	}
+	memcpy(o, s->tfo, s->tfo_len);
+	return o + s->tfo_len;
 }
 
 /* Deliberately not in Linux's order: nobody may depend on it. */
@@ -116,6 +132,8 @@ static void put_opts(uint8_t *o, uint32_t optlen, const struct sseg *s)
 			w32(o + 4, s->sack[i][1]);
 		}
 	}
+	if (s->tfo_kind)
+		o = put_tfo(o, s);
 	while (o < end)
 		*o++ = 1;
 }
@@ -169,6 +187,18 @@ struct spkt *spkt_build(const struct sseg *s, const uint8_t *data)
 	return p;
 }
 
+static void get_tfo(const uint8_t *o, struct sseg *s)
+{
+	int skip = *o == 254 ? 4 : 2;
+
+	if (o[1] < skip || o[1] - skip > 16 ||
+	    (*o == 254 && r16(o + 2) != 0xf989))
+		return;
+	s->tfo_kind = *o;
+	s->tfo_len = (uint8_t)(o[1] - skip);
+	memcpy(s->tfo, o + skip, s->tfo_len);
+}
+
 static const char *get_opts(const uint8_t *o, const uint8_t *end,
 			    struct sseg *s)
 {
@@ -196,6 +226,8 @@ static const char *get_opts(const uint8_t *o, const uint8_t *end,
 				s->sack[i][0] = r32(o + 2 + 8 * i);
 				s->sack[i][1] = r32(o + 6 + 8 * i);
 			}
+		} else if (*o == 34 || *o == 254) {
+			get_tfo(o, s);
 		} else if (*o == 2 || *o == 3 || *o == 4 || *o == 8 ||
 			   *o == 5) {
 			return "option of a wrong size";

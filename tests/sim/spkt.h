@@ -56,6 +56,7 @@ struct saddr {
  * @ecn:     the IP header's two bits
  * @ws:      shift, or -1
  * @mss:     or 0
+ * @tfo_kind: Fast Open: 34, 254 (experimental) or 0; @tfo has @tfo_len bytes
  * @bad_opt: an option list that cannot be walked
  */
 struct sseg {
@@ -72,6 +73,7 @@ struct sseg {
 	uint32_t tsval, tsecr;
 	int nsack;
 	uint32_t sack[4][2];
+	uint8_t tfo_kind, tfo_len, tfo[16];
 };
 
 struct spkt *spkt_new(uint32_t len);

@@ -54,7 +54,6 @@ static struct synq_syn syn_n(uint32_t n)
 				 .sack_ok = true,
 				 .ts_ok = true,
 				 .ecn = true,
-				 .mark = true,
 				 .service = SYNQ_SERVICES - 1,
 				 .retries = 5};
 }
@@ -109,7 +108,6 @@ START_TEST(entry_keeps_what_was_given)
 	ck_assert_uint_eq(got.mss, 1460);
 	ck_assert_uint_eq(got.wscale, 14);
 	ck_assert(got.wscale_ok && got.sack_ok && got.ts_ok && got.ecn);
-	ck_assert(got.mark);
 	ck_assert_uint_eq(got.service, SYNQ_SERVICES - 1);
 	ck_assert_uint_eq(got.retries, 5);
 }
