@@ -40,6 +40,8 @@ static const char usage_text[] =
 	"  fault add NAME type=TYPE [KEY=VALUE ...]\n"
 	"  fault del NAME ... | lease NAME TIME | reset | batch [FILE]\n"
 	"  fault list | watch | types [TYPE]\n"
+	"  profile        how peers behave, as measured; `profile reset': and\n"
+	"                 forget it\n"
 	"\n"
 	"  -c FILE   configuration (" CONF_DEFAULT ")\n"
 	"  -S PATH   control socket (by the configuration)\n"
@@ -272,9 +274,10 @@ static const struct {
 	const char *name;
 	int (*run)(const struct args *a, int argc, char **argv);
 } commands[] = {
-	{"rules", cmd_rules},  {"keys", cmd_keys},    {"status", cmd_daemon},
-	{"flows", cmd_daemon}, {"nstat", cmd_daemon}, {"reload", cmd_daemon},
-	{"stop", cmd_daemon},  {"ask", cmd_ask},      {"fault", cmd_fault},
+	{"rules", cmd_rules},	  {"keys", cmd_keys},	 {"status", cmd_daemon},
+	{"flows", cmd_daemon},	  {"nstat", cmd_daemon}, {"reload", cmd_daemon},
+	{"stop", cmd_daemon},	  {"ask", cmd_ask},	 {"fault", cmd_fault},
+	{"profile", cmd_profile},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)

@@ -49,5 +49,7 @@ void print_json(const json_t *j);
 
 /* penstockctl_fault.c: `fault ...'.  Return: the exit code */
 int cmd_fault(const struct args *a, int argc, char **argv);
+/* penstockctl_profile.c: `profile [reset]' */
+int cmd_profile(const struct args *a, int argc, char **argv);
 
 #endif

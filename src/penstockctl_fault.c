@@ -124,6 +124,25 @@ static json_int_t number(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
+/* "retransmit 3, silence 1"; what was declared is judged. */
+static void print_peer(const json_t *f)
+{
+	const json_t *peer = json_object_get(f, "peer"), *n;
+	const char *kind, *sep = "    peer: ";
+
+	json_object_foreach((json_t *)peer, kind, n) {
+		printf("%s%s %lld", sep, kind,
+		       (long long)json_integer_value(n));
+		sep = ", ";
+	}
+	if (number(f, "ok") || number(f, "wrong"))
+		printf("; %lld as expected, %lld not",
+		       (long long)number(f, "ok"),
+		       (long long)number(f, "wrong"));
+	if (json_object_size(peer))
+		putchar('\n');
+}
+
 static void print_fault(const json_t *f)
 {
 	const json_t *lease = json_object_get(f, "lease_left_ms");
@@ -138,6 +157,7 @@ static void print_fault(const json_t *f)
 	if (json_is_integer(lease))
 		printf(", lease %lld ms", (long long)json_integer_value(lease));
 	putchar('\n');
+	print_peer(f);
 }
 
 static int fault_list(const struct args *a, int argc, char **argv)

@@ -144,6 +144,9 @@ int faults_adopt(struct daemon *d, const struct config *new, FILE *errors);
 int faults_command(struct daemon *d, const char *cmd, const json_t *request,
 		   json_t **result, FILE *errors);
 
+/* penstockd_profile.c: {"cmd":"profile"}, with "reset": and forget it. */
+int profile_command(struct daemon *d, const json_t *request, json_t **result);
+
 /* At the end, while the engines live: write what is left of the log; the exit
  * status is EXIT_EXPECT when an expectation does not hold. */
 void faults_finish(struct daemon *d);

@@ -25,9 +25,18 @@
 
 #define RING_LINES 4096u
 #define LINE_BYTES 448u
+#define WORKERS_MAX 64	   /* as the key says */
 #define ANSWER_LINES 1000u /* reports of one answer */
 #define CHANGES_MAX 1024u  /* lines of one command */
 #define HITS_MAX 1000u	   /* connections listed by a dry run; all count */
+
+struct faults;
+
+/* Who reports: a worker's engine. */
+struct reporter {
+	struct faults *faults;
+	uint32_t worker;
+};
 
 /**
  * struct faults - The daemon's side of faults
@@ -37,6 +46,8 @@
  * @woken: the main thread has been told
  * @logged: lines before this position are in @log
  * @log:  NULL: none wanted
+ * @from: by worker
+ * @many: there are several workers: their numbers are in the lines
  */
 struct faults {
 	pthread_mutex_t lock;
@@ -46,18 +57,27 @@ struct faults {
 	int wake_fd;
 	FILE *log;
 	struct event *ev;
+	struct reporter from[WORKERS_MAX];
+	bool many;
 };
 
 /* --- reports -------------------------------------------------------------- */
 
 static void on_report(void *arg, const char *json)
 {
-	struct faults *f = arg;
+	const struct reporter *from = arg;
+	struct faults *f = from->faults;
 	const uint64_t one = 1;
+	char *line;
 	bool wake;
 
 	pthread_mutex_lock(&f->lock);
-	snprintf(f->line[f->next++ % RING_LINES], LINE_BYTES, "%s", json);
+	line = f->line[f->next++ % RING_LINES];
+	if (f->many)
+		snprintf(line, LINE_BYTES, "{\"worker\":%u,%s", from->worker,
+			 json + 1);
+	else
+		snprintf(line, LINE_BYTES, "%s", json);
 	wake = f->log && !f->woken;
 	f->woken |= wake;
 	pthread_mutex_unlock(&f->lock);
@@ -210,7 +230,7 @@ static void do_changes(void *arg, mono_t now)
 		struct engine *e = d->unit[i].engine;
 
 		if (adds_any(c) &&
-		    engine_fault_sink(e, on_report, d->faults, now))
+		    engine_fault_sink(e, on_report, &d->faults->from[i], now))
 			log_warn("faults: no memory for reports");
 		engine_fault_perform(e, c->c, c->n, now);
 	}
@@ -315,6 +335,7 @@ struct fault_sum {
 	struct fault_spec spec;
 	uint32_t conns, active;
 	uint64_t count[FC_COUNT];
+	uint64_t peer[FR_COUNT], answered[2], unwatched;
 	int64_t lease_left_us;
 };
 
@@ -330,6 +351,11 @@ static void add_to_sum(struct fault_sum *sum, const struct engine_fault *f)
 	sum->active += f->active;
 	for (int i = 0; i < FC_COUNT; i++)
 		sum->count[i] += f->count[i];
+	for (int i = 0; i < FR_COUNT; i++)
+		sum->peer[i] += f->peer[i];
+	sum->answered[0] += f->answered[0];
+	sum->answered[1] += f->answered[1];
+	sum->unwatched += f->unwatched;
 }
 
 static void do_list(void *arg, mono_t now)
@@ -381,6 +407,25 @@ static json_t *spec_json(const struct fault_spec *s)
 	return o;
 }
 
+/* What peers did then. */
+static void peer_json(json_t *o, const struct fault_sum *f)
+{
+	json_t *peer = json_object();
+
+	for (int i = 0; i < FR_COUNT; i++) {
+		if (f->peer[i])
+			json_object_set_new(
+				peer, fault_reaction_name[i],
+				json_integer((json_int_t)f->peer[i]));
+	}
+	json_object_set_new(o, "peer", peer);
+	json_object_set_new(o, "ok", json_integer((json_int_t)f->answered[1]));
+	json_object_set_new(o, "wrong",
+			    json_integer((json_int_t)f->answered[0]));
+	json_object_set_new(o, "unwatched",
+			    json_integer((json_int_t)f->unwatched));
+}
+
 static json_t *sum_json(const struct fault_sum *f)
 {
 	char line[FAULT_LINE_MAX + 1];
@@ -394,6 +439,7 @@ static json_t *sum_json(const struct fault_sum *f)
 	for (int i = 0; i < FC_COUNT; i++)
 		json_object_set_new(o, fault_counter_name[i],
 				    json_integer((json_int_t)f->count[i]));
+	peer_json(o, f);
 	json_object_set_new(
 		o, "lease_left_ms",
 		f->lease_left_us < 0
@@ -446,6 +492,8 @@ int faults_command(struct daemon *d, const char *cmd, const json_t *request,
 		return cmd_list(d, result);
 	if (!strcmp(cmd, "fault-reports"))
 		return cmd_reports(d, request, result);
+	if (!strcmp(cmd, "profile"))
+		return profile_command(d, request, result);
 	return -ENOSYS;
 }
 
@@ -571,6 +619,9 @@ int faults_open(struct daemon *d)
 		return -ENOMEM;
 	d->faults = f;
 	f->wake_fd = -1;
+	f->many = d->cfg->daemon.workers > 1;
+	for (uint32_t i = 0; i < WORKERS_MAX; i++)
+		f->from[i] = (struct reporter){f, i};
 	pthread_mutex_init(&f->lock, NULL);
 	f->line = calloc(RING_LINES, sizeof(*f->line));
 	if (!f->line)

@@ -64,12 +64,16 @@ void engine_fault_perform(struct engine *e, const struct fault_change *c,
  * @conns:  connections that its selectors matched so far
  * @active: connections that carry it now
  * @count:  enum fault_counter
+ * @peer:   enum fault_reaction: what peers then did
+ * @answered: of these the wrong [0] and the right [1] answers, where declared
+ * @unwatched: decisions whose reaction was not waited for
  * @lease_left_us: until it removes itself; -1: it stays
  */
 struct engine_fault {
 	const struct fault_spec *spec;
 	uint32_t conns, active;
 	uint64_t count[FC_COUNT];
+	uint64_t peer[FR_COUNT], answered[2], unwatched;
 	int64_t lease_left_us;
 };
 

@@ -72,8 +72,9 @@ struct fault_wire {
  * @told_wnd: the last window field that left to it
  * @acked:    @ack is valid
  * @gap_us:   before its last retransmission or probe
- * @asked_at: when our SYN or SYN-ACK left last
- * @rtt_us:   of the handshake; 0: not seen
+ * @asked_at: when bytes up to @asked left to it; unset: no round trip is timed
+ * @rtt_us:   least round trip; 0: none was seen
+ * @asked_syn: it is our SYN or SYN-ACK that is timed
  * @addr:     its address
  * @again:    the oldest sequence number that is not acknowledged to it ...
  * @again_at: ... was sent then; unset: not known ...
@@ -86,9 +87,9 @@ struct fault_wire {
  */
 struct fault_ear {
 	mono_t heard_at, told_at;
-	seq_t high, ack, told_ack;
+	seq_t high, ack, told_ack, asked;
 	uint16_t wnd, told_wnd;
-	bool acked, quiet, alone;
+	bool acked, quiet, alone, asked_syn;
 	mono_t asked_at;
 	int64_t gap_us, rtt_us;
 	struct ipaddr addr;

@@ -227,6 +227,8 @@ typedef void (*fault_line_fn)(void *arg, const char *json);
  * @order:  slots in the order in which they act
  * @flows:  struct fault_flow
  * @wheel:  timers of connections
+ * @seed:   of faults that have none of their own: 32 bits, not 0
+ * @hash:   key of the embryos' table
  * @now:    latest time it was told
  * @report: decisions so far: the last one's id
  * @profile: of peers that connections with faults were heard of
@@ -236,7 +238,7 @@ struct fault_set {
 	struct fault fault[FAULT_MAX];
 	uint8_t order[FAULT_MAX];
 	uint32_t n;
-	uint64_t seed, serial;
+	uint64_t seed, serial, hash;
 	struct slab flows;
 	struct fault_flow *first;
 	struct fault_flow *embryo[1024];

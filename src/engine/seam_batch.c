@@ -146,6 +146,9 @@ bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
 				     .active = f->active,
 				     .lease_left_us = -1};
 	memcpy(out->count, f->count, sizeof(out->count));
+	memcpy(out->peer, f->peer, sizeof(out->peer));
+	memcpy(out->answered, f->answered, sizeof(out->answered));
+	out->unwatched = f->unwatched;
 	if (f->lease_end.us != MONO_NEVER.us)
 		out->lease_left_us = mono_due(f->lease_end, now)
 					     ? 0

@@ -182,7 +182,8 @@ void fault_profile_hear(struct fault_set *s, struct fault_ear *r,
 		 (x->len || x->flags & (TCP_SYN | TCP_FIN) || kind == FR_PROBE))
 		r->unanswered = x->now;
 	r->quiet = true;
-	if (mono_is_set(r->asked_at) && x->flags & TCP_ACK)
+	if (mono_is_set(r->asked_at) && r->asked_syn && x->flags & TCP_ACK &&
+	    seq_ge(x->ack, r->asked))
 		spread_add(&profile_of(s, r, x->side, x->now)->rtt,
 			   mono_sub(x->now, r->asked_at));
 }

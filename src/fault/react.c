@@ -114,6 +114,8 @@ static enum fault_reaction classify(const struct fault_ear *r,
 static void hear(struct fault_ear *r, const struct fault_wire *x,
 		 enum fault_reaction kind)
 {
+	int64_t rtt;
+
 	if (kind == FR_RETRANSMIT || kind == FR_PROBE)
 		r->gap_us = mono_sub(x->now, r->heard_at);
 	if (!mono_is_set(r->heard_at) || x->flags & TCP_SYN ||
@@ -125,8 +127,10 @@ static void hear(struct fault_ear *r, const struct fault_wire *x,
 		r->ack = x->ack;
 	}
 	r->wnd = x->wnd;
-	if (mono_is_set(r->asked_at) && x->flags & TCP_ACK) {
-		r->rtt_us = mono_sub(x->now, r->asked_at);
+	if (mono_is_set(r->asked_at) && x->flags & TCP_ACK &&
+	    seq_ge(x->ack, r->asked)) {
+		rtt = mono_sub(x->now, r->asked_at);
+		r->rtt_us = r->rtt_us && r->rtt_us < rtt ? r->rtt_us : rtt;
 		r->asked_at = MONO_UNSET;
 	}
 	r->heard_at = x->now;
@@ -141,8 +145,11 @@ static void tell(struct fault_ear *r, const struct fault_wire *x)
 		r->told_ack = x->ack;
 	if (x->flags & TCP_ACK)
 		r->told_wnd = x->wnd;
-	if (x->flags & TCP_SYN)
+	if (x->flags & TCP_SYN || (x->len && !mono_is_set(r->asked_at))) {
+		r->asked = end_of(x);
 		r->asked_at = x->now;
+		r->asked_syn = x->flags & TCP_SYN;
+	}
 	r->told_at = x->now;
 }
 
@@ -211,16 +218,17 @@ void fault_react_begin(struct fault_ctx *x, const struct fault_event *ev,
 		p->again = true;
 		p->mask = RBIT(RST) | RBIT(RETRANSMIT);
 	}
-	if (p->mask & RBIT(RETRANSMIT) && (p->again || owes(r))) {
+	if ((p->mask & RBIT(RETRANSMIT) && (p->again || owes(r))) ||
+	    (!p->inject && r->probe_n)) {
 		wait = r->gap_us * 5 / 2;
 		wait = wait < WAIT_OWED_US  ? WAIT_OWED_US
 		       : wait > WAIT_MAX_US ? WAIT_MAX_US
 					    : wait;
 	}
 	p->until = mono_add(p->since, wait);
-	/* paths vary: a little less than the handshake took */
-	p->soonest =
-		mono_add(p->since, 1 + (ev->to_peer ? r->rtt_us * 3 / 4 : 0));
+	/* paths vary; and what a forged segment draws is known by its looks */
+	p->soonest = mono_add(
+		p->since, ev->to_peer && !p->inject ? 1 + r->rtt_us / 2 : 1);
 	a->n++;
 	if (!wtimer_armed(&x->flow->timer) ||
 	    mono_before(p->until, x->flow->timer.when))

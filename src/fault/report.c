@@ -54,9 +54,10 @@ void fault_report_peer(struct fault_set *s, const struct fault_flow *w,
 	if (!s->line)
 		return;
 	print_mask(expect, sizeof(expect), p->expect);
-	if (p->expect)
+	if (p->inject)
 		snprintf(verdict, sizeof(verdict),
-			 ",\"expected\":\"%s\",\"ok\":%s", expect,
+			 ",\"kind\":\"%s\",\"expected\":\"%s\",\"ok\":%s",
+			 fault_inject_name[p->inject - 1], expect,
 			 p->expect & BIT(kind) ? "true" : "false");
 	snprintf(line, sizeof(line),
 		 "{\"re\":%" PRIu64 ",\"t\":%" PRId64

@@ -24,7 +24,11 @@ static uint64_t name_key(const char *name, uint64_t seed)
 int fault_set_init(struct fault_set *s, uint64_t seed, uint32_t max, mono_t now)
 {
 	memset(s, 0, sizeof(*s));
-	s->seed = seed;
+	s->hash = seed;
+	/* a report's seed can be given to a fault: seed=N, 32 bits */
+	s->seed = (uint32_t)(seed ^ seed >> 32);
+	if (!s->seed)
+		s->seed = 1;
 	wheel_init(&s->wheel, now);
 	return slab_init(&s->flows, sizeof(struct fault_flow), max);
 }
@@ -264,7 +268,7 @@ void fault_flow_free(struct fault_set *s, struct fault_flow *w)
 static struct fault_flow **embryo_bucket(struct fault_set *s,
 					 const struct tuple *t)
 {
-	uint64_t h = s->seed, part;
+	uint64_t h = s->hash, part;
 
 	for (size_t i = 0; i < sizeof(*t); i += 4) {
 		part = 0;

@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/e2e/lib.sh
 
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_xfer
-	fault_conf modes
+	fault_profile fault_conf modes
 	shield shield_tfo shield_tw shield_limits shield_source
 	toxi daemon rules"
 FAMILIES="4 6"

@@ -454,6 +454,21 @@ static void on_line(void *arg, const char *json)
 	snprintf(report, sizeof(report), "%s", json);
 }
 
+/* What a report says can be given to a fault to have it decide so again. */
+START_TEST(seed_of_the_set_is_one_that_a_fault_may_have)
+{
+	struct fault_set big;
+
+	ck_assert_int_eq(fault_set_init(&big, UINT64_MAX - 5, 4, now), 0);
+	ck_assert_uint_gt(big.seed, 0);
+	ck_assert_uint_le(big.seed, UINT32_MAX);
+	fault_set_fini(&big);
+	ck_assert_int_eq(fault_set_init(&big, UINT64_MAX, 4, now), 0);
+	ck_assert_uint_eq(big.seed, 1);
+	fault_set_fini(&big);
+}
+END_TEST
+
 START_TEST(decision_reported_as_json)
 {
 	add("type=loss percent=100");
@@ -515,6 +530,7 @@ int main(void)
 	tcase_add_test(tc, reset_at_byte_keeps_what_is_before);
 	tcase_add_test(tc, bandwidth_releases_its_rate);
 	tcase_add_test(tc, expectation_unmet_is_named);
+	tcase_add_test(tc, seed_of_the_set_is_one_that_a_fault_may_have);
 	tcase_add_test(tc, decision_reported_as_json);
 	tcase_add_test(tc, offsets_survive_wrapped_sequence_numbers);
 	suite_add_tcase(s, tc);
