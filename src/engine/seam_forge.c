@@ -76,7 +76,7 @@ static void age_timestamp(struct held *h, uint32_t ms)
 struct held *held_unack(struct engine *e, struct held *h, int64_t after_us)
 {
 	bool fin = get_be16(tcp_of(h) + 12) & TCP_FIN;
-	struct held *c = fin ? ack_after(e, h, h->len + 1) : NULL;
+	struct held *c = fin && after_us ? ack_after(e, h, h->len + 1) : NULL;
 
 	move_word(tcp_of(h) + 8, (uint32_t)-1);
 	held_seal(h);

@@ -169,7 +169,7 @@ struct held *held_forge(struct engine *e, const struct held *h, int kind);
 struct held *held_early(struct engine *e, const struct held *h,
 			const struct fault_verdict *v);
 /* @h no longer acknowledges the peer's FIN; the segment that does @after_us
- * later, if @h is our FIN. */
+ * later, if @h is our FIN; 0: none. */
 struct held *held_unack(struct engine *e, struct held *h, int64_t after_us);
 /* @h loses its beginning to the segment returned, but for v->overlap bytes. */
 struct held *held_overlap(struct engine *e, struct held *h,

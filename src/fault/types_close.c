@@ -100,8 +100,13 @@ FAULT_HIT(hit_crossing)
 	    (c->markov != HIDDEN + ev->side && c->markov != CROSSED + ev->side))
 		return false;
 	if (!ev->to_peer) {
-		v->delay_us += ev->last ? mono_sub(c->next, ev->now) + 1 : 0;
-		return ev->last;
+		if (!ev->last)
+			return false;
+		/* One is enough: what it repeats would meet nobody, too. */
+		v->drop = mono_is_set(c->until[0]);
+		v->delay_us += mono_sub(c->next, ev->now) + 1;
+		c->until[0] = c->next;
+		return true;
 	}
 	if (ev->acked < c->seen || (ev->flags & (TCP_ACK | TCP_RST)) != TCP_ACK)
 		return false;
@@ -109,9 +114,9 @@ FAULT_HIT(hit_crossing)
 	if (ev->flags & TCP_FIN && c->markov == HIDDEN + ev->side) {
 		c->markov = (uint8_t)(CROSSED + ev->side);
 		c->next = mono_add(ev->now, x->f->spec.p[FP_DELAY].i + 1);
+		/* Once: TIME_WAIT answers a copy, and meets nobody. */
+		v->ack_us = x->f->spec.p[FP_DELAY].i + 1;
 	}
-	if (ev->flags & TCP_FIN)
-		v->ack_us = mono_sub(c->next, ev->now);
 	return true;
 }
 
