@@ -199,7 +199,7 @@ paths: all $(BUILD)/tools/linkem ## the table of emulated paths for docs/PERFORM
 # --- installation -----------------------------------------------------------
 
 CONF := $(wildcard conf/penstock.conf)
-EXAMPLES := $(shell find conf/examples -type f -name '*.conf' 2>/dev/null | sort)
+EXAMPLES := $(shell find conf/examples -type f -name '*.conf' -o -type f -name '*.scn' 2>/dev/null | sort)
 UNITS := $(wildcard systemd/*.service)
 
 .PHONY: install uninstall deb clean help

@@ -42,6 +42,7 @@ static const char usage_text[] =
 	"  fault list | watch | types [TYPE]\n"
 	"  profile        how peers behave, as measured; `profile reset': and\n"
 	"                 forget it\n"
+	"  scenario run|check FILE\n"
 	"\n"
 	"  -c FILE   configuration (" CONF_DEFAULT ")\n"
 	"  -S PATH   control socket (by the configuration)\n"
@@ -49,6 +50,8 @@ static const char usage_text[] =
 	"  -n MAX    flows: at most so many lines\n"
 	"  -z        nstat: also counters that are 0\n"
 	"  -j, --json     answer in JSON\n"
+	"  --set N=VALUE  scenario: a variable\n"
+	"  --keep         scenario: leave its faults\n"
 	"  --dry-run      fault: change nothing, say what it would hit\n"
 	"  -t        only check the configuration; exits 0 or 2\n"
 	"  -h        this text\n"
@@ -121,7 +124,7 @@ static int cmd_keys(const struct args *a, int argc, char **argv)
 }
 
 /* The socket that the configuration names, without judging the rest. */
-static const char *socket_path(const struct args *a)
+const char *socket_path(const struct args *a)
 {
 	static char path[sizeof(((struct daemon_cfg *)0)->control)];
 	struct config *cfg;
@@ -274,10 +277,12 @@ static const struct {
 	const char *name;
 	int (*run)(const struct args *a, int argc, char **argv);
 } commands[] = {
-	{"rules", cmd_rules},	  {"keys", cmd_keys},	 {"status", cmd_daemon},
-	{"flows", cmd_daemon},	  {"nstat", cmd_daemon}, {"reload", cmd_daemon},
-	{"stop", cmd_daemon},	  {"ask", cmd_ask},	 {"fault", cmd_fault},
-	{"profile", cmd_profile},
+	{"rules", cmd_rules},	    {"keys", cmd_keys},
+	{"status", cmd_daemon},	    {"flows", cmd_daemon},
+	{"nstat", cmd_daemon},	    {"reload", cmd_daemon},
+	{"stop", cmd_daemon},	    {"ask", cmd_ask},
+	{"fault", cmd_fault},	    {"profile", cmd_profile},
+	{"scenario", cmd_scenario},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)
@@ -317,6 +322,14 @@ static int read_option(struct args *a, int opt)
 	case 'D':
 		a->dry_run = true;
 		return -1;
+	case 'K':
+		a->keep = true;
+		return -1;
+	case 'E':
+		if (a->nset == SET_MAX)
+			return usage(stderr);
+		a->set[a->nset++] = optarg;
+		return -1;
 	case 'z':
 		a->zeros = true;
 		return -1;
@@ -336,6 +349,8 @@ int main(int argc, char **argv)
 	static const struct option longs[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"dry-run", no_argument, NULL, 'D'},
+		{"keep", no_argument, NULL, 'K'},
+		{"set", required_argument, NULL, 'E'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};

@@ -4,7 +4,8 @@
 
 /*
  * What the files of penstockctl share: penstockctl.c has the options and most
- * commands, penstockctl_fault.c those about faults.
+ * commands, penstockctl_fault.c those about faults, penstockctl_scenario.c
+ * scenarios.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@ enum {
 	EXIT_USAGE = 2
 };
 
+#define SET_MAX 64
+
 /**
  * struct args - The options
  * @conf:    configuration
@@ -27,13 +30,20 @@ enum {
  * @json:    print JSON
  * @zeros:   also counters that are 0
  * @dry_run: change nothing
+ * @keep:    scenario: leave its faults
+ * @set:     scenario: @nset "NAME=VALUE"
  * @max:     lines of a list; 0: as many as the daemon gives
  */
 struct args {
 	const char *conf, *state, *socket;
-	bool test, json, zeros, dry_run;
+	bool test, json, zeros, dry_run, keep;
 	long max;
+	const char *set[SET_MAX];
+	uint32_t nset;
 };
+
+/* The control socket's path, or NULL after what is wrong was printed. */
+const char *socket_path(const struct args *a);
 
 /* Print how it is called.  Return: the exit code */
 int usage(FILE *out);
@@ -51,5 +61,8 @@ void print_json(const json_t *j);
 int cmd_fault(const struct args *a, int argc, char **argv);
 /* penstockctl_profile.c: `profile [reset]' */
 int cmd_profile(const struct args *a, int argc, char **argv);
+
+/* penstockctl_scenario.c: `scenario ...'.  Return: enum scn_result */
+int cmd_scenario(const struct args *a, int argc, char **argv);
 
 #endif

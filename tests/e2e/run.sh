@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.." || exit 1
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_xfer
 	fault_profile fault_conf modes
 	shield shield_tfo shield_tw shield_limits shield_source
-	toxi daemon rules"
+	toxi daemon rules scenario"
 FAMILIES="4 6"
 
 usage() {
