@@ -135,6 +135,7 @@ struct fault_verdict {
  * @until:    by side: until when an answer to a question holds back
  * @last:     last random value, for correlation
  * @seen:     bytes or passes that a type counts
+ * @at:       bytes of the stream that have gone on, for on=byte:N
  * @bytes:    bytes in the slot that is open
  * @drawn:    @last is valid
  * @passed:   segments, for on=segment:N
@@ -145,7 +146,7 @@ struct fault_conn {
 	uint8_t markov;
 	mono_t first, next, until[2];
 	double last;
-	uint64_t seen, passed, bytes;
+	uint64_t seen, at, passed, bytes;
 };
 
 /**

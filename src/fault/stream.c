@@ -27,6 +27,21 @@ bool fault_has_stream(const struct fault_set *s, const struct fault_flow *w,
 	return false;
 }
 
+/* Has its duration on this connection ended? */
+static bool is_over(const struct fault_ctx *x, mono_t now)
+{
+	int64_t us = x->f->spec.duration_us;
+
+	return us && mono_is_set(now) && mono_is_set(x->c->first) &&
+	       mono_sub(now, x->c->first) > us;
+}
+
+/* When that will be; it has begun. */
+static mono_t end_of(const struct fault_ctx *x)
+{
+	return mono_add(x->c->first, x->f->spec.duration_us + 1);
+}
+
 /* Walk the faults of a stream that act now; 0 .. n-1, or -1. */
 static int next_of(struct fault_set *s, struct fault_flow *w, int stream,
 		   uint32_t *i, mono_t now, struct fault_ctx *x)
@@ -34,14 +49,15 @@ static int next_of(struct fault_set *s, struct fault_flow *w, int stream,
 	for (; *i < s->n; (*i)++) {
 		uint8_t slot = s->order[*i];
 		const struct fault_event ev = {
-			.now = now, .len = 1, .off = w->c[slot].seen};
+			.now = now, .len = 1, .off = w->c[slot].at};
 
 		*x = (struct fault_ctx){.set = s,
 					.flow = w,
 					.f = &s->fault[slot],
 					.c = &w->c[slot],
 					.slot = slot};
-		if (stream_of(s, w, slot, stream) && fault_armed(x, &ev)) {
+		if (stream_of(s, w, slot, stream) && fault_armed(x, &ev) &&
+		    !is_over(x, now)) {
 			(*i)++;
 			return x->f->spec.type;
 		}
@@ -123,7 +139,6 @@ static uint32_t slicer_share(struct fault_ctx *x, uint32_t n, mono_t now,
 		*wake = mono_earlier(*wake, x->c->next);
 		return 0;
 	}
-	x->c->event++;
 	if (var)
 		size += (int64_t)(fault_unit(x->f->key, x->c, 0) *
 				  (double)(2 * var)) -
@@ -210,30 +225,81 @@ bool fault_stream_discards(struct fault_set *s, struct fault_flow *w,
 	return false;
 }
 
+static bool in_portions(int type)
+{
+	return type == FT_BANDWIDTH || type == FT_SLICER;
+}
+
+/* The last portion still keeps the line busy. */
+static bool is_busy(const struct fault_ctx *x, int type, mono_t now)
+{
+	return in_portions(type) && mono_before(now, x->c->next);
+}
+
+/*
+ * Bytes come to a fault that holds some of them back.  Where it works in
+ * portions: is this one of those that skip and count let it act on?
+ */
+static bool acts(struct fault_ctx *x, int type, mono_t now)
+{
+	if (!mono_is_set(x->c->first))
+		x->c->first = now;
+	if (!in_portions(type) || is_busy(x, type, now))
+		return true;
+	x->c->event++;
+	x->f->count[FC_MATCHED]++;
+	return fault_extent_allows(x, now);
+}
+
+/* @acted: bit per slot */
+static void spend(struct fault_set *s, struct fault_flow *w, int stream,
+		  uint32_t n, uint32_t acted)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint8_t slot = s->order[i];
+
+		if (!stream_of(s, w, slot, stream))
+			continue;
+		w->c[slot].at += n;
+		if (acted & BIT(slot))
+			w->c[slot].seen += n;
+	}
+}
+
 uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 			      int stream, uint32_t n, mono_t now, mono_t *wake)
 {
 	struct fault_ctx x;
-	uint32_t i = 0;
+	uint32_t i = 0, acted = 0;
 	int type;
 
 	*wake = MONO_UNSET;
 	while (n && (type = next_of(s, w, stream, &i, now, &x)) >= 0) {
+		bool busy = is_busy(&x, type, now);
 		uint32_t all = n;
 
+		if (!acts(&x, type, now))
+			continue;
+		acted |= BIT(x.slot);
 		n = share(&x, type, n, now, wake);
-		if (n < all) {
-			x.f->count[FC_MATCHED]++;
+		if (n == all)
+			continue;
+		x.f->count[FC_MATCHED] += !in_portions(type);
+		if (!busy)
 			fault_note(&x, stream, n, now, "hold");
-		}
+		if (x.f->spec.duration_us)
+			*wake = mono_earlier(*wake, end_of(&x));
 	}
 	for (i = 0; n && (type = next_of(s, w, stream, &i, now, &x)) >= 0;) {
+		if (!(acted & BIT(x.slot)))
+			continue;
 		if (type == FT_BANDWIDTH)
 			bandwidth_spend(&x, n, now);
 		if (type == FT_SLICER)
 			x.c->next = mono_add(now, x.f->spec.p[FP_DELAY].i + 1);
-		x.c->seen += n;
 	}
+	if (n)
+		spend(s, w, stream, n, acted);
 	return n;
 }
 
@@ -299,6 +365,10 @@ uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 		if (!(w->active & BIT(slot)) || x.c->done ||
 		    !mono_due(due_at(x.f, w, x.c), now))
 			continue;
+		if (x.f->spec.type == FT_TIMEOUT && is_over(&x, now)) {
+			x.c->done = true;
+			continue;
+		}
 		x.c->done = x.f->spec.type != FT_VANISH;
 		x.c->armed = true;
 		x.c->seen = 1;
