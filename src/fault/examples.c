@@ -25,7 +25,7 @@ const char *const fault_type_example[FT_COUNT] = {
 	[FT_STRIP_OPTION] = "list=sack,ts,ws",
 	[FT_MSS_CLAMP] = "value=536 side=both",
 	[FT_ECN] = "mode=ce percent=5",
-	[FT_TTL] = "value=1",
+	[FT_TTL] = "value=2",
 	[FT_ZERO_WINDOW] = "on=byte:100000 reopen=30s",
 	[FT_ACK_DELAY] = "time=200ms",
 	[FT_ACK_DROP] = "percent=30",
