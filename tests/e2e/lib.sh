@@ -607,6 +607,7 @@ case_traffic_check() {
 # its own, ended after SECONDS.
 run_case() {
 	local name="$1 (IPv$FAMILY)" limit=$2 log=$TMP/case.log rc pid dog t0 seq
+	# shellcheck disable=SC2053 # a pattern
 	[[ $1 == ${E2E_CASE:-*} ]] || return 0
 	shift 2
 	seq=$(queue_sequence)
