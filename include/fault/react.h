@@ -113,6 +113,7 @@ struct fault_ear {
  * @slot:    of the fault
  * @side:    of the peer
  * @inject:  1 + enum fault_inject, or 0
+ * @forged:  what it put on the wire is not of the connection's
  * @cover:   an acknowledgment of @end is an answer
  * @again:   only a retransmission of [@seq, @end) is one
  */
@@ -123,7 +124,7 @@ struct fault_pending {
 	uint32_t conn;
 	uint16_t mask, expect;
 	uint8_t slot, side, inject;
-	bool cover, again;
+	bool forged, cover, again;
 };
 
 #define FAULT_PENDING_MAX 12

@@ -29,7 +29,8 @@
 
 #define PROVOKED_US (100 * USEC_PER_MSEC)
 
-static_assert(FAULT_NULL < FAULT_PROFILE_FORGED, "kinds fit the profile");
+static_assert(FAULT_INJECT_COUNT <= FAULT_PROFILE_FORGED,
+	      "kinds fit the profile");
 
 static void spread_add(struct fault_spread *t, int64_t us)
 {
@@ -323,7 +324,7 @@ static void put_forged(struct text *t, const struct fault_forged *f)
 	bool any = false;
 
 	put(t, ",\"inject\":{");
-	for (uint32_t i = 0; i <= FAULT_NULL; i++) {
+	for (uint32_t i = 0; i < FAULT_INJECT_COUNT; i++) {
 		if (!f[i].n)
 			continue;
 		put(t, "%s\"%s\":{\"n\":%u,\"ok\":%u,\"last\":\"%s\"}",

@@ -45,7 +45,7 @@ const char *const fault_reaction_name[FR_COUNT + 1] = {
 static_assert(FR_COUNT <= 16, "reactions fit fault_pending.mask");
 
 /* What a correct peer answers to a forged segment (docs/FAULTS.md). */
-static const uint16_t forged_expect[] = {
+static const uint16_t forged_expect[FAULT_INJECT_COUNT] = {
 	[FAULT_RST_EXACT] = RBIT(RST),
 	[FAULT_RST_INWINDOW] = RBIT(CHALLENGE),
 	[FAULT_SYN_INWINDOW] = RBIT(CHALLENGE),
@@ -98,7 +98,9 @@ static enum fault_reaction classify(const struct fault_ear *r,
 	if (is_probe(r, x))
 		return FR_PROBE;
 	if (x->len || x->flags & (TCP_SYN | TCP_FIN)) {
-		if (!fresh)
+		/* a SYN that was crossed by ours comes again as a SYN-ACK */
+		if (!fresh &&
+		    !(x->flags & TCP_SYN && x->flags & TCP_ACK && !r->acked))
 			return FR_RETRANSMIT;
 		if (x->flags & TCP_SYN)
 			return x->flags & TCP_ACK ? FR_SYNACK : FR_SYN;
@@ -176,6 +178,63 @@ static void settle(struct fault_set *s, struct fault_flow *w, uint32_t i,
 	fault_report_peer(s, w, &p, kind, mono_sub(now, p.since));
 }
 
+/* A forged segment, or an old one that comes again. */
+static void wait_for_forged(struct fault_pending *p,
+			    const struct fault_event *ev,
+			    const struct fault_verdict *v, uint32_t space)
+{
+	p->forged = true;
+	p->mask = RBIT(RST) | REPEATED_ACK | RBIT(WINDOW);
+	if (v->replay) {
+		p->since = mono_add(ev->now, v->replay_us);
+		p->expect = v->replay == FAULT_KIND_RST ? RBIT(SILENCE)
+							: RBIT(ACK);
+		return;
+	}
+	p->inject = v->inject;
+	p->expect = forged_expect[v->inject - 1];
+	if (v->inject - 1 == FAULT_PAWS_OLD && !ev->ts)
+		p->expect = RBIT(SILENCE);
+	p->cover = v->inject - 1 == FAULT_RST_EXACT && space;
+}
+
+/* What may be the answer to the decision, and what it should be. */
+static void wait_for(struct fault_pending *p, const struct fault_event *ev,
+		     const struct fault_verdict *v, uint32_t space)
+{
+	p->since = mono_add(ev->now, v->delay_us);
+	if (v->inject || v->replay) {
+		wait_for_forged(p, ev, v, space);
+	} else if (v->act && !(v->act & FAULT_ACT_ANSWER)) {
+		p->mask = RBIT(RST) | RBIT(RETRANSMIT) | RBIT(PROBE);
+	} else if (space && ev->to_peer) {
+		p->cover = !v->open;
+		p->mask = REPEATED_ACK | RBIT(RST) | RBIT(RETRANSMIT) |
+			  RBIT(PROBE) | RBIT(SYNACK);
+	} else if (v->drop && space) {
+		p->again = true;
+		p->mask = RBIT(RST) | RBIT(RETRANSMIT);
+	}
+	if (v->open)
+		p->expect = RBIT(SYNACK);
+	if (v->ack_add && ev->to_peer && ev->flags & TCP_SYN)
+		p->expect = RBIT(RST);
+}
+
+/* How long no answer is none yet. */
+static int64_t patience(const struct fault_pending *p,
+			const struct fault_ear *r)
+{
+	int64_t wait = r->gap_us * 5 / 2;
+
+	if (p->forged || !(r->probe_n || (p->mask & RBIT(RETRANSMIT) &&
+					  (p->again || owes(r)))))
+		return WAIT_US;
+	return wait < WAIT_OWED_US  ? WAIT_OWED_US
+	       : wait > WAIT_MAX_US ? WAIT_MAX_US
+				    : wait;
+}
+
 void fault_react_begin(struct fault_ctx *x, const struct fault_event *ev,
 		       const struct fault_verdict *v, uint64_t id)
 {
@@ -184,7 +243,6 @@ void fault_react_begin(struct fault_ctx *x, const struct fault_event *ev,
 	const struct fault_ear *r = &a->ear[ev->side];
 	uint32_t space =
 		ev->len + !!(ev->flags & TCP_SYN) + !!(ev->flags & TCP_FIN);
-	int64_t wait = WAIT_US;
 
 	if (a->n == FAULT_PENDING_MAX) {
 		x->f->unwatched++;
@@ -200,35 +258,11 @@ void fault_react_begin(struct fault_ctx *x, const struct fault_event *ev,
 				    .slot = x->slot,
 				    .side = ev->side};
 	if (v)
-		p->since = mono_add(ev->now, v->delay_us);
-	if (v && v->inject) {
-		p->inject = v->inject;
-		p->mask = RBIT(RST) | REPEATED_ACK | RBIT(WINDOW);
-		p->expect = forged_expect[v->inject - 1];
-		if (v->inject - 1 == FAULT_PAWS_OLD && !ev->ts)
-			p->expect = RBIT(SILENCE);
-		p->cover = v->inject - 1 == FAULT_RST_EXACT && space;
-	} else if (v && v->act && !(v->act & FAULT_ACT_ANSWER)) {
-		p->mask = RBIT(RST) | RBIT(RETRANSMIT) | RBIT(PROBE);
-	} else if (v && space && ev->to_peer) {
-		p->cover = true;
-		p->mask = REPEATED_ACK | RBIT(RST) | RBIT(RETRANSMIT) |
-			  RBIT(PROBE);
-	} else if (v && v->drop && space) {
-		p->again = true;
-		p->mask = RBIT(RST) | RBIT(RETRANSMIT);
-	}
-	if ((p->mask & RBIT(RETRANSMIT) && (p->again || owes(r))) ||
-	    (!p->inject && r->probe_n)) {
-		wait = r->gap_us * 5 / 2;
-		wait = wait < WAIT_OWED_US  ? WAIT_OWED_US
-		       : wait > WAIT_MAX_US ? WAIT_MAX_US
-					    : wait;
-	}
-	p->until = mono_add(p->since, wait);
+		wait_for(p, ev, v, space);
+	p->until = mono_add(p->since, patience(p, r));
 	/* paths vary; and what a forged segment draws is known by its looks */
 	p->soonest = mono_add(
-		p->since, ev->to_peer && !p->inject ? 1 + r->rtt_us / 2 : 1);
+		p->since, ev->to_peer && !p->forged ? 1 + r->rtt_us / 2 : 1);
 	a->n++;
 	if (!wtimer_armed(&x->flow->timer) ||
 	    mono_before(p->until, x->flow->timer.when))
@@ -252,7 +286,7 @@ static bool answers(const struct fault_pending *p, const struct fault_wire *x,
 	if (!(p->mask & BIT(*kind)))
 		return false;
 	/* what a forged segment draws looks like any ACK that is repeated */
-	if (p->inject && *kind != FR_RST)
+	if (p->forged && *kind != FR_RST)
 		*kind = p->expect & RBIT(CHALLENGE) ? FR_CHALLENGE
 			: p->expect & RBIT(ACK)	    ? FR_ACK
 						    : FR_DUP_ACK;
@@ -275,7 +309,7 @@ void fault_wire_pass(struct fault_set *s, struct fault_flow *w,
 	kind = classify(r, x);
 	for (uint32_t i = 0; i < w->watch.n;) {
 		const struct fault_pending *p = &w->watch.pending[i];
-		bool forged = p->inject != 0;
+		bool forged = p->forged;
 
 		as = kind;
 		/* each forged segment draws an answer of its own */

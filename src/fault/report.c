@@ -49,15 +49,17 @@ void fault_report_peer(struct fault_set *s, const struct fault_flow *w,
 		       int64_t after_us)
 {
 	const struct fault_spec *f = &s->fault[p->slot].spec;
-	char line[400], expect[64], verdict[128] = "";
+	char line[400], expect[64], said[64] = "", verdict[160] = "";
 
 	if (!s->line)
 		return;
 	print_mask(expect, sizeof(expect), p->expect);
 	if (p->inject)
+		snprintf(said, sizeof(said), ",\"kind\":\"%s\"",
+			 fault_inject_name[p->inject - 1]);
+	if (p->expect)
 		snprintf(verdict, sizeof(verdict),
-			 ",\"kind\":\"%s\",\"expected\":\"%s\",\"ok\":%s",
-			 fault_inject_name[p->inject - 1], expect,
+			 "%s,\"expected\":\"%s\",\"ok\":%s", said, expect,
 			 p->expect & BIT(kind) ? "true" : "false");
 	snprintf(line, sizeof(line),
 		 "{\"re\":%" PRIu64 ",\"t\":%" PRId64

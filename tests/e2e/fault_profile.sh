@@ -182,6 +182,34 @@ profile_forged() {
 		"$(grep -c end=ECONNRESET "$TMP/hold.out")"
 }
 
+answered_as_declared() {
+	[ "$(fault_ctl list -j | jq -c "[.[] | [.ok, .wrong]] | unique")" = \
+		"[[1,0]]" ]
+}
+
+# Of other types that forge: each once, and on a connection of its own.
+profile_declared() {
+	local i n=0 kinds=(data ack syn rst) lines=()
+	for i in "${kinds[@]}"; do
+		n=$((n + 1))
+		lines+=("r$n type=time_wait_replay kind=$i delay=300ms conn=$n dport=$PORT_HTTP")
+	done
+	data_file 100 >/dev/null
+	profile_begin "${lines[@]}" \
+		"wrong type=wrong_synack count=1 dport=$PORT_HTTPS" \
+		"open type=simultaneous_open dport=$PORT_PEER"
+	hold "$PORT_HTTPS" 3
+	hold "$PORT_PEER" 2
+	for i in "${kinds[@]}"; do
+		hold "$PORT_HTTP" 0.5 get=100 close
+		poll 5 pid_gone "${HOLDS[-1]}" || fail "it does not end"
+	done
+	poll 10 answered_as_declared
+	fault_ctl list
+	answered_as_declared || fail "not answered as declared"
+	poll 5 holds_over || fail "connections that do not end"
+}
+
 # Who is only watched behaves as ever, and is known afterwards.
 profile_observe() {
 	local n=1048576
@@ -205,5 +233,7 @@ fault_profile_cases() {
 	fault_case profile_linear_syn_timeouts_are_linear 20 profile_linear_syns
 	fault_case profile_forged_segments_are_answered_as_declared 40 \
 		profile_forged
+	fault_case profile_other_forged_segments_are_answered_as_declared 30 \
+		profile_declared
 	fault_case profile_observed_transfer_is_undisturbed 20 profile_observe
 }

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Hold one TCP connection, as programs do, and say how it ended.
 
-hold.py HOST PORT SECONDS [keepalive] [get=N] [send=TEXT] [after=SECONDS]
+hold.py HOST PORT SECONDS [keepalive] [get=N] [send=TEXT] [after=SECONDS] [close]
 hold.py serve PORT SECONDS
 
 Connects, asks nginx for /fN (get=N) or sends TEXT, after so many seconds, and
-reads until SECONDS are over; then it resets the connection.  The last line:
-rx=BYTES end=OPEN|FIN|ERRNO local=PORT.  With serve: a server that accepts and
-says nothing.
+reads until SECONDS are over; then it resets the connection, or closes it when
+told so.  The last line: rx=BYTES end=OPEN|FIN|ERRNO local=PORT.  With
+serve: a server that accepts and says nothing.
 """
 import errno
 import select
@@ -55,7 +55,7 @@ def main():
         sock = socket.create_connection((host, port), timeout=seconds)
         local = sock.getsockname()[1]
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                        struct.pack("ii", 1, 0))
+                        struct.pack("ii", "close" not in words, 0))
         if "keepalive" in words:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         time.sleep(float(words.get("after", "0")))
