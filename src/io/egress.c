@@ -24,16 +24,29 @@
  * What rides enters FORWARD with the carrier's input interface and our mark;
  * what is written enters with the TUN's interface and without a mark.
  */
+#include <netinet/in.h>
+
 #include "io/egress.h"
 #include "wire/build.h"
+
+/* Source and destination port; of an ICMP error those of the leg whose peer
+ * gets it: what it quotes went the other way. */
+static uint32_t port_pair(const struct tx *tx)
+{
+	const uint8_t *l4 = tx->hdr + tx->l4_off;
+	uint32_t back;
+
+	if (tx->hdr[tx->family == 4 ? 9 : 6] == IPPROTO_TCP)
+		return get_be32(l4);
+	back = get_be32(l4 + 8 + (tx->family == 4 ? 20 : 40));
+	return back >> 16 | back << 16;
+}
 
 /* One of 64 classes by the port pair, which differs between the legs of a
  * flow, too. */
 static uint64_t leg_bit(const struct tx *tx)
 {
-	uint32_t h = get_be32(tx->hdr + tx->l4_off) * 0x9e3779b1u;
-
-	return 1ull << (h >> 26);
+	return 1ull << (port_pair(tx) * 0x9e3779b1u >> 26);
 }
 
 static void finish_csum(struct tx *tx)

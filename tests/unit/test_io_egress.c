@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* LINKS: io/egress io/nfq_verdict io/tun io/priv io/counters */
-/* LINKS: util/log wire/build wire/csum */
+/* LINKS: util/log wire/build wire/build_icmp wire/csum wire/parse_ip */
 /*
  * What goes which way, and that a leg's packets keep their order.  Verdicts
  * and TUN writes end in the same socket here, so their order can be read.
@@ -213,6 +213,35 @@ START_TEST(write_behind_rider_of_same_leg_keeps_order)
 }
 END_TEST
 
+/* An ICMP error to a leg's peer is one of the leg's packets: an ACK that left
+ * before it would make it void. */
+START_TEST(write_behind_icmp_to_same_peer_keeps_order)
+{
+	const uint8_t us[4] = {192, 0, 2, 1}, peer[4] = {192, 0, 2, 2};
+	const struct ipaddr from = ipaddr_v4(us);
+	const struct tuple t = {.local = ipaddr_v4(peer),
+				.remote = from,
+				.lport = 80,
+				.rport = 1000};
+	const struct hdr_spec h = {.t = &t, .flags = TCP_ACK};
+	struct tx about = {0}, icmp = {0};
+	struct packet p = {.data = about.hdr};
+	struct left l[8];
+
+	wire_build(&about, &h, 0);
+	p.len = p.full_len = about.hdr_len;
+	ck_assert_int_eq(wire_build_icmp(&icmp, &p, &from, 3, 4, 1300), 0);
+	consume(4);
+	egress_send(&e, &icmp);
+	send_one(1000, 2, 0);
+	egress_flush(&e);
+	ck_assert_int_eq(read_all(l), 2);
+	ck_assert_uint_eq(l[0].leg, 0x0304);
+	ck_assert(l[0].carried);
+	ck_assert_uint_eq(l[1].n, 2);
+}
+END_TEST
+
 /* The other leg does not wait, and the batch stays one datagram. */
 START_TEST(write_behind_rider_of_other_leg_costs_no_flush)
 {
@@ -300,6 +329,7 @@ static Suite *suite(void)
 	tcase_add_test(t, packet_without_carrier_is_written);
 	tcase_add_loop_test(t, large_packet_is_written, 0, ARRAY_LEN(large));
 	tcase_add_test(t, write_behind_rider_of_same_leg_keeps_order);
+	tcase_add_test(t, write_behind_icmp_to_same_peer_keeps_order);
 	tcase_add_test(t, write_behind_rider_of_other_leg_costs_no_flush);
 	tcase_add_loop_test(t, random_mix_keeps_order_of_each_leg, 0, 50);
 	tcase_add_test(t, reply_to_carrier_rides_to_other_is_written);
