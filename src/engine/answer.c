@@ -53,6 +53,7 @@ void answer_syn_ack(struct tx *tx, const struct segment *s, seq_t iss,
 			     .ack = seq_add(s->seq, 1),
 			     .flags = TCP_SYN | TCP_ACK | (ecn ? TCP_ECE : 0),
 			     .wnd = wnd,
+			     .flow_label = leg_flow_label(iss),
 			     .ttl = 64,
 			     .df = true};
 

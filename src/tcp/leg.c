@@ -94,6 +94,7 @@ static void leg_open(struct leg *l, seq_t iss, uint32_t ts_off, mono_t now)
 {
 	l->iss = l->una = iss;
 	l->nxt = seq_add(iss, 1);
+	l->ip_id = (uint16_t)(iss.v * 2246822519u >> 16);
 	l->ts_off = ts_off;
 	l->wscale_ours = leg_wscale_offer(l->cfg);
 	l->last_rcv = l->last_send = now;

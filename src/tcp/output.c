@@ -58,6 +58,16 @@ static void set_flags(struct leg *l, struct hdr_spec *h, const struct emit *m)
 	}
 }
 
+/* As Linux's: a connection counts its IPv4 packets, and the kernel goes on
+ * counting where it cuts one. */
+static uint16_t take_ip_id(struct leg *l, uint32_t packets)
+{
+	uint16_t id = l->ip_id;
+
+	l->ip_id = (uint16_t)(id + packets);
+	return id;
+}
+
 /* Header and payload of a segment of a synchronized leg. */
 static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 		 struct tcp_opts *o, mono_t now)
@@ -68,8 +78,11 @@ static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 			     .ack = l->rcv_nxt,
 			     .ttl = l->ttl,
 			     .df = !l->pmtu_blackhole,
+			     .flow_label = leg_flow_label(l->iss),
 			     .tos = ect(l, m->len > 0, m->retx)};
 
+	h.ip_id =
+		take_ip_id(l, m->len > m->gso ? (m->len - 1) / m->gso + 1 : 1);
 	set_flags(l, &h, m);
 	h.wnd = window_advertise(l, now);
 	if (!m->len)
@@ -119,6 +132,8 @@ static bool out_rst(struct leg *l, struct tx *tx, mono_t now)
 			     .ack = l->rcv_nxt,
 			     .flags = TCP_RST | (l->rst_ack ? TCP_ACK : 0),
 			     .ttl = l->ttl,
+			     .ip_id = take_ip_id(l, 1),
+			     .flow_label = leg_flow_label(l->iss),
 			     .df = true};
 
 	if (seq_eq(l->nxt, seq_add(l->iss, 1)) && l->syn_unsent)
@@ -189,6 +204,8 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 			     .ack = ack ? l->rcv_nxt : SEQ(0),
 			     .flags = TCP_SYN | (ack ? TCP_ACK : 0),
 			     .ttl = l->ttl,
+			     .ip_id = ack ? (uint16_t)0 : take_ip_id(l, 1),
+			     .flow_label = leg_flow_label(l->iss),
 			     .df = true};
 
 	syn_options(l, &o, now);
