@@ -14,8 +14,8 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/e2e/lib.sh
 . tests/e2e/lib.sh
 
-GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_xfer
-	fault_profile fault_conf modes
+GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_seg
+	fault_xfer fault_profile fault_conf modes
 	shield shield_tfo shield_tw shield_limits shield_source
 	toxi daemon rules scenario"
 FAMILIES="4 6"
