@@ -172,6 +172,8 @@ struct fault_track {
  * @born:   when
  * @seen:   last segment
  * @active: bit per slot
+ * @isn:    an embryo's first sequence number: with another one a SYN begins
+ *          another connection
  * @old:    an embryo left behind by a flow that ended
  * @crossed: the client was sent a SYN for its own
  * @timer:  wakes the connection's timed faults, or ends an embryo
@@ -186,6 +188,7 @@ struct fault_flow {
 	uint64_t serial;
 	mono_t born, seen;
 	uint32_t active;
+	seq_t isn;
 	bool old, crossed;
 	struct wtimer timer;
 	mono_t ends;

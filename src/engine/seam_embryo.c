@@ -18,7 +18,8 @@ static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
 
 	if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
 		return w;
-	if (w && w->old) { /* a new connection begins */
+	/* A new connection begins, from a port that was used before. */
+	if (w && (w->old || !seq_eq(w->isn, s->seq))) {
 		fault_embryo_take(set, w);
 		fault_flow_free(set, w);
 		w = NULL;
@@ -28,8 +29,10 @@ static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
 	svc = svc_for_client(e, &s->t.local, s->t.lport);
 	if (svc)
 		w = fault_flow_new(set, svc->cfg->name, &s->t, now);
-	if (w)
+	if (w) {
+		w->isn = s->seq;
 		fault_embryo_keep(set, w, now);
+	}
 	return w;
 }
 

@@ -51,6 +51,8 @@ static void teardown(void)
 	buf_pool_fini(&pool);
 }
 
+static uint32_t isn = 100;
+
 /* A SYN of a client: how many packets come of it at once? */
 static int syn(uint16_t port)
 {
@@ -61,7 +63,7 @@ static int syn(uint16_t port)
 	const struct tcp_opts o = {.has = OPT_HAS_MSS, .mss = 1460};
 	const struct hdr_spec h = {.t = &t,
 				   .opts = &o,
-				   .seq = SEQ(100),
+				   .seq = SEQ(isn),
 				   .flags = TCP_SYN,
 				   .wnd = 60000,
 				   .ttl = 64};
@@ -255,6 +257,42 @@ START_TEST(scope_all_takes_living_connections)
 }
 END_TEST
 
+START_TEST(syn_of_a_new_connection_from_the_same_port_counts_anew)
+{
+	const char *lines[] = {"add a type=syn_drop"};
+	struct engine_fault f;
+
+	ck_assert_int_eq(batch(lines, 1), 0);
+	isn = 100;
+	ck_assert_int_eq(syn(1001), 0);
+	ck_assert_int_eq(syn(1001), 0); /* a retransmission */
+	ck_assert(engine_fault_get(e, 0, now, &f));
+	ck_assert_uint_eq(f.conns, 1);
+	isn = 7000;
+	ck_assert_int_eq(syn(1001), 0);
+	isn = 100;
+	ck_assert(engine_fault_get(e, 0, now, &f));
+	ck_assert_uint_eq(f.conns, 2);
+	ck_assert_uint_eq(f.active, 1);
+	ck_assert_uint_eq(f.count[FC_INJECTED], 3);
+	ck_assert(!engine_fault_get(e, 1, now, &f));
+}
+END_TEST
+
+START_TEST(fault_got_tells_its_lease)
+{
+	const char *lines[] = {"add a type=loss lease=5s", "add b type=loss"};
+	struct engine_fault f;
+
+	ck_assert_int_eq(batch(lines, 2), 0);
+	ck_assert(engine_fault_get(e, 0, mono_add(now, USEC_PER_SEC), &f));
+	ck_assert_str_eq(f.spec->name, "a");
+	ck_assert_int_eq(f.lease_left_us, 4 * USEC_PER_SEC);
+	ck_assert(engine_fault_get(e, 1, now, &f));
+	ck_assert_int_eq(f.lease_left_us, -1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("fault_engine");
@@ -274,6 +312,9 @@ int main(void)
 	tcase_add_test(tc, lease_over_fault_is_gone);
 	tcase_add_test(tc, dry_run_counts_living_connections);
 	tcase_add_test(tc, scope_all_takes_living_connections);
+	tcase_add_test(tc,
+		       syn_of_a_new_connection_from_the_same_port_counts_anew);
+	tcase_add_test(tc, fault_got_tells_its_lease);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
