@@ -146,6 +146,18 @@ xfer_renege() {
 	assert_clean
 }
 
+# The server's kernel sends, and experiences it.
+xfer_renege_server() {
+	local before
+	fault_begin "x type=sack_renege side=server"
+	before=$(kernel_count "$NS_S" TcpExtTCPSACKReneging)
+	wire_segments
+	xfer_intact send 4000000
+	grown "$NS_S" TcpExtTCPSACKReneging "$before" 1 ||
+		fail "the kernel did not see SACK taken back"
+	assert_clean
+}
+
 xfer_optimistic() {
 	fault_begin "x type=optimistic_ack by=$1"
 	wire_segments
@@ -153,10 +165,11 @@ xfer_optimistic() {
 	assert_clean
 }
 
-# What is lost and acknowledged is never sent again.
+# What is lost and acknowledged is never sent again.  The segment behind it is
+# what makes us acknowledge, so as many bytes have been sent for sure.
 xfer_optimistic_loss() {
 	local before line
-	fault_begin "x type=optimistic_ack by=20000" \
+	fault_begin "x type=optimistic_ack by=2000" \
 		"d type=droplist index=100 dir=from_peer"
 	before=$(kernel_count "$NS_C" TcpRetransSegs)
 	wire_segments
@@ -211,29 +224,35 @@ xfer_urgent() {
 
 # --- ends -----------------------------------------------------------------
 
+# closing NAMESPACE PORT
 closing() {
-	in_c ss -Htan state closing "dport = :$PORT_PEER" | grep -q .
+	ip netns exec "$1" ss -Htan state closing \
+		"( sport = :$2 or dport = :$2 )" | grep -q .
 }
 
+# xfer_closing VERB SIDE: who closes first is in CLOSING, then in TIME_WAIT.
 xfer_closing() {
-	local port
-	fault_begin "x type=simultaneous_close delay=2s"
-	peer_run sink 1000 25 &
-	poll 5 closing || fail "the client was never in CLOSING"
-	wait
-	poll 5 grep -qE "verb=sink rx=1000 " "$TMP/peer.log"
+	local port ns=$NS_C
+	[ "$2" = server ] && ns=$NS_S
+	fault_begin "x type=simultaneous_close delay=2s side=$2"
+	in_c "$PEER" run "$SERVER" "$PORT_PEER" >"$TMP/crossing" \
+		"$1" 1000 25 &
+	poll 5 closing "$ns" "$PORT_PEER" || fail "nobody was in CLOSING"
+	poll 10 grep -q end=FIN "$TMP/crossing" || fail "no end"
 	poll 5 no_sockets_left || fail "sockets are left"
-	port=$(in_c ss -Htan state time-wait "dport = :$PORT_PEER" | wc -l)
-	assert_num "TIME_WAIT at the client" "$port" -ge 1
+	port=$(field local "$(cat "$TMP/crossing")")
+	assert_eq "TIME_WAIT at the $2" 1 "$(time_waits "$ns" "${port##*:}")"
 }
 
-in_time_wait() { [ "$(time_waits "$NS_C" "$1")" = 1 ]; }
-not_in_time_wait() { [ "$(time_waits "$NS_C" "$1")" = 0 ]; }
+in_time_wait() { [ "$(time_waits "$KEEPER" "$1")" = 1 ]; }
+not_in_time_wait() { [ "$(time_waits "$KEEPER" "$1")" = 0 ]; }
+KEEPER=
 
 # xfer_replay KIND RFC1337 STAYS: the client closes first, and is spoken to
 # in TIME_WAIT.  What it answers meets no connection, and is reset.
 xfer_replay() {
 	local port
+	KEEPER=$NS_C
 	fault_begin "x type=time_wait_replay kind=$1 delay=700ms"
 	xfer_sysctls "tcp_rfc1337=$2"
 	xfer_capture
@@ -251,6 +270,18 @@ xfer_replay() {
 		poll 5 answered "$port" || fail "no answer to it"
 	fi
 	in_time_wait "$port" || fail "TIME_WAIT has ended"
+}
+
+xfer_replay_server() {
+	local port
+	KEEPER=$NS_S
+	fault_begin "x type=time_wait_replay kind=rst delay=700ms side=server"
+	peer_run send 1000 29
+	assert_fields "$LINE" end=FIN
+	port=$(field local "$LINE")
+	port=${port##*:}
+	in_time_wait "$port" || fail "no TIME_WAIT at the server"
+	poll 5 not_in_time_wait "$port" || fail "TIME_WAIT goes on"
 }
 
 # The packets after the client's last one of the connection, by sender.
@@ -297,6 +328,7 @@ fault_xfer_cases() {
 	xfer_case window_shrink_is_survived 30 xfer_shrink
 	xfer_case silly_window_is_avoided 30 xfer_silly
 	xfer_case sack_renege_is_seen_and_survived 30 xfer_renege
+	xfer_case sack_renege_server_sees_it 30 xfer_renege_server
 	xfer_case optimistic_ack_bytes_intact 30 xfer_optimistic 1460
 	xfer_case optimistic_ack_of_the_unsent_is_ignored 30 \
 		xfer_optimistic 1000000000
@@ -308,9 +340,13 @@ fault_xfer_cases() {
 		"content=differ favor=old"
 	xfer_case overlap_first_copy_wrong_is_read 30 xfer_overlap_wrong
 	xfer_case urgent_byte_is_out_of_band 20 xfer_urgent
-	xfer_case simultaneous_close_client_in_closing 30 xfer_closing
+	xfer_case simultaneous_close_client_in_closing 30 xfer_closing sink \
+		client
+	xfer_case simultaneous_close_server_in_closing 30 xfer_closing send \
+		server
 	xfer_case time_wait_replay_rst_ends_it 20 xfer_replay rst 0 ends
 	xfer_case time_wait_replay_rst_rfc1337_stays 20 xfer_replay rst 1 stays
+	xfer_case time_wait_replay_rst_at_server_ends_it 20 xfer_replay_server
 	xfer_case time_wait_replay_data_answer_is_reset 20 \
 		xfer_replay data 0 ends
 	xfer_case time_wait_replay_data_rfc1337_stays 20 \

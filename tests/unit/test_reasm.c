@@ -48,6 +48,22 @@ START_TEST(hole_is_reported_and_filled)
 }
 END_TEST
 
+/* RFC 2018, 8: only a fault asks for it. */
+START_TEST(reneged_text_is_neither_told_of_nor_delivered)
+{
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 1000, 500);
+	ck_block(0, 1000, 1500);
+	leg_renege(&r.l);
+	rig_data(&r, 0, 1000);
+	ck_assert_uint_eq(rig_last(&r)->s.opts.nsack, 0);
+	ck_assert_uint_eq(rig_last(&r)->s.ack.v, rig_peer(1000).v);
+	ck_assert_uint_eq(r.l.ooo_mem, 0);
+	rig_data(&r, 1000, 500);
+	rig_read(&r, 1500);
+}
+END_TEST
+
 /* RFC 2018, 4: the block of the newest segment first, then the latest. */
 START_TEST(sack_blocks_are_newest_first)
 {
@@ -248,6 +264,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, in_order_text_reaches_the_sink);
 	tcase_add_test(tc, hole_is_reported_and_filled);
+	tcase_add_test(tc, reneged_text_is_neither_told_of_nor_delivered);
 	tcase_add_test(tc, sack_blocks_are_newest_first);
 	tcase_add_test(tc, sack_keeps_older_blocks_while_the_newest_grows);
 	tcase_add_test(tc, sack_without_timestamps_has_room_for_four_blocks);

@@ -160,6 +160,26 @@ START_TEST(behaviour_chooses_the_window)
 }
 END_TEST
 
+/* What the peer sends beyond the new edge is lost, until it is given again. */
+START_TEST(behaviour_takes_back_what_was_promised)
+{
+	static const struct leg_behaviour b = {.window = window_of_7};
+
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 0, 60000);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 7 << 7);
+	r.edge_valid = false;
+	r.l.behave = &b;
+	rig_data(&r, r.pnxt, 10);
+	ck_assert_uint_eq(leg_rcv_wnd(&r.l), 7 << 7);
+	ck_drop(rig_data(&r, r.pnxt + 1000, 10), DROP_SEQ_WINDOW);
+	r.l.behave = NULL;
+	rig_read(&r, r.sink.bytes);
+	rig_pump(&r);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 1000);
+}
+END_TEST
+
 START_TEST(established_room_behind_the_other_leg_is_announced)
 {
 	uint32_t before;
@@ -187,6 +207,7 @@ int main(void)
 	tcase_add_test(tc, established_slow_sender_does_not_grow_the_buffer);
 	tcase_add_test(tc, established_short_memory_stops_growth);
 	tcase_add_test(tc, behaviour_chooses_the_window);
+	tcase_add_test(tc, behaviour_takes_back_what_was_promised);
 	tcase_add_test(tc, established_room_behind_the_other_leg_is_announced);
 	return rig_main("window", tc);
 }
