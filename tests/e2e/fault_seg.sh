@@ -48,6 +48,26 @@ seg_slot() {
 	assert_num injected "$(fault_count x injected)" -ge 46
 }
 
+# The daemon reads the table; what is wrong with it is told.
+seg_delay_table() {
+	local t0 us
+	echo "8192 -8192" >"$TMP/two.dist"
+	echo "8192 many" >"$TMP/bad.dist"
+	chmod a+r "$TMP"/*.dist
+	fault_begin "x type=delay time=60ms jitter=20ms \
+		distribution=file:$TMP/two.dist on=synack"
+	t0=${EPOCHREALTIME/./}
+	seg_echo 10
+	us=$((${EPOCHREALTIME/./} - t0))
+	assert_num "microseconds" "$us" -ge 40000
+	assert_eq injected 1 "$(fault_count x injected)"
+	fault_ctl add y type=delay time=1ms \
+		"distribution=file:$TMP/bad.dist" 2>"$TMP/said" &&
+		fail "a bad table was taken"
+	grep -q 'bad.dist": allowed: numbers from' "$TMP/said" ||
+		fail "it says: $(<"$TMP/said")"
+}
+
 # seg_mtu_told GLUED: the kernel lowers its path MTU, the upload arrives
 seg_mtu_told() {
 	[ "$1" = glued ] || wire_segments
@@ -256,6 +276,7 @@ fault_seg_cases() {
 	IPP=ip
 	[ "$FAMILY" = 6 ] && IPP=ip6
 	fault_case fault_slot_bounds_the_rate 20 seg_slot
+	fault_case fault_delay_by_table_of_a_file 20 seg_delay_table
 	fault_case fault_mtu_blackhole_client_told_lowers_path_mtu 20 \
 		seg_mtu_told single
 	fault_case fault_mtu_blackhole_glued_segments_arrive 20 \

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Decisions: who is selected, when a fault acts, how far it goes, that equal
- * seeds decide alike, and that models follow their parameters over 1e5 events.
+ * Decisions: who is selected, when a fault acts, how far it goes, and that
+ * equal seeds decide alike.  The dice themselves: test_fault_models.c.
  *
  * LINKS: fault/% util/option util/slab util/wheel
  */
 #include <check.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "fault/set.h"
 #include "wire/segment.h"
-
-#define EVENTS 100000
 
 static struct fault_set set;
 static mono_t now;
@@ -237,136 +234,6 @@ START_TEST(equal_seed_decides_alike_whatever_runs_beside)
 }
 END_TEST
 
-START_TEST(random_loss_matches_percent)
-{
-	struct fault_flow *w;
-	uint32_t n = 0;
-
-	add("type=loss percent=7");
-	w = conn(1);
-	for (uint32_t i = 0; i < EVENTS; i++)
-		n += send_data(w, i).drop;
-	/* five standard deviations */
-	ck_assert(fabs(n - 7000.0) < 5 * sqrt(EVENTS * 0.07 * 0.93));
-}
-END_TEST
-
-START_TEST(correlated_loss_keeps_percent_and_correlates)
-{
-	struct fault_flow *w;
-	uint32_t n = 0, pairs = 0;
-	bool last = false;
-
-	add("type=loss percent=20 correlation=50");
-	w = conn(1);
-	for (uint32_t i = 0; i < EVENTS; i++) {
-		bool d = send_data(w, i).drop;
-
-		n += d;
-		pairs += d && last;
-		last = d;
-	}
-	ck_assert(fabs(n / (double)EVENTS - 0.20) < 0.01);
-	/* after a loss: 0.5 + 0.5 * 0.2 */
-	ck_assert(fabs(pairs / (double)n - 0.60) < 0.02);
-}
-END_TEST
-
-/* Gilbert-Elliott: share of loss p/(p+r), mean burst 1/r (h = 0, k = 1). */
-START_TEST(gemodel_matches_share_and_burst_length)
-{
-	struct fault_flow *w;
-	uint32_t n = 0, bursts = 0;
-	bool last = false;
-
-	add("type=loss model=gemodel p=2 r=25");
-	w = conn(1);
-	for (uint32_t i = 0; i < EVENTS; i++) {
-		bool d = send_data(w, i).drop;
-
-		n += d;
-		bursts += d && !last;
-		last = d;
-	}
-	ck_assert(fabs(n / (double)EVENTS - 2.0 / 27) < 0.006);
-	ck_assert(fabs(n / (double)bursts - 4.0) < 0.25);
-}
-END_TEST
-
-START_TEST(gemodel_loses_by_state)
-{
-	struct fault_flow *w;
-	uint32_t n = 0;
-
-	add("type=loss model=gemodel p=10 r=10 1-h=40 1-k=2");
-	w = conn(1);
-	for (uint32_t i = 0; i < EVENTS; i++)
-		n += send_data(w, i).drop;
-	/* half the time in each state */
-	ck_assert(fabs(n / (double)EVENTS - 0.21) < 0.01);
-}
-END_TEST
-
-/* Four states with p14 only: single losses, one in 1 + 1/p14. */
-START_TEST(state_model_single_losses)
-{
-	struct fault_flow *w;
-	uint32_t n = 0;
-	bool last = false;
-
-	add("type=loss model=state p13=0 p31=100 p14=10");
-	w = conn(1);
-	for (uint32_t i = 0; i < EVENTS; i++) {
-		bool d = send_data(w, i).drop;
-
-		ck_assert(!(d && last));
-		n += d;
-		last = d;
-	}
-	ck_assert(fabs(n / (double)EVENTS - 1 / 11.0) < 0.005);
-}
-END_TEST
-
-static const struct {
-	const char *line;
-	double mean, sd, below; /* below: share under the mean */
-} dists[] = {
-	{"type=delay time=100ms jitter=20ms", 100, 20 / 1.7320508, 0.5},
-	{"type=delay time=100ms jitter=10ms distribution=normal", 100, 10, 0.5},
-	/* median of Pareto(3) is 2^(1/3); its deviation converges slowly */
-	{"type=delay time=100ms jitter=10ms distribution=pareto", 100, 0,
-	 0.704},
-	{"type=delay time=100ms jitter=10ms distribution=paretonormal", 100, 0,
-	 0},
-};
-
-START_TEST(delay_distribution_matches)
-{
-	struct fault_flow *w;
-	double sum = 0, sq = 0, below = 0, mean, sd;
-
-	add(dists[_i].line);
-	w = conn(1);
-	for (uint32_t i = 0; i < EVENTS; i++) {
-		double ms = (double)send_data(w, i).delay_us / 1000;
-
-		sum += ms;
-		sq += ms * ms;
-		below += ms < dists[_i].mean;
-	}
-	mean = sum / EVENTS;
-	sd = sqrt(sq / EVENTS - mean * mean);
-	ck_assert_msg(fabs(mean - dists[_i].mean) < 0.3, "%s: mean %f",
-		      dists[_i].line, mean);
-	if (dists[_i].sd > 0)
-		ck_assert_msg(fabs(sd / dists[_i].sd - 1) < 0.02, "%s: sd %f",
-			      dists[_i].line, sd);
-	if (dists[_i].below > 0)
-		ck_assert_msg(fabs(below / EVENTS - dists[_i].below) < 0.01,
-			      "%s: below %f", dists[_i].line, below / EVENTS);
-}
-END_TEST
-
 START_TEST(rate_spaces_segments_and_drops_beyond_limit)
 {
 	struct fault_flow *w;
@@ -518,13 +385,6 @@ int main(void)
 	tcase_add_test(tc, order_decides_who_comes_first);
 	tcase_add_test(tc, deleted_fault_is_forgotten);
 	tcase_add_test(tc, equal_seed_decides_alike_whatever_runs_beside);
-	tcase_add_test(tc, random_loss_matches_percent);
-	tcase_add_test(tc, correlated_loss_keeps_percent_and_correlates);
-	tcase_add_test(tc, gemodel_matches_share_and_burst_length);
-	tcase_add_test(tc, gemodel_loses_by_state);
-	tcase_add_test(tc, state_model_single_losses);
-	tcase_add_loop_test(tc, delay_distribution_matches, 0,
-			    ARRAY_LEN(dists));
 	tcase_add_test(tc, rate_spaces_segments_and_drops_beyond_limit);
 	tcase_add_test(tc, black_hole_comes_and_goes);
 	tcase_add_test(tc, reset_at_byte_keeps_what_is_before);
