@@ -6,9 +6,9 @@
  * reported by SACK is what is delivered, whatever a later segment says.
  * Limits: OOO_MAX segments and rcv_cap bytes of true size per leg; beyond it
  * the *new* segment is dropped (the peer sends it again), so nothing that was
- * SACKed is ever reneged on, unless a fault asks for it (leg_renege()).  Segments below BUF_COPY_MAX are copied into
- * chunks shared with their predecessor, so one-byte segments cost a node and
- * a byte each.
+ * SACKed is ever reneged on, unless a fault asks for it (leg_renege()).
+ * Segments below BUF_COPY_MAX are copied into chunks shared with their
+ * predecessor, so one-byte segments cost a node and a byte each.
  */
 #include "internal.h"
 

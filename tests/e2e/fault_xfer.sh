@@ -105,7 +105,7 @@ xfer_window_probe() {
 
 xfer_shrink() {
 	local before
-	fault_begin "x type=window_shrink by=1M hold=20ms on=byte:100000"
+	fault_begin "x type=window_shrink by=1M hold=20ms count=6 on=byte:100000"
 	before=$(kernel_count "$NS_C" TcpRetransSegs)
 	wire_segments
 	xfer_capture
