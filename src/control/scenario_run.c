@@ -14,7 +14,7 @@
 
 #include "scenario_int.h"
 
-#define LEASE_SPARE_US (10 * (int64_t)USEC_PER_SEC)
+#define LEASE_SPARE_US (5 * (int64_t)USEC_PER_SEC)
 #define REPORTS_MAX 100000
 
 /* Pictures, by their bit in SCN_NEED_*. */
