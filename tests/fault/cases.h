@@ -27,7 +27,7 @@ extern const struct fault_case cases_segment[], cases_handshake[],
 /**
  * struct fault_measure - What a case must have measured
  * @name: of the case
- * @what: all of these are in the peers' profiles
+ * @what: all of these are in the peers' profiles or the list of faults
  */
 struct fault_measure {
 	const char *name, *what[4];

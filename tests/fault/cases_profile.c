@@ -50,7 +50,21 @@ const struct fault_case cases_profile[] = {
 	 "timed out"},
 	{0}};
 
+/* What came of a fault with one kind of reaction, right as often as @ok. */
+#define PEER(kind, n, ok) \
+	"\"peer\":{\"" kind "\":" n "},\"ok\":" ok ",\"wrong\":0,"
+
 const struct fault_measure measures[] = {
+	{"syn_drop_twice_client_retries", {PEER("retransmit", "2", "0")}},
+	{"drop_range_twice", {PEER("dup-ack", "2", "0")}},
+	{"reset_at_byte_cuts_there", {PEER("silence", "1", "0")}},
+	{"inject_rst_exact_ends_it", {PEER("rst", "1", "1")}},
+	{"wrong_synack_reset_and_tried_again", {PEER("rst", "2", "2")}},
+	{"simultaneous_open_works", {PEER("syn-ack", "1", "1")}},
+	{"time_wait_replay_data", {PEER("ack", "1", "1")}},
+	{"time_wait_replay_ack", {PEER("ack", "1", "1")}},
+	{"time_wait_replay_rst", {PEER("silence", "1", "1")}},
+	{"time_wait_replay_syn_at_server", {PEER("ack", "1", "1")}},
 	{"observed_connection_is_undisturbed",
 	 {"\"side\":\"client\",\"conns\":1,\"rtt_ms\":" STEP("2.000"),
 	  "\"side\":\"server\",\"conns\":1,\"rtt_ms\":" STEP("2.000")}},

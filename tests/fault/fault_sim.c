@@ -178,10 +178,11 @@ static bool measured(const struct fault_case *c)
 	while (m->name && strcmp(m->name, c->name) != 0)
 		m++;
 	for (int i = 0; m->name && i < 4 && m->what[i]; i++) {
-		if (strstr(run.profile, m->what[i]))
+		if (strstr(run.profile, m->what[i]) ||
+		    strstr(run.list, m->what[i]))
 			continue;
-		printf("%s: FAILED: no %s in\n%s", c->name, m->what[i],
-		       run.profile);
+		printf("%s: FAILED: no %s in\n%s%s", c->name, m->what[i],
+		       run.profile, run.list);
 		return false;
 	}
 	return true;
