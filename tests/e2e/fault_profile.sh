@@ -80,13 +80,13 @@ assert_reports_paired() {
 		>/dev/null || fail "reports do not pair"
 }
 
-# All at one time, each on a port of its own; nothing of a client's own timers
-# is asked of it but by losing what it sends, or hears.
+# All at one time, each on a port of its own: what peers send is lost, or what
+# they hear (with a wrong checksum, in the case of keepalives).
 profile_timers() {
 	local all
 	profile_begin "syn type=syn_drop dport=$PORT_HTTP" \
 		"rto type=loss dport=$PORT_HTTPS dir=from_peer on=data" \
-		"idle type=loss dport=$PORT_PEER dir=to_peer on=time:1s" \
+		"idle type=corrupt where=tcp dport=$PORT_PEER dir=to_peer on=time:1s" \
 		"shut type=tarpit dport=$PORT_IDLE" \
 		"sa type=syn_ack_drop side=server dport=$PORT_IPERF" \
 		"sb type=syn_drop side=server skip=1 dport=$PORT_IPERF"

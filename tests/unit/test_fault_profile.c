@@ -117,6 +117,10 @@ START_TEST(workers_are_joined)
 	ck_assert_uint_eq(a.forged[1].n, 2);
 	ck_assert_uint_eq(a.forged[1].last, FR_CHALLENGE);
 	ck_assert_int_eq(a.seen.us, 9);
+	b.syn[1] = (struct fault_spread){1, 15, 15, 15};
+	fault_profile_merge(&a, &b);
+	ck_assert_int_eq(a.syn[1].min_us, 10);
+	ck_assert_int_eq(a.syn[1].max_us, 30);
 }
 END_TEST
 
@@ -176,6 +180,56 @@ START_TEST(retransmission_that_follows_our_segment_is_not_measured)
 }
 END_TEST
 
+/* When the oldest was sent is not known, but from its first copy on it is. */
+START_TEST(series_begins_with_its_second_step_after_a_partial_ack)
+{
+	wire(false, TCP_ACK, 1000, 1, 500);
+	wire(false, TCP_ACK, 1001, 10, 500);
+	wire(true, TCP_ACK, 1, 0, 500); /* acknowledges the first byte */
+	pass_ms(300);
+	wire(false, TCP_ACK, 1001, 10, 500);
+	pass_ms(600);
+	wire(false, TCP_ACK, 1001, 10, 500);
+	ck_assert_uint_eq(profile()->rto[0].n, 0);
+	ck_assert_int_eq(profile()->rto[1].max_us, 600 * USEC_PER_MSEC);
+}
+END_TEST
+
+START_TEST(data_between_probes_begins_them_anew)
+{
+	wire(false, TCP_ACK, 1000, 1, 500);
+	wire(true, TCP_ACK, 1, 0, 500);
+	pass_ms(700);
+	wire(false, TCP_ACK, 1000, 0, 500);
+	pass_ms(100);
+	wire(false, TCP_ACK, 1001, 5, 500);
+	pass_ms(800);
+	wire(false, TCP_ACK, 1005, 0, 500);
+	ck_assert_uint_eq(profile()->keepalive.n, 0);
+	ck_assert_int_eq(profile()->idle.max_us, 800 * USEC_PER_MSEC);
+	ck_assert_uint_eq(profile()->keepalives, 1);
+}
+END_TEST
+
+/* It would have come again after 400 ms; who forgets it sooner cannot know. */
+START_TEST(who_is_forgotten_too_soon_has_not_given_up)
+{
+	const struct tuple t = {.lport = 80, .rport = 1001};
+
+	for (int i = 0; i < 2; i++) {
+		wire(false, TCP_ACK, 1001, 10, 500);
+		pass_ms(200);
+		wire(false, TCP_ACK, 1001, 10, 500);
+		set.now = mono_add(now, i ? 1401000 : 1399000);
+		fault_flow_free(&set, w);
+		ck_assert_uint_eq(profile()->given_up.n, i);
+		w = fault_flow_new(&set, "web", &t, now);
+		w->owner = &set;
+	}
+	ck_assert_int_eq(profile()->given_up.max_us, 200 * USEC_PER_MSEC);
+}
+END_TEST
+
 START_TEST(printed_whole_or_its_length_told)
 {
 	struct fault_profile p = {.addr = host(1), .side = 1, .conns = 2};
@@ -218,6 +272,10 @@ int main(void)
 	tcase_add_test(tc, probe_is_of_the_window_when_it_is_shut);
 	tcase_add_test(tc,
 		       retransmission_that_follows_our_segment_is_not_measured);
+	tcase_add_test(tc,
+		       series_begins_with_its_second_step_after_a_partial_ack);
+	tcase_add_test(tc, data_between_probes_begins_them_anew);
+	tcase_add_test(tc, who_is_forgotten_too_soon_has_not_given_up);
 	tcase_add_test(tc, printed_whole_or_its_length_told);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);

@@ -119,6 +119,7 @@ START_TEST(lost_from_peer_answered_by_same_bytes_only)
 	judge(false, PEER, 100);
 	ck_assert_int_eq(nlines, 1);
 	heard(PEER + 100, 100, OURS); /* was under way */
+	heard(PEER + 100, 100, OURS); /* again, but not what was lost */
 	heard(PEER + 200, 0, OURS);
 	ck_assert_int_eq(nlines, 1);
 	pass_ms(230);
@@ -177,14 +178,17 @@ START_TEST(peer_that_backs_off_is_waited_for)
 {
 	begin("a type=loss dir=from_peer");
 	judge(false, PEER, 100);
-	for (int ms = 200; ms <= 51200; ms *= 2) {
+	for (int ms = 200; ms <= 102400; ms *= 2) {
 		pass_ms(ms);
 		fault_react_expire(&set, w, now);
 		judge(false, PEER, 100);
 	}
-	ck_assert_uint_eq(set.fault[slot].peer[FR_RETRANSMIT], 9);
+	ck_assert_uint_eq(set.fault[slot].peer[FR_RETRANSMIT], 10);
 	ck_assert_uint_eq(set.fault[slot].peer[FR_SILENCE], 0);
-	pass_ms(51200 * 5 / 2 + 1);
+	pass_ms(149999); /* the most */
+	fault_react_expire(&set, w, now);
+	ck_assert_uint_eq(set.fault[slot].peer[FR_SILENCE], 0);
+	pass_ms(1);
 	fault_react_expire(&set, w, now);
 	ck_assert_uint_eq(set.fault[slot].peer[FR_SILENCE], 1);
 }
@@ -250,6 +254,35 @@ START_TEST(forged_segment_answer_is_compared_with_declared)
 }
 END_TEST
 
+/* Then it is no more than a copy of the connection's own. */
+START_TEST(old_timestamp_without_timestamps_draws_nothing)
+{
+	const struct fault_event ev = {.to_peer = true,
+				       .state = 4,
+				       .flags = TCP_ACK,
+				       .seq = SEQ(OURS),
+				       .now = now};
+	struct fault_verdict v;
+
+	begin("a type=inject kind=paws-old");
+	fault_judge(&set, w, &ev, &v);
+	pass_ms(1000);
+	fault_react_expire(&set, w, now);
+	said("\"expected\":\"silence\",\"ok\":true}");
+}
+END_TEST
+
+/* A byte that was not acknowledged comes again: no probe. */
+START_TEST(single_byte_again_is_a_retransmission)
+{
+	begin("a type=loss dir=from_peer count=1");
+	judge(false, PEER, 1);
+	pass_ms(200);
+	heard(PEER, 1, OURS);
+	said("\"peer\":\"retransmit\"");
+}
+END_TEST
+
 START_TEST(each_forged_segment_wants_an_answer_of_its_own)
 {
 	begin("a type=inject kind=data-oow count=2");
@@ -307,8 +340,9 @@ START_TEST(round_trip_is_the_least_that_was_seen)
 	pass_ms(10);
 	heard(PEER, 0, OURS + 100);
 	ck_assert_int_eq(w->watch.ear[0].rtt_us, 60 * USEC_PER_MSEC);
-	pass_ms(100);
-	heard(PEER, 0, OURS + 200);
+	wire(true, TCP_ACK, OURS + 200, 100, PEER);
+	pass_ms(100); /* delayed */
+	heard(PEER, 0, OURS + 300);
 	ck_assert_int_eq(w->watch.ear[0].rtt_us, 60 * USEC_PER_MSEC);
 }
 END_TEST
@@ -386,6 +420,8 @@ int main(void)
 	tcase_add_test(tc, peer_that_backs_off_is_waited_for);
 	tcase_add_loop_test(tc, forged_segment_answer_is_compared_with_declared,
 			    0, ARRAY_LEN(forged));
+	tcase_add_test(tc, old_timestamp_without_timestamps_draws_nothing);
+	tcase_add_test(tc, single_byte_again_is_a_retransmission);
 	tcase_add_test(tc, each_forged_segment_wants_an_answer_of_its_own);
 	tcase_add_test(tc, delayed_segment_is_not_answered_before_it_left);
 	tcase_add_test(tc, what_comes_within_a_round_trip_is_no_answer);
