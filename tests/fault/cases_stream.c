@@ -34,7 +34,7 @@ const struct fault_case cases_stream[] = {
 	{"slicer_from_byte_on",
 	 {DOWN},
 	 {"a type=slicer average_size=500 delay=2ms on=byte:30000 "
-	  "expect=injected<=70"},
+	  "expect=injected>=50"},
 	 ""},
 	{"slicer_skips_and_counts",
 	 {DOWN},

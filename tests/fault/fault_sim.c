@@ -33,7 +33,7 @@ static struct {
 	const char *line[LINES_MAX];
 	char list[4000], profile[40000], unmet[300], first[400], err[300];
 	uint64_t digest, reports, client_rx;
-	int64_t client_ms;
+	int64_t client_ms, full_ms;
 	bool met;
 } run;
 
@@ -72,6 +72,10 @@ void __wrap_judge_outcomes(struct world *w)
 
 	run.client_rx = p->rcv_nxt - 1;
 	run.client_ms = (p->end_at - w->conn[0].started_at) / 1000;
+	run.full_ms = w->conn[0].served ? w->conn[0].served->full_at : 0;
+	if (p->full_at > run.full_ms)
+		run.full_ms = p->full_at;
+	run.full_ms = (run.full_ms - w->conn[0].started_at) / 1000;
 	sight_end(w);
 	__real_judge_outcomes(w);
 }
@@ -157,6 +161,29 @@ static const struct {
 	{"timeout_close_removed_closes", 1, 4000},
 };
 
+/* And of some: when both had all bytes, at the latest. */
+static const struct {
+	const char *name;
+	int64_t ms;
+} within[] = {
+	{"zero_window_released_by_removal", 20500},
+	{"zero_window_released_by_duration", 20500},
+	{"bandwidth_for_two_seconds", 2500},
+};
+
+static bool in_time(const struct fault_case *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(within); i++) {
+		if (strcmp(within[i].name, c->name) != 0 ||
+		    run.full_ms <= within[i].ms)
+			continue;
+		printf("%s: FAILED: all bytes only after %ld ms\n", c->name,
+		       (long)run.full_ms);
+		return false;
+	}
+	return true;
+}
+
 static bool in_bounds(const struct fault_case *c)
 {
 	for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
@@ -209,7 +236,7 @@ static bool play_case(const struct fault_case *c)
 		       ok ? "all well" : why, c->fails, run.list, run.first);
 		return false;
 	}
-	if (!in_bounds(c))
+	if (!in_bounds(c) || !in_time(c))
 		return false;
 	if (!measured(c))
 		return false;
