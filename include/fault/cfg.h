@@ -94,7 +94,7 @@ enum fault_type {
 
 extern const char *const fault_type_name[FT_COUNT + 1];
 
-/* Parameters of types: id, key, reader (src/fault/spec.c), help. */
+/* Parameters of types: id, key, reader (src/fault/keys.c), help. */
 #define FAULT_PARAMS(X)                                                      \
 	X(PERCENT, "percent", percent, "chance per event")                   \
 	X(CORRELATION, "correlation", percent, "with the event before")      \

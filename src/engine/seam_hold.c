@@ -146,7 +146,10 @@ struct held *held_whole(struct engine *e, const struct tx *tx)
 
 	if (!h)
 		return NULL;
-	h->out = h->false_word = true;
+	h->out = tx != NULL;
+	h->false_word = true;
+	if (!tx)
+		return h;
 	h->family = tx->family;
 	h->hdr_len = tx->hdr_len;
 	h->l4_off = tx->l4_off;
@@ -299,6 +302,11 @@ static void deliver(struct engine *e, struct held *h, mono_t now)
 	if (h->out) {
 		seam_watch_out(e, h, now);
 		out_push(e->seams, h);
+		return;
+	}
+	if (h->notice) {
+		seam_icmp_deliver(e, &h->about, now);
+		held_free(e, h);
 		return;
 	}
 	l = table_find(e, &h->seg.t);

@@ -70,17 +70,34 @@ void seam_icmp_refuse(struct tx *reply, const struct segment *s, uint8_t code)
 	error_about(reply, s, s->seq, kind, 0);
 }
 
-void seam_icmp_leg(struct leg *l, const struct held *h,
+void seam_icmp_leg(struct engine *e, const struct leg *l, const struct held *h,
 		   const struct fault_verdict *v, mono_t now)
 {
-	const struct icmp_error about = {
+	struct held *n = held_whole(e, NULL);
+	seq_t seq = SEQ(get_be32(h->hdr + h->l4_off + 4));
+
+	if (!n)
+		return;
+	n->notice = true;
+	n->about = (struct icmp_error){
 		.t = l->t,
-		.seq = SEQ(get_be32(h->hdr + h->l4_off + 4)),
+		.seq = seq_add(seq, v->bad_quote ? 1u << 30 : 0),
 		.kind = v->icmp == FAULT_ICMP_PTB     ? ICMP_K_PTB
 			: v->icmp >= FAULT_ICMP_PROTO ? ICMP_K_UNREACH_HARD
 						      : ICMP_K_UNREACH_SOFT,
 		.mtu = v->icmp_mtu,
 		.family = h->family};
+	/* not while the leg is being asked for what it has to send */
+	held_queue(e, n, mono_add(now, 1), now);
+}
 
-	leg_icmp(l, &about, now);
+void seam_icmp_deliver(struct engine *e, const struct icmp_error *about,
+		       mono_t now)
+{
+	struct leg *l = table_find(e, &about->t);
+
+	if (!l)
+		return;
+	leg_icmp(l, about, now);
+	flow_settle(e, leg_flow(l), now);
 }

@@ -78,7 +78,7 @@ static bool output_piece(struct engine *e, struct leg *l, struct held *h,
 	describe_out(&ev, seam_of(e, f)->w, l, h, now);
 	fault_judge(&e->seams->set, seam_of(e, f)->w, &ev, &v);
 	if (v.icmp)
-		seam_icmp_leg(l, h, &v, now);
+		seam_icmp_leg(e, l, h, &v, now);
 	if (!v.act) {
 		v.shift = l->wscale_ok ? l->wscale_ours : 0;
 		dispatch_out(e, h, &v, now);

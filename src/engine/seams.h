@@ -16,6 +16,7 @@
  * @due:  when it goes on
  * @serial: breaks ties in the order of arrival
  * @out:  it leaves (hdr); else it arrives (seg)
+ * @notice: it is an ICMP error to our own leg (about)
  * @crossed: it ends the client's half of a simultaneous open
  * @slot: the fault that holds it
  * @buf:  its payload, owned; NULL when there is none
@@ -26,13 +27,14 @@ struct held {
 	struct held *next;
 	mono_t due;
 	uint64_t serial;
-	bool crossed, out, false_word;
+	bool crossed, out, notice, false_word;
 	uint8_t slot, family, hdr_len, l4_off;
 	uint32_t len;
 	struct buf *buf;
 	union {
 		uint8_t hdr[TX_HDR_MAX];
 		struct segment seg;
+		struct icmp_error about;
 	};
 };
 
@@ -134,8 +136,10 @@ void seam_crossed(struct engine *e, const struct tuple *t);
  * own leg about @h. */
 void seam_icmp_peer(struct engine *e, const struct segment *s,
 		    const struct fault_verdict *v, mono_t now);
-void seam_icmp_leg(struct leg *l, const struct held *h,
+void seam_icmp_leg(struct engine *e, const struct leg *l, const struct held *h,
 		   const struct fault_verdict *v, mono_t now);
+void seam_icmp_deliver(struct engine *e, const struct icmp_error *about,
+		       mono_t now);
 /* The answer in place of a connection: the destination is unreachable. */
 void seam_icmp_refuse(struct tx *reply, const struct segment *s, uint8_t code);
 
@@ -160,7 +164,8 @@ struct held *held_out(struct engine *e, const struct tx *tx, uint32_t off,
 		      uint32_t len, bool first, bool last);
 /* Recompute lengths and checksums of an outgoing one. */
 void held_seal(struct held *h);
-/* One that is sent as it is: an ICMP error.  NULL: no memory. */
+/* One that is sent as it is: an ICMP error; @tx NULL: nothing is sent.  NULL:
+ * no memory. */
 struct held *held_whole(struct engine *e, const struct tx *tx);
 /* A forged segment modelled on @h (enum fault_inject), or NULL. */
 struct held *held_forge(struct engine *e, const struct held *h, int kind);

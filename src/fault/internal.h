@@ -49,8 +49,9 @@ struct fault_type_desc {
 
 extern const struct fault_type_desc fault_types[FT_COUNT];
 
-/* spec.c: by enum fault_inject; NULL at the end. */
-extern const char *const fault_inject_name[];
+/* keys.c: words of "kind" (enum fault_inject, fault_kind, fault_icmp) and
+ * "mode" (enum fault_ecn, fault_tfo); NULL at the end. */
+extern const char *const fault_inject_name[], *const fault_mode_name[];
 
 /* decide.c */
 /* Does the extent (skip, count, duration) let one more injection happen? */

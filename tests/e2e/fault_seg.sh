@@ -247,6 +247,19 @@ seg_tfo_blackhole() {
 	in_c sysctl -qw net.ipv4.tcp_fastopen_blackhole_timeout_sec=0
 }
 
+# seg_tfo_server MODE: towards the server it is our own side that falls back,
+# and a kernel that judges its cookie.
+seg_tfo_server() {
+	local before
+	seg_tfo_begin "x type=tfo mode=$1 side=server"
+	before=$(counter TcpExtTCPFastOpenActiveFail)
+	tfo_client "$TFO_PORT" again
+	assert_fields "$LINE" echo=again syn_data=1
+	assert_eq "failures that we count" 1 \
+		$(($(counter TcpExtTCPFastOpenActiveFail) - before))
+	assert_eq injected 1 "$(fault_count x injected)"
+}
+
 # The cookie that it gets is refused the next time.
 seg_tfo_stale() {
 	seg_tfo_begin "x type=tfo mode=stale-cookie"
@@ -302,6 +315,10 @@ fault_seg_cases() {
 		seg_simultaneous_syn_recv
 	for m in ignore-data reject-cookie blackhole; do
 		fault_case "fault_tfo_${m}_falls_back" 20 seg_tfo_falls_back "$m"
+	done
+	for m in ignore-data reject-cookie; do
+		fault_case "fault_tfo_${m}_to_server_we_fall_back" 20 \
+			seg_tfo_server "$m"
 	done
 	fault_case fault_tfo_blackhole_thrice_turned_off 30 seg_tfo_blackhole
 	fault_case fault_tfo_stale_cookie_refused_next_time 20 seg_tfo_stale

@@ -91,6 +91,16 @@ const struct fault_case cases_segment[] = {
 	  "expect=injected==5",
 	  "b type=icmp kind=unreach-admin on=syn expect=injected==1"},
 	 ""},
+	{"icmp_port_unreach_to_us_ends_the_dial",
+	 {DOWN, "server_first=1"},
+	 {"a type=icmp kind=unreach-port side=server dir=to_peer on=syn "
+	  "expect=injected==1"},
+	 "not established (client 0 server 0)"},
+	{"icmp_ptb_to_us_we_come_down",
+	 {DOWN},
+	 {"a type=icmp kind=ptb mtu=700 dir=to_peer on=data "
+	  "expect=injected==1"},
+	 ""},
 	{"icmp_ptb_client_comes_down",
 	 {"c0.up=60000", "c0.down=10"},
 	 {"a type=icmp kind=ptb mtu=600 on=data expect=injected==1"},

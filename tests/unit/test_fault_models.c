@@ -86,6 +86,9 @@ static const struct chain {
 	/* p / (p + r), 1/r, 1/p */
 	{"type=loss model=gemodel p=2 r=25", 2. / 27, 4, 50},
 	{"type=loss model=gemodel p=1 r=10", 1. / 11, 10, 100},
+	/* as netem: r is 1 - p, and p31 is 1 - p13, when not given */
+	{"type=loss model=gemodel p=20", .2, 1 / .8, 1 / .2},
+	{"type=loss model=state p13=20", .2, 1 / .8, 1 / .2},
 	/* half the time in each state: (1-h + 1-k) / 2 */
 	{"type=loss model=gemodel p=10 r=10 1-h=40 1-k=2", .21, 0, 0},
 	{"type=loss model=gemodel p=50 r=50 1-h=100 1-k=100", 1, 0, 0},
