@@ -157,7 +157,9 @@ static const struct {
 	{"zero_window_released_by_removal", 0, 20000},
 	{"tiny_segments_with_delay_take_long", 0, 1100},
 	{"limit_data_of_both_sides_closes", 20001, 0}, /* and the FIN */
+	{"limit_data_of_both_sides_slow_client_gets_all", 20001, 300},
 	{"timeout_close_ends_without_data", 1, 3000},
+	{"timeout_close_passes_the_end_on", 1, 0},
 	{"timeout_close_removed_closes", 1, 4000},
 };
 

@@ -279,6 +279,75 @@ START_TEST(reset_at_byte_keeps_what_is_before)
 }
 END_TEST
 
+/* Bytes wait at a timeout, @n in all; nothing passes. */
+static void hold(struct fault_flow *w, uint32_t n)
+{
+	mono_t wake;
+
+	ck_assert_uint_eq(fault_stream_release(&set, w, FAULT_DOWNSTREAM, n,
+					       now, &wake),
+			  0);
+}
+
+static void assert_wake(const struct fault_flow *w, int64_t ms)
+{
+	mono_t at = fault_flow_wake(&set, w);
+
+	ck_assert_int_eq(mono_is_set(at) ? mono_sub(at, now) / 1000 : -1, ms);
+}
+
+START_TEST(timeout_clock_begins_as_told)
+{
+	static const struct {
+		const char *line;
+		int64_t begin, first, same, more;
+	} rows[] = {
+		{"type=timeout timeout=10", 10, 9, 8, 7},
+		{"type=timeout timeout=10 from=data", -1, 10, 9, 8},
+		{"type=timeout timeout=10 from=idle", 10, 10, 9, 10},
+		{"type=timeout timeout=10 from=idle close=fin", 10, 10, 10, 10},
+		{"type=timeout timeout=0 from=idle", -1, -1, -1, -1},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int slot = add(rows[i].line);
+		struct fault_flow *w = conn((uint16_t)(i + 1));
+
+		assert_wake(w, rows[i].begin);
+		now = mono_add(now, USEC_PER_MSEC);
+		hold(w, 5);
+		assert_wake(w, rows[i].first);
+		now = mono_add(now, USEC_PER_MSEC);
+		hold(w, 5);
+		assert_wake(w, rows[i].same);
+		now = mono_add(now, USEC_PER_MSEC);
+		hold(w, 6);
+		assert_wake(w, rows[i].more);
+		fault_flow_free(&set, w);
+		fault_set_del(&set, slot);
+	}
+}
+END_TEST
+
+START_TEST(timeout_of_old_connection_begins_when_it_joins)
+{
+	struct fault_flow *w;
+	uint8_t side = 9;
+
+	add("type=loss");
+	w = conn(1);
+	now = mono_add(now, USEC_PER_SEC);
+	ck_assert(fault_flow_join(
+		&set, w, add("b type=timeout timeout=10 close=fin scope=all"),
+		"web"));
+	assert_wake(w, 10);
+	ck_assert_uint_eq(fault_flow_due(&set, w, now, &side), 0);
+	now = mono_add(now, 10 * USEC_PER_MSEC);
+	ck_assert_uint_eq(fault_flow_due(&set, w, now, &side), FAULT_ACT_CLOSE);
+	ck_assert_uint_eq(fault_flow_due(&set, w, now, &side), 0);
+}
+END_TEST
+
 START_TEST(bandwidth_releases_its_rate)
 {
 	struct fault_flow *w;
@@ -388,6 +457,8 @@ int main(void)
 	tcase_add_test(tc, rate_spaces_segments_and_drops_beyond_limit);
 	tcase_add_test(tc, black_hole_comes_and_goes);
 	tcase_add_test(tc, reset_at_byte_keeps_what_is_before);
+	tcase_add_test(tc, timeout_clock_begins_as_told);
+	tcase_add_test(tc, timeout_of_old_connection_begins_when_it_joins);
 	tcase_add_test(tc, bandwidth_releases_its_rate);
 	tcase_add_test(tc, expectation_unmet_is_named);
 	tcase_add_test(tc, seed_of_the_set_is_one_that_a_fault_may_have);

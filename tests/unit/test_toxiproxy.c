@@ -529,7 +529,7 @@ START_TEST(paths_that_are_wrong_are_404_or_405)
 		{TOXI_GET, "/proxies/web/x", 404},
 		{TOXI_GET, "/proxies/web/x/y", 404},
 		{TOXI_GET, "/proxies/web/toxics/a/b", 404},
-		{TOXI_GET, "/proxies/we%00b", 404},
+		{TOXI_GET, "/proxies/web%00x", 404},
 		{TOXI_GET, "/proxies/%77eb", 200},
 		{TOXI_GET, "/proxies//toxics", 404},
 		{TOXI_GET, "/reset", 405},
