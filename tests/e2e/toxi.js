@@ -117,7 +117,7 @@ const cases = {
 		const all = await toxiproxy.getAll();
 
 		assert.match(version.data.version, /^[0-9]+\.[0-9]+\.[0-9]+$/);
-		assert.deepEqual(Object.keys(all).sort(), ['other', 'web']);
+		assert.deepEqual(Object.keys(all).sort(), ['db', 'web']);
 		assert.match(all.web.listen, /:80$/);
 		assert.equal(all.web.upstream, all.web.listen);
 		assert.equal(all.web.enabled, true);
@@ -130,9 +130,9 @@ const cases = {
 		const some = await toxiproxy.populate([
 			{ name: 'web', listen: all.web.listen,
 				upstream: all.web.upstream },
-			{ name: 'other', listen: '', upstream: 'x:1' }]);
+			{ name: 'db', listen: '', upstream: 'x:1' }]);
 
-		assert.deepEqual(Object.keys(some), ['web', 'other']);
+		assert.deepEqual(Object.keys(some), ['web', 'db']);
 		await (await toxiproxy.get('web')).remove();
 		assert.equal((await toxiproxy.get('web')).name, 'web');
 		await refused(toxiproxy.get('none'), 404);
@@ -165,7 +165,7 @@ const cases = {
 
 		assert.deepEqual(all.web.toxics.map((t) => t.name),
 			['a name with spaces', 'latency_downstream']);
-		assert.deepEqual(all.other.toxics, []);
+		assert.deepEqual(all.db.toxics, []);
 		await toxic.remove();
 		await refused(toxic.remove(), 404);
 		await refused(web.getToxic('latency_downstream'), 404);
@@ -316,7 +316,7 @@ const cases = {
 		assert.ok(['partial', 'empty'].includes(CODES[(await living).code]));
 		ended(await get('f1024'), 'refused');
 		assert.equal((await toxiproxy.get('web')).enabled, false);
-		assert.equal((await toxiproxy.get('other')).enabled, true);
+		assert.equal((await toxiproxy.get('db')).enabled, true);
 		await toxic.remove();
 		now = await web.update({ enabled: true });
 		assert.equal(now.enabled, true);

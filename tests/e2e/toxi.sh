@@ -6,23 +6,15 @@
 # cases.
 
 TOXI_CLIENT_VERSION=4.0.0
-TOXI_HTTP=127.0.0.1:8474
+TOXI_HTTP=127.0.0.1:8474 # the example's
 TOXI_NPM=
 
+# The example, with this test's addresses and paths.
 toxi_conf() {
-	{
-		echo "[penstock]"
-		echo "control = $TMP/control.sock"
-		echo "secret_file = $TMP/secret"
-		echo "http = $TOXI_HTTP"
-		echo "http_write = yes"
-		echo "shutdown_grace = 1s"
-		echo "[service web]"
-		echo "handshake = server_first"
-		echo "listen = $URL:$PORT_HTTP"
-		echo "[service other]"
-		echo "listen = $URL:$PORT_PEER"
-	} >"$TMP/toxi.conf"
+	sed "s,^\[penstock\],&\ncontrol = $TMP/control.sock,
+		s,^\[penstock\],&\nsecret_file = $TMP/secret\nshutdown_grace = 1s,
+		s,203\.0\.113\.10:,$URL:," conf/examples/toxiproxy.conf \
+		>"$TMP/toxi.conf"
 }
 
 toxi_installed() {
