@@ -26,6 +26,7 @@
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
 #define EXIT_CONFIG 2
+#define CLOCK_TICKS 10	     /* the wall clock is looked at every so many */
 #define TICK_US USEC_PER_SEC /* liveness and loss are looked at so often */
 #define STOP_POLL_US (50 * USEC_PER_MSEC) /* do flows remain? */
 #define LOSS_LOG_US (10 * USEC_PER_SEC)	  /* one line about loss at most */
@@ -305,6 +306,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		}
 		report_loss(d, &d->unit[i]);
 	}
+	if (++d->ticks % CLOCK_TICKS == 0)
+		units_follow_clock(d);
 	set_timer(d->ev_tick, TICK_US);
 }
 

@@ -48,6 +48,7 @@ struct metrics {
  * @metrics:  taken when the first metric is asked for
  * @faults:   the log and the reports of faults
  * @started:  for the uptime
+ * @ticks:    seconds of it, about
  * @stop_by:  while stopping: when the grace is over
  * @watchdog: microseconds between signs of life, 0 = none wanted
  * @status:   exit status
@@ -69,6 +70,7 @@ struct daemon {
 
 	struct log_limit loss_limit;
 	mono_t started, stop_by;
+	uint32_t ticks;
 	uint64_t watchdog;
 	int status;
 };
@@ -94,6 +96,8 @@ void units_free(struct daemon *d);
 
 /* Call @fn with each engine, in its worker's thread. */
 void units_call(struct daemon *d, void (*fn)(void *engine, mono_t now));
+/* The wall clock may have been set: the engines learn of it. */
+void units_follow_clock(struct daemon *d);
 void units_set_policy(struct daemon *d, struct policy *p);
 
 /* Call @fn once while all workers stand still between two batches: then it may

@@ -222,6 +222,17 @@ void units_set_policy(struct daemon *d, struct policy *p)
 	}
 }
 
+static void do_set_wall(void *arg, mono_t now)
+{
+	(void)now;
+	engine_set_wall(arg, wall_offset());
+}
+
+void units_follow_clock(struct daemon *d)
+{
+	units_call(d, do_set_wall);
+}
+
 struct gauges_call {
 	const struct engine *engine;
 	struct engine_gauges *sum;

@@ -72,6 +72,15 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now);
 mono_t engine_deadline(const struct engine *e);
 void engine_expire(struct engine *e, mono_t now);
 
+/**
+ * engine_set_wall() - Follow the wall clock, by which gateways share cookies
+ * @offset_us: wall clock (Unix, us) minus monotonic clock
+ *
+ * Only forward: an epoch that is over, and the cookies spent in it, does not
+ * come back.  A smaller offset changes nothing.
+ */
+void engine_set_wall(struct engine *e, int64_t offset_us);
+
 /* New flows follow @p from now on; running flows keep theirs. */
 void engine_set_policy(struct engine *e, struct policy *p);
 

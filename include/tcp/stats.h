@@ -24,7 +24,7 @@
 						TcpExtTCPAbortOnMemory) X(TcpExtTCPSynRetrans)                       \
 						X(TcpExtTCPToZeroWindowAdv) X(TcpExtTCPFromZeroWindowAdv) X(         \
 							TcpExtTCPWantZeroWindowAdv) X(TcpExtTCPWinProbe)             \
-							X(TcpExtTCPACKSkipped) X(TcpExtTCPMTUPFail) X(               \
+							X(TcpExtTCPACKSkippedSynRecv) X(TcpExtTCPACKSkippedPAWS) X(TcpExtTCPACKSkippedSeq) X(TcpExtTCPACKSkippedTimeWait) X(TcpExtTCPACKSkippedChallenge) X(TcpExtTCPMTUPFail) X(               \
 								TcpExtTCPMTUPSuccess) X(TcpExtTCPHystartTrainDetect) \
 								X(TcpExtTCPHystartDelayDetect) X(                    \
 									TcpExtTCPSlowStartRetrans)                   \

@@ -306,6 +306,12 @@ void engine_set_policy(struct engine *e, struct policy *p)
 	e->set = set;
 }
 
+void engine_set_wall(struct engine *e, int64_t offset_us)
+{
+	if (offset_us > e->wall_offset_us)
+		e->wall_offset_us = offset_us;
+}
+
 void engine_stop_accepting(struct engine *e)
 {
 	e->stopping = true;

@@ -161,6 +161,11 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 		   (q->sack_ok ? OPT_HAS_SACKOK : 0) |
 		   (q->ts_ok ? OPT_HAS_TS : 0);
 	leave_queue(e, q);
+	if (e->stopping) { /* it shall not wait for a flow that never comes */
+		e->drop[DROP_STOPPING]++;
+		answer_rst(reply, seg);
+		return VERDICT_REPLY;
+	}
 	/* the queue knows the numbers better than a later segment does */
 	first.seq = seq_add(q->client_isn, 1);
 	first.ack = seq_add(q->iss, 1);

@@ -40,17 +40,17 @@ static bool limited(uint32_t *last, const struct leg *l, mono_t now)
 	return false;
 }
 
-bool acker_allows(struct leg *l, mono_t now)
+bool acker_allows(struct leg *l, enum tcp_counter skipped, mono_t now)
 {
 	if (!limited(&l->oow_ms, l, now))
 		return true;
-	leg_count(l, CNT_TcpExtTCPACKSkipped);
+	leg_count(l, skipped);
 	return false;
 }
 
-bool acker_out_of_window(struct leg *l, mono_t now)
+bool acker_out_of_window(struct leg *l, enum tcp_counter skipped, mono_t now)
 {
-	if (!acker_allows(l, now))
+	if (!acker_allows(l, skipped, now))
 		return false;
 	acker_now(l);
 	return true;
@@ -61,7 +61,7 @@ bool acker_challenge(struct leg *l, mono_t now)
 {
 	uint32_t sec = sec_clock(now);
 
-	if (!acker_allows(l, now))
+	if (!acker_allows(l, CNT_TcpExtTCPACKSkippedChallenge, now))
 		return false;
 	if (l->challenge_s != sec) {
 		l->challenge_s = sec;

@@ -39,6 +39,7 @@ static bool paws_rejects(const struct leg *l, const struct segment *s,
 static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 				      mono_t now)
 {
+	enum tcp_counter skipped = CNT_TcpExtTCPACKSkippedSeq;
 	seq_t end = segment_end(s);
 	enum drop_reason why = DROP_NONE;
 
@@ -58,6 +59,8 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 		return DROP_NONE;
 	if (s->flags & TCP_RST)
 		return DROP_RST_WINDOW;
+	if (why == DROP_PAWS)
+		skipped = CNT_TcpExtTCPACKSkippedPAWS;
 	if (why == DROP_SEQ_OLD && s->data.len &&
 	    (l->irs_far || seq_gt(s->seq, l->irs))) {
 		/* old data cannot loop, and the peer needs the answer */
@@ -65,7 +68,7 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 		acker_now(l);
 		return why;
 	}
-	acker_out_of_window(l, now);
+	acker_out_of_window(l, skipped, now);
 	return why;
 }
 
@@ -276,7 +279,7 @@ static enum drop_reason input_time_wait(struct leg *l, const struct segment *s,
 		return DROP_TIME_WAIT;
 	if (s->flags & TCP_FIN)
 		timers_close(l, l->cfg->timewait_len, now);
-	acker_out_of_window(l, now);
+	acker_out_of_window(l, CNT_TcpExtTCPACKSkippedTimeWait, now);
 	return DROP_TIME_WAIT;
 }
 
@@ -315,7 +318,8 @@ static enum drop_reason input_synchronized(struct leg *l,
 	if (l->state == TS_SYN_RECEIVED && s->flags & TCP_SYN &&
 	    !(s->flags & TCP_RST) && seq_eq(s->seq, l->irs)) {
 		if (!(s->flags & TCP_ACK)) {
-			l->syn_pending |= acker_allows(l, now);
+			l->syn_pending |= acker_allows(
+				l, CNT_TcpExtTCPACKSkippedSynRecv, now);
 			return DROP_SYN_PENDING;
 		}
 		/* simultaneous open: their SYN-ACK */

@@ -196,10 +196,11 @@ bool window_update_due(const struct leg *l);
 /* acker.c: when to acknowledge. */
 void acker_owe(struct leg *l, mono_t now); /* delayed or now, by the rules */
 void acker_now(struct leg *l);
-/* Rate-limited by tcp_invalid_ratelimit; false when suppressed. */
-bool acker_out_of_window(struct leg *l, mono_t now);
+/* Rate-limited by tcp_invalid_ratelimit; false, and counted as @skipped, when
+ * suppressed. */
+bool acker_out_of_window(struct leg *l, enum tcp_counter skipped, mono_t now);
 /* One answer of the limited kind may be given now. */
-bool acker_allows(struct leg *l, mono_t now);
+bool acker_allows(struct leg *l, enum tcp_counter skipped, mono_t now);
 bool acker_challenge(struct leg *l, mono_t now);
 void acker_sent(struct leg *l);
 

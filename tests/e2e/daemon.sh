@@ -300,6 +300,21 @@ daemon_counters() {
 	daemon_end
 }
 
+# A name that begins as the kernel's counters do is the name of one.  Linux had
+# PAWSPassive as long as it had tcp_tw_recycle.
+daemon_nstat_names() {
+	daemon_begin
+	in_g nstat -asz | awk '/^Tcp/ { print $1 }' | sort >"$TMP/kernel.names"
+	assert_num "names of the kernel" "$(grep -c . "$TMP/kernel.names")" \
+		-gt 80
+	ctl nstat -z | awk '/^Tcp/ { sub(/@.*/, "", $1); print $1 }' |
+		sort -u >"$TMP/our.names"
+	assert_num "names of ours" "$(grep -c . "$TMP/our.names")" -gt 50
+	assert_eq "names that are no kernel's" TcpExtPAWSPassive \
+		"$(comm -13 "$TMP/kernel.names" "$TMP/our.names")"
+	daemon_end
+}
+
 # Every line of /metrics is a comment or NAME{LABELS} NUMBER, and the samples
 # of a name stand together behind their one TYPE.
 daemon_metrics_form() {
@@ -607,6 +622,7 @@ daemon_start_cases() {
 daemon_answer_cases() {
 	daemon_case status_and_flows_tell_the_truth daemon_status
 	daemon_case counters_agree_everywhere daemon_counters
+	daemon_case nstat_names_are_the_kernels daemon_nstat_names
 	daemon_case metrics_are_well_formed daemon_metrics_form
 	daemon_case http_reads_only daemon_http
 	daemon_case nonsense_is_survived daemon_nonsense

@@ -482,6 +482,65 @@ START_TEST(row_20_syn_flood_with_cookies_keeps_no_state)
 END_TEST
 
 /* Row 20: the flow table is full. */
+/* The client's SYN in, our answer's ACK out: *h is then what completes it. */
+static void half_open(struct hdr_spec *h, struct tuple *t)
+{
+	*t = gate_client(1);
+	*h = (struct hdr_spec){.seq = SEQ(1), .flags = TCP_SYN, .wnd = 999};
+	gate_send(&g, t, h, 0);
+	ck_assert_uint_eq(g.ntx, 1);
+	h->seq = SEQ(2);
+	h->ack = seq_add(g.tx[0].seq, 1);
+	h->flags = TCP_ACK;
+}
+
+START_TEST(stopping_queued_handshake_is_reset)
+{
+	struct hdr_spec h;
+	struct tuple t;
+
+	gate_start(&g);
+	half_open(&h, &t);
+	engine_stop_accepting(g.e);
+	ck_assert_int_eq(gate_send(&g, &t, &h, 0), VERDICT_REPLY);
+	ck_assert_uint_eq(g.tx[1].flags, TCP_RST);
+	ck_assert_uint_eq(gate_counter(&g, "drop_stopping"), 1);
+	ck_assert_uint_eq(gate_gauges(&g).flows, 0);
+	ck_assert_uint_eq(gate_gauges(&g).half_open, 0);
+}
+END_TEST
+
+/* A gateway whose clock is set gives and takes cookies of its fleet's epoch. */
+START_TEST(wall_clock_set_forward_cookie_is_of_another_epoch)
+{
+	struct hdr_spec h;
+	struct tuple t;
+
+	g.svc->syncookies = 2;
+	gate_start(&g);
+	half_open(&h, &t);
+	engine_set_wall(g.e, g.cfg.wall_offset_us + 3600 * SEC);
+	gate_send(&g, &t, &h, 0);
+	ck_assert_uint_eq(gate_counter(&g, "TcpExtSyncookiesFailed"), 1);
+	ck_assert_uint_eq(gate_gauges(&g).flows, 0);
+}
+END_TEST
+
+START_TEST(wall_clock_set_back_epoch_goes_on)
+{
+	struct hdr_spec h;
+	struct tuple t;
+
+	g.svc->syncookies = 2;
+	gate_start(&g);
+	half_open(&h, &t);
+	engine_set_wall(g.e, g.cfg.wall_offset_us - 3600 * SEC);
+	gate_send(&g, &t, &h, 0);
+	ck_assert_uint_eq(gate_counter(&g, "TcpExtSyncookiesRecv"), 1);
+	ck_assert_uint_eq(gate_gauges(&g).flows, 1);
+}
+END_TEST
+
 START_TEST(row_20_full_flow_table_refuses_newcomers_only)
 {
 	struct hdr_spec h = {.seq = SEQ(1), .flags = TCP_SYN, .wnd = 999};
@@ -558,6 +617,9 @@ int main(void)
 	tcase_add_test(tc, row_19_fragments_are_passed_and_not_reassembled);
 	tcase_add_test(tc, row_20_full_syn_queue_refuses_and_drains);
 	tcase_add_test(tc, row_20_syn_flood_with_cookies_keeps_no_state);
+	tcase_add_test(tc, stopping_queued_handshake_is_reset);
+	tcase_add_test(tc, wall_clock_set_forward_cookie_is_of_another_epoch);
+	tcase_add_test(tc, wall_clock_set_back_epoch_goes_on);
 	tcase_add_test(tc, row_20_full_flow_table_refuses_newcomers_only);
 	tcase_add_test(tc, row_20_exhausted_buffers_refuse_data_and_recover);
 	suite_add_tcase(s, tc);
