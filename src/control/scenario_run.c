@@ -17,6 +17,9 @@
 #define LEASE_SPARE_US (5 * (int64_t)USEC_PER_SEC)
 #define REPORTS_MAX 100000
 
+/* A picture costs the workers time: at most one part in so many of it. */
+#define PICTURE_SHARE 10
+
 /* Pictures, by their bit in SCN_NEED_*. */
 static const char *const picture_cmd[] = {"flows", "fault-list", "counters"};
 
@@ -29,6 +32,7 @@ static const char *const picture_cmd[] = {"flows", "fault-list", "counters"};
  * @sh:       command of an "sh" condition
  * @fault:    names that were added and not removed, @nfault of them
  * @begun:    microseconds, of our clock; @last: end of the last step
+ * @cost_us:  what the last picture took
  * @why:      what ended it, "" as long as nothing did
  * @seen:     what was found last
  */
@@ -43,7 +47,7 @@ struct runner {
 	uint32_t nchild;
 	char (*fault)[SCN_NAME_MAX + 1];
 	uint32_t nfault;
-	int64_t begun, last;
+	int64_t begun, last, cost_us;
 	char why[200], seen[400];
 };
 
@@ -55,9 +59,10 @@ static int64_t clock_us(void)
 	return (int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
 }
 
-static void nap(int ms)
+static void nap(int64_t ms)
 {
-	const struct timespec ts = {.tv_nsec = ms * 1000000L};
+	const struct timespec ts = {.tv_sec = ms / 1000,
+				    .tv_nsec = ms % 1000 * 1000000};
 
 	nanosleep(&ts, NULL);
 }
@@ -124,6 +129,7 @@ static int take_reports(struct runner *w)
 
 static int take_picture(struct runner *w, uint32_t needs)
 {
+	const int64_t began = clock_us();
 	int err = w->s->has_report ? take_reports(w) : 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(picture_cmd) && !err; i++) {
@@ -135,6 +141,7 @@ static int take_picture(struct runner *w, uint32_t needs)
 				    20000),
 			  &w->picture[i]);
 	}
+	w->cost_us = clock_us() - began;
 	return err;
 }
 
@@ -172,6 +179,14 @@ static bool must_stop(struct runner *w)
 	return *w->why;
 }
 
+/* Until the next picture. */
+static void nap_between(const struct runner *w)
+{
+	const int64_t ms = w->cost_us * (PICTURE_SHARE - 1) / USEC_PER_MSEC;
+
+	nap(ms < SCN_POLL_MS ? SCN_POLL_MS : ms > 1000 ? 1000 : ms);
+}
+
 static void poll_children(struct runner *w)
 {
 	for (uint32_t i = 0; i < w->nchild; i++)
@@ -185,7 +200,7 @@ static bool wait_until(struct runner *w, int64_t when)
 			return see(w, "%s", w->why);
 		if (take_picture(w, 0))
 			return false;
-		nap(SCN_POLL_MS);
+		nap_between(w);
 	}
 	return true;
 }
@@ -247,7 +262,7 @@ static bool wait_for(struct runner *w, const struct scn_cond *c,
 				 w->why);
 			return false;
 		}
-		nap(SCN_POLL_MS);
+		nap_between(w);
 	}
 }
 
@@ -317,7 +332,7 @@ static bool do_run(struct runner *w, const struct scn_step *st)
 			return see(w, "it still runs; %s", w->why);
 		if (take_picture(w, 0))
 			return false;
-		nap(SCN_POLL_MS);
+		nap_between(w);
 	}
 	see(w, "exit %d", c->status);
 	return true;

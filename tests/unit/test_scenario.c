@@ -7,6 +7,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -231,6 +232,28 @@ START_TEST(line_number_after_joined_lines_is_of_the_file)
 {
 	ck_assert_int_eq(parse("run a \\\n b \\\n c\njump\n"), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(said, "x.scn:4: found \"jump\""));
+}
+END_TEST
+
+/* The tests are run from the root of the sources. */
+START_TEST(examples_all_read)
+{
+	glob_t g;
+
+	ck_assert_int_eq(glob("conf/examples/*.scn", 0, NULL, &g), 0);
+	ck_assert_uint_ge(g.gl_pathc, 10);
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		char text[20000];
+		FILE *f = fopen(g.gl_pathv[i], "r");
+		size_t n = fread(text, 1, sizeof(text) - 1, f);
+
+		text[n] = '\0';
+		fclose(f);
+		good(text);
+		ck_assert_uint_ge(scn->n, 4);
+		teardown();
+	}
+	globfree(&g);
 }
 END_TEST
 
@@ -686,6 +709,7 @@ int main(void)
 			    ARRAY_LEN(refused));
 	tcase_add_test(read, errors_all_at_once_in_order);
 	tcase_add_test(read, line_number_after_joined_lines_is_of_the_file);
+	tcase_add_test(read, examples_all_read);
 	tcase_add_test(read, text_cut_anywhere_never_breaks);
 	suite_add_tcase(s, read);
 	tcase_add_checked_fixture(see, NULL, teardown);
