@@ -195,6 +195,22 @@ START_TEST(series_begins_with_its_second_step_after_a_partial_ack)
 }
 END_TEST
 
+/* It came at once: duplicate ACKs made it, and what follows is no second step.
+ */
+START_TEST(fast_retransmission_after_a_partial_ack_begins_no_series)
+{
+	wire(false, TCP_ACK, 1000, 1, 500);
+	wire(false, TCP_ACK, 1001, 10, 500);
+	wire(true, TCP_ACK, 1, 0, 500);
+	pass_ms(50);
+	wire(false, TCP_ACK, 1001, 10, 500);
+	pass_ms(200);
+	wire(false, TCP_ACK, 1001, 10, 500);
+	ck_assert_uint_eq(profile()->rto[0].n, 0);
+	ck_assert_uint_eq(profile()->rto[1].n, 0);
+}
+END_TEST
+
 START_TEST(data_between_probes_begins_them_anew)
 {
 	wire(false, TCP_ACK, 1000, 1, 500);
@@ -274,6 +290,8 @@ int main(void)
 		       retransmission_that_follows_our_segment_is_not_measured);
 	tcase_add_test(tc,
 		       series_begins_with_its_second_step_after_a_partial_ack);
+	tcase_add_test(
+		tc, fast_retransmission_after_a_partial_ack_begins_no_series);
 	tcase_add_test(tc, data_between_probes_begins_them_anew);
 	tcase_add_test(tc, who_is_forgotten_too_soon_has_not_given_up);
 	tcase_add_test(tc, printed_whole_or_its_length_told);

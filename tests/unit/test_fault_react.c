@@ -118,11 +118,12 @@ START_TEST(lost_from_peer_answered_by_same_bytes_only)
 	begin("a type=loss dir=from_peer count=1");
 	judge(false, PEER, 100);
 	ck_assert_int_eq(nlines, 1);
+	pass_ms(1);
 	heard(PEER + 100, 100, OURS); /* was under way */
 	heard(PEER + 100, 100, OURS); /* again, but not what was lost */
 	heard(PEER + 200, 0, OURS);
 	ck_assert_int_eq(nlines, 1);
-	pass_ms(230);
+	pass_ms(229);
 	heard(PEER, 100, OURS);
 	ck_assert_int_eq(nlines, 2);
 	said("\"re\":1,");
@@ -170,6 +171,16 @@ START_TEST(no_answer_becomes_silence_when_the_wait_is_over)
 	fault_react_expire(&set, w, now);
 	said("\"peer\":\"silence\",\"after_us\":1000000");
 	ck_assert(!mono_is_set(fault_react_wake(w)));
+}
+END_TEST
+
+/* An embryo's timer is far away when a decision begins to wait. */
+START_TEST(wait_ends_on_time_when_the_timer_was_later)
+{
+	begin("a type=droplist index=1 dir=to_peer");
+	wheel_arm(&set.wheel, &w->timer, mono_add(now, 180 * USEC_PER_SEC));
+	judge(true, OURS, 100);
+	ck_assert_int_eq(w->timer.when.us, now.us + USEC_PER_SEC);
 }
 END_TEST
 
@@ -417,6 +428,7 @@ int main(void)
 	tcase_add_test(tc, lost_to_peer_answered_by_duplicate_ack);
 	tcase_add_test(tc, lost_to_peer_repaired_is_acknowledged);
 	tcase_add_test(tc, no_answer_becomes_silence_when_the_wait_is_over);
+	tcase_add_test(tc, wait_ends_on_time_when_the_timer_was_later);
 	tcase_add_test(tc, peer_that_backs_off_is_waited_for);
 	tcase_add_loop_test(tc, forged_segment_answer_is_compared_with_declared,
 			    0, ARRAY_LEN(forged));
