@@ -39,7 +39,7 @@ static const char usage_text[] =
 	"  ask JSON       any request of the control protocol\n"
 	"  fault add NAME type=TYPE [KEY=VALUE ...]\n"
 	"  fault del NAME ... | lease NAME TIME | reset | batch [FILE]\n"
-	"  fault list | watch | types [TYPE]\n"
+	"  fault list | report [NAME] | watch | types [TYPE]\n"
 	"  profile        how peers behave, as measured; `profile reset': and\n"
 	"                 forget it\n"
 	"  scenario run|check FILE\n"

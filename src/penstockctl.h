@@ -59,6 +59,8 @@ void print_json(const json_t *j);
 
 /* penstockctl_fault.c: `fault ...'.  Return: the exit code */
 int cmd_fault(const struct args *a, int argc, char **argv);
+/* penstockctl_report.c: `fault report [NAME]' */
+int cmd_fault_report(const struct args *a, int argc, char **argv);
 /* penstockctl_profile.c: `profile [reset]' */
 int cmd_profile(const struct args *a, int argc, char **argv);
 

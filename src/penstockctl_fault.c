@@ -275,10 +275,11 @@ static const struct {
 	int least, most;
 	int (*run)(const struct args *a, int argc, char **argv);
 } verbs[] = {
-	{"add", 3, INT32_MAX, fault_line}, {"del", 2, INT32_MAX, fault_del},
-	{"lease", 3, 3, fault_line},	   {"reset", 1, 1, fault_line},
-	{"batch", 1, 2, fault_batch},	   {"list", 1, 1, fault_list},
-	{"watch", 1, 1, fault_watch},	   {"types", 1, 2, fault_types_print},
+	{"add", 3, INT32_MAX, fault_line},  {"del", 2, INT32_MAX, fault_del},
+	{"lease", 3, 3, fault_line},	    {"reset", 1, 1, fault_line},
+	{"batch", 1, 2, fault_batch},	    {"list", 1, 1, fault_list},
+	{"watch", 1, 1, fault_watch},	    {"report", 1, 2, cmd_fault_report},
+	{"types", 1, 2, fault_types_print},
 };
 
 int cmd_fault(const struct args *a, int argc, char **argv)

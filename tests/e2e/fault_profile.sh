@@ -207,6 +207,10 @@ profile_declared() {
 	poll 10 answered_as_declared
 	fault_ctl list
 	answered_as_declared || fail "not answered as declared"
+	fault_ctl report | tee "$TMP/report"
+	grep -qE "wrong +1 client to_peer .* rst after .*, as expected" \
+		"$TMP/report" || fail "no such line in the report"
+	assert_eq "lines about r1" 1 "$(fault_ctl report r1 | wc -l)"
 	poll 5 holds_over || fail "connections that do not end"
 }
 
