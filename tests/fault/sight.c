@@ -54,6 +54,9 @@ void __wrap_peer_input(struct peer *p, const struct sseg *s, int64_t now)
 
 void sight_end(struct world *w)
 {
+	sight[0].smss = w->conn[0].client->smss;
+	if (w->conn[0].served)
+		sight[1].smss = w->conn[0].served->smss;
 	sight[0].gave_up = w->conn[0].client->timedout;
 	sight[1].gave_up = w->conn[0].served && w->conn[0].served->timedout;
 }
@@ -95,11 +98,22 @@ static void see_acks(struct sight *g, const struct peer *rx,
 	g->late_acks += g->crossed && ack == rx->max;
 }
 
+static void see_syn(struct sight *g, const struct peer *rx,
+		    const struct sseg *s)
+{
+	g->syns += !(s->flags & F_ACK);
+	g->synacks += !!(s->flags & F_ACK);
+	g->wrong_acks += s->flags & F_ACK && s->ack != rx->cfg.iss + 1;
+}
+
 static void see_data(struct sight *g, const struct peer *rx,
-		     const struct sseg *s)
+		     const struct sseg *s, int64_t now)
 {
 	uint64_t off = (uint64_t)off_near(rx->rcv_nxt, rx->irs, s->seq);
 
+	g->at_once = g->now == now ? g->at_once + 1 : 1;
+	g->now = now;
+	g->burst = max_u32(g->burst, g->at_once);
 	g->data++;
 	g->longest = max_u32(g->longest, s->len);
 	g->overlaps += off < g->end && off + s->len > g->end;
@@ -117,7 +131,8 @@ void __wrap_tap_check(struct peer *rx, const struct peer *tx,
 
 	(void)tx;
 	(void)direct;
-	(void)now;
+	if (s->flags & F_SYN)
+		see_syn(g, rx, s);
 	if (rx->state == P_TIME_WAIT) {
 		g->late_len += s->len != 0;
 		g->late_rst += !!(s->flags & F_RST);
@@ -128,7 +143,7 @@ void __wrap_tap_check(struct peer *rx, const struct peer *tx,
 		return;
 	see_acks(g, rx, s);
 	if (s->len)
-		see_data(g, rx, s);
+		see_data(g, rx, s, now);
 }
 
 /* ---- what cases must show ---- */
@@ -203,6 +218,51 @@ static bool late_ack(const struct sight *g)
 	return g->late_ack >= 1;
 }
 
+static bool smss_of_mtu_1000(const struct sight *g)
+{
+	return g->smss == 948;
+}
+
+static bool smss_of_mtu_1300(const struct sight *g)
+{
+	return g->smss == 1228;
+}
+
+static bool smss_of_mtu_600(const struct sight *g)
+{
+	return g->smss == 548;
+}
+
+static bool smss_as_ever(const struct sight *g)
+{
+	return g->smss == 1460;
+}
+
+static bool data_below_1100(const struct sight *g)
+{
+	return g->longest > 500 && g->longest <= 1060;
+}
+
+static bool data_below_1000(const struct sight *g)
+{
+	return g->longest > 500 && g->longest <= 960;
+}
+
+static bool threes(const struct sight *g)
+{
+	return g->burst == 3;
+}
+
+static bool syns_crossed(const struct sight *g)
+{
+	return g->syns >= 1 && !g->synacks;
+}
+
+static bool two_wrong_acks(const struct sight *g)
+{
+	return g->wrong_acks == 2 && g->synacks > 2;
+}
+
 /* By the case's name: the side that was shown it, and what. */
 static const struct {
 	const char *name;
@@ -210,40 +270,36 @@ static const struct {
 	bool (*shown)(const struct sight *g);
 	const char *what;
 } shown[] = {
-#define SHOWN(name, side, fn) {name, side, fn, #fn},
-	SHOWN("window_shrink_taken_back_and_given", 0, edge_taken_back) SHOWN(
-		"zero_window_reopens", 0,
-		never_taken_back) SHOWN("silly_window_trickles", 0,
-					windows_small) SHOWN("coalesce_joins_"
-							     "small_writes",
-							     0, few_and_long)
-		SHOWN("sack_renege_twice_recovered", 0, reneged_twice) SHOWN(
-			"optimistic_ack_without_loss_is_harmless", 0,
-			acked_early) SHOWN("overlap_same_is_harmless", 0,
-					   overlapped) SHOWN("overlap_old_is_"
-							     "right_first_copy_"
-							     "counts",
-							     0, overlapped)
-			SHOWN("urgent_points_there", 0, urgent_there) SHOWN(
-				"simultaneous_close_fins_cross", 0,
-				fins_crossed) SHOWN("simultaneous_close_server_"
-						    "closes_first",
-						    1, fins_crossed)
-				SHOWN("probe_swallow_keepalive_peer_gives_up",
-				      0, peer_gave_up) SHOWN("probe_swallow_"
-							     "window_peer_"
-							     "gives_up",
-							     0, peer_gave_up)
-					SHOWN("time_wait_replay_data", 0,
-					      late_data) SHOWN("time_wait_"
-							       "replay_ack",
-							       0, late_ack)
-						SHOWN("time_wait_replay_rst", 0,
-						      late_rst)
-							SHOWN("time_wait_"
-							      "replay_syn_at_"
-							      "server",
-							      1, late_syn)};
+#define SHOWN(fn) fn, #fn
+	{"window_shrink_taken_back_and_given", 0, SHOWN(edge_taken_back)},
+	{"zero_window_reopens", 0, SHOWN(never_taken_back)},
+	{"silly_window_trickles", 0, SHOWN(windows_small)},
+	{"coalesce_joins_small_writes", 0, SHOWN(few_and_long)},
+	{"sack_renege_twice_recovered", 0, SHOWN(reneged_twice)},
+	{"optimistic_ack_without_loss_is_harmless", 0, SHOWN(acked_early)},
+	{"overlap_same_is_harmless", 0, SHOWN(overlapped)},
+	{"overlap_old_is_right_first_copy_counts", 0, SHOWN(overlapped)},
+	{"urgent_points_there", 0, SHOWN(urgent_there)},
+	{"simultaneous_close_fins_cross", 0, SHOWN(fins_crossed)},
+	{"simultaneous_close_server_closes_first", 1, SHOWN(fins_crossed)},
+	{"probe_swallow_keepalive_peer_gives_up", 0, SHOWN(peer_gave_up)},
+	{"probe_swallow_window_peer_gives_up", 0, SHOWN(peer_gave_up)},
+	{"time_wait_replay_data", 0, SHOWN(late_data)},
+	{"time_wait_replay_ack", 0, SHOWN(late_ack)},
+	{"time_wait_replay_rst", 0, SHOWN(late_rst)},
+	{"time_wait_replay_syn_at_server", 1, SHOWN(late_syn)},
+	{"mtu_blackhole_client_is_told", 0, SHOWN(smss_of_mtu_1000)},
+	{"mtu_blackhole_server_is_told_ipv6", 1, SHOWN(smss_of_mtu_1300)},
+	{"mtu_blackhole_we_come_down", 0, SHOWN(data_below_1100)},
+	{"mtu_blackhole_we_are_told", 0, SHOWN(data_below_1000)},
+	{"icmp_ptb_client_comes_down", 0, SHOWN(smss_of_mtu_600)},
+	{"icmp_ptb_with_a_bad_quote_ignored", 0, SHOWN(smss_as_ever)},
+	{"slots_gather_segments", 0, SHOWN(threes)},
+	{"simultaneous_open_works", 0, SHOWN(syns_crossed)},
+	{"simultaneous_open_late_and_lossy", 0, SHOWN(syns_crossed)},
+	{"simultaneous_open_server_first", 0, SHOWN(syns_crossed)},
+	{"wrong_synack_reset_and_tried_again", 0, SHOWN(two_wrong_acks)},
+};
 
 const char *sight_judge(const char *name)
 {

@@ -27,6 +27,11 @@
  * @urgents: segments that said so
  * @crossed: FINs that do not acknowledge the FIN that had been sent
  * @late_acks: acknowledgments of it afterwards
+ * @smss:    the peer's own segment size, in the end
+ * @syns, @synacks, @wrong_acks: SYNs alone; with an ACK; of these, of what it
+ *           has not sent
+ * @burst:   the most segments with data at one time
+ * @now, @at_once: such segments now
  * @gave_up: the peer's own timer ended the connection
  * @late_len, @late_rst, @late_syn, @late_ack: segments sent in TIME_WAIT
  */
@@ -34,6 +39,8 @@ struct sight {
 	bool seen, gave_up;
 	uint64_t edge, edge_at, retreat, sacked, end, urg;
 	uint32_t retreats, windows, early, reneged;
+	uint32_t smss, syns, synacks, wrong_acks, burst, at_once;
+	int64_t now;
 	uint32_t data, longest, overlaps, urgents, crossed, late_acks;
 	uint32_t late_len, late_rst, late_syn, late_ack;
 };
