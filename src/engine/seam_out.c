@@ -41,6 +41,9 @@ static void dispatch_out(struct engine *e, struct held *h,
 	uint32_t n = 0;
 
 	h->slot = v->slot;
+	if (v->unack) /* the ACK comes even if the FIN is lost */
+		held_queue(e, held_unack(e, h, v->ack_us),
+			   mono_add(now, v->ack_us), now);
 	if (v->drop) {
 		e->drop[DROP_FAULT]++;
 		held_free(e, h);
@@ -50,9 +53,6 @@ static void dispatch_out(struct engine *e, struct held *h,
 		held_queue(e, held_forge(e, h, v->inject - 1), now, now);
 	if (v->early)
 		held_queue(e, held_early(e, h, v), now, now);
-	if (v->unack)
-		held_queue(e, held_unack(e, h, v->ack_us),
-			   mono_add(now, v->ack_us), now);
 	if (v->overlap)
 		held_queue(e, held_overlap(e, h, v), mono_add(now, at), now);
 	held_edit(h, v);

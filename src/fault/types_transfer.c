@@ -61,10 +61,29 @@ FAULT_HIT(hit_probe)
 	return v->drop = fault_chance(x);
 }
 
+/* fault_conn.seen of sack_renege: a bit for each side that has a hole, then
+ * how many segments shall pass before the next one is made */
+#define RENEGE_WAIT_SHIFT 8
+#define RENEGE_WAIT 16u
+
+/* Nothing came behind the last one?  A sender that has but one segment under
+ * way would pay an RTO for each hole: let it gather speed. */
+static bool may_make_hole(struct fault_conn *c, uint64_t side)
+{
+	if (c->seen & side) {
+		c->seen &= ~side;
+		c->seen |= RENEGE_WAIT << RENEGE_WAIT_SHIFT;
+		return false;
+	}
+	if (!(c->seen >> RENEGE_WAIT_SHIFT))
+		return true;
+	c->seen -= 1u << RENEGE_WAIT_SHIFT;
+	return false;
+}
+
 /*
  * A segment is lost to make a hole.  What follows is held and reported by SACK
- * until the hole is filled: at that moment it is forgotten.  @seen has a bit
- * for each side that has a hole.
+ * until the hole is filled: at that moment it is forgotten.
  */
 FAULT_HIT(hit_renege)
 {
@@ -79,11 +98,7 @@ FAULT_HIT(hit_renege)
 		x->c->done = x->c->injected + 1 >= most;
 		return v->renege = true;
 	}
-	if (x->c->seen & side || ev->ahead < 0) { /* nothing came behind it */
-		x->c->seen &= ~side;
-		return false;
-	}
-	if (!fault_chance(x))
+	if (ev->ahead < 0 || !may_make_hole(x->c, side) || !fault_chance(x))
 		return false;
 	x->c->seen |= side;
 	v->drop = true;
