@@ -67,13 +67,13 @@ uint8_t held_tfo(const struct held *h)
 
 static void edit_ecn(struct held *h, uint8_t ecn)
 {
-	static const uint16_t flag[] = {0, 0, TCP_ECE, TCP_CWR};
+	uint16_t flag = ecn == FAULT_ECN_ECE ? TCP_ECE : TCP_CWR;
 	uint8_t *tcp = h->hdr + h->l4_off;
 	uint8_t bits = ecn == FAULT_ECN_CE ? ECN_CE : 0;
 	uint8_t shift = h->family == 4 ? 0 : 4;
 
 	if (ecn > FAULT_ECN_CE) {
-		put_be16(tcp + 12, get_be16(tcp + 12) | flag[ecn]);
+		put_be16(tcp + 12, get_be16(tcp + 12) | flag);
 		return;
 	}
 	h->hdr[1] = (uint8_t)((h->hdr[1] & ~(3u << shift)) | (uint32_t)bits
