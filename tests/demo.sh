@@ -8,6 +8,7 @@
 #   1. transfers through conf/penstock.conf as it stands
 #   2. a SYN flood, with the service as a shield
 #   3. a faulty link: one in twenty of the client's packets is lost
+#   4. faults put into connections at run time
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/e2e/lib.sh
@@ -125,7 +126,7 @@ $(field synacks "$(<"$TMP/flood")") answered"
 	stop_penstockd
 }
 
-demo_fault() {
+demo_link() {
 	say "3. a faulty link: one in twenty of the client's packets is lost"
 	demo_conf
 	demo_start
@@ -137,13 +138,45 @@ demo_fault() {
 	stop_penstockd
 }
 
+demo_ctl() { "$PENSTOCKCTL" -S "$TMP/control.sock" fault "$@"; }
+
+demo_time() {
+	in_c curl -sS -o /dev/null -w '%{time_total} s' "http://$URL/f1024"
+}
+
+demo_faults() {
+	local said code=0
+	say "4. faults, put into connections at run time"
+	demo_conf
+	demo_start
+	data_file 1024 >/dev/null
+	row "a page of 1 KiB takes" "$(demo_time)"
+	demo_ctl add slow type=latency latency=300 || FAILED=$((FAILED + 1))
+	row "  with type=latency latency=300" "$(demo_time)"
+	demo_ctl batch <<-END || FAILED=$((FAILED + 1))
+		reset
+		add lossy type=loss percent=5 side=both
+	END
+	demo_transfer http 1048576
+	row "  segments dropped on purpose" "$(demo_ctl list -j | jq '.[0].injected')"
+	demo_ctl batch <<-END || FAILED=$((FAILED + 1))
+		reset
+		add cut type=reset_peer after=byte:100000
+	END
+	said=$(in_c curl -sS -o "$TMP/cut" "http://$URL/f1048576" 2>&1) || code=$?
+	row "reset after 100000 bytes: curl" "exit $code, ${said#curl: }"
+	[ "$code" = 56 ] || FAILED=$((FAILED + 1))
+	stop_penstockd
+}
+
 lib_init
 [ -x "$PENSTOCKD" ] || die "no $PENSTOCKD: make"
 "$PENSTOCKD" -t -c conf/penstock.conf || die "conf/penstock.conf is not valid"
 demo_topology
 demo_transfers
 demo_flood
-demo_fault
+demo_link
+demo_faults
 if [ "$RULES_BEFORE" = "$(gateway_state)" ]; then
 	say "the gateway's rules and settings are as they were before"
 else
