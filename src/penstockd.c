@@ -117,8 +117,9 @@ static void warn_restart(const struct daemon_cfg *old,
 	    old->secret_rotate != new->secret_rotate)
 		log_warn(line, "secret_file, secret_rotate");
 	if (strcmp(old->control, new->control) != 0 ||
-	    strcmp(old->http, new->http) != 0)
-		log_warn(line, "control, http");
+	    strcmp(old->http, new->http) != 0 ||
+	    old->http_write != new->http_write)
+		log_warn(line, "control, http, http_write");
 	if (strcmp(old->fault_log, new->fault_log) != 0)
 		log_warn(line, "fault_log");
 }

@@ -422,12 +422,15 @@ daemon_reload_good() {
 	daemon_talk 3
 	poll 5 scales "$PORT_IDLE" || fail "no scaled windows before"
 	daemon_conf "handshake = client_first" "tcp_window_scaling = 0" \
-		"[penstock] max_flows = 1000" "[penstock] log_level = debug"
+		"[penstock] max_flows = 1000" "[penstock] log_level = debug" \
+		"[penstock] http_write = yes"
 	"$1" || fail "$1 exits $?"
 	poll 5 daemon_log_has "^info: reload: 1 services from " ||
 		fail "nothing logged"
 	daemon_log_has "^warn: reload: max_flows, .* at a restart" ||
 		fail "no word of what a reload cannot change"
+	daemon_log_has "^warn: reload: .*http_write .* at a restart" ||
+		fail "no word of http_write"
 	daemon_talk_new
 	scales "$PORT_PEER" && fail "the new flow has the old policy"
 	scales "$PORT_IDLE" || fail "the running flow changed"
