@@ -230,6 +230,8 @@ typedef void (*fault_line_fn)(void *arg, const char *json);
  * @fault:  slots; indices are stable while a fault lives
  * @order:  slots in the order in which they act
  * @flows:  struct fault_flow
+ * @embryos: connections in @embryo
+ * @lease_end: earliest end of a lease, or MONO_NEVER
  * @wheel:  timers of connections
  * @seed:   of faults that have none of their own: 32 bits, not 0
  * @hash:   key of the embryos' table
@@ -246,6 +248,8 @@ struct fault_set {
 	struct slab flows;
 	struct fault_flow *first;
 	struct fault_flow *embryo[1024];
+	uint32_t embryos;
+	mono_t lease_end;
 	struct wheel wheel;
 	mono_t now;
 	uint64_t report;
@@ -274,8 +278,6 @@ void fault_set_lease(struct fault_set *s, int slot, int64_t lease_us,
 		     mono_t now);
 /* A slot whose lease has ended at @now, or -1. */
 int fault_set_expired(const struct fault_set *s, mono_t now);
-/* Earliest end of a lease, or MONO_NEVER. */
-mono_t fault_set_lease_end(const struct fault_set *s);
 
 /* Would this fault take a connection with these addresses? (dry run: ordinal
  * and toxicity are not rolled) */

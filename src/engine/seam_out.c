@@ -157,7 +157,7 @@ bool seam_depart(struct engine *e, struct fault_flow *w, const struct tx *tx,
 	return true;
 }
 
-int seams_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now)
+static int pull(struct engine *e, struct tx *tx, int n, int max, mono_t now)
 {
 	struct tuple t;
 	int kept = 0;
@@ -173,4 +173,13 @@ int seams_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now)
 		kept++;
 	}
 	return kept + held_drain(e, tx + kept, max - kept);
+}
+
+int seams_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now)
+{
+	const struct seams *s = e->seams;
+
+	if (likely(!s->spent && !s->out_head && !s->set.embryos))
+		return n; /* nothing that a fault has to do with */
+	return pull(e, tx, n, max, now);
 }

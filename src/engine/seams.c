@@ -241,9 +241,9 @@ static void on_wake(struct wtimer *t, mono_t now, void *arg)
 mono_t seams_deadline(const struct engine *e)
 {
 	const struct seams *s = e->seams;
-	mono_t t = wheel_deadline(&s->set.wheel);
+	mono_t t =
+		mono_earlier(wheel_deadline(&s->set.wheel), s->set.lease_end);
 
-	t = mono_earlier(t, fault_set_lease_end(&s->set));
 	if (s->nheap)
 		t = mono_earlier(t, s->heap[0]->due);
 	return t;

@@ -29,6 +29,7 @@ int fault_set_init(struct fault_set *s, uint64_t seed, uint32_t max, mono_t now)
 	s->seed = (uint32_t)(seed ^ seed >> 32);
 	if (!s->seed)
 		s->seed = 1;
+	s->lease_end = MONO_NEVER;
 	wheel_init(&s->wheel, now);
 	return slab_init(&s->flows, sizeof(struct fault_flow), max);
 }
@@ -64,6 +65,14 @@ static void order_insert(struct fault_set *s, uint8_t slot)
 	s->order[at] = slot;
 }
 
+static void find_lease_end(struct fault_set *s)
+{
+	s->lease_end = MONO_NEVER;
+	for (uint32_t i = 0; i < s->n; i++)
+		s->lease_end = mono_earlier(s->lease_end,
+					    s->fault[s->order[i]].lease_end);
+}
+
 int fault_set_add(struct fault_set *s, const struct fault_spec *spec,
 		  mono_t now)
 {
@@ -82,8 +91,8 @@ int fault_set_add(struct fault_set *s, const struct fault_spec *spec,
 	f->used = true;
 	f->key = name_key(spec->name, spec->seed ? spec->seed : s->seed);
 	f->added = now;
-	fault_set_lease(s, slot, spec->lease_us, now);
 	order_insert(s, (uint8_t)slot);
+	fault_set_lease(s, slot, spec->lease_us, now);
 	return slot;
 }
 
@@ -98,6 +107,7 @@ void fault_set_del(struct fault_set *s, int slot)
 			s->order[k++] = s->order[i];
 	s->n = k;
 	s->fault[slot].used = false;
+	find_lease_end(s);
 }
 
 void fault_set_lease(struct fault_set *s, int slot, int64_t lease_us,
@@ -105,23 +115,17 @@ void fault_set_lease(struct fault_set *s, int slot, int64_t lease_us,
 {
 	s->fault[slot].lease_end = lease_us ? mono_add(now, lease_us)
 					    : MONO_NEVER;
+	find_lease_end(s);
 }
 
 int fault_set_expired(const struct fault_set *s, mono_t now)
 {
-	for (int i = 0; i < FAULT_MAX; i++)
-		if (s->fault[i].used && mono_due(s->fault[i].lease_end, now))
-			return i;
-	return -1;
-}
-
-mono_t fault_set_lease_end(const struct fault_set *s)
-{
-	mono_t t = MONO_NEVER;
-
+	if (!mono_due(s->lease_end, now))
+		return -1;
 	for (uint32_t i = 0; i < s->n; i++)
-		t = mono_earlier(t, s->fault[s->order[i]].lease_end);
-	return t;
+		if (mono_due(s->fault[s->order[i]].lease_end, now))
+			return s->order[i];
+	return -1;
 }
 
 /* ---- selection ---- */
@@ -280,8 +284,11 @@ static struct fault_flow **embryo_bucket(struct fault_set *s,
 
 struct fault_flow *fault_embryo_find(struct fault_set *s, const struct tuple *t)
 {
-	struct fault_flow *w = *embryo_bucket(s, t);
+	struct fault_flow *w;
 
+	if (likely(!s->embryos)) /* no hash for nothing */
+		return NULL;
+	w = *embryo_bucket(s, t);
 	while (w && !tuple_eq(&w->t, t))
 		w = w->hnext;
 	return w;
@@ -294,6 +301,7 @@ void fault_embryo_keep(struct fault_set *s, struct fault_flow *w, mono_t now)
 	w->owner = NULL;
 	w->hnext = *b;
 	*b = w;
+	s->embryos++;
 	w->ends = mono_add(now, EMBRYO_LIFE_US);
 	wheel_arm(&s->wheel, &w->timer,
 		  mono_earlier(w->ends, fault_react_wake(w)));
@@ -328,8 +336,10 @@ void fault_embryo_take(struct fault_set *s, struct fault_flow *w)
 
 	while (*p && *p != w)
 		p = &(*p)->hnext;
-	if (*p)
+	if (*p) {
 		*p = w->hnext;
+		s->embryos--;
+	}
 	w->hnext = NULL;
 	wheel_cancel(&s->wheel, &w->timer);
 }

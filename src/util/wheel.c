@@ -195,8 +195,11 @@ static uint64_t wheel_next_tick(const struct wheel *w)
 
 mono_t wheel_deadline(const struct wheel *w)
 {
-	uint64_t tick = wheel_next_tick(w);
+	uint64_t tick;
 
+	if (!w->armed)
+		return MONO_NEVER;
+	tick = wheel_next_tick(w);
 	if (tick >= INT64_MAX / WHEEL_TICK_US)
 		return MONO_NEVER;
 	return (mono_t){(int64_t)tick * WHEEL_TICK_US};
@@ -235,7 +238,10 @@ void wheel_expire(struct wheel *w, mono_t now, wheel_fn fn, void *arg)
 	end = now.us > 0 ? (uint64_t)(now.us / WHEEL_TICK_US) : 0;
 	if (end < w->tick)
 		end = w->tick; /* the past is over: only what was late */
-
+	if (!w->armed) {
+		w->tick = end;
+		return;
+	}
 	list_init(&due);
 	while ((tick = wheel_next_tick(w)) <= end) {
 		if (tick != w->tick)

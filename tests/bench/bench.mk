@@ -9,10 +9,21 @@ $(BUILD)/tools/shortconn: tests/bench/shortconn.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call Q,TEST)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -o $@ $<
 
-.PHONY: bench bench-flood
+.PHONY: bench bench-flood bench-fault
 bench: all $(BUILD)/tools/shortconn ## table against plain forwarding and HAProxy; floods
 	@BUILD='$(BUILD)' tests/bench/bench.sh $(if $(FAMILY),-f $(FAMILY))
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)' bench-flood
+	@$(MAKE) --no-print-directory BUILD='$(BUILD)' bench-fault
+
+$(BUILD)/tools/faultcost: tests/bench/faultcost.c \
+		$(patsubst tests/%.c,$(BUILD)/%.o,$(filter-out %/sim.c,$(wildcard tests/sim/*.c))) \
+		$(filter-out $(BUILD)/obj/io/% $(BUILD)/obj/control/%,$(LIB_OBJ))
+	@mkdir -p $(@D)
+	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -o $@ $(filter %.c %.o,$^) \
+		-lsodium -lm -Wl,--wrap=engine_new
+
+bench-fault: all $(BUILD)/tools/shortconn $(BUILD)/tools/faultcost ## what a fault costs connections that it does not concern
+	@BUILD='$(BUILD)' tests/bench/faultcost.sh
 
 bench-flood: all $(FLOOD_TOOLS) ## SYN floods: kernel, SYNPROXY, bare NFQUEUE, penstock
 	@BUILD='$(BUILD)' tests/bench/flood.sh
