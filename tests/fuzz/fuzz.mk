@@ -1,7 +1,7 @@
 # Fuzzing with libFuzzer: `make fuzz [SECONDS=N]`, N seconds for each target.
 # A finding leaves build/fuzz/TARGET.crash-*; replay it by giving the file to
 # build/fuzz/TARGET.
-FUZZ := parse segments ini cookie control toxi
+FUZZ := parse segments ini cookie control toxi scenario
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
 fuzz_mods := util wire tcp shield fault engine
@@ -11,6 +11,8 @@ fuzz_src_segments := $(fuzz_src) tests/sim/spkt.c
 fuzz_src_cookie := $(wildcard src/util/*.c) src/shield/cookie.c src/shield/tfo.c
 fuzz_src_control := $(wildcard src/util/*.c) src/control/answer.c src/control/metrics.c
 fuzz_src_toxi := $(fuzz_src) src/control/toxiproxy.c src/control/toxi_toxic.c
+fuzz_src_scenario := $(fuzz_src) src/control/diag.c \
+	$(addprefix src/control/scenario,.c _word.c _vars.c _cond.c _judge.c)
 fuzz_src_ini := $(fuzz_src) $(wildcard src/control/*.c)
 FUZZ_LIBS = -lsodium -lm $(shell pkg-config --libs $(PKGS))
 fuzz_hdr := $(wildcard include/*/*.h src/*/*.h)

@@ -436,7 +436,7 @@ END_TEST
 /* The daemon that is played: it notes the fault lines, and says no to one
  * called "bad". */
 static char asked[4000];
-static int dead_after, workers;
+static int dead_after, workers, flips;
 static json_int_t timeouts;
 static volatile sig_atomic_t stop;
 
@@ -454,7 +454,9 @@ static json_t *play(const char *cmd, const json_t *request)
 	if (!strcmp(cmd, "flows"))
 		return json_array();
 	if (!strcmp(cmd, "fault-list"))
-		return json_pack("[{s:s,s:i}]", "name", "a", "injected", 1);
+		return json_pack("[{s:s,s:i},{s:s,s:i}]", "name", "a",
+				 "injected", 1, "name", "flips", "injected",
+				 flips++ & 1);
 	if (!strcmp(cmd, "fault-reports"))
 		return json_pack("{s:i,s:[{s:s}]}", "next", 1, "lines", "peer",
 				 "rst");
@@ -570,7 +572,8 @@ static const char *const failing[][2] = {
 	{"timeout 100ms\nat 5s reset\n", "FAILED  x.scn:2: at 5s reset"},
 	{"timeout 50ms\nwhen flows==3 reset\n", "# 0; timeout"},
 	{"timeout 50ms\nexpect flows == 0 for 5s\n", "# 0; timeout"},
-	{"timeout 50ms\nexpect sh sleep 30\n", "# it still runs; timeout"},
+	{"expect fault flips injected==1 within 200ms for 90ms\n", "# 0\n"},
+	{"timeout 500ms\nexpect sh sleep 30\n", "# it still runs; timeout"},
 };
 
 START_TEST(run_step_that_fails_ends_it)
@@ -601,6 +604,28 @@ START_TEST(run_as_json_is_one_object)
 			 "exit 0");
 	ck_assert_str_eq(json_string_value(json_object_get(o, "result")),
 			 "failed");
+	json_decref(o);
+}
+END_TEST
+
+/* When step @i of the JSON report was done, microseconds. */
+static json_int_t done_at(const json_t *report, size_t i)
+{
+	return json_integer_value(json_object_get(
+		json_array_get(json_object_get(report, "steps"), i), "t_us"));
+}
+
+START_TEST(run_at_relative_counts_from_the_step_before)
+{
+	json_t *o;
+
+	ck_assert_int_eq(run_as("at 100ms run sleep 0.2\nat +100ms reset\n"
+				"at 10ms reset\n",
+				true, false),
+			 SCN_HELD);
+	o = json_loads(said, 0, NULL);
+	ck_assert_int_ge(done_at(o, 0), 300000);
+	ck_assert_int_ge(done_at(o, 1), 400000);
 	json_decref(o);
 }
 END_TEST
@@ -639,7 +664,7 @@ static void on_alarm(int sig)
 START_TEST(run_interrupted_while_it_waits_cleans_up)
 {
 	signal(SIGALRM, on_alarm);
-	ualarm(100000, 0);
+	ualarm(700000, 0);
 	ck_assert_int_eq(run("add a type=loss percent=1 lease=9s\n"
 			     "run & sleep 30\nexpect exit 0\n"),
 			 SCN_FAILED);
@@ -726,6 +751,7 @@ int main(void)
 	tcase_add_loop_test(go, run_step_that_fails_ends_it, 0,
 			    ARRAY_LEN(failing));
 	tcase_add_test(go, run_as_json_is_one_object);
+	tcase_add_test(go, run_at_relative_counts_from_the_step_before);
 	tcase_add_test(go, run_without_daemon_said_so);
 	tcase_add_test(go, run_daemon_that_dies_fails);
 	tcase_add_test(go, run_interrupted_cleans_up);
