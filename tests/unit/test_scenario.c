@@ -272,8 +272,8 @@ START_TEST(text_cut_anywhere_never_breaks)
 		cut[i] = '\0';
 		parse(cut);
 		teardown();
-		memcpy(cut, text, sizeof(text));
-		cut[i] = (char)(i * 37 + 1);
+		memcpy(cut, text, sizeof(text) - 1);
+		cut[i % (sizeof(text) - 1)] = (char)(i * 37 + 1);
 		parse(cut);
 		teardown();
 	}
@@ -568,12 +568,12 @@ static const char *const failing[][2] = {
 	{"run kill -9 $$\nexpect exit 0\n", "# exit 137"},
 	{"expect sh exit 4 within 20ms\n", "# exit 4"},
 	{"add bad type=loss percent=1\n", "# line 1: there is a fault"},
-	{"timeout 100ms\nrun sleep 30\n", "# it still runs; timeout"},
+	{"timeout 1s\nrun sleep 30\n", "# it still runs; timeout"},
 	{"timeout 100ms\nat 5s reset\n", "FAILED  x.scn:2: at 5s reset"},
-	{"timeout 50ms\nwhen flows==3 reset\n", "# 0; timeout"},
-	{"timeout 50ms\nexpect flows == 0 for 5s\n", "# 0; timeout"},
+	{"timeout 1s\nwhen flows==3 reset\n", "# 0; timeout"},
+	{"timeout 1s\nexpect flows == 0 for 5s\n", "# 0; timeout"},
 	{"expect fault flips injected==1 within 200ms for 90ms\n", "# 0\n"},
-	{"timeout 500ms\nexpect sh sleep 30\n", "# it still runs; timeout"},
+	{"timeout 1s\nexpect sh sleep 30\n", "# it still runs; timeout"},
 };
 
 START_TEST(run_step_that_fails_ends_it)
