@@ -95,6 +95,42 @@ fc_same_seed() {
 	[ "$one" != "$other" ] || fail "another seed decides alike"
 }
 
+# As the unit starts it: no user id, only capabilities, which are dropped to what
+# verdicts need before the first decision is written.
+fc_log_without_root() {
+	local caps=+net_admin,+net_raw dir=$TMP/faultlog
+	penstock_on || skip "plain forwarding has no daemon"
+	mkdir -p "$dir"
+	chown nobody "$dir"
+	chmod o+x "$TMP"
+	daemon_conf "[penstock] fault_log = $dir/log" \
+		"[fault x]" "type = duplicate" "on = synack"
+	sed -i "s,^control = .*,control = $dir/control.sock,
+		s,^secret_file = .*,secret_file =," "$DAEMON_CONF"
+	# systemd-udevd makes the device anybody's; elsewhere this does, in a
+	# mount namespace of the daemon's own.
+	# shellcheck disable=SC2016 # the inner shell's own
+	daemon_up unshare -m sh -c 'mount -t tmpfs none /dev/net &&
+		mknod -m 666 /dev/net/tun c 10 200 && exec "$@"' sh \
+		setpriv --reuid=nobody --regid=0 --clear-groups \
+		--inh-caps=-all,$caps --ambient-caps=-all,$caps \
+		--bounding-set=-all,$caps
+	fc_connect 2
+	kill -TERM "$PENSTOCK_PID"
+	daemon_gone 15
+	assert_eq "lines" 2 "$(grep -c '"fault":"x".*"action"' "$dir/log")"
+	assert_eq "owner" nobody "$(stat -c %U "$dir/log")"
+	rm -r "$dir"
+}
+
+fc_log_impossible() {
+	penstock_on || skip "plain forwarding has no daemon"
+	daemon_conf "[penstock] fault_log = $TMP/nowhere/log"
+	rules_apply "$DAEMON_CONF" || fail "rules apply"
+	daemon_refuses 1 "^error: fault_log $TMP/nowhere/log: No such file" \
+		"$PENSTOCKD" -c "$DAEMON_CONF"
+}
+
 # fc_expect STATUS EXPECT PATTERN
 fc_expect() {
 	daemon_begin "[fault x]" "type = duplicate" "on = synack" "expect = $2"
@@ -195,6 +231,8 @@ fault_conf_cases() {
 	run_case fault_conf_bad_file_changes_nothing 30 \
 		fc_bad_file_changes_nothing
 	run_case fault_conf_same_seed_same_decisions 60 fc_same_seed
+	run_case fault_conf_log_is_written_without_root 30 fc_log_without_root
+	run_case fault_conf_log_that_cannot_be_is_told 30 fc_log_impossible
 	run_case fault_conf_expectation_broken_exits_3 30 fc_expect 3 \
 		"injected>=3" "fault x: expected injected>=3, it is 2"
 	run_case fault_conf_expectation_held_exits_0 30 fc_expect 0 \
