@@ -39,6 +39,7 @@ struct shield_list {
  * @tw_reuse_delay: us
  * @tw_recycle: per-host PAWS; breaks clients behind NAT
  * @tw_overflow: enum tw_overflow
+ * @max_time_wait: entries of this service; 0: as many as the table holds
  * @defer_accept: us; 0 off
  */
 struct shield_cfg {
@@ -56,6 +57,7 @@ struct shield_cfg {
 	int64_t tw_reuse_delay;
 	uint32_t tw_recycle;
 	uint8_t tw_overflow;
+	uint32_t max_time_wait;
 	int64_t defer_accept;
 };
 

@@ -23,6 +23,7 @@ enum tw_overflow {
 #define TW_LISTS 8	  /* different lengths of TIME_WAIT kept in O(1) */
 #define TW_MAX HINDEX_MAX /* entries a table can have */
 #define TW_EXPIRE_BATCH 1024
+#define TW_SERVICES 256
 #define TW_OOW_SLOTS 4096 /* connections whose replies are rate limited */
 
 /* An entry; its members are for timewait.c only. */
@@ -66,6 +67,7 @@ struct tw_half {
  * @now:    the latest time the table was told
  * @max:    entries at once
  * @oow:    when a connection was last answered, by its hash
+ * @held:   entries of each service
  * @overflowed: entries that got no TIME_WAIT
  * @evicted:    entries that made room for another
  */
@@ -77,6 +79,7 @@ struct tw_table {
 	struct tw_oow {
 		uint32_t tag, ms;
 	} * oow;
+	uint32_t held[TW_SERVICES];
 	uint64_t overflowed, evicted;
 };
 
@@ -89,10 +92,11 @@ struct tw_table {
  * @ts_ok:   timestamps were in use
  * @ts_recent: the peer's latest TSval
  * @ts_off:  our offset to the millisecond clock
- * @service: index of the service; kept for the caller
- * @overflow: enum tw_overflow, when the table is full
- * @limit:   entries at once in the eyes of this service
- *           (tcp_max_tw_buckets); 0: the table's size only
+ * @service: index of the service, below TW_SERVICES
+ * @overflow: enum tw_overflow, when there is no room.  A service evicts only
+ *           its own entries, so that its churn costs no other's
+ * @limit:   entries at once of this service (max_time_wait); 0: the table's
+ *           size only
  */
 struct tw_new {
 	struct tuple t;

@@ -211,7 +211,8 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 			   .ts_recent = l->ts_recent,
 			   .ts_off = l->ts_off,
 			   .service = f->svc->index,
-			   .overflow = f->svc->cfg->shield.tw_overflow};
+			   .overflow = f->svc->cfg->shield.tw_overflow,
+			   .limit = f->svc->cfg->shield.max_time_wait};
 	int64_t len = l->cfg->timewait_len;
 
 	table_remove(e, l);

@@ -10,6 +10,8 @@
  */
 #include "internal.h"
 
+static_assert(TW_SERVICES == STAT_SLOTS, "the table counts by service");
+
 static void policy_of(const struct svc *s, struct tw_policy *p)
 {
 	const struct tcp_cfg *c = &s->cfg->tcp;

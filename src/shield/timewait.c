@@ -37,6 +37,8 @@
 #define DL_BITS 18
 #define DL_MASK ((1u << DL_BITS) - 1)
 
+#define EVICT_SCAN 64 /* entries of a list looked at for one of ours */
+
 #define PAWS_RST_AGE (60 * (int64_t)USEC_PER_SEC) /* as Linux */
 #define NEXT_ISN (65535u + 2u) /* beyond any window of the old one */
 
@@ -323,6 +325,7 @@ static void entry_free(struct tw_table *t, struct tw_half *h,
 	assert(found == e);
 	hindex_delete(&h->index, &p, entry_hash, &ht);
 	list_delete(h, e);
+	t->held[e->service % TW_SERVICES]--;
 	slab_free(&h->slab, e);
 }
 
@@ -342,16 +345,43 @@ void tw_remove(struct tw_table *t, const struct tuple *tuple)
 		entry_free(t, half_of(t, tuple), e);
 }
 
+/* The entry of @service that ends first; not found when more than EVICT_SCAN of
+ * other services end sooner. */
+static struct tw_entry *oldest_of(struct tw_table *t, uint16_t service,
+				  struct tw_half **half)
+{
+	struct tw_entry *best = NULL;
+
+	for (int i = 0; i < 2 * TW_LISTS; i++) {
+		struct tw_half *h = &t->half[i / TW_LISTS];
+		uint32_t at = h->list[i % TW_LISTS].head;
+
+		for (int k = 0; k < EVICT_SCAN && at != NIL &&
+				entry_at(h, at)->service != service;
+		     k++)
+			at = entry_at(h, at)->next;
+		if (at == NIL || entry_at(h, at)->service != service)
+			continue;
+		if (best &&
+		    deadline_tick(t, entry_at(h, at)) >= deadline_tick(t, best))
+			continue;
+		best = entry_at(h, at);
+		*half = h;
+	}
+	return best;
+}
+
 /* Room for one more, by policy. */
 static bool make_room(struct tw_table *t, const struct tw_new *n)
 {
-	uint32_t limit = n->limit ? min_u32(n->limit, t->max) : t->max;
+	uint32_t held = t->held[n->service % TW_SERVICES];
+	struct tw_entry *e = NULL;
 	struct tw_half *h;
-	struct tw_entry *e;
 
-	if (tw_count(t) < limit)
+	if (tw_count(t) < t->max && (!n->limit || held < n->limit))
 		return true;
-	e = n->overflow == TW_EVICT_OLDEST ? oldest(t, &h) : NULL;
+	if (n->overflow == TW_EVICT_OLDEST)
+		e = oldest_of(t, n->service, &h);
 	if (!e) {
 		t->overflowed++;
 		return false;
@@ -380,6 +410,7 @@ int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
 	e->ts_recent = n->ts_recent;
 	e->ts_off = n->ts_off;
 	e->service = n->service;
+	t->held[n->service % TW_SERVICES]++;
 	e->spare = 0;
 	entry_set_tuple(h, e, &n->t);
 	hindex_insert(&h->index, tuple_hash(t, &n->t), slab_index(&h->slab, e));

@@ -11,13 +11,18 @@
 #   synproxy   the kernel's SYNPROXY on the gateway
 #   reflector  an NFQUEUE reader that turns each SYN into a SYN-ACK, no logic
 #   penstock   tcp_syncookies = 2, one worker
+#   auto       handshake = auto, cookies when the SYN queue (4096) fills: a
+#              flood of FLOOD_RATE fills it many times in its 63 s
 #
 # A round of a row: a flood as fast as it goes (SYN-ACKs per second, CPU);
 # short connections in calm and in a flood of FLOOD_RATE; one stream in calm
 # and in that flood; short connections over fresh 4-tuples, then over some
 # that the server still holds in TIME_WAIT.  Rows take turns; the table shows
 # medians.  CPU is the whole machine's, the generator included: compare rows
-# with `drop'.
+# with `drop'.  What a flood leaves of the CPU is what it does not use when it
+# is alone, at FLOOD_RATE, in the same round; a stream could have calm x that.
+# (Only where the machine is quiet: nothing else may take a tenth of its CPU.)
+# The ratio to the reflector is of the same round, too.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/e2e/lib.sh
@@ -35,9 +40,9 @@ while getopts r:t:o:h opt; do
 done
 shift $((OPTIND - 1))
 ROWS=("$@")
-[ $# -gt 0 ] || ROWS=(drop kernel synproxy reflector penstock)
+[ $# -gt 0 ] || ROWS=(drop kernel synproxy reflector penstock auto)
 
-declare -A ROW_PID=() TUPLE=()
+declare -A ROW_PID=() TUPLE=() ACKS=()
 N_ADDR=32 TW_TUPLES=1000
 FLOOD_PID=
 
@@ -85,6 +90,14 @@ row_penstock() {
 		"tcp_syncookies = 2"
 	start_penstockd "$TMP/flood.conf" || exit 1
 	ROW_PID[penstock]=$PENSTOCK_PID
+}
+
+row_auto() {
+	local TMP=$TMP/auto # a control socket and a log of its own
+	mkdir -p "$TMP"
+	conf_write "$TMP/flood_auto.conf" "handshake = auto"
+	start_penstockd "$TMP/flood_auto.conf" || exit 1
+	ROW_PID[auto]=$PENSTOCK_PID
 }
 
 row_drop() {
@@ -149,6 +162,7 @@ bench_flood() {
 	record "$1" flood_synacks_per_s \
 		"$(calc "$acks / $(field seconds "$LINE")")"
 	record "$1" flood_answered_pct "$(calc "100 * $acks / $sent")"
+	ACKS[$1]=$(calc "$acks / $(field seconds "$LINE")")
 	[ "$acks" -gt 0 ] &&
 		record "$1" flood_cpu_us_per_synack "$(calc "$m / $acks")"
 	record "$1" rss_growth_kib $(($(rss_row "$1") - rss))
@@ -200,8 +214,9 @@ gbps() {
 }
 
 bench_bulk() {
-	local calm kept
+	local calm kept share
 	row_serves "$1" || return 0
+	share=$(flood_share "$1" "$2") || share=
 	calm=$(gbps)
 	flood_begin "$2"
 	kept=$(gbps)
@@ -209,6 +224,30 @@ bench_bulk() {
 	record "$1" bulk_calm_gbps "$calm"
 	record "$1" bulk_gbps "$kept"
 	record "$1" bulk_kept_pct "$(calc "100 * $kept / $calm")"
+	[ -n "$share" ] || return 0
+	record "$1" flood_cpu_share_pct "$(calc "100 * $share")"
+	record "$1" bulk_of_left_pct \
+		"$(calc "100 * $kept / ($calm * (1 - $share))")"
+}
+
+# The part of the machine's CPU that is in use, over a second.
+cpu_share() {
+	local m t
+	m=$(cpu_machine) t=$(date +%s%N)
+	sleep 1
+	m=$(($(cpu_machine) - m)) t=$(($(date +%s%N) - t))
+	calc "$m / $(getconf CLK_TCK) / ($t / 1e9) / $(nproc)"
+}
+
+# flood_share ROW SEED: the part that a flood alone takes; fails where that
+# cannot be told from what else runs.
+flood_share() {
+	local idle
+	idle=$(cpu_share)
+	[ "$(calc "$idle < 0.1")" = 1 ] || return 1
+	flood_begin "$2"
+	calc "$(cpu_share) - $idle"
+	flood_end
 }
 
 # The same 4-tuples over and over: those that the server still holds.
@@ -254,6 +293,11 @@ for ((r = 0; r < ROUNDS; r++)); do
 		row=${ROWS[(i + r) % ${#ROWS[@]}]}
 		echo "round $((r + 1)) of $ROUNDS: $row" >&2
 		bench_round "$row" $((r * 16 + i + 1))
+	done
+	for row in "${ROWS[@]}"; do
+		[ -n "${ACKS[$row]:-}" ] && [ -n "${ACKS[reflector]:-}" ] &&
+			record "$row" flood_of_reflector \
+				"$(calc "${ACKS[$row]} / ${ACKS[reflector]}")"
 	done
 done
 mkdir -p "$(dirname "$OUT")"

@@ -109,6 +109,9 @@ shield_tw_cases() {
 		"tw_overflow = evict_oldest"
 	run_case tw_max_buckets_evict_keeps_the_newest 20 \
 		tw_only answers=R,R,A,A -- tw_fill n=4
+	shield_conf "$cf" "$calm" "max_time_wait = 2"
+	run_case tw_max_time_wait_bounds_the_service 20 \
+		tw_only answers=A,A,R,R -- tw_fill n=4
 	shield_conf "$cf" "$calm" "tcp_tw_recycle = 1"
 	TW_COUNTED=TcpExtPAWSPassive \
 	run_case tw_recycle_1_shuts_out_the_second_host_behind_nat 20 \

@@ -197,11 +197,47 @@ END_TEST
 
 START_TEST(service_limit_below_the_table_is_honoured)
 {
-	struct tw_new n = {.t = tuple_n(9, false), .limit = 5};
+	struct tw_new n = {
+		.t = tuple_n(9, false), .service = 65535, .limit = 5};
 
 	for (uint32_t i = 0; i < 5; i++)
 		add(i, false, true, TW_DESTROY, LEN);
 	ck_assert_int_eq(tw_add(&tw, &n, now, LEN), -ENOSPC);
+}
+END_TEST
+
+/* Others' entries are no business of a service that churns. */
+START_TEST(service_evicts_its_own_entries_only)
+{
+	struct tw_new n = {.service = 1, .overflow = TW_EVICT_OLDEST};
+
+	for (uint32_t i = 0; i < 10; i++)
+		add(i, false, true, TW_DESTROY, LEN);
+	n.limit = 2;
+	for (uint32_t i = 20; i < 26; i++) {
+		after(SLACK);
+		n.t = tuple_n(i, false);
+		ck_assert_int_eq(tw_add(&tw, &n, now, LEN), 0);
+	}
+	ck_assert_uint_eq(tw_count(&tw), 12);
+	ck_assert(present(0, false));
+	ck_assert(!present(23, false));
+	ck_assert(present(24, false) && present(25, false));
+	ck_assert_uint_eq(tw.evicted, 4);
+}
+END_TEST
+
+START_TEST(full_table_of_others_refuses_and_evicts_none)
+{
+	struct tw_new n = {.service = 1, .overflow = TW_EVICT_OLDEST};
+
+	for (uint32_t i = 0; i < 1000; i++)
+		add(i, false, true, TW_DESTROY, LEN);
+	n.t = tuple_n(2000, false);
+	ck_assert_int_eq(tw_add(&tw, &n, now, LEN), -ENOSPC);
+	ck_assert_uint_eq(tw.evicted, 0);
+	ck_assert_uint_eq(tw.overflowed, 1);
+	ck_assert(present(0, false));
 }
 END_TEST
 
@@ -493,6 +529,8 @@ static TCase *case_table(void)
 	tcase_add_test(tc, full_table_destroy_refuses_and_counts);
 	tcase_add_test(tc, full_table_evict_oldest_drops_the_first_to_end);
 	tcase_add_test(tc, service_limit_below_the_table_is_honoured);
+	tcase_add_test(tc, service_evicts_its_own_entries_only);
+	tcase_add_test(tc, full_table_of_others_refuses_and_evicts_none);
 	tcase_add_test(tc, table_many_lengths_end_in_order);
 	tcase_add_test(tc, table_random_operations_match_model);
 	tcase_add_test(tc, reuse_follows_mode_and_age);
