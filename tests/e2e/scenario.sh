@@ -39,8 +39,8 @@ scn_syn_retries() {
 	local before
 	before=$(in_c nstat -asz TcpExtTCPTimeouts | awk 'NR == 2 { print $2 }')
 	in_c sysctl -qw net.ipv4.tcp_syn_retries=2
+	trap 'in_c sysctl -qw net.ipv4.tcp_syn_retries=6' EXIT
 	scn_example syn-retries
-	in_c sysctl -qw net.ipv4.tcp_syn_retries=6
 	assert_num "TCPTimeouts of the client" \
 		"$(in_c nstat -asz TcpExtTCPTimeouts |
 			awk 'NR == 2 { print $2 }')" -ge $((before + 2))
@@ -49,6 +49,7 @@ scn_syn_retries() {
 # Its kernel obeys the RST in TIME_WAIT, or does not.
 scn_assassination() {
 	in_c sysctl -qw net.ipv4.tcp_rfc1337="$1"
+	trap 'in_c sysctl -qw net.ipv4.tcp_rfc1337=0' EXIT
 	scn_example time-wait-assassination f1024 --set NOT="$2" \
 		--set LOCAL=$((19000 + RANDOM % 900))
 }
