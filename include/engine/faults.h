@@ -82,6 +82,16 @@ bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
 		      struct engine_fault *f);
 
 /**
+ * engine_fault_gone() - A fault whose lease ended, with its expectation
+ * @i: 0, 1, ...
+ * @expect: out: what it expects
+ * @n: out: its counter
+ * Return: its name, valid until the next change; NULL: there are no more
+ */
+const char *engine_fault_gone(const struct engine *e, uint32_t i,
+			      struct fault_expect *expect, uint64_t *n);
+
+/**
  * engine_fault_match() - Dry run: which living connections would it hit?
  * @fn: called for each with the client leg's addresses; may be NULL
  * Ordinals and toxicity are not rolled.  Return: how many

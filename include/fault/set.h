@@ -223,6 +223,18 @@ struct fault {
 	uint64_t peer[FR_COUNT], answered[2], unwatched;
 };
 
+/**
+ * struct fault_gone - A fault whose lease ended, with an expectation
+ * @name:   of the fault
+ * @expect: what was expected
+ * @n:      its counter at the end
+ */
+struct fault_gone {
+	char name[FAULT_NAME_MAX + 1];
+	struct fault_expect expect;
+	uint64_t n;
+};
+
 typedef void (*fault_line_fn)(void *arg, const char *json);
 
 /**
@@ -232,6 +244,7 @@ typedef void (*fault_line_fn)(void *arg, const char *json);
  * @flows:  struct fault_flow
  * @embryos: connections in @embryo
  * @lease_end: earliest end of a lease, or MONO_NEVER
+ * @gone:   @ngone that are to be judged still
  * @wheel:  timers of connections
  * @seed:   of faults that have none of their own: 32 bits, not 0
  * @hash:   key of the embryos' table
@@ -250,6 +263,8 @@ struct fault_set {
 	struct fault_flow *embryo[1024];
 	uint32_t embryos;
 	mono_t lease_end;
+	struct fault_gone gone[FAULT_MAX];
+	uint32_t ngone;
 	struct wheel wheel;
 	mono_t now;
 	uint64_t report;
@@ -271,6 +286,9 @@ int fault_set_add(struct fault_set *s, const struct fault_spec *spec,
 		  mono_t now);
 /* By name; -1: none. */
 int fault_set_find(const struct fault_set *s, const char *name);
+/* Its lease has ended: what it expects is remembered until a fault of this name
+ * is added again.  To be called before fault_set_del(). */
+void fault_set_bury(struct fault_set *s, int slot);
 /* Connections forget it; what is held is the engine's affair. */
 void fault_set_del(struct fault_set *s, int slot);
 /* Renew a lease; 0 removes the limit. */

@@ -155,3 +155,15 @@ bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
 					     : mono_sub(f->lease_end, now);
 	return true;
 }
+
+const char *engine_fault_gone(const struct engine *e, uint32_t i,
+			      struct fault_expect *expect, uint64_t *n)
+{
+	const struct fault_set *s = e->seams ? &e->seams->set : NULL;
+
+	if (!s || i >= s->ngone)
+		return NULL;
+	*expect = s->gone[i].expect;
+	*n = s->gone[i].n;
+	return s->gone[i].name;
+}

@@ -254,8 +254,10 @@ void seams_expire(struct engine *e, mono_t now)
 	struct seams *s = e->seams;
 	int slot;
 
-	while ((slot = fault_set_expired(&s->set, now)) >= 0)
+	while ((slot = fault_set_expired(&s->set, now)) >= 0) {
+		fault_set_bury(&s->set, slot);
 		seam_remove(e, slot, now);
+	}
 	wheel_expire(&s->set.wheel, now, on_wake, e);
 	held_expire(e, now);
 }

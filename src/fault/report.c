@@ -85,19 +85,32 @@ bool fault_expect_holds(const struct fault_expect *e, uint64_t n)
 	}
 }
 
+static bool judge_expect(const char *name, const struct fault_expect *e,
+			 uint64_t n, char *err, size_t errlen)
+{
+	if (!e->set || fault_expect_holds(e, n))
+		return true;
+	snprintf(err, errlen,
+		 "fault %s: expected %s%s%" PRIu64 ", it is %" PRIu64, name,
+		 fault_counter_name[e->counter], e->op, e->n, n);
+	return false;
+}
+
 bool fault_set_expect(const struct fault_set *s, char *err, size_t errlen)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct fault *f = &s->fault[s->order[i]];
 		const struct fault_expect *e = &f->spec.expect;
 
-		if (!e->set || fault_expect_holds(e, f->count[e->counter]))
-			continue;
-		snprintf(err, errlen,
-			 "fault %s: expected %s%s%" PRIu64 ", it is %" PRIu64,
-			 f->spec.name, fault_counter_name[e->counter], e->op,
-			 e->n, f->count[e->counter]);
-		return false;
+		if (!judge_expect(f->spec.name, e, f->count[e->counter], err,
+				  errlen))
+			return false;
+	}
+	for (uint32_t i = 0; i < s->ngone; i++) {
+		const struct fault_gone *g = &s->gone[i];
+
+		if (!judge_expect(g->name, &g->expect, g->n, err, errlen))
+			return false;
 	}
 	return true;
 }

@@ -73,6 +73,29 @@ static void find_lease_end(struct fault_set *s)
 					    s->fault[s->order[i]].lease_end);
 }
 
+void fault_set_bury(struct fault_set *s, int slot)
+{
+	const struct fault *f = &s->fault[slot];
+	struct fault_gone *g = &s->gone[s->ngone];
+
+	if (!f->spec.expect.set || s->ngone == FAULT_MAX)
+		return;
+	memcpy(g->name, f->spec.name, sizeof(g->name));
+	g->expect = f->spec.expect;
+	g->n = f->count[g->expect.counter];
+	s->ngone++;
+}
+
+static void unbury(struct fault_set *s, const char *name)
+{
+	uint32_t k = 0;
+
+	for (uint32_t i = 0; i < s->ngone; i++)
+		if (strcmp(s->gone[i].name, name) != 0)
+			s->gone[k++] = s->gone[i];
+	s->ngone = k;
+}
+
 int fault_set_add(struct fault_set *s, const struct fault_spec *spec,
 		  mono_t now)
 {
@@ -85,6 +108,7 @@ int fault_set_add(struct fault_set *s, const struct fault_spec *spec,
 		slot++;
 	if (slot == FAULT_MAX)
 		return -ENOSPC;
+	unbury(s, spec->name);
 	f = &s->fault[slot];
 	memset(f, 0, sizeof(*f));
 	f->spec = *spec;

@@ -142,6 +142,19 @@ fc_expect() {
 	daemon_log_has "$3" || fail "no line about it"
 }
 
+# The lease is over long before the end; what was expected is judged still.
+fc_expect_of_the_past() {
+	daemon_begin "[penstock] workers = 2" "[fault x]" "type = duplicate" \
+		"on = synack" "lease = 100ms" "expect = injected>=1"
+	poll 5 fc_lease_is_over || fail "it did not go"
+	kill -TERM "$PENSTOCK_PID"
+	poll 15 pid_gone "$PENSTOCK_PID" || fail "penstockd does not stop"
+	wait "$PENSTOCK_PID"
+	assert_eq "exit status" 3 $?
+	daemon_log_has "fault x: expected injected>=1, it is 0" ||
+		fail "no line about it"
+}
+
 # With two workers a batch happens on both, or on none.
 fc_two_workers() {
 	local i
@@ -237,6 +250,8 @@ fault_conf_cases() {
 		"injected>=3" "fault x: expected injected>=3, it is 2"
 	run_case fault_conf_expectation_held_exits_0 30 fc_expect 0 \
 		"injected==2" "^info: stopped"
+	TRAFFIC_EARLIER=1 run_case fault_conf_expectation_outlives_its_lease \
+		30 fc_expect_of_the_past
 	run_case fault_conf_batch_reaches_both_workers_or_none 30 fc_two_workers
 	run_case fault_conf_lease_renewed_then_over 30 fc_lease
 	run_case fault_conf_dry_run_lists_connections 30 fc_dry_run

@@ -224,6 +224,29 @@ START_TEST(lease_over_fault_is_gone)
 }
 END_TEST
 
+START_TEST(lease_over_fault_is_judged_until_it_is_added_again)
+{
+	const char *lines[] = {"add a type=syn_drop lease=2s expect=injected>1",
+			       "add b type=loss lease=2s"};
+	struct fault_expect x;
+	uint64_t n;
+
+	ck_assert_int_eq(batch(lines, 2), 0);
+	syn(1001);
+	now = mono_add(now, 2 * USEC_PER_SEC);
+	engine_expire(e, now);
+	ck_assert_uint_eq(count(), 0);
+	ck_assert(!engine_fault_expect(e, err, sizeof(err)));
+	ck_assert_str_eq(err, "fault a: expected injected>1, it is 1");
+	ck_assert_str_eq(engine_fault_gone(e, 0, &x, &n), "a");
+	ck_assert_uint_eq(n, 1);
+	ck_assert_ptr_null(engine_fault_gone(e, 1, &x, &n));
+	lines[0] = "add a type=syn_drop";
+	ck_assert_int_eq(batch(lines, 1), 0);
+	ck_assert(engine_fault_expect(e, err, sizeof(err)));
+}
+END_TEST
+
 START_TEST(dry_run_counts_living_connections)
 {
 	struct fault_spec f;
@@ -310,6 +333,7 @@ int main(void)
 	tcase_add_test(tc, removed_fault_releases_what_it_holds);
 	tcase_add_test(tc, removed_fault_drops_what_it_holds_when_told_so);
 	tcase_add_test(tc, lease_over_fault_is_gone);
+	tcase_add_test(tc, lease_over_fault_is_judged_until_it_is_added_again);
 	tcase_add_test(tc, dry_run_counts_living_connections);
 	tcase_add_test(tc, scope_all_takes_living_connections);
 	tcase_add_test(tc,
