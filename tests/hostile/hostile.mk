@@ -14,7 +14,12 @@ $(BUILD)/hostile/gate.o: tests/hostile/gate.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/hostile/hostile_engine: $(BUILD)/hostile/gate.o \
+$(addprefix $(BUILD)/hostile/hostile_,alloc engine entry): $(BUILD)/hostile/gate.o \
 	$(filter-out $(BUILD)/obj/io/% $(BUILD)/obj/control/%,$(LIB_OBJ))
+
+comma := ,
+# All that the engine asks of the allocator is counted.
+$(BUILD)/hostile/hostile_alloc: ALL_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc \
+	calloc realloc reallocarray mmap engine_input engine_pull engine_expire)
 
 -include $(BUILD)/hostile/gate.d

@@ -250,6 +250,29 @@ START_TEST(zero_window_peer_that_answers_is_never_given_up)
 }
 END_TEST
 
+/* The window was closed under data in flight: the peer refuses each
+ * retransmission, and so is alive.  What is sent meanwhile bears a number that
+ * it accepts. */
+START_TEST(zero_window_under_flight_that_answers_is_never_given_up)
+{
+	rig_establish(&r, RIG_ALL);
+	rig_write(&r, 1000);
+	r.wnd = 0;
+	for (int i = 0; i < 60; i++) {
+		rig_clear(&r);
+		rig_run(&r, SECS(60));
+		rig_ack(&r, 0);
+	}
+	ck_state(&r, TS_ESTABLISHED);
+	rig_clear(&r);
+	rig_data(&r, r.pnxt, 10);
+	rig_run(&r, MS(50));
+	ck_assert_uint_gt(r.ntx, 0);
+	ck_assert_uint_eq(r.tx[0].s.data.len, 0);
+	ck_assert_uint_eq(r.tx[0].s.seq.v, rig_ours(0).v);
+}
+END_TEST
+
 START_TEST(zero_window_silent_peer_is_given_up)
 {
 	rig_establish(&r, RIG_ALL);
@@ -299,6 +322,8 @@ int main(void)
 	tcase_add_test(tc, zero_window_is_probed_with_backoff);
 	tcase_add_test(tc, zero_window_that_opens_sends_at_once);
 	tcase_add_test(tc, zero_window_peer_that_answers_is_never_given_up);
+	tcase_add_test(tc,
+		       zero_window_under_flight_that_answers_is_never_given_up);
 	tcase_add_test(tc, zero_window_silent_peer_is_given_up);
 	tcase_add_test(tc, small_window_waits_for_the_override_timer);
 	return rig_main("timers", tc);

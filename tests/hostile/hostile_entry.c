@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may come in, and who is told off: a whole engine at its door.
+ */
+#include <stdlib.h>
+
+#include "../unit/wire_pkt.h"
+#include "gate.h"
+
+#define POOL (16u << 20)
+#define MD5_OPT 20 /* 18 bytes (RFC 2385), two NOPs */
+
+static struct gate g;
+
+static void setup(void)
+{
+	gate_init(&g, POOL);
+}
+
+static void teardown(void)
+{
+	gate_fini(&g);
+}
+
+/* RFC 2385, 5925: who holds no key must not answer, and cannot relay. */
+START_TEST(signed_segments_pass_unchanged)
+{
+	static const uint8_t md5[MD5_OPT] = {1, 1, 19, 18, 0x5a};
+	static const uint16_t flags[] = {TCP_SYN, TCP_ACK, TCP_RST,
+					 TCP_SYN | TCP_ACK};
+	struct raw raw;
+
+	gate_start(&g);
+	for (uint32_t i = 0; i < 2 * ARRAY_LEN(flags); i++) {
+		raw_tcp(&raw, i % 2 ? 6 : 4, flags[i / 2], md5, MD5_OPT, 3);
+		ck_assert_int_eq(gate_raw(&g, raw.d, raw.len, raw.len),
+				 VERDICT_PASS);
+		ck_assert_uint_eq(gate_counter(&g, "PacketsSigned"), i + 1);
+	}
+	ck_assert_uint_eq(g.ntx, 0);
+	ck_assert_uint_eq(gate_gauges(&g).half_open, 0);
+}
+END_TEST
+
+/* A SYN gets no answer: its sender tries again, perhaps at who comes next. */
+START_TEST(stopping_syn_is_not_answered)
+{
+	struct hdr_spec h = {.seq = SEQ(1), .flags = TCP_SYN, .wnd = 999};
+	struct tuple t = gate_client(1);
+
+	gate_start(&g);
+	engine_stop_accepting(g.e);
+	ck_assert_int_eq(gate_send(&g, &t, &h, 0), VERDICT_CONSUMED);
+	ck_assert_uint_eq(gate_counter(&g, "drop_stopping"), 1);
+	ck_assert_uint_eq(g.ntx, 0);
+	ck_assert_uint_eq(gate_gauges(&g).half_open, 0);
+}
+END_TEST
+
+START_TEST(stopping_connections_go_on)
+{
+	uint64_t bytes = 0;
+	struct conn c;
+
+	gate_start(&g);
+	gate_connect(&g, &c, 1);
+	engine_stop_accepting(g.e);
+	gate_from_client(&g, &c, 500);
+	for (uint64_t i = 0; i < g.ntx; i++)
+		bytes += g.tx[i].data.len;
+	ck_assert_uint_eq(bytes, 500);
+	ck_assert_uint_eq(gate_gauges(&g).flows, 1);
+}
+END_TEST
+
+/* The server holds an old connection and answers the SYN with its ACK: the RST
+ * bears that ACK's number and clears the way (RFC 9293, 3.5.2, figure 10). */
+START_TEST(dialling_ack_of_an_old_connection_is_reset)
+{
+	struct hdr_spec h = {.seq = SEQ(1), .flags = TCP_SYN, .wnd = 60000};
+	struct tuple t = gate_client(1), st = t;
+	uint64_t sent;
+
+	gate_start(&g);
+	gate_send(&g, &t, &h, 0);
+	h.seq = SEQ(2);
+	h.ack = seq_add(g.tx[0].seq, 1);
+	h.flags = TCP_ACK;
+	gate_send(&g, &t, &h, 0);
+	sent = g.ntx;
+	ck_assert_uint_eq(g.tx[sent - 1].flags & (TCP_SYN | TCP_ACK), TCP_SYN);
+	st.local = t.remote;
+	st.remote = t.local;
+	st.lport = t.rport;
+	st.rport = t.lport;
+	h.seq = SEQ(777);
+	h.ack = seq_sub(g.tx[sent - 1].seq, 5000);
+	ck_assert_int_eq(gate_send(&g, &st, &h, 0), VERDICT_REPLY);
+	ck_assert_uint_eq(g.ntx, sent + 1);
+	ck_assert_uint_eq(g.tx[sent].flags, TCP_RST);
+	ck_assert_uint_eq(g.tx[sent].seq.v, h.ack.v);
+	h.flags = TCP_ACK | TCP_RST; /* and a RST is never answered */
+	ck_assert_int_eq(gate_send(&g, &st, &h, 0), VERDICT_CONSUMED);
+	ck_assert_uint_eq(g.ntx, sent + 1);
+	ck_assert_uint_eq(gate_gauges(&g).flows, 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("entry");
+	TCase *tc = tcase_create("entry");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, signed_segments_pass_unchanged);
+	tcase_add_test(tc, stopping_syn_is_not_answered);
+	tcase_add_test(tc, stopping_connections_go_on);
+	tcase_add_test(tc, dialling_ack_of_an_old_connection_is_reset);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
