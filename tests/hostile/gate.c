@@ -167,6 +167,7 @@ void gate_connect(struct gate *g, struct conn *c, uint32_t n)
 {
 	struct hdr_spec h = {
 		.seq = SEQ(ISN_CLIENT), .flags = TCP_SYN, .wnd = 60000};
+	struct tcp_opts ts = {.has = OPT_HAS_TS, .tsval = 1};
 	struct tuple st;
 
 	g->ntx = 0;
@@ -183,6 +184,9 @@ void gate_connect(struct gate *g, struct conn *c, uint32_t n)
 			      .ack = c->sack,
 			      .flags = TCP_SYN | TCP_ACK,
 			      .wnd = 60000};
+	ts.tsecr = sent(g, 443, TCP_SYN)->opts.tsval;
+	if (g->ts)
+		h.opts = &ts;
 	gate_send(g, &st, &h, 0);
 	c->sseq = SEQ(ISN_SERVER + 1);
 	ck_assert_uint_eq(sent(g, 443, TCP_ACK)->ack.v, c->sseq.v);

@@ -25,6 +25,7 @@
  * struct gate - The bench
  * @svc:     the service's policy; to be changed before gate_start() only
  * @replies: packets that went out in place of one that came in
+ * @ts:      the server agrees on timestamps, gate_connect()
  * @ntx:     packets in @tx; those beyond GATE_TX_MAX are counted only
  */
 struct gate {
@@ -35,6 +36,7 @@ struct gate {
 	mono_t now;
 	uint64_t replies, ntx;
 	struct segment tx[GATE_TX_MAX];
+	bool ts;
 	bool unchecked; /* engine_check() walks all flows: not each time */
 };
 

@@ -106,6 +106,40 @@ START_TEST(dialling_ack_of_an_old_connection_is_reset)
 }
 END_TEST
 
+/* Both ends close, the client first: the server leg is left in TIME_WAIT. */
+static void close_client_first(struct conn *c)
+{
+	struct hdr_spec h = {.seq = c->cseq,
+			     .ack = c->cack,
+			     .flags = TCP_FIN | TCP_ACK,
+			     .wnd = 60000};
+
+	gate_send(&g, &c->t, &h, 0);
+	c->sack = seq_add(c->sack, 1);
+	gate_from_server(&g, c, 0, TCP_FIN);
+	c->cseq = seq_add(c->cseq, 1);
+	c->cack = seq_add(c->cack, 1);
+	gate_from_client(&g, c, 0);
+	ck_assert_uint_eq(gate_gauges(&g).flows, 0);
+	ck_assert_uint_eq(gate_gauges(&g).time_wait, 1);
+}
+
+/* RFC 6191: the server, whose end is in TIME_WAIT perhaps, sees a newer one. */
+START_TEST(dialling_again_begins_above_the_old_connection)
+{
+	struct conn old, new;
+
+	g.ts = true;
+	gate_start(&g);
+	gate_connect(&g, &old, 1);
+	close_client_first(&old);
+	gate_run(&g, 2 * USEC_PER_SEC); /* tcp_tw_reuse_delay is over */
+	gate_connect(&g, &new, 1);
+	ck_assert(seq_gt(new.sack, old.sack));
+	ck_assert_uint_eq(gate_gauges(&g).flows, 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("entry");
@@ -118,6 +152,7 @@ int main(void)
 	tcase_add_test(tc, stopping_syn_is_not_answered);
 	tcase_add_test(tc, stopping_connections_go_on);
 	tcase_add_test(tc, dialling_ack_of_an_old_connection_is_reset);
+	tcase_add_test(tc, dialling_again_begins_above_the_old_connection);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
