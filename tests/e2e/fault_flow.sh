@@ -30,9 +30,11 @@ fault_stretch_ack() {
 # last one of a burst is lost it takes an RTO, which doubles each time that its
 # answer is lost too: with one in two that may last for minutes.
 fault_ack_drop() {
+	fault_begin "x type=ack_drop percent=20" \
+		"slow type=rate rate=20mbit dir=from_peer"
 	wire_segments
-	fault_counted "x type=ack_drop percent=25" sink 1000000 client \
-		TcpInSegs -ge 1
+	fault_intact sink 1000000
+	fault_server_unharmed
 }
 
 fault_dup_ack() {
