@@ -17,6 +17,8 @@ CC := gcc
 endif
 AR ?= ar
 BUILD ?= build
+# One spelling, or the dependencies of one would not be those of the other.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 # V=1 shows whole commands.
 Q = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)';)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
