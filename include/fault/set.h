@@ -361,6 +361,10 @@ void fault_ask_done(struct fault_set *s, struct fault_flow *w,
  * asked again then; true once. */
 bool fault_ask_over(struct fault_set *s, struct fault_flow *w, mono_t now);
 
+/* Does a fault of this type still act on the connection? */
+bool fault_carries(const struct fault_set *s, const struct fault_flow *w,
+		   enum fault_type type);
+
 /* Does a fault outlive the connection's flow (what the peer says then)? */
 bool fault_lingers(const struct fault_set *s, const struct fault_flow *w);
 

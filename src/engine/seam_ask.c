@@ -102,7 +102,7 @@ static uint32_t ask_silly_window(struct leg *l, uint32_t wnd)
 	c = ask(l, FT_SILLY_WINDOW, &ev, &spec);
 	if (!c)
 		return wnd;
-	most = in_units(l, (uint32_t)spec->p[FP_SIZE].i);
+	most = in_units(l, min_u32((uint32_t)spec->p[FP_SIZE].i, wnd));
 	if (most >= wnd)
 		return wnd;
 	answered(l, c, &ev, "window");
@@ -123,7 +123,9 @@ static uint32_t ask_window_shrink(struct leg *l, uint32_t wnd)
 	struct fault_conn *c;
 
 	if (mono_is_set(*shut)) {
-		if (!mono_due(*shut, asked(l)->e->now))
+		if (!mono_due(*shut, asked(l)->e->now) &&
+		    fault_carries(&asked(l)->e->seams->set, asked(l)->w,
+				  FT_WINDOW_SHRINK))
 			return min_u32(wnd, cur);
 		*shut = MONO_UNSET;
 		return wnd;

@@ -157,31 +157,40 @@ struct held *held_whole(struct engine *e, const struct tx *tx)
 	return h;
 }
 
-void held_seal(struct held *h)
+static uint32_t l4_len(const struct held *h)
 {
-	uint32_t l4 = (uint32_t)(h->hdr_len - h->l4_off) + h->len;
-	uint8_t *ip = h->hdr, *tcp = h->hdr + h->l4_off;
-	struct ipaddr src, dst;
-	uint64_t sum;
+	return (uint32_t)(h->hdr_len - h->l4_off) + h->len;
+}
 
-	if (h->family == 4) {
-		put_be16(ip + 2, (uint16_t)(h->l4_off + l4));
-		put_be16(ip + 10, 0);
-		put_be16(ip + 10,
-			 (uint16_t)~csum_fold(csum_add(0, ip, h->l4_off)));
-		src = ipaddr_v4(ip + 12);
-		dst = ipaddr_v4(ip + 16);
-	} else {
-		put_be16(ip + 4, (uint16_t)l4);
-		src = ipaddr_v6(ip + 8);
-		dst = ipaddr_v6(ip + 24);
-	}
-	put_be16(tcp + 16, 0);
-	sum = csum_pseudo(&src, &dst, 6, l4);
+/* Over the TCP with its checksum: 0xffff when that is right. */
+static uint16_t tcp_sum(const struct held *h)
+{
+	const uint8_t *ip = h->hdr, *tcp = h->hdr + h->l4_off;
+	bool v4 = h->family == 4;
+	struct ipaddr src = v4 ? ipaddr_v4(ip + 12) : ipaddr_v6(ip + 8);
+	struct ipaddr dst = v4 ? ipaddr_v4(ip + 16) : ipaddr_v6(ip + 24);
+	uint64_t sum = csum_pseudo(&src, &dst, 6, l4_len(h));
+
 	sum = csum_add(sum, tcp, (size_t)(h->hdr_len - h->l4_off));
 	if (h->len)
 		sum = csum_add(sum, h->buf->data, h->len);
-	put_be16(tcp + 16, (uint16_t)~csum_fold(sum));
+	return csum_fold(sum);
+}
+
+void held_seal(struct held *h)
+{
+	uint8_t *ip = h->hdr, *tcp = h->hdr + h->l4_off;
+
+	if (h->family == 4) {
+		put_be16(ip + 2, (uint16_t)(h->l4_off + l4_len(h)));
+		put_be16(ip + 10, 0);
+		put_be16(ip + 10,
+			 (uint16_t)~csum_fold(csum_add(0, ip, h->l4_off)));
+	} else {
+		put_be16(ip + 4, (uint16_t)l4_len(h));
+	}
+	put_be16(tcp + 16, 0);
+	put_be16(tcp + 16, (uint16_t)~tcp_sum(h));
 }
 
 /* Which byte a flip hits.  Addresses and ports stay, or the packet would be
@@ -214,6 +223,8 @@ void held_damage(struct held *h, const struct fault_verdict *v)
 	}
 	if (v->fix)
 		held_seal(h);
+	else if (v->damage != FAULT_WHERE_IP && tcp_sum(h) == 0xffff)
+		h->hdr[h->l4_off + 17] ^= 1; /* flips made good for another */
 	h->false_word = true;
 }
 

@@ -76,7 +76,7 @@ bool seam_detain(struct engine *e, const struct segment *s,
 						    : DROP_TCP_CSUM]++;
 		return true;
 	}
-	for (uint32_t i = 0; i < v->copies; i++) {
+	for (uint32_t i = 0; i < v->copies && i < COPIES_MAX; i++) {
 		struct held *h = held_in(e, s);
 
 		at += v->spacing_us;

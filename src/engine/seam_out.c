@@ -37,7 +37,7 @@ static void dispatch_out(struct engine *e, struct held *h,
 			 const struct fault_verdict *v, mono_t now)
 {
 	int64_t at = v->delay_us;
-	struct held *copy[8];
+	struct held *copy[COPIES_MAX];
 	uint32_t n = 0;
 
 	h->slot = v->slot;

@@ -10,6 +10,7 @@
 #include "internal.h"
 
 #define PIPE_MARKS 32
+#define COPIES_MAX 8 /* of a segment */
 
 /**
  * struct held - A packet under way inside a fault

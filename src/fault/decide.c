@@ -123,6 +123,8 @@ void fault_judge(struct fault_set *s, struct fault_flow *w,
 		x.f->count[FC_MATCHED]++;
 		if (!fault_extent_allows(&x, ev->now) || !t->hit(&x, ev, v))
 			continue;
+		if (v->delay_us > FAULT_TIME_MAX)
+			v->delay_us = FAULT_TIME_MAX;
 		x.c->injected++;
 		x.f->count[FC_INJECTED]++;
 		v->slot = slot;
@@ -208,6 +210,19 @@ bool fault_ask_over(struct fault_set *s, struct fault_flow *w, mono_t now)
 		c->done = over = true;
 	}
 	return over;
+}
+
+bool fault_carries(const struct fault_set *s, const struct fault_flow *w,
+		   enum fault_type type)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint8_t slot = s->order[i];
+
+		if (s->fault[slot].spec.type == type && w->active & BIT(slot) &&
+		    !w->c[slot].done)
+			return true;
+	}
+	return false;
 }
 
 bool fault_lingers(const struct fault_set *s, const struct fault_flow *w)

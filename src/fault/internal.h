@@ -13,6 +13,9 @@
 #include "fault/set.h"
 #include "wire/segment.h"
 
+/* More than any key takes, and the sum of all faults' delays. */
+#define FAULT_TIME_MAX (INT64_C(1) << 56)
+
 #define PBIT(id) (UINT64_C(1) << FP_##id)
 static_assert(FP_COUNT <= 64, "parameters fit a mask");
 

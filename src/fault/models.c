@@ -162,5 +162,7 @@ int64_t fault_model_delay(const struct fault_spec *f, enum fault_param mean,
 	}
 	z = correlated(f, c, key, z);
 	d = (double)f->p[mean].i + z * (double)f->p[FP_JITTER].i;
+	if (d > (double)FAULT_TIME_MAX)
+		return FAULT_TIME_MAX;
 	return d > 0 ? (int64_t)d : 0;
 }

@@ -4,6 +4,9 @@
  */
 #include "internal.h"
 
+#define BURST_MAX (INT64_C(1) << 40) /* more is no limit any more */
+#define BITS_MAX 1024u
+
 bool hit_loss(struct fault_ctx *x, const struct fault_event *ev,
 	      struct fault_verdict *v)
 {
@@ -89,7 +92,7 @@ bool hit_corrupt(struct fault_ctx *x, const struct fault_event *ev,
 		return false;
 	v->damage = where;
 	v->fix = x->f->spec.p[FP_CHECKSUM].i != 0;
-	v->bits = (uint32_t)x->f->spec.p[FP_BITS].i;
+	v->bits = min_u32((uint32_t)x->f->spec.p[FP_BITS].i, BITS_MAX);
 	v->dice = fault_dice(x->f->key, x->c->ordinal, x->c->event, 9);
 	return true;
 }
@@ -101,7 +104,8 @@ bool hit_rate(struct fault_ctx *x, const struct fault_event *ev,
 	const struct fault_val *p = x->f->spec.p;
 	int64_t rate = p[FP_RATE].i, at = ev->now.us + v->delay_us, queued;
 	int64_t bytes = (int64_t)ev->wire + p[FP_OVERHEAD].i;
-	int64_t floor_us = at - p[FP_BURST].i * USEC_PER_SEC / rate;
+	int64_t burst = p[FP_BURST].i < BURST_MAX ? p[FP_BURST].i : BURST_MAX;
+	int64_t floor_us = at - burst * USEC_PER_SEC / rate;
 
 	if (x->c->next.us < floor_us)
 		x->c->next.us = floor_us;

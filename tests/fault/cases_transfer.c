@@ -74,6 +74,15 @@ const struct fault_case cases_transfer[] = {
 	 {"c0.up=200000", "c0.down=10"},
 	 {"a type=window_shrink by=16K hold=50ms expect=injected>=2"},
 	 ""},
+	{"window_shrink_released_by_removal",
+	 {"c0.up=200000", "c0.down=10", "c0.c.probe_old=1"},
+	 {"a type=window_shrink by=1G hold=1h lease=3s expect=injected>=1"},
+	 ""},
+	{"window_shrink_released_by_duration",
+	 {"c0.up=200000", "c0.down=10", "c0.c.probe_old=1"},
+	 {"a type=window_shrink by=1G hold=1h duration=3s "
+	  "expect=injected>=1"},
+	 ""},
 	{"window_shrink_to_the_last_segment",
 	 {"c0.up=60000", "c0.down=60000"},
 	 {"a type=window_shrink by=1M hold=1s count=3 side=both "

@@ -12,7 +12,7 @@ $(BUILD)/fault/%.o: tests/fault/%.c
 $(BUILD)/fault/fault_sim: $(FAULT_SIM_OBJ) \
 		$(filter-out $(BUILD)/obj/io/% $(BUILD)/obj/control/%,$(LIB_OBJ))
 	$(CC) $(ALL_CFLAGS) -o $@ $^ -lsodium -lm \
-		-Wl,--wrap=engine_new,--wrap=engine_free,--wrap=tap_check,--wrap=peer_input,--wrap=judge_outcomes
+		-Wl,--wrap=engine_new,--wrap=engine_free,--wrap=engine_pull,--wrap=tap_check,--wrap=peer_input,--wrap=judge_outcomes
 
 .PHONY: fault-sim
 fault-sim: $(BUILD)/fault/fault_sim ## faults in the simulator

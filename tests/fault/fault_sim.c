@@ -8,7 +8,8 @@
  *   1. cases: one fault each, with what must come of it - who got which bytes,
  *      how it ended, when, and the fault's counters;
  *   2. equal seeds give equal reports, line by line;
- *   3. random combinations of faults that no peer may notice in its stream.
+ *   3. random combinations of faults that no peer may notice in its stream;
+ *   4. faults that come and go (chaos.c), after which all is as it was.
  *
  * The tap is silenced: it judges an order of packets that faults change on
  * purpose.  sight.c stands in its place: it compares the bytes that peers take,
@@ -18,6 +19,7 @@
 
 #include "engine/faults.h"
 #include "fault/cases.h"
+#include "fault/chaos.h"
 #include "fault/sight.h"
 #include "util/log.h"
 
@@ -33,7 +35,7 @@ static struct {
 	const char *line[LINES_MAX];
 	char list[4000], profile[40000], unmet[300], first[400], err[300];
 	uint64_t digest, reports, client_rx;
-	int64_t client_ms, full_ms;
+	int64_t client_ms, full_ms, last_ms;
 	bool met;
 } run;
 
@@ -76,6 +78,12 @@ void __wrap_judge_outcomes(struct world *w)
 	if (p->full_at > run.full_ms)
 		run.full_ms = p->full_at;
 	run.full_ms = (run.full_ms - w->conn[0].started_at) / 1000;
+	run.last_ms = 0;
+	for (uint32_t i = 0; i < w->npeer; i++) {
+		int64_t ms = (w->peer[i]->full_at - w->epoch) / 1000;
+
+		run.last_ms = ms > run.last_ms ? ms : run.last_ms;
+	}
 	sight_end(w);
 	__real_judge_outcomes(w);
 }
@@ -171,6 +179,8 @@ static const struct {
 	{"zero_window_released_by_removal", 20500},
 	{"zero_window_released_by_duration", 20500},
 	{"bandwidth_for_two_seconds", 2500},
+	{"window_shrink_released_by_removal", 3500},
+	{"window_shrink_released_by_duration", 3500},
 };
 
 static bool in_time(const struct fault_case *c)
@@ -323,9 +333,9 @@ static const char *const harmless[] = {
 	"h58 type=simultaneous_open",
 };
 
-static void random_plan(struct plan *p, uint64_t seed)
+/* Connections at random on a calm network. */
+static void calm_plan(struct plan *p, uint64_t seed)
 {
-	struct prng r;
 	char name[40];
 	int64_t simple, *v;
 
@@ -350,8 +360,15 @@ static void random_plan(struct plan *p, uint64_t seed)
 	p->pool_kb = 65536;
 	p->retries2 = 15;
 	p->orphan_retries = 12;
-	prng_seed(&r, seed * 7919);
 	memset(run.line, 0, sizeof(run.line));
+}
+
+static void random_plan(struct plan *p, uint64_t seed)
+{
+	struct prng r;
+
+	calm_plan(p, seed);
+	prng_seed(&r, seed * 7919);
 	for (uint32_t i = 0; i < 1 + prng_below(&r, 4); i++) {
 		const char *pick =
 			harmless[prng_below(&r, ARRAY_LEN(harmless))];
@@ -388,6 +405,31 @@ static bool play_seed(uint64_t seed)
 	return false;
 }
 
+/* Faults of the first seconds, and a retransmission time-out at its longest. */
+#define MENDED_MS 600000
+
+/* Return: nothing went wrong that must not */
+static bool play_chaos(uint64_t seed, enum chaos_mode mode)
+{
+	const char *wrong;
+	struct plan p;
+	char why[400];
+	bool ok;
+
+	calm_plan(&p, seed);
+	chaos_begin(mode, seed);
+	ok = play(&p, why, sizeof(why));
+	wrong = chaos_end();
+	if (!wrong && !ok && (mode == CHAOS_MENDED || chaos_matters(why)))
+		wrong = why;
+	if (ok && mode == CHAOS_MENDED && run.last_ms > MENDED_MS)
+		wrong = "it goes on long after the faults";
+	if (wrong)
+		printf("chaos %lu/%d FAILED: %s\n", (unsigned long)seed, mode,
+		       wrong);
+	return !wrong;
+}
+
 static void quiet(enum log_level lvl, const char *line)
 {
 	(void)lvl;
@@ -404,7 +446,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		failed += play_cases(cases[i], &ran);
 	for (uint64_t s = first; s < first + seeds && failed < 10; s++)
-		failed += !play_seed(s);
+		failed += (uint32_t)!play_seed(s) +
+			  !play_chaos(s, CHAOS_MENDED) +
+			  !play_chaos(s, CHAOS_ROUGH);
 	printf("fault-sim: %u cases, %lu seeds, %u failed\n", ran,
 	       (unsigned long)seeds, failed);
 	return failed ? 1 : 0;

@@ -53,8 +53,8 @@ static void teardown(void)
 
 static uint32_t isn = 100;
 
-/* A SYN of a client: how many packets come of it at once? */
-static int syn(uint16_t port)
+/* A SYN of a client. */
+static void syn_in(uint16_t port)
 {
 	const struct tuple t = {.local = ipaddr_v4(client),
 				.remote = ipaddr_v4(server),
@@ -69,7 +69,7 @@ static int syn(uint16_t port)
 				   .ttl = 64};
 	struct buf *b = buf_alloc_reserve(&pool);
 	struct packet in = {.buf = b, .data = b->data};
-	struct tx tx = {0}, out[8];
+	struct tx tx = {0};
 
 	wire_build(&tx, &h, 0);
 	wire_csum_finish(&tx);
@@ -77,6 +77,14 @@ static int syn(uint16_t port)
 	in.len = in.full_len = tx.hdr_len;
 	ck_assert_int_eq(engine_input(e, &in, now, &tx), VERDICT_CONSUMED);
 	buf_put(b);
+}
+
+/* How many packets come of it at once? */
+static int syn(uint16_t port)
+{
+	struct tx out[8];
+
+	syn_in(port);
 	return engine_pull(e, out, 8, now);
 }
 
@@ -212,6 +220,52 @@ START_TEST(removed_fault_drops_what_it_holds_when_told_so)
 }
 END_TEST
 
+/* A number that somebody mistyped must not keep the engine busy for minutes. */
+START_TEST(greatest_numbers_cost_no_more_than_great_ones)
+{
+	const char *lines[] = {
+		"add a type=duplicate copies=4294967295 dir=from_peer",
+		"add b type=dup_ack n=4294967295 dir=from_peer",
+		"add c type=corrupt bits=4294967295 side=server",
+		"add d type=rate rate=1B burst=1000000G limit=1000000G"};
+
+	ck_assert_int_eq(batch(lines, 4), 0);
+	ck_assert_int_eq(syn(1001), 1);
+	now = mono_add(now, 10);
+	engine_expire(e, now);
+	ck_assert_int_lt(syn(1002), 8);
+}
+END_TEST
+
+/* The sum over the TCP of an IPv4 packet without payload. */
+static uint16_t tcp_sum(const struct tx *tx)
+{
+	uint32_t len = (uint32_t)(tx->hdr_len - tx->l4_off);
+	const uint8_t *ip = tx->hdr;
+	struct ipaddr src = ipaddr_v4(ip + 12), dst = ipaddr_v4(ip + 16);
+
+	return csum_fold(csum_add(csum_pseudo(&src, &dst, 6, len),
+				  ip + tx->l4_off, len));
+}
+
+/* Two bits can make good for one another: it has to be wrong all the same. */
+START_TEST(damaged_segment_never_has_a_right_checksum)
+{
+	const char *line[] = {"add a type=corrupt bits=2 side=server "
+			      "dir=to_peer"};
+	struct tx out[8];
+
+	ck_assert_int_eq(batch(line, 1), 0);
+	for (uint16_t i = 0; i < 2000; i++) {
+		syn_in((uint16_t)(1001 + i));
+		ck_assert_int_eq(engine_pull(e, out, 8, now), 1);
+		ck_assert_uint_ne(tcp_sum(&out[0]), 0xffff);
+		engine_reset_all(e, now);
+		engine_pull(e, out, 8, now);
+	}
+}
+END_TEST
+
 START_TEST(lease_over_fault_is_gone)
 {
 	const char *lines[] = {"add a type=loss lease=2s"};
@@ -332,6 +386,8 @@ int main(void)
 	tcase_add_test(tc, held_packets_leave_by_deadline_not_by_age);
 	tcase_add_test(tc, removed_fault_releases_what_it_holds);
 	tcase_add_test(tc, removed_fault_drops_what_it_holds_when_told_so);
+	tcase_add_test(tc, greatest_numbers_cost_no_more_than_great_ones);
+	tcase_add_test(tc, damaged_segment_never_has_a_right_checksum);
 	tcase_add_test(tc, lease_over_fault_is_gone);
 	tcase_add_test(tc, lease_over_fault_is_judged_until_it_is_added_again);
 	tcase_add_test(tc, dry_run_counts_living_connections);
