@@ -15,6 +15,7 @@
 
 #define SERVICE_NAME_MAX 31
 #define SERVICE_LISTENS_MAX 16
+#define SERVICES_MAX 256 /* of one policy */
 
 enum handshake_mode {
 	HANDSHAKE_CLIENT_FIRST,

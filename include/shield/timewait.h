@@ -23,7 +23,7 @@ enum tw_overflow {
 #define TW_LISTS 8	  /* different lengths of TIME_WAIT kept in O(1) */
 #define TW_MAX HINDEX_MAX /* entries a table can have */
 #define TW_EXPIRE_BATCH 1024
-#define TW_SERVICES 256
+#define TW_SERVICES 512
 #define TW_OOW_SLOTS 4096 /* connections whose replies are rate limited */
 
 /* An entry; its members are for timewait.c only. */

@@ -133,8 +133,11 @@ static int sections_classify(struct loader *l)
 	for (uint32_t i = 0; i < n; i++) {
 		l->kind[i] = -1;
 		l->kind[i] = section_classify(l, i);
-		if (l->kind[i] == CONF_SERVICE)
-			l->services++;
+		if (l->kind[i] == CONF_SERVICE && l->services++ == SERVICES_MAX)
+			diag_add(&l->diag, l->doc.section[i].line,
+				 "[%s]: found one more service; allowed: at "
+				 "most %d",
+				 l->doc.section[i].name, SERVICES_MAX);
 		if (l->kind[i] == CONF_FAULT)
 			l->faults++;
 	}

@@ -133,7 +133,7 @@ static bool open_flow(struct engine *e, struct svc *s,
 
 static struct svc *svc_of_entry(struct engine *e, const struct synq_syn *q)
 {
-	return svc_by_index(e, q->service);
+	return svc_if_taken(e, q->service, &q->t.local, q->t.lport);
 }
 
 static void leave_queue(struct engine *e, const struct synq_syn *q)
@@ -225,11 +225,10 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 	synq_describe(&e->synq, entry, &q);
 	*v = VERDICT_REPLY;
 	s = svc_of_entry(e, &q);
-	if (!s) { /* a reload took the service away */
+	if (!s) { /* a reload took the service away: begin anew, or not */
 		leave_queue(e, &q);
 		synq_remove(&e->synq, entry);
-		answer_rst(reply, seg);
-		return true;
+		return false;
 	}
 	p.wnd = synack_wnd(&s->cfg->tcp);
 	p.ack_interval_us = s->cfg->tcp.invalid_ratelimit;

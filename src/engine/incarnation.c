@@ -38,7 +38,9 @@ bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
 	tw_describe(&e->tw, entry, &r);
 	*v = VERDICT_CONSUMED;
 	svc = svc_by_index(e, r.service);
-	if (!svc) { /* a reload took the service away */
+	if (!svc) /* a reload renamed it, or took it away */
+		svc = svc_for_client(e, &s->t.local, s->t.lport);
+	if (!svc) {
 		e->drop[DROP_TIME_WAIT]++;
 		return true;
 	}

@@ -22,7 +22,8 @@
 #include "tcp/leg.h"
 #include "util/hash.h"
 
-#define STAT_SLOTS 256 /* service names over the life of a process */
+/* Service names: of a policy, of the one before it, and of flows older still */
+#define STAT_SLOTS (2 * SERVICES_MAX)
 
 /* Counters of the engine itself, beside drops. */
 /* clang-format off */
@@ -66,14 +67,15 @@ enum shield_counter_id {
 	SC_COUNT
 };
 
-/* What is counted for a service, across reloads, by its name. */
+/* What is counted for a service, across reloads, by its name; @users: services
+ * at work, of this and of older sets. */
 struct svc_stats {
 	char name[SERVICE_NAME_MAX + 1];
 	struct tcp_stats tcp;
 	uint64_t shield[SC_COUNT];
 	struct pressure pressure;
 	struct tfo_pending tfo_pending;
-	uint32_t half_open, orphans;
+	uint32_t half_open, orphans, users;
 };
 
 /**
@@ -189,6 +191,9 @@ void svc_isn(const struct svc *s, const struct tuple *t, mono_t now, seq_t *isn,
 	     uint32_t *ts_off);
 /* By its number; NULL when a reload took it away. */
 struct svc *svc_by_index(struct engine *e, uint16_t index);
+/* The same, if it still takes what clients send to @a and @port. */
+struct svc *svc_if_taken(struct engine *e, uint16_t index,
+			 const struct ipaddr *a, uint16_t port);
 /* By the address that clients use / that the server answers from. */
 struct svc *svc_for_client(struct engine *e, const struct ipaddr *a,
 			   uint16_t port);

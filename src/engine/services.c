@@ -2,11 +2,25 @@
 /*
  * Services at work: a policy with the counters and environments that its legs
  * use.  Flows hold the set they began with; counters belong to a name and
- * outlive reloads.
+ * outlive reloads, for as long as there is a slot that no name in use needs.
  */
 #include <stdlib.h>
 
 #include "internal.h"
+
+/* The slot of a name that is gone with all that was counted by it. */
+static struct svc_stats *slot_again(struct engine *e)
+{
+	for (uint32_t i = 0; i < STAT_SLOTS; i++) {
+		struct svc_stats *s = &e->slots[i];
+
+		if (!s->users && !s->half_open && !e->tw.held[i]) {
+			memset(s, 0, sizeof(*s));
+			return s;
+		}
+	}
+	return NULL;
+}
 
 static struct svc_stats *stats_for(struct engine *e, const char *name)
 {
@@ -16,9 +30,9 @@ static struct svc_stats *stats_for(struct engine *e, const char *name)
 		if (!strcmp(e->slots[i].name, name))
 			return &e->slots[i];
 	}
-	if (e->nslots == STAT_SLOTS) /* names without end share the last */
+	s = e->nslots < STAT_SLOTS ? &e->slots[e->nslots++] : slot_again(e);
+	if (!s) /* flows of very many old names: the rest shares the last */
 		return &e->slots[STAT_SLOTS - 1];
-	s = &e->slots[e->nslots++];
 	memcpy(s->name, name, sizeof(s->name));
 	return s;
 }
@@ -40,6 +54,7 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 		s->engine = e;
 		s->set = set;
 		s->stats = stats_for(e, s->cfg->name);
+		s->stats->users++;
 		s->index = (uint16_t)(s->stats - e->slots);
 		s->env = (struct leg_env){.pool = e->pool,
 					  .runs = &e->runs,
@@ -69,10 +84,20 @@ struct svc *svc_by_index(struct engine *e, uint16_t index)
 	return NULL;
 }
 
+struct svc *svc_if_taken(struct engine *e, uint16_t index,
+			 const struct ipaddr *a, uint16_t port)
+{
+	struct svc *s = svc_for_client(e, a, port);
+
+	return s && s->index == index ? s : NULL;
+}
+
 void svc_set_put(struct svc_set *s)
 {
 	if (--s->refs)
 		return;
+	for (uint32_t i = 0; i < s->n; i++)
+		s->svc[i].stats->users--;
 	policy_put(s->policy);
 	free(s);
 }
