@@ -54,14 +54,20 @@ static const char usage_text[] =
 	"  --keep         scenario: leave its faults\n"
 	"  --dry-run      fault: change nothing, say what it would hit\n"
 	"  -t        only check the configuration; exits 0 or 2\n"
-	"  -h        this text\n"
-	"  -V        version\n";
+	"  -h, --help     this text\n"
+	"  -V, --version  version\n";
 
-int usage(FILE *out)
+int usage(const char *why)
 {
-	fputs(usage_text, out);
-	return out == stdout ? EXIT_GOOD : EXIT_USAGE;
+	if (why)
+		fprintf(stderr, "penstockctl: %s\n", why);
+	fputs("usage: penstockctl [-c FILE] [OPTION] COMMAND; "
+	      "`penstockctl -h' tells them all\n",
+	      stderr);
+	return EXIT_USAGE;
 }
+
+static const char rules_verbs[] = "rules takes print, apply, remove or check";
 
 static int rules_command(const struct args *a, const char *verb,
 			 const struct rules_plan *plan)
@@ -75,7 +81,7 @@ static int rules_command(const struct args *a, const char *verb,
 	if (!strcmp(verb, "apply"))
 		return rules_apply(plan, a->state) ? EXIT_USAGE : EXIT_GOOD;
 	if (strcmp(verb, "check"))
-		return usage(stderr);
+		return usage(rules_verbs);
 	rc = rules_check(plan, stdout);
 	return rc < 0 ? EXIT_USAGE : rc ? EXIT_DIFFERS : EXIT_GOOD;
 }
@@ -87,7 +93,7 @@ static int cmd_rules(const struct args *a, int argc, char **argv)
 	int rc;
 
 	if (argc != 2)
-		return usage(stderr);
+		return usage(rules_verbs);
 	/* What is applied is known without the file, which may be gone. */
 	if (!strcmp(argv[1], "remove"))
 		return rules_remove(a->state) ? EXIT_USAGE : EXIT_GOOD;
@@ -118,7 +124,7 @@ static int cmd_keys(const struct args *a, int argc, char **argv)
 	(void)a;
 	(void)argv;
 	if (argc != 1)
-		return usage(stderr);
+		return usage("keys takes nothing more");
 	conf_keys_print(stdout);
 	return EXIT_GOOD;
 }
@@ -156,8 +162,11 @@ json_t *ask(const struct args *a, json_t *request, json_t **answer)
 		return NULL;
 	err = client_ask(path, request, answer);
 	if (err) {
-		fprintf(stderr, "penstockctl: %s: %s\n", path,
-			err == -EPROTO ? "no answer" : strerror(-err));
+		fprintf(stderr, "penstockctl: %s: %s%s\n", path,
+			err == -EPROTO ? "no answer" : strerror(-err),
+			err == -ENOENT || err == -ECONNREFUSED
+				? "; no penstockd runs there"
+				: "");
 		return NULL;
 	}
 	ok = json_object_get(*answer, "ok");
@@ -227,7 +236,7 @@ static int cmd_ask(const struct args *a, int argc, char **argv)
 	json_error_t why;
 
 	if (argc != 2)
-		return usage(stderr);
+		return usage("ask takes one object of JSON");
 	request = json_loads(argv[1], 0, &why);
 	if (!request) {
 		fprintf(stderr, "penstockctl: %s\n", why.text);
@@ -261,7 +270,7 @@ static int cmd_daemon(const struct args *a, int argc, char **argv)
 	json_t *request, *answer, *result;
 
 	if (argc != 1)
-		return usage(stderr);
+		return usage("too many words for this command");
 	request = json_pack("{s:s}", "cmd", cmd);
 	if (a->max)
 		json_object_set_new(request, "max", json_integer(a->max));
@@ -292,7 +301,7 @@ static int run_command(const struct args *a, int argc, char **argv)
 			return commands[i].run(a, argc, argv);
 	}
 	fprintf(stderr, "penstockctl: unknown command \"%s\"\n", argv[0]);
-	return usage(stderr);
+	return usage(NULL);
 }
 
 /* Return: -1 to go on, else the exit status. */
@@ -312,7 +321,8 @@ static int read_option(struct args *a, int opt)
 		return -1;
 	case 'n':
 		a->max = strtol(optarg, &end, 10);
-		return *end || a->max < 1 ? usage(stderr) : -1;
+		return *end || a->max < 1 ? usage("-n takes a number from 1")
+					  : -1;
 	case 't':
 		a->test = true;
 		return -1;
@@ -327,19 +337,20 @@ static int read_option(struct args *a, int opt)
 		return -1;
 	case 'E':
 		if (a->nset == SET_MAX)
-			return usage(stderr);
+			return usage("too many --set");
 		a->set[a->nset++] = optarg;
 		return -1;
 	case 'z':
 		a->zeros = true;
 		return -1;
 	case 'h':
-		return usage(stdout);
+		fputs(usage_text, stdout);
+		return EXIT_GOOD;
 	case 'V':
 		puts("penstockctl " PENSTOCK_VERSION);
 		return EXIT_GOOD;
-	default:
-		return usage(stderr);
+	default: /* getopt told what is wrong */
+		return usage(NULL);
 	}
 }
 
@@ -352,6 +363,7 @@ int main(int argc, char **argv)
 		{"keep", no_argument, NULL, 'K'},
 		{"set", required_argument, NULL, 'E'},
 		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	struct args a = {.conf = CONF_DEFAULT};
@@ -366,6 +378,6 @@ int main(int argc, char **argv)
 	if (a.test && optind == argc)
 		return cmd_test(&a);
 	if (a.test || optind == argc)
-		return usage(stderr);
+		return usage(a.test ? "-t takes no command" : "no command");
 	return run_command(&a, argc - optind, argv + optind);
 }

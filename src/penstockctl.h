@@ -45,8 +45,9 @@ struct args {
 /* The control socket's path, or NULL after what is wrong was printed. */
 const char *socket_path(const struct args *a);
 
-/* Print how it is called.  Return: the exit code */
-int usage(FILE *out);
+/* Tell what is wrong with the call (@why, if not NULL) and how it is done.
+ * Return: the exit code */
+int usage(const char *why);
 
 /**
  * ask() - Send a request to the daemon

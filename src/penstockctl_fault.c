@@ -288,8 +288,10 @@ int cmd_fault(const struct args *a, int argc, char **argv)
 		if (strcmp(argv[1], verbs[i].verb) != 0)
 			continue;
 		if (argc - 1 < verbs[i].least || argc - 1 > verbs[i].most)
-			break;
+			return usage("too few or too many words for this "
+				     "`fault' command");
 		return verbs[i].run(a, argc - 1, argv + 1);
 	}
-	return usage(stderr);
+	return usage("fault takes add, del, lease, reset, batch, list, "
+		     "report, watch or types");
 }

@@ -117,7 +117,7 @@ int cmd_profile(const struct args *a, int argc, char **argv)
 	size_t i;
 
 	if (argc > 1 && !reset)
-		return usage(stderr);
+		return usage("profile takes nothing, or reset");
 	request = json_pack("{s:s, s:b}", "cmd", "profile", "reset", reset);
 	result = ask(a, request, &answer);
 	if (result && a->json)

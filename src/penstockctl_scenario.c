@@ -95,10 +95,10 @@ int cmd_scenario(const struct args *a, int argc, char **argv)
 	int rc;
 
 	if (argc != 3)
-		return usage(stderr);
+		return usage("scenario takes run or check, and one FILE");
 	only_check = !strcmp(argv[1], "check");
 	if (!only_check && strcmp(argv[1], "run") != 0)
-		return usage(stderr);
+		return usage("scenario takes run or check, and one FILE");
 	text = read_file(argv[2]);
 	if (!text)
 		return SCN_BAD_FILE;

@@ -460,6 +460,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind != argc) {
+		fprintf(stderr, "penstockd: surplus word \"%s\"\n",
+			argv[optind]);
 		usage(stderr);
 		return EXIT_CONFIG;
 	}

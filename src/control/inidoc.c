@@ -112,7 +112,8 @@ static int on_key(void *user, const char *section, const char *name,
 	} else if (!r->doc->nsection) {
 		diag_add(r->diag, r->line,
 			 "%s: found a key before any section; allowed: "
-			 "[penstock], [tcp] or [service NAME] first",
+			 "[penstock], [tcp], [service NAME] or [fault NAME] "
+			 "first",
 			 name);
 	} else {
 		add_key(r, name, value ? value : "");

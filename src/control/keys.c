@@ -7,9 +7,12 @@
  */
 #include "control/keys.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "control/config.h"
 #include "control/diag.h"
@@ -74,7 +77,20 @@ static int tun_parse(const char *text, void *field, char *err, size_t errlen)
 static const char http_allowed[] =
 	"ADDRESS:PORT, IPv6 in brackets, or empty: no HTTP server";
 
-/* Only the form: which addresses exist shows when the socket is bound. */
+static bool is_address(const char *text, size_t n)
+{
+	struct in6_addr raw;
+	char copy[64];
+	bool v6 = n > 2 && text[0] == '[' && text[n - 1] == ']';
+
+	if (n >= sizeof(copy))
+		return false;
+	snprintf(copy, sizeof(copy), "%.*s", (int)(v6 ? n - 2 : n), text + v6);
+	return inet_pton(v6 ? AF_INET6 : AF_INET, copy, &raw) == 1;
+}
+
+/* Only the form: which addresses exist shows when the socket is bound.  No
+ * names, so that the start asks no resolver. */
 static int http_parse(const char *text, void *field, char *err, size_t errlen)
 {
 	size_t room = sizeof(((struct daemon_cfg *)0)->http);
@@ -90,8 +106,7 @@ static int http_parse(const char *text, void *field, char *err, size_t errlen)
 	n = strtol(port + 1, &end, 10);
 	if (*end || port[1] < '0' || port[1] > '9' || n < 1 || n > 65535)
 		goto err_text;
-	if ((text[0] == '[') != (port[-1] == ']') ||
-	    (text[0] != '[' && strchr(text, ':') != port))
+	if (!is_address(text, (size_t)(port - text)))
 		goto err_text;
 	memcpy(field, text, strlen(text));
 	return 0;

@@ -149,7 +149,7 @@ static const char *check_common(const struct fault_spec *s)
 	const struct fault_type_desc *t = &fault_types[s->type];
 
 	if (s->type == FT_NONE)
-		return "a fault needs a type";
+		return "a fault needs a type (penstockctl fault types)";
 	for (const char *p = s->name; *p; p++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
 			    "YZ0123456789_.-",

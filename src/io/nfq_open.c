@@ -45,7 +45,10 @@ static void set_socket_limits(const struct nfq *q, const struct nfq_cfg *cfg)
 	int size = (int)(cfg->rcvbuf ? cfg->rcvbuf : NFQ_RCVBUF_DEFAULT);
 	int one = 1;
 
-	if (setsockopt(q->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+	/* Without the capability the bind that follows fails, and says so. */
+	if (setsockopt(q->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size,
+		       sizeof(size)) &&
+	    errno != EPERM)
 		log_warn("queue %u: receive buffer stays small: %s", q->queue,
 			 strerror(errno));
 	if (setsockopt(q->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &one,

@@ -220,7 +220,7 @@ static int add_word(struct prefix_set *s, const char *word, uint8_t value,
 	text = get(word + 1, arg);
 	if (!text) {
 		rc = errno ? -errno : -EIO;
-		snprintf(err, 256, "%s: %s", word + 1, strerror(-rc));
+		snprintf(err, 256, "found \"%.200s\": %s", word, strerror(-rc));
 		return rc;
 	}
 	rc = add_file(s, word + 1, text, value, err, 256);

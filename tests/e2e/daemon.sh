@@ -110,6 +110,32 @@ daemon_usage() {
 	daemon_log_has "^usage: " || fail "no usage"
 	"$PENSTOCKD" surplus 2>/dev/null
 	assert_eq "exit code of a surplus word" 2 $?
+	daemon_ctl_usage
+}
+
+# A wrong call says what is wrong with it, not only how it is done.
+daemon_ctl_usage() {
+	local call says out
+	while IFS='|' read -r call says; do
+		# shellcheck disable=SC2086 # words
+		out=$("$PENSTOCKCTL" $call 2>&1 >/dev/null)
+		assert_eq "exit code of: $call" 2 $?
+		[[ $out == *"$says"* ]] || fail "$call: $out"
+		[ "$(wc -l <<<"$out")" -le 2 ] || fail "$call: long: $out"
+	done <<-'END'
+		|no command
+		nonsense|unknown command "nonsense"
+		rules|rules takes print
+		rules nonsense|rules takes print
+		fault|fault takes add
+		fault lease|words for this
+		scenario run|one FILE
+		-t status|-t takes no command
+		-n 0 flows|-n takes
+		-S /nowhere/sock status|no penstockd runs there
+	END
+	[[ $("$PENSTOCKCTL" --version) =~ ^penstockctl\ [0-9.]+$ ]] ||
+		fail "penstockctl --version"
 }
 
 daemon_bad_file() {

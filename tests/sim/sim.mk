@@ -13,7 +13,7 @@ $(BUILD)/sim/sim: $(SIM_OBJ) $(SIM_LIB)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ -lsodium -lm
 
 .PHONY: sim
-sim: $(BUILD)/sim/sim
+sim: $(BUILD)/sim/sim ## the stack in a simulated network (SEEDS=N, SEED=first)
 	$< --direct --seeds 2000
 	$< --regress tests/sim/regress.txt
 	$< --budget tests/sim/budgets.txt

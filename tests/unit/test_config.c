@@ -271,6 +271,7 @@ START_TEST(value_out_of_range_is_refused)
 		{"log_level = loud", "penstock"},
 		{"http = 127.0.0.1", "penstock"},
 		{"http = :80", "penstock"},
+		{"http = localhost:80", "penstock"},
 		{"http = ::1:80", "penstock"},
 		{"http = [::1:80", "penstock"},
 		{"http = 127.0.0.1:70000", "penstock"},
