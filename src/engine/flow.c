@@ -76,18 +76,42 @@ static void ready_remove(struct engine *e, struct flow *f)
 	f->ready = false;
 }
 
+static struct flow *waiter_at(const struct engine *e, uint32_t n)
+{
+	return n ? slab_at(&e->flows, n - 1) : NULL;
+}
+
+static uint32_t waiter_number(const struct engine *e, const struct flow *f)
+{
+	return f ? slab_index(&e->flows, f) + 1 : 0;
+}
+
+static void wait_append(struct engine *e, struct flow *f)
+{
+	f->waiting = true;
+	f->wait_next = 0;
+	f->wait_prev = waiter_number(e, e->wait_tail);
+	if (e->wait_tail)
+		e->wait_tail->wait_next = waiter_number(e, f);
+	else
+		e->waiting = f;
+	e->wait_tail = f;
+}
+
 static void wait_remove(struct engine *e, struct flow *f)
 {
-	struct flow **p = &e->waiting, *prev = NULL;
+	struct flow *prev = waiter_at(e, f->wait_prev);
+	struct flow *next = waiter_at(e, f->wait_next);
 
 	if (!f->waiting)
 		return;
-	while (*p != f) {
-		prev = *p;
-		p = &prev->wait_next;
-	}
-	*p = f->wait_next;
-	if (e->wait_tail == f)
+	if (prev)
+		prev->wait_next = f->wait_next;
+	else
+		e->waiting = next;
+	if (next)
+		next->wait_prev = f->wait_prev;
+	else
 		e->wait_tail = prev;
 	f->waiting = false;
 }
@@ -173,14 +197,8 @@ void flow_dial(struct engine *e, struct flow *f, mono_t now)
 {
 	if (f->dialled || f->waiting || try_dial(e, f, now))
 		return;
-	f->waiting = true;
 	f->wait_ms = (uint32_t)(now.us / USEC_PER_MSEC);
-	f->wait_next = NULL;
-	if (e->waiting)
-		e->wait_tail->wait_next = f;
-	else
-		e->waiting = f;
-	e->wait_tail = f;
+	wait_append(e, f);
 	if (!mono_is_set(e->wait_at))
 		e->wait_at = mono_add(now, WAIT_STEP_US);
 }
@@ -212,30 +230,41 @@ static void on_no_server(struct flow *f, bool silent, mono_t now)
 		leg_abort(client, now);
 }
 
+/* Its time is over, or its 4-tuple is free.  False: it waits on. */
+static bool wait_end(struct engine *e, struct flow *f, mono_t now)
+{
+	uint32_t ms = (uint32_t)(now.us / USEC_PER_MSEC);
+	bool late = ms - f->wait_ms > WAIT_MAX_MS;
+
+	if (!late && !try_dial(e, f, now))
+		return false;
+	if (late)
+		on_no_server(f, true, now);
+	else if (f->leg[LEG_CLIENT].fin_rcvd)
+		leg_shutdown(&f->leg[LEG_SERVER], now);
+	flow_settle(e, f, now);
+	return true;
+}
+
 /*
- * Oldest first, a bounded number a step: each costs some look-ups.  Who waited
- * as long as a server that never answers is told the same.
+ * In turn, a bounded number a step: each costs some look-ups, and many that
+ * cannot begin must not keep one from it that can.  Who waited as long as a
+ * server that never answers is told the same.
  */
 void flow_dial_waiting(struct engine *e, mono_t now)
 {
-	struct flow *f = e->waiting;
+	const struct flow *last = e->wait_tail;
+	bool more = last != NULL;
 
 	if (!mono_due(e->wait_at, now))
 		return;
-	for (int i = 0; f && i < WAIT_BATCH; i++) {
-		struct flow *next = f->wait_next;
-		bool late = (uint32_t)(now.us / USEC_PER_MSEC) - f->wait_ms >
-			    WAIT_MAX_MS;
+	for (int i = 0; more && i < WAIT_BATCH; i++) {
+		struct flow *f = e->waiting;
 
-		if (late || try_dial(e, f, now)) {
-			wait_remove(e, f);
-			if (late)
-				on_no_server(f, true, now);
-			else if (f->leg[LEG_CLIENT].fin_rcvd)
-				leg_shutdown(&f->leg[LEG_SERVER], now);
-			flow_settle(e, f, now);
-		}
-		f = next;
+		more = f != last;
+		wait_remove(e, f);
+		if (!wait_end(e, f, now))
+			wait_append(e, f);
 	}
 	e->wait_at = e->waiting ? mono_add(now, WAIT_STEP_US) : MONO_UNSET;
 }

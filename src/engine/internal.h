@@ -119,8 +119,9 @@ struct flow {
 	struct leg leg[2];
 	struct svc *svc;
 	struct flow *prev, *next;
-	struct flow *ready_next, *wait_next;
-	uint32_t wait_ms; /* ms clock: waiting since */
+	struct flow *ready_next;
+	uint32_t wait_prev, wait_next; /* place in the slab plus 1; 0: none */
+	uint32_t wait_ms;	       /* ms clock: waiting since */
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
 	bool tfo_in : 1, tfo_out : 1, orphan : 1, faulty : 1;
 	uint32_t serial : 22;
@@ -153,7 +154,7 @@ struct engine {
 	bool evicting;	     /* a flow's RSTs wait to be pulled */
 	struct flow *sample; /* where the search for a slow one goes on */
 	struct flow *ready_head, *ready_tail;
-	/* to dial once their 4-tuple is free, oldest first */
+	/* to dial once their 4-tuple is free, in the order of the next try */
 	struct flow *waiting, *wait_tail;
 	mono_t wait_at; /* when to try again */
 	mono_t now;	/* the latest time the engine was told */
