@@ -240,7 +240,8 @@ static bool wait_end(struct engine *e, struct flow *f, mono_t now)
 		return false;
 	if (late)
 		on_no_server(f, true, now);
-	else if (f->leg[LEG_CLIENT].fin_rcvd)
+	else if (f->leg[LEG_CLIENT].fin_rcvd &&
+		 !(f->faulty && seams_pending(e, f, LEG_SERVER)))
 		leg_shutdown(&f->leg[LEG_SERVER], now);
 	flow_settle(e, f, now);
 	return true;

@@ -118,6 +118,17 @@ static void damage(struct engine *e, struct flow *f, int to, uint32_t n,
 	}
 }
 
+/* FIN for @to; one that has not begun yet gets it once it has. */
+static void end_stream(struct engine *e, struct flow *f, int to, mono_t now)
+{
+	struct leg *dst = &f->leg[to];
+	bool early = to == LEG_SERVER ? !f->dialled : dst->state == TS_LISTEN;
+
+	seam_of(e, f)->pipe[to].owed = early;
+	if (!early)
+		leg_shutdown(dst, now);
+}
+
 void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 {
 	struct pipe *p = &seam_of(e, f)->pipe[to];
@@ -128,6 +139,8 @@ void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 
 	if (!p->on)
 		return;
+	if (p->owed)
+		end_stream(e, f, to, now);
 	if (p->discard) {
 		moved = p->q.bytes;
 		pipe_purge(e, f, to);
@@ -168,14 +181,14 @@ void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 		return;
 	}
 	if (ended) {
-		leg_shutdown(dst, now);
+		end_stream(e, f, to, now);
 		p->discard = true;
 		pipe_pump(e, f, to, now);
 		return;
 	}
 	if (!p->q.bytes && p->fin) {
 		p->fin = false;
-		leg_shutdown(dst, now);
+		end_stream(e, f, to, now);
 	}
 }
 

@@ -179,7 +179,7 @@ uint16_t seams_relay(struct engine *e, struct flow *f, struct leg *l,
 		p->fin = true;
 		ev &= (uint16_t)~LEG_EV_FIN;
 	}
-	if (ev & LEG_EV_ROOM)
+	if (ev & (LEG_EV_ROOM | LEG_EV_ESTABLISHED))
 		pipe_pump(e, f, l->side, now);
 	seams_arm(e, f);
 	return ev;

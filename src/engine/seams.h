@@ -44,13 +44,14 @@ struct held {
  * @on:   in use (else bytes go straight)
  * @discard: the receiver was reset: bytes are taken and thrown away
  * @fin:  the sender has ended; passed on when the pipe is empty
+ * @owed: the receiver gets its FIN as soon as it is there
  * @in:   bytes that ever entered
  * @out:  bytes that ever left
  * @mark: bytes up to @end are free to go at @due
  */
 struct pipe {
 	struct bufq q;
-	bool on, fin, discard;
+	bool on, fin, owed, discard;
 	uint64_t in, out;
 	struct {
 		uint64_t end;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fault/cases.h"
 
+/* Each closes when the other has. */
+#define POLITE "c0.c.close=1", "c0.s.close=1"
 /* The server still sends when the connection is closed. */
 #define SLOW "c0.s.tx_chunk=1000", "c0.s.tx_gap_ms=200"
 
@@ -81,6 +83,18 @@ const struct fault_case cases_stream[] = {
 	 {DOWN},
 	 {"a type=timeout timeout=3s close=fin from=idle expect=injected>=1"},
 	 "2 of 60002 down, 102 of 102 up"},
+	{"limit_data_of_nothing_ends_upstream_at_once",
+	 {"c0.up=1000", "c0.down=100", POLITE},
+	 {"a type=limit_data stream=upstream bytes=0"},
+	 "102 of 102 down, 2 of 1002 up"},
+	{"fin_after_nothing_ends_upstream_at_once",
+	 {"c0.up=1000", "c0.down=100", POLITE},
+	 {"a type=fin stream=upstream after=byte:0"},
+	 "102 of 102 down, 2 of 1002 up"},
+	{"fin_after_nothing_ends_downstream_at_once",
+	 {"server_first=1", "c0.up=100", "c0.down=2000", POLITE},
+	 {"a type=fin after=byte:0"},
+	 "2 of 2002 down"},
 	{"timeout_from_data_resets_at_data",
 	 {DOWN},
 	 {"a type=timeout timeout=1us close=rst from=data"},
