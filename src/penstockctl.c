@@ -67,7 +67,11 @@ int usage(const char *why)
 	return EXIT_USAGE;
 }
 
-static const char rules_verbs[] = "rules takes print, apply, remove or check";
+static bool is_rules_verb(const char *word)
+{
+	return !strcmp(word, "print") || !strcmp(word, "apply") ||
+	       !strcmp(word, "remove") || !strcmp(word, "check");
+}
 
 static int rules_command(const struct args *a, const char *verb,
 			 const struct rules_plan *plan)
@@ -80,8 +84,6 @@ static int rules_command(const struct args *a, const char *verb,
 	}
 	if (!strcmp(verb, "apply"))
 		return rules_apply(plan, a->state) ? EXIT_USAGE : EXIT_GOOD;
-	if (strcmp(verb, "check"))
-		return usage(rules_verbs);
 	rc = rules_check(plan, stdout);
 	return rc < 0 ? EXIT_USAGE : rc ? EXIT_DIFFERS : EXIT_GOOD;
 }
@@ -92,8 +94,8 @@ static int cmd_rules(const struct args *a, int argc, char **argv)
 	struct config *cfg;
 	int rc;
 
-	if (argc != 2)
-		return usage(rules_verbs);
+	if (argc != 2 || !is_rules_verb(argv[1]))
+		return usage("rules takes print, apply, remove or check");
 	/* What is applied is known without the file, which may be gone. */
 	if (!strcmp(argv[1], "remove"))
 		return rules_remove(a->state) ? EXIT_USAGE : EXIT_GOOD;
@@ -151,6 +153,15 @@ const char *socket_path(const struct args *a)
 	return NULL;
 }
 
+/* A daemon's lines of errors end in newlines, a single word does not. */
+static void print_error(const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	fprintf(stderr, "%s%s", n ? text : "error without a text",
+		n && text[n - 1] == '\n' ? "" : "\n");
+}
+
 json_t *ask(const struct args *a, json_t *request, json_t **answer)
 {
 	const char *path = socket_path(a);
@@ -172,8 +183,7 @@ json_t *ask(const struct args *a, json_t *request, json_t **answer)
 	ok = json_object_get(*answer, "ok");
 	if (json_is_true(ok))
 		return json_object_get(*answer, "result");
-	fprintf(stderr, "%s\n",
-		json_string_value(json_object_get(*answer, "error")));
+	print_error(json_string_value(json_object_get(*answer, "error")));
 	return NULL;
 }
 

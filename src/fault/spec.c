@@ -159,7 +159,7 @@ static const char *check_common(const struct fault_spec *s)
 		return check_loss(s);
 	if (s->p[FP_MAX].set && s->p[FP_MAX].i < s->p[FP_MIN].i)
 		return "max is at least min";
-	if (s->p[FP_MTU].set &&
+	if (s->p[FP_MTU].set && (t->params >> FP_MTU & 1) &&
 	    (s->p[FP_MTU].i < 68 || s->p[FP_MTU].i > UINT16_MAX))
 		return "mtu is 68 to 65535";
 	if (s->type == FT_FIN && s->p[FP_AFTER].j != FAULT_ON_BYTE)
@@ -218,10 +218,18 @@ static int line_key(struct fault_spec *s, const char *word, char *err,
 			continue;
 		if (opt_parse(d, s, eq + 1, why, sizeof(why)) == 0)
 			return fault_spec_note(s, d->name, eq + 1, err, errlen);
+		/* all the types would not fit */
+		if (d->names == fault_type_name)
+			snprintf(why, sizeof(why),
+				 "found \"%.64s\", allowed: a type "
+				 "(penstockctl fault types)",
+				 eq + 1);
 		snprintf(err, errlen, "%s: %s", d->name, why);
 		return -EINVAL;
 	}
-	snprintf(err, errlen, "no such key: %.*s", (int)len, word);
+	snprintf(err, errlen,
+		 "no such key: %.*s (penstockctl fault types TYPE)", (int)len,
+		 word);
 	return -EINVAL;
 }
 

@@ -75,7 +75,9 @@ END_TEST
 static const char *const refused[][2] = {
 	{"x percent=1", "needs a type"},
 	{"x type=none", "needs a type"},
-	{"x type=lose", "loss"},
+	{"x type=lose", "allowed: a type (penstockctl fault types)"},
+	{"x type=loss mtu=1", "type loss does not take mtu"},
+	{"x type=mtu_blackhole mtu=1", "mtu is 68"},
 	{"x type=loss p=5", "model=random takes percent"},
 	{"x type=loss model=gemodel", "model=gemodel needs p"},
 	{"x type=loss model=gemodel p=1 percent=2", "takes r, 1-h, 1-k"},
@@ -113,7 +115,7 @@ static const char *const refused[][2] = {
 	{"x type=loss src=1.2.3.4/33", "ADDRESS"},
 	{"x y type=loss", "one name"},
 	{"x\" type=loss", "letters"},
-	{"x type=loss colour=red", "no such key"},
+	{"x type=loss colour=red", "no such key: colour (penstockctl"},
 };
 
 START_TEST(wrong_line_refused_with_reason)
