@@ -295,7 +295,7 @@ fault_deluded() {
 fault_tarpit() {
 	fault_begin "x type=tarpit"
 	fault_bg sink 1000000
-	poll 10 socket_is client "ESTAB.*timer:\(persist" ||
+	poll 10 socket_is client "(ESTAB|FIN-WAIT-1).*timer:\(persist" ||
 		fail "no persist timer: $(in_c ss -tanoi)"
 	fault_grew server TcpPassiveOpens -eq 0
 	kill -KILL $BG
