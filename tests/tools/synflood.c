@@ -444,7 +444,11 @@ int main(int argc, char **argv)
 			"usage: synflood -i IF -d ADDR -p PORT [-r RATE] "
 			"[-n COUNT] [-t SECONDS]\n"
 			"                [-k syn|ack|rst|fin|synack|xmas|frag] "
-			"[-s SEED] [-B BITS]\n");
+			"[-s SEED] [-B BITS]\n"
+			"  -r segments a second, -n and -t when to stop, -k "
+			"what to send,\n"
+			"  -B how many bits of the spoofed sources vary "
+			"(10.0.0.0/8, fd00:bad::/64)\n");
 		return 2;
 	}
 	f.family = inet_pton(AF_INET, f.addr, &f.dst) == 1 ? AF_INET : AF_INET6;
