@@ -16,7 +16,9 @@
  *                                    gateway, those to its range of ports
  *     ICMP errors: queued without leaving conntrack, as the daemon passes on
  *     those that quote no flow of its own; and past the daemon when none runs
- *   PENSTOCK_Q: untracked, then the queue: a chain is not resumed after it
+ *   PENSTOCK_Q: untracked, then the queue: a chain is not resumed after it.
+ *     Several queues share by the address pair; a service whose two sides have
+ *     different pairs would be torn between workers, so the first has it all
  *   OUTPUT -> PENSTOCK_OUT: untracked what bears our mark; this host's own
  *     ICMP errors are queued like all others, as "does not fit" about what the
  *     TUN brings is made here and never enters by PREROUTING
@@ -93,18 +95,32 @@ static void address_print(char *buf, size_t len, char dir,
 	snprintf(buf, len, " -%c %s/%u", dir, addr, prefix);
 }
 
-static void rule_add(FILE *f, char **text, const char *match)
+/**
+ * struct rules_out - Where rules are written
+ * @f:      the text's stream
+ * @text:   what is in it, once it is flushed
+ * @chain:  that the rules are added to
+ * @target: of what matches
+ */
+struct rules_out {
+	FILE *f;
+	char **text;
+	const char *chain, *target;
+};
+
+static void rule_add(const struct rules_out *o, const char *match)
 {
 	char line[RULE_MAX];
 
-	snprintf(line, sizeof(line), "-A PENSTOCK%s -j PENSTOCK_Q\n", match);
-	fflush(f);
-	if (!text_has_line(*text, line))
-		fputs(line, f);
+	snprintf(line, sizeof(line), "-A %s%s -j %s\n", o->chain, match,
+		 o->target);
+	fflush(o->f);
+	if (!text_has_line(*o->text, line))
+		fputs(line, o->f);
 }
 
 /* What goes to the service. */
-static void rule_to(FILE *f, char **text, const struct endpoint *ep)
+static void rule_to(const struct rules_out *o, const struct endpoint *ep)
 {
 	char addr[64], port[32] = "", match[160];
 
@@ -112,11 +128,11 @@ static void rule_to(FILE *f, char **text, const struct endpoint *ep)
 	if (ep->port)
 		snprintf(port, sizeof(port), " -m tcp --dport %u", ep->port);
 	snprintf(match, sizeof(match), "%s -p tcp%s", addr, port);
-	rule_add(f, text, match);
+	rule_add(o, match);
 }
 
 /* What comes from a server for a client: not for this host. */
-static void rule_from(FILE *f, char **text, const struct endpoint *ep)
+static void rule_from(const struct rules_out *o, const struct endpoint *ep)
 {
 	char addr[64], port[32] = "", match[160];
 
@@ -125,12 +141,12 @@ static void rule_from(FILE *f, char **text, const struct endpoint *ep)
 		snprintf(port, sizeof(port), " -m tcp --sport %u", ep->port);
 	snprintf(match, sizeof(match),
 		 "%s -p tcp%s -m addrtype ! --dst-type LOCAL", addr, port);
-	rule_add(f, text, match);
+	rule_add(o, match);
 }
 
 /* What comes from a server for an address of ours that stands for clients:
  * only the ports tell it from this host's own connections. */
-static void rule_from_own(FILE *f, char **text, const struct endpoint *ep,
+static void rule_from_own(const struct rules_out *o, const struct endpoint *ep,
 			  const struct service *s)
 {
 	struct endpoint own = {.addr = s->source.addr, .prefix = 128};
@@ -150,10 +166,10 @@ static void rule_from_own(FILE *f, char **text, const struct endpoint *ep,
 		snprintf(match, sizeof(match),
 			 "%s%s -p tcp -m tcp%s --dport %u:%u", addr, dst, sport,
 			 s->port_min, s->port_max);
-	rule_add(f, text, match);
+	rule_add(o, match);
 }
 
-static void rules_service(FILE *f, char **text, const struct service *s,
+static void rules_service(const struct rules_out *o, const struct service *s,
 			  bool v4)
 {
 	for (uint32_t i = 0; i < s->listen.n; i++) {
@@ -161,13 +177,77 @@ static void rules_service(FILE *f, char **text, const struct service *s,
 
 		if (ipaddr_is_v4(&ep->addr) != v4)
 			continue;
-		rule_to(f, text, ep);
+		rule_to(o, ep);
 		if (s->connect.port)
 			ep = &s->connect;
 		if (s->source.mode == SOURCE_CLIENT)
-			rule_from(f, text, ep);
+			rule_from(o, ep);
 		else
-			rule_from_own(f, text, ep, s);
+			rule_from_own(o, ep, s);
+	}
+}
+
+/* Have the sides of its connections different address pairs? */
+static bool pairs_differ(const struct service *s)
+{
+	if (s->source.mode != SOURCE_CLIENT)
+		return true;
+	for (uint32_t i = 0; s->connect.port && i < s->listen.n; i++) {
+		const struct endpoint *ep = &s->listen.ep[i];
+
+		if (ep->prefix != 128 ||
+		    !ipaddr_eq(&ep->addr, &s->connect.addr))
+			return true;
+	}
+	return false;
+}
+
+/* Does @s lead to the server that @other connects to?  What comes from there
+ * does not tell whose it is. */
+static bool same_server(const struct service *s, const struct service *other)
+{
+	const struct endpoint *to = &other->connect;
+
+	if (!to->port)
+		return false;
+	if (s->connect.port)
+		return s->connect.port == to->port &&
+		       ipaddr_eq(&s->connect.addr, &to->addr);
+	for (uint32_t i = 0; i < s->listen.n; i++) {
+		if (endpoint_matches(&s->listen.ep[i], &to->addr, to->port))
+			return true;
+	}
+	return false;
+}
+
+/* Must one worker have all of @s? */
+static bool is_pinned(const struct policy *p, const struct service *s)
+{
+	if (pairs_differ(s))
+		return true;
+	for (uint32_t i = 0; i < p->nservice; i++) {
+		if (pairs_differ(&p->service[i]) &&
+		    same_server(s, &p->service[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The first queue's, before the others share the rest. */
+static void rules_pinned(FILE *f, char **text, const struct config *cfg,
+			 bool v4)
+{
+	struct rules_out o = {.f = f, .text = text, .chain = "PENSTOCK_Q"};
+	char target[48];
+
+	if (cfg->daemon.workers == 1)
+		return;
+	snprintf(target, sizeof(target), "NFQUEUE --queue-num %u",
+		 cfg->daemon.queue);
+	o.target = target;
+	for (uint32_t i = 0; i < cfg->policy->nservice; i++) {
+		if (is_pinned(cfg->policy, &cfg->policy->service[i]))
+			rules_service(&o, &cfg->policy->service[i], v4);
 	}
 }
 
@@ -220,12 +300,15 @@ static bool family_is_used(const struct policy *p, bool v4)
 
 static int family_print(char **text, const struct config *cfg, bool v4)
 {
+	struct rules_out o = {
+		.text = text, .chain = "PENSTOCK", .target = "PENSTOCK_Q"};
 	char queue[64], mark[32];
 	size_t len;
 	FILE *f = open_memstream(text, &len);
 
 	if (!f)
 		return -ENOMEM;
+	o.f = f;
 	queue_print(queue, sizeof(queue), &cfg->daemon);
 	mark_print(mark, sizeof(mark), &cfg->daemon);
 	fprintf(f,
@@ -233,14 +316,13 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 		"-A PENSTOCK -i %s -j RETURN\n",
 		cfg->daemon.tun, cfg->daemon.tun);
 	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
-		rules_service(f, text, &cfg->policy->service[i], v4);
+		rules_service(&o, &cfg->policy->service[i], v4);
 	rules_icmp(f, "PENSTOCK", queue, v4);
 	fprintf(f, "-A PENSTOCK_OUT -m mark --mark %s -j CT --notrack\n", mark);
 	rules_icmp(f, "PENSTOCK_OUT", queue, v4);
-	fprintf(f,
-		"-A PENSTOCK_Q -j CT --notrack\n"
-		"-A PENSTOCK_Q %s\n",
-		queue);
+	fputs("-A PENSTOCK_Q -j CT --notrack\n", f);
+	rules_pinned(f, text, cfg, v4);
+	fprintf(f, "-A PENSTOCK_Q %s\n", queue);
 	if (fclose(f)) {
 		free(*text);
 		*text = NULL;

@@ -115,6 +115,11 @@ shield_source_cases() {
 	family_use 4
 	run_case source_address_is_what_the_server_sees 20 \
 		source_seen 203.0.113.50 32768 60999
+	# the two sides' packets are of different queues by their addresses
+	source_conf gateway gateway
+	sed -i "s/^\[penstock\]/&\nworkers = 8/" "$TMP/penstock.conf"
+	start_penstockd "$TMP/penstock.conf" || die "source: no gateway"
+	run_case source_gateway_eight_workers_all_answered 30 source_many
 	source_conf client client
 	stop_penstockd
 	sed -i "s/^listen = 203.*:$PORT_DYING/&\nconnect = 203.0.113.10:$PORT_PEER/

@@ -111,6 +111,67 @@ START_TEST(service_v6_with_workers_balances_queues)
 }
 END_TEST
 
+#define FIRST " -j NFQUEUE --queue-num 8\n"
+#define SHARE "-A PENSTOCK_Q -j NFQUEUE --queue-balance 8:11\n"
+#define WORKERS "[penstock]\nworkers = 4\nqueue = 8\n"
+
+/* What is in PENSTOCK_Q, from its second rule on. */
+static void assert_queues(const char *want)
+{
+	static const char first[] = "-A PENSTOCK_Q -j CT --notrack\n";
+	const char *p = strstr(plan.text[RULES_V4], first);
+
+	ck_assert_ptr_nonnull(p);
+	ck_assert_str_eq(p + strlen(first), want);
+}
+
+/* Queues share by the address pair, which must be that of both legs. */
+START_TEST(other_server_with_workers_has_one_queue)
+{
+	plan_for("[service a]\nlisten = 10.0.0.1:80\nconnect = 10.0.0.2:81\n"
+		 "[service b]\nlisten = 10.0.0.3:80\nconnect = 10.0.0.3:81\n"
+		 "[service c]\nlisten = 10.0.0.4:80\n" WORKERS);
+	assert_queues("-A PENSTOCK_Q -d 10.0.0.1/32 -p tcp -m tcp --dport "
+		      "80" FIRST
+		      "-A PENSTOCK_Q -s 10.0.0.2/32 -p tcp -m tcp --sport 81 "
+		      "-m addrtype ! --dst-type LOCAL" FIRST SHARE);
+}
+END_TEST
+
+START_TEST(own_source_with_workers_has_one_queue)
+{
+	plan_for("[service a]\nlisten = 10.0.0.1:80\nsource = 10.0.0.9\n"
+		 "ip_local_port_range = 5000 5999\n" WORKERS);
+	assert_queues("-A PENSTOCK_Q -d 10.0.0.1/32 -p tcp -m tcp --dport "
+		      "80" FIRST
+		      "-A PENSTOCK_Q -s 10.0.0.1/32 -d 10.0.0.9/32 -p tcp -m "
+		      "tcp --sport 80 --dport 5000:5999" FIRST SHARE);
+}
+END_TEST
+
+/* What comes from 10.0.0.2:80 may be of either service. */
+START_TEST(shared_server_with_workers_has_one_queue)
+{
+	plan_for("[service a]\nlisten = 10.0.0.2:80\n"
+		 "[service b]\nlisten = 10.0.0.1:80\n"
+		 "connect = 10.0.0.2:80\n" WORKERS);
+	assert_queues("-A PENSTOCK_Q -d 10.0.0.2/32 -p tcp -m tcp --dport "
+		      "80" FIRST
+		      "-A PENSTOCK_Q -s 10.0.0.2/32 -p tcp -m tcp --sport 80 "
+		      "-m addrtype ! --dst-type LOCAL" FIRST
+		      "-A PENSTOCK_Q -d 10.0.0.1/32 -p tcp -m tcp --dport "
+		      "80" FIRST SHARE);
+}
+END_TEST
+
+START_TEST(other_server_with_one_worker_has_its_queue)
+{
+	plan_for("[service a]\nlisten = 10.0.0.1:80\nconnect = "
+		 "10.0.0.2:81\n");
+	assert_queues("-A PENSTOCK_Q -j NFQUEUE --queue-num 0\n");
+}
+END_TEST
+
 START_TEST(prefixes_and_all_ports_leave_matches_out)
 {
 	plan_for("[service a]\nlisten = 203.0.113.0/24:*\n"
@@ -303,6 +364,10 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, service_v4_takes_both_directions);
 	tcase_add_test(t, service_v6_with_workers_balances_queues);
+	tcase_add_test(t, other_server_with_workers_has_one_queue);
+	tcase_add_test(t, own_source_with_workers_has_one_queue);
+	tcase_add_test(t, shared_server_with_workers_has_one_queue);
+	tcase_add_test(t, other_server_with_one_worker_has_its_queue);
 	tcase_add_test(t, prefixes_and_all_ports_leave_matches_out);
 	tcase_add_test(t, connect_elsewhere_takes_from_there_once);
 	tcase_add_test(t, source_of_ours_takes_its_range_of_ports);
