@@ -377,6 +377,30 @@ enum drop_reason leg_input(struct leg *l, const struct segment *s, mono_t now)
 	return why;
 }
 
+/*
+ * A packet did not fit.  Below what any path should carry segments get no
+ * smaller, or a forged message could make them tiny: IPv4 lets routers cut them
+ * from then on, as in Linux.
+ */
+static enum drop_reason too_big(struct leg *l, const struct icmp_error *e,
+				mono_t now)
+{
+	uint32_t least = l->family == 4 ? 552 : 1280;
+	uint32_t mtu = max_u32(e->mtu, least);
+	bool cut = l->family == 4 && e->mtu < least && !l->pmtu_blackhole;
+
+	if (mtu >= l->pmtu && !cut)
+		return DROP_ICMP_OUT_OF_WINDOW;
+	l->pmtu = (uint16_t)min_u32(mtu, l->pmtu);
+	l->pmtu_blackhole |= cut;
+	leg_set_mss(l);
+	/* what was too large is gone: send it again, smaller */
+	board_mark_all_lost(l, false);
+	timers_restart_rtx(l, now);
+	leg_arm(l, now);
+	return DROP_NONE;
+}
+
 enum drop_reason leg_icmp(struct leg *l, const struct icmp_error *e, mono_t now)
 {
 	if (l->state == TS_CLOSED || l->state == TS_LISTEN)
@@ -388,18 +412,7 @@ enum drop_reason leg_icmp(struct leg *l, const struct icmp_error *e, mono_t now)
 		leg_closed(l, TE_REFUSED, LEG_EV_UNREACH);
 		return DROP_NONE;
 	}
-	if (e->kind == ICMP_K_PTB && leg_synchronized(l)) {
-		uint32_t least = l->family == 4 ? 552 : 1280;
-		uint32_t mtu = e->mtu ? max_u32(e->mtu, least) : least;
-
-		if (mtu >= l->pmtu)
-			return DROP_ICMP_OUT_OF_WINDOW;
-		l->pmtu = (uint16_t)mtu;
-		leg_set_mss(l);
-		/* what was too large is gone: send it again, smaller */
-		board_mark_all_lost(l, false);
-		timers_restart_rtx(l, now);
-		leg_arm(l, now);
-	}
+	if (e->kind == ICMP_K_PTB && leg_synchronized(l))
+		return too_big(l, e, now);
 	return DROP_NONE;
 }

@@ -198,6 +198,24 @@ START_TEST(established_ptb_in_flight_lowers_mss_and_sends_again)
 }
 END_TEST
 
+/* A link below the least that MSS follows: whoever needs to cuts the rest. */
+START_TEST(established_ptb_of_narrow_link_lets_routers_fragment)
+{
+	rig_establish(&r, RIG_ALL);
+	rig_write(&r, 2 * RIG_MSS);
+	ck_drop(icmp(ICMP_K_PTB, rig_ours(0), 552), DROP_NONE);
+	ck_assert(!r.l.pmtu_blackhole);
+	rig_clear(&r);
+	ck_drop(icmp(ICMP_K_PTB, rig_ours(0), 296), DROP_NONE);
+	rig_run(&r, MS(20));
+	ck_assert_uint_ge(r.ntx, 1);
+	ck_assert_uint_eq(r.tx[0].off, 0);
+	ck_assert_uint_eq(r.l.mss, 552 - 40 - 12);
+	ck_assert(r.l.pmtu_blackhole);
+	ck_drop(icmp(ICMP_K_PTB, rig_ours(0), 68), DROP_ICMP_OUT_OF_WINDOW);
+}
+END_TEST
+
 START_TEST(established_ptb_out_of_window_is_dropped)
 {
 	rig_establish(&r, RIG_ALL);
@@ -277,6 +295,8 @@ int main(void)
 	tcase_add_test(tc, fin_wait_2_data_after_sink_gone_resets);
 	tcase_add_test(tc,
 		       established_ptb_in_flight_lowers_mss_and_sends_again);
+	tcase_add_test(tc,
+		       established_ptb_of_narrow_link_lets_routers_fragment);
 	tcase_add_test(tc, established_ptb_out_of_window_is_dropped);
 	tcase_add_test(tc, syn_sent_hard_unreachable_ends_it);
 	tcase_add_test(tc, established_hard_unreachable_is_soft);
