@@ -3,6 +3,7 @@
  * Connections that wait for a port of the gateway: many that get none, one that
  * could have one, and clients that go away while they wait.
  */
+#include "engine/faults.h"
 #include "gate.h"
 
 #include <stdio.h>
@@ -132,6 +133,67 @@ START_TEST(waiting_clients_leave_rest_is_dialled)
 }
 END_TEST
 
+/* The server answers the SYN that was sent last; returns its number. */
+static seq_t server_accepts(void)
+{
+	struct hdr_spec h = {
+		.seq = SEQ(9000), .flags = TCP_SYN | TCP_ACK, .wnd = 9999};
+	const struct segment *s = NULL;
+	struct tuple t;
+
+	for (uint64_t i = 0; i < g.ntx; i++)
+		if (g.tx[i].flags == TCP_SYN)
+			s = &g.tx[i];
+	ck_assert_ptr_nonnull(s);
+	t = (struct tuple){.local = s->t.remote,
+			   .remote = s->t.local,
+			   .lport = s->t.rport,
+			   .rport = s->t.lport};
+	h.ack = seq_add(s->seq, 1);
+	g.ntx = 0;
+	gate_send(&g, &t, &h, 0);
+	return seq_sub(h.ack, 1);
+}
+
+/* A FIN that was sent; NULL: none was. */
+static const struct segment *fin_sent(void)
+{
+	for (uint64_t i = 0; i < g.ntx; i++)
+		if (g.tx[i].flags & TCP_FIN)
+			return &g.tx[i];
+	return NULL;
+}
+
+/* A stream fault holds the bytes of one that waited: its FIN comes behind. */
+START_TEST(waiting_client_ends_fin_follows_held_bytes)
+{
+	const char *line = "add a type=latency latency=3s stream=upstream";
+	struct hdr_spec fin = {.flags = TCP_FIN | TCP_ACK, .wnd = 9999};
+	struct conn first, c;
+	char err[200];
+	seq_t iss;
+
+	ck_assert_int_eq(
+		engine_fault_batch(g.e, &line, 1, g.now, err, sizeof(err)), 0);
+	connects(&first, 0, 0);
+	connects(&c, 1, 0);
+	gate_from_client(&g, &c, 100);
+	fin.seq = c.cseq;
+	fin.ack = c.cack;
+	gate_send(&g, &c.t, &fin, 0);
+	resets(&first);
+	g.ntx = 0;
+	gate_run(&g, SEC / 2);
+	iss = server_accepts();
+	gate_run(&g, SEC);
+	ck_assert_ptr_null(fin_sent());
+	gate_run(&g, 4 * SEC);
+	ck_assert_ptr_nonnull(fin_sent());
+	ck_assert_uint_eq(seq_add(fin_sent()->seq, fin_sent()->data.len).v,
+			  seq_add(iss, 101).v);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("hostile_wait");
@@ -143,6 +205,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, many_blocked_one_with_a_free_port_is_dialled);
 	tcase_add_test(tc, waiting_clients_leave_rest_is_dialled);
+	tcase_add_test(tc, waiting_client_ends_fin_follows_held_bytes);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
