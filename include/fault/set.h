@@ -36,6 +36,7 @@
  * @acked:   stream offset that it acknowledges, in the other direction
  * @ahead:   arriving: @seq less what the leg expects next, bytes
  * @wnd:     arriving: window that the peer was given, bytes
+ * @beyond:  arriving: it begins beyond that window
  * @ooo:     arriving: the leg holds bytes beyond a hole
  * @sack:    arriving: SACK was agreed on
  * @last:    arriving: acknowledges our FIN, which came after the peer's
@@ -48,7 +49,7 @@ struct fault_event {
 	uint32_t len, wire;
 	seq_t seq;
 	uint64_t off;
-	bool fresh, ts, glued, ooo, sack, last;
+	bool fresh, ts, glued, ooo, sack, last, beyond;
 	int32_t ahead;
 	uint32_t wnd;
 	uint8_t tfo;

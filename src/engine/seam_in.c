@@ -34,6 +34,7 @@ void seam_describe(struct fault_event *ev, struct fault_flow *w,
 {
 	bool fast = s->opts.has & (OPT_HAS_TFO | OPT_HAS_TFO_EXP);
 	bool syn = s->flags & TCP_SYN;
+	struct fault_track *track;
 
 	*ev = (struct fault_event){
 		.side = l ? l->side : LEG_CLIENT,
@@ -49,15 +50,18 @@ void seam_describe(struct fault_event *ev, struct fault_flow *w,
 		ev->state = TS_CLOSED;
 	if (!l || s->flags & TCP_SYN || l->state < TS_SYN_RECEIVED)
 		return;
-	ev->off = fault_track_offset(seam_track(w, l, false), s->seq,
-				     s->data.len, &ev->fresh);
+	track = seam_track(w, l, false);
 	ev->ahead = seq_diff(s->seq, l->rcv_nxt);
 	ev->wnd = leg_rcv_wnd(l);
+	ev->beyond = ev->ahead > 0 && (uint32_t)ev->ahead > ev->wnd;
+	ev->off = ev->beyond ? seam_offset(track, s->seq)
+			     : fault_track_offset(track, s->seq, s->data.len,
+						  &ev->fresh);
 	ev->ooo = l->ooo != NULL;
 	ev->sack = l->sack_ok;
 	ev->last = (l->state == TS_LAST_ACK || l->state == TS_CLOSING) &&
 		   s->flags & TCP_ACK && l->fin_sent && seq_eq(s->ack, l->nxt);
-	if (s->flags & TCP_ACK)
+	if (s->flags & TCP_ACK && !seq_gt(s->ack, l->nxt))
 		ev->acked = seam_offset(seam_track(w, l, true), s->ack);
 }
 

@@ -32,7 +32,7 @@ static bool arms(const struct fault_when *w, const struct fault_ctx *x,
 {
 	switch (w->on) {
 	case FAULT_ON_BYTE:
-		return ev->len && ev->off + ev->len > w->arg;
+		return ev->len && !ev->beyond && ev->off + ev->len > w->arg;
 	case FAULT_ON_ACKED:
 		return ev->flags & TCP_ACK && ev->acked >= w->arg;
 	case FAULT_ON_SEGMENT:

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "../unit/wire_pkt.h"
+#include "engine/faults.h"
 #include "gate.h"
 
 #define POOL (16u << 20)
@@ -589,6 +590,30 @@ START_TEST(row_20_exhausted_buffers_refuse_data_and_recover)
 }
 END_TEST
 
+/* Who knows the ports alone cannot push a stream to where a fault begins. */
+START_TEST(segment_far_beyond_the_window_arms_no_fault)
+{
+	const char *line = "add a type=loss on=byte:100K dir=from_peer";
+	struct hdr_spec far = {.flags = TCP_ACK, .wnd = 9999};
+	struct engine_fault f;
+	struct conn c;
+	char err[200];
+
+	gate_start(&g);
+	ck_assert_int_eq(
+		engine_fault_batch(g.e, &line, 1, g.now, err, sizeof(err)), 0);
+	gate_connect(&g, &c, 1);
+	far.seq = seq_add(c.cseq, 1u << 29);
+	far.ack = c.cack;
+	gate_send(&g, &c.t, &far, 10);
+	gate_from_client(&g, &c, 100);
+	gate_run(&g, USEC_PER_SEC);
+	ck_assert(engine_fault_get(g.e, 0, g.now, &f));
+	ck_assert_uint_eq(f.conns, 1);
+	ck_assert_uint_eq(f.count[FC_INJECTED], 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("hostile_engine");
@@ -621,6 +646,7 @@ int main(void)
 	tcase_add_test(tc, wall_clock_set_forward_cookie_is_of_another_epoch);
 	tcase_add_test(tc, wall_clock_set_back_epoch_goes_on);
 	tcase_add_test(tc, row_20_full_flow_table_refuses_newcomers_only);
+	tcase_add_test(tc, segment_far_beyond_the_window_arms_no_fault);
 	tcase_add_test(tc, row_20_exhausted_buffers_refuse_data_and_recover);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
