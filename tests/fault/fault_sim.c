@@ -36,7 +36,7 @@ static struct {
 	char list[4000], profile[40000], unmet[300], first[400], err[300];
 	uint64_t digest, reports, client_rx;
 	int64_t client_ms, full_ms, last_ms;
-	bool met;
+	bool met, evict;
 } run;
 
 static void on_report(void *arg, const char *json)
@@ -52,8 +52,12 @@ static void on_report(void *arg, const char *json)
 
 struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now)
 {
-	struct engine *e = __real_engine_new(cfg, now);
 	struct fault_spec spec;
+	struct engine *e;
+
+	if (run.evict)
+		cfg->policy->service[0].on_limit = LIMIT_EVICT_SLOWEST;
+	e = __real_engine_new(cfg, now);
 
 	engine_fault_sink(e, on_report, NULL, now);
 	for (int i = 0; i < LINES_MAX && run.line[i]; i++) {
@@ -408,6 +412,24 @@ static bool play_seed(uint64_t seed)
 /* Faults of the first seconds, and a retransmission time-out at its longest. */
 #define MENDED_MS 600000
 
+/* Little room, so that flows are turned away and make place for others, ports
+ * that are used again, reloads and a restart. */
+static void crowd(struct plan *p, uint64_t seed)
+{
+	for (int i = 0; seed % 2 && i < p->nconn; i++)
+		p->conn[i].port = 1 + i / 2;
+	if (seed % 3 == 0)
+		p->max_flows = p->max_tw = 3;
+	if (seed % 4 < 2)
+		p->pool_kb = 600;
+	if (seed % 5 == 0)
+		p->reload_ms = 300;
+	if (seed % 7 == 0)
+		p->reset_all_ms = 2000;
+	if (seed % 6 == 0)
+		p->syncookies = 1;
+}
+
 /* Return: nothing went wrong that must not */
 static bool play_chaos(uint64_t seed, enum chaos_mode mode)
 {
@@ -417,9 +439,13 @@ static bool play_chaos(uint64_t seed, enum chaos_mode mode)
 	bool ok;
 
 	calm_plan(&p, seed);
+	if (mode == CHAOS_ROUGH)
+		crowd(&p, seed);
+	run.evict = mode == CHAOS_ROUGH && seed % 2;
 	chaos_begin(mode, seed);
 	ok = play(&p, why, sizeof(why));
 	wrong = chaos_end();
+	run.evict = false;
 	if (!wrong && !ok && (mode == CHAOS_MENDED || chaos_matters(why)))
 		wrong = why;
 	if (ok && mode == CHAOS_MENDED && run.last_ms > MENDED_MS)
