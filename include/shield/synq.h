@@ -77,6 +77,12 @@ struct synq {
 int synq_init(struct synq *q, uint32_t max, const uint8_t secret[32]);
 void synq_fini(struct synq *q);
 
+/* Is there no room for one more? */
+static inline bool synq_is_full(const struct synq *q)
+{
+	return q->slab.used >= q->slab.max;
+}
+
 /**
  * synq_add() - A SYN was answered
  * Return: 0, -EEXIST (the tuple is queued already) or -ENOSPC

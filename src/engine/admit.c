@@ -78,8 +78,9 @@ static enum verdict open_flow(struct engine *e, struct svc *s,
 	return VERDICT_CONSUMED;
 }
 
-/* Cookies: always, or while many connections are half open. */
-static bool under_pressure(struct svc *s, mono_t now)
+/* Cookies: always, or while many connections are half open - of the service, or
+ * of all together. */
+static bool under_pressure(const struct engine *e, struct svc *s, mono_t now)
 {
 	struct pressure_marks m = {.syncookies = s->cfg->syncookies,
 				   .backlog = s->cfg->max_syn_backlog,
@@ -89,6 +90,8 @@ static bool under_pressure(struct svc *s, mono_t now)
 
 	if (s->cfg->handshake == HANDSHAKE_SERVER_FIRST)
 		return false;
+	if (s->cfg->syncookies && synq_is_full(&e->synq))
+		return true;
 	return pressure_cookies(&s->stats->pressure, &m, s->stats->half_open,
 				now);
 }
@@ -126,7 +129,7 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 			      struct tx *reply)
 {
 	enum drop_reason why = may_connect(e, s, seg, now);
-	bool flood = under_pressure(s, now);
+	bool flood = under_pressure(e, s, now);
 	struct opening o = {.seg = seg};
 
 	if (why != DROP_NONE)

@@ -484,6 +484,31 @@ END_TEST
 
 /* Row 20: the flow table is full. */
 /* The client's SYN in, our answer's ACK out: *h is then what completes it. */
+/* All services share one table: a backlog that it cannot hold is no reason to
+ * be deaf. */
+START_TEST(row_20_syn_queue_of_all_full_cookies_answer)
+{
+	struct hdr_spec h = {.seq = SEQ(1), .flags = TCP_SYN, .wnd = 999};
+	uint32_t n = 0;
+
+	g.svc->max_syn_backlog = 1 << 20;
+	g.svc->syncookies = 1;
+	g.cfg.max_flows = 100;
+	gate_start(&g);
+	g.unchecked = true;
+	for (; n < 80000; n++) {
+		struct tuple t = gate_client(n);
+
+		ck_assert_int_eq(gate_send(&g, &t, &h, 0), VERDICT_REPLY);
+	}
+	ck_assert_uint_lt(gate_gauges(&g).half_open, n);
+	ck_assert_uint_eq(gate_gauges(&g).half_open +
+				  gate_counter(&g, "TcpExtSyncookiesSent"),
+			  n);
+	ck_assert_uint_eq(gate_counter(&g, "drop_syn_limit"), 0);
+}
+END_TEST
+
 static void half_open(struct hdr_spec *h, struct tuple *t)
 {
 	*t = gate_client(1);
@@ -642,6 +667,7 @@ int main(void)
 	tcase_add_test(tc, row_19_fragments_are_passed_and_not_reassembled);
 	tcase_add_test(tc, row_20_full_syn_queue_refuses_and_drains);
 	tcase_add_test(tc, row_20_syn_flood_with_cookies_keeps_no_state);
+	tcase_add_test(tc, row_20_syn_queue_of_all_full_cookies_answer);
 	tcase_add_test(tc, stopping_queued_handshake_is_reset);
 	tcase_add_test(tc, wall_clock_set_forward_cookie_is_of_another_epoch);
 	tcase_add_test(tc, wall_clock_set_back_epoch_goes_on);
