@@ -33,10 +33,10 @@ holds_over() {
 	done
 }
 
-# A server that accepts and says nothing, on PORT_IPERF.
+# A server that accepts and says nothing, on PORT_DYING.
 silent_server() {
-	in_s /usr/bin/python3 tests/e2e/hold.py serve "$PORT_IPERF" "$1" &
-	poll 5 listening "$PORT_IPERF" || fail "no silent server"
+	in_s /usr/bin/python3 tests/e2e/hold.py serve "$PORT_DYING" "$1" &
+	poll 5 listening "$PORT_DYING" || fail "no silent server"
 }
 
 # profile_begin LINE...: these faults, and nothing measured yet.
@@ -88,8 +88,8 @@ profile_timers() {
 		"rto type=loss dport=$PORT_HTTPS dir=from_peer on=data" \
 		"idle type=corrupt where=tcp dport=$PORT_PEER dir=to_peer on=time:1s" \
 		"shut type=tarpit dport=$PORT_IDLE" \
-		"sa type=syn_ack_drop side=server dport=$PORT_IPERF" \
-		"sb type=syn_drop side=server skip=1 dport=$PORT_IPERF"
+		"sa type=syn_ack_drop side=server dport=$PORT_DYING" \
+		"sb type=syn_drop side=server skip=1 dport=$PORT_DYING"
 	trap profile_kernel_as_usual EXIT
 	in_c sysctl -qw net.ipv4.tcp_keepalive_time=2 \
 		net.ipv4.tcp_keepalive_intvl=1 net.ipv4.tcp_keepalive_probes=3
@@ -99,7 +99,7 @@ profile_timers() {
 	hold "$PORT_IDLE" 9 send=hello after=0.2
 	hold "$PORT_PEER" 9 keepalive
 	hold "$PORT_HTTP" 9
-	hold "$PORT_IPERF" 9
+	hold "$PORT_DYING" 9
 	all='(.syn_ms | length) >= 3 and (.rto_ms | length) >= 5 and
 		(.window_probe_ms | length) >= 4 and .gives_up.rst_ms != null'
 	poll 15 profile_has client "$all" || profile_ctl
@@ -158,9 +158,9 @@ profile_forged() {
 	for kind in rst-exact rst-inwindow syn-inwindow ack-old ack-future \
 		data-oow paws-old badsum null; do
 		fault_begin "x type=inject kind=$kind on=data dport=$PORT_HTTP" \
-			"y type=inject kind=$kind on=data side=server dport=$PORT_IPERF"
+			"y type=inject kind=$kind on=data side=server dport=$PORT_DYING"
 		hold "$PORT_HTTP" 3 get=100
-		hold "$PORT_IPERF" 3 send=hello
+		hold "$PORT_DYING" 3 send=hello
 		poll 5 forged_injected || fail "$kind was not injected"
 	done
 	poll 5 forged_all
