@@ -63,6 +63,21 @@ static void join_all(struct engine *e, int slot, mono_t now)
 	}
 }
 
+/* So do those that have sent a SYN and may yet become flows. */
+static void join_embryos(struct engine *e, int slot)
+{
+	struct fault_set *set = &e->seams->set;
+
+	for (struct fault_flow *w = set->first; w; w = w->next) {
+		const struct svc *svc = NULL;
+
+		if (!w->owner && !w->old)
+			svc = svc_for_client(e, &w->t.local, w->t.lport);
+		if (svc)
+			fault_flow_join(set, w, slot, svc->cfg->name);
+	}
+}
+
 int engine_fault_add(struct engine *e, const struct fault_spec *spec,
 		     mono_t now, char *err, size_t errlen)
 {
@@ -77,8 +92,10 @@ int engine_fault_add(struct engine *e, const struct fault_spec *spec,
 					   : "no memory");
 		return slot;
 	}
-	if (spec->scope == FAULT_ALL)
+	if (spec->scope == FAULT_ALL) {
+		join_embryos(e, slot);
 		join_all(e, slot, now);
+	}
 	return 0;
 }
 

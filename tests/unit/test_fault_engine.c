@@ -334,6 +334,21 @@ START_TEST(scope_all_takes_living_connections)
 }
 END_TEST
 
+START_TEST(scope_all_takes_connections_of_which_only_a_syn_was_seen)
+{
+	const char *first[] = {"add a type=syn_drop"};
+	const char *then[] = {"del a", "add b type=syn_drop scope=all",
+			      "add c type=syn_drop"};
+
+	ck_assert_int_eq(batch(first, 1), 0);
+	ck_assert_int_eq(syn(1001), 0);
+	ck_assert_int_eq(batch(then, 3), 0);
+	ck_assert_int_eq(syn(1001), 0);
+	ck_assert_int_eq(engine_fault_del(e, "b", now), 0);
+	ck_assert_int_eq(syn(1001), 1); /* older than c */
+}
+END_TEST
+
 START_TEST(syn_of_a_new_connection_from_the_same_port_counts_anew)
 {
 	const char *lines[] = {"add a type=syn_drop"};
@@ -392,6 +407,8 @@ int main(void)
 	tcase_add_test(tc, lease_over_fault_is_judged_until_it_is_added_again);
 	tcase_add_test(tc, dry_run_counts_living_connections);
 	tcase_add_test(tc, scope_all_takes_living_connections);
+	tcase_add_test(
+		tc, scope_all_takes_connections_of_which_only_a_syn_was_seen);
 	tcase_add_test(tc,
 		       syn_of_a_new_connection_from_the_same_port_counts_anew);
 	tcase_add_test(tc, fault_got_tells_its_lease);
