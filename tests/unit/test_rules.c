@@ -339,6 +339,7 @@ START_TEST(command_takes_input_gives_output_and_status)
 	const char *fail[] = {"sh", "-c", "echo out; exit 3", NULL};
 	const char *none[] = {"/nonexistent/program", NULL};
 	size_t n = 300000;
+	int rc;
 	char *big = malloc(n + 1), *out;
 
 	memset(big, 'x', n);
@@ -350,7 +351,9 @@ START_TEST(command_takes_input_gives_output_and_status)
 	ck_assert_int_eq(run_cmd(fail, NULL, &out, true), 3);
 	ck_assert_str_eq(out, "out\n");
 	free(out);
-	ck_assert_int_eq(run_cmd(none, NULL, NULL, true), -ENOENT);
+	/* 127 where vfork() is none, as under valgrind: posix_spawn(3) */
+	rc = run_cmd(none, NULL, NULL, true);
+	ck_assert(rc == -ENOENT || rc == 127);
 }
 END_TEST
 
