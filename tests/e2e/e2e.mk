@@ -10,7 +10,7 @@ $(BUILD)/tools/peer: tests/e2e/peer.c $(BUILD)/flags
 
 .PHONY: e2e
 e2e: all $(BUILD)/tools/peer $(BUILD)/tools/synflood $(BUILD)/tools/shortconn $(BUILD)/tools/linkem ## end to end: real kernels, penstockd between
-	@BUILD='$(BUILD)' tests/e2e/run.sh $(if $(FAMILY),-f $(FAMILY)) $(E2E_GROUPS)
+	@BUILD='$(BUILD)' tests/e2e/$(if $(FAMILY),run.sh -f $(FAMILY),families.sh) $(E2E_GROUPS)
 
 demo: all $(BUILD)/tools/peer $(BUILD)/tools/synflood $(BUILD)/tools/shortconn ## see it work, in namespaces
 	@BUILD='$(BUILD)' tests/demo.sh

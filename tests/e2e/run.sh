@@ -86,7 +86,8 @@ main() {
 	[[ $FAMILIES == *4* ]] && for g in $SELECTED; do
 		[[ $g == shield* || $g == fault_conf ]] && "${g}_cases"
 	done
-	[[ $SELECTED == *rules* ]] && penstock_on && rules_group
+	[[ $FAMILIES == *4* && $SELECTED == *rules* ]] && penstock_on &&
+		rules_group
 	cases_summary
 }
 

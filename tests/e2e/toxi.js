@@ -345,7 +345,7 @@ const cases = {
 			() => get('f1024')), 'refused');
 		served(await during('loss', { percent: 5 }, {},
 			() => get('f200000')), 'f200000');
-		ended(await during('refuse', { conn: '2' }, {}, async () => {
+		ended(await during('refuse', { conn: '2', scope: 'new' }, {}, async () => {
 			served(await get('f1024'), 'f1024');
 			return get('f1024');
 		}), 'refused');

@@ -32,11 +32,15 @@ toxi_missing() {
 # The client, once a build; from npm's registry.
 toxi_install() {
 	TOXI_NPM=$(readlink -f "$BUILD")/npm
-	toxi_installed && return 0
 	mkdir -p "$TOXI_NPM"
-	timeout 120 npm install --prefix "$TOXI_NPM" --no-audit --no-fund \
-		--ignore-scripts "toxiproxy-node-client@$TOXI_CLIENT_VERSION" \
-		>"$TMP/npm.log" 2>&1
+	# the other address family's run may be at it
+	exec 9>"$TOXI_NPM/lock"
+	flock 9
+	toxi_installed || timeout 120 npm install --prefix "$TOXI_NPM" \
+		--no-audit --no-fund --ignore-scripts \
+		"toxiproxy-node-client@$TOXI_CLIENT_VERSION" \
+		>"$TMP/npm.log" 2>&1 9>&-
+	exec 9>&-
 }
 
 toxi_js() {
