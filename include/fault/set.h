@@ -167,6 +167,8 @@ struct fault_track {
  * @prev:   all of the set
  * @next:   all of the set
  * @hnext:  embryos with the same hash
+ * @older:  embryos of its kind (@old), by when they were kept
+ * @newer:  likewise
  * @t:      the client leg's addresses
  * @owner:  the engine's flow, or NULL: an embryo (SYN seen, no flow yet)
  * @serial: number of the connection in reports
@@ -183,7 +185,7 @@ struct fault_track {
  * @track:  [side][to_peer]
  */
 struct fault_flow {
-	struct fault_flow *prev, *next, *hnext;
+	struct fault_flow *prev, *next, *hnext, *older, *newer;
 	struct tuple t;
 	void *owner;
 	uint64_t serial;
@@ -236,6 +238,15 @@ struct fault_gone {
 	uint64_t n;
 };
 
+/**
+ * struct fault_age - Embryos of a kind by age
+ * @first: the oldest
+ * @last:  the newest
+ */
+struct fault_age {
+	struct fault_flow *first, *last;
+};
+
 typedef void (*fault_line_fn)(void *arg, const char *json);
 
 /**
@@ -243,7 +254,9 @@ typedef void (*fault_line_fn)(void *arg, const char *json);
  * @fault:  slots; indices are stable while a fault lives
  * @order:  slots in the order in which they act
  * @flows:  struct fault_flow
+ * @embryo: by hash, @buckets of them, a power of two
  * @embryos: connections in @embryo
+ * @age:    of a SYN only; left behind by a flow
  * @lease_end: earliest end of a lease, or MONO_NEVER
  * @gone:   @ngone that are to be judged still
  * @wheel:  timers of connections
@@ -261,8 +274,9 @@ struct fault_set {
 	uint64_t seed, serial, hash;
 	struct slab flows;
 	struct fault_flow *first;
-	struct fault_flow *embryo[1024];
-	uint32_t embryos;
+	struct fault_flow **embryo;
+	uint32_t buckets, embryos;
+	struct fault_age age[2];
 	mono_t lease_end;
 	struct fault_gone gone[FAULT_MAX];
 	uint32_t ngone;

@@ -6,8 +6,12 @@
  * slot, so adding and removing touch no memory of connections that do not
  * match.  A connection's ordinal among a fault's is fixed when it first
  * appears, which may be before a flow exists: then it is an embryo, found by
- * its addresses until the flow takes it or EMBRYO_LIFE_US passes.
+ * its addresses until the flow takes it or EMBRYO_LIFE_US passes.  Where room
+ * is short (a flood of SYNs) the oldest embryo goes, and first of those of
+ * which only a SYN was seen: what the next connection needs is there.
  */
+#include <stdlib.h>
+
 #include "internal.h"
 
 #define EMBRYO_LIFE_US (180 * USEC_PER_SEC)
@@ -23,6 +27,8 @@ static uint64_t name_key(const char *name, uint64_t seed)
 
 int fault_set_init(struct fault_set *s, uint64_t seed, uint32_t max, mono_t now)
 {
+	int err;
+
 	memset(s, 0, sizeof(*s));
 	s->hash = seed;
 	/* a report's seed can be given to a fault: seed=N, 32 bits */
@@ -31,7 +37,16 @@ int fault_set_init(struct fault_set *s, uint64_t seed, uint32_t max, mono_t now)
 		s->seed = 1;
 	s->lease_end = MONO_NEVER;
 	wheel_init(&s->wheel, now);
-	return slab_init(&s->flows, sizeof(struct fault_flow), max);
+	err = slab_init(&s->flows, sizeof(struct fault_flow), max);
+	if (err)
+		return err;
+	for (s->buckets = 64; s->buckets < max / 4;)
+		s->buckets *= 2;
+	s->embryo = calloc(s->buckets, sizeof(*s->embryo));
+	if (s->embryo)
+		return 0;
+	slab_fini(&s->flows);
+	return -ENOMEM;
 }
 
 void fault_set_fini(struct fault_set *s)
@@ -42,6 +57,8 @@ void fault_set_fini(struct fault_set *s)
 		fault_flow_free(s, s->first);
 	}
 	slab_fini(&s->flows);
+	free(s->embryo);
+	s->embryo = NULL;
 }
 
 int fault_set_find(const struct fault_set *s, const char *name)
@@ -222,11 +239,27 @@ static void carry(struct fault_set *s, struct fault_flow *w, int slot,
 	s->fault[slot].active++;
 }
 
+/* The oldest embryo makes room, one of a SYN before one left behind. */
+static bool evict_embryo(struct fault_set *s)
+{
+	struct fault_flow *w = s->age[0].first;
+
+	if (!w)
+		w = s->age[1].first;
+	if (!w)
+		return false;
+	fault_embryo_take(s, w);
+	fault_flow_free(s, w);
+	return true;
+}
+
 struct fault_flow *fault_flow_alloc(struct fault_set *s, const struct tuple *t,
 				    mono_t now)
 {
 	struct fault_flow *w = slab_alloc(&s->flows);
 
+	if (unlikely(!w) && evict_embryo(s))
+		w = slab_alloc(&s->flows);
 	if (!w)
 		return NULL;
 	memset(w, 0, offsetof(struct fault_flow, c));
@@ -303,7 +336,7 @@ static struct fault_flow **embryo_bucket(struct fault_set *s,
 		memcpy(&part, (const uint8_t *)t + i, 4);
 		h = fault_dice(h, part, i, 0);
 	}
-	return &s->embryo[h % ARRAY_LEN(s->embryo)];
+	return &s->embryo[h & (s->buckets - 1)];
 }
 
 struct fault_flow *fault_embryo_find(struct fault_set *s, const struct tuple *t)
@@ -318,6 +351,25 @@ struct fault_flow *fault_embryo_find(struct fault_set *s, const struct tuple *t)
 	return w;
 }
 
+static void age_link(struct fault_set *s, struct fault_flow *w)
+{
+	struct fault_age *a = &s->age[w->old];
+
+	w->older = a->last;
+	w->newer = NULL;
+	*(a->last ? &a->last->newer : &a->first) = w;
+	a->last = w;
+}
+
+static void age_unlink(struct fault_set *s, struct fault_flow *w)
+{
+	struct fault_age *a = &s->age[w->old];
+
+	*(w->older ? &w->older->newer : &a->first) = w->newer;
+	*(w->newer ? &w->newer->older : &a->last) = w->older;
+	w->older = w->newer = NULL;
+}
+
 void fault_embryo_keep(struct fault_set *s, struct fault_flow *w, mono_t now)
 {
 	struct fault_flow **b = embryo_bucket(s, &w->t);
@@ -325,6 +377,7 @@ void fault_embryo_keep(struct fault_set *s, struct fault_flow *w, mono_t now)
 	w->owner = NULL;
 	w->hnext = *b;
 	*b = w;
+	age_link(s, w);
 	s->embryos++;
 	w->ends = mono_add(now, EMBRYO_LIFE_US);
 	wheel_arm(&s->wheel, &w->timer,
@@ -362,6 +415,7 @@ void fault_embryo_take(struct fault_set *s, struct fault_flow *w)
 		p = &(*p)->hnext;
 	if (*p) {
 		*p = w->hnext;
+		age_unlink(s, w);
 		s->embryos--;
 	}
 	w->hnext = NULL;
