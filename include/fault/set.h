@@ -383,6 +383,9 @@ bool fault_carries(const struct fault_set *s, const struct fault_flow *w,
 /* Does a fault outlive the connection's flow (what the peer says then)? */
 bool fault_lingers(const struct fault_set *s, const struct fault_flow *w);
 
+/* Does such a fault act on bytes of this stream? */
+bool fault_spec_has_stream(const struct fault_spec *f, int stream);
+
 /* Does any of the connection's faults act on bytes of this stream? */
 bool fault_has_stream(const struct fault_set *s, const struct fault_flow *w,
 		      int stream);

@@ -286,10 +286,14 @@ static void on_urgent(const struct engine *e, const struct flow *f,
 }
 
 /* close = rst: what ends a connection that both sides closed is a RST, so
- * that neither kernel keeps TIME_WAIT (linger 0). */
-static void relay_fin(struct flow *f, struct leg *other, mono_t now)
+ * that neither kernel keeps TIME_WAIT (linger 0).  A FIN that a fault holds
+ * has closed nothing yet. */
+void flow_relay_fin(struct flow *f, struct leg *other, mono_t now)
 {
-	if (f->svc->cfg->close == CLOSE_RST && other->fin_rcvd)
+	const struct leg *from = &f->leg[other->side ^ 1];
+
+	if (f->svc->cfg->close == CLOSE_RST && other->fin_rcvd &&
+	    (from->fin_queued || from->fin_sent))
 		leg_abort_after_drain(other, now);
 	else
 		leg_shutdown(other, now);
@@ -310,7 +314,7 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 	if (ev & LEG_EV_URGENT)
 		on_urgent(e, f, l, other);
 	if (ev & LEG_EV_FIN)
-		relay_fin(f, other, now);
+		flow_relay_fin(f, other, now);
 	if (ev & LEG_EV_ROOM)
 		leg_sink_drained(other,
 				 clamp_u32(2 * l->cwnd, l->cfg->wmem[1],

@@ -215,6 +215,8 @@ void flow_dial(struct engine *e, struct flow *f, mono_t now);
 bool flow_room(struct engine *e, const struct svc *s, mono_t now);
 /* Data found no memory: the same, once. */
 void flow_relieve(struct engine *e, const struct svc *s, mono_t now);
+/* The other leg's peer has ended: what @other's peer gets for it. */
+void flow_relay_fin(struct flow *f, struct leg *other, mono_t now);
 /* Dial the flows that wait. */
 void flow_dial_waiting(struct engine *e, mono_t now);
 /* Act on the legs' events, put the flow on the ready list, free it when

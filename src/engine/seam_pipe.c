@@ -118,15 +118,22 @@ static void damage(struct engine *e, struct flow *f, int to, uint32_t n,
 	}
 }
 
-/* FIN for @to; one that has not begun yet gets it once it has. */
+/*
+ * FIN for @to; one that has not begun yet gets it once it has.  Where a fault
+ * ended the stream it is a FIN, whatever the service makes of a sender's.
+ */
 static void end_stream(struct engine *e, struct flow *f, int to, mono_t now)
 {
 	struct leg *dst = &f->leg[to];
 	bool early = to == LEG_SERVER ? !f->dialled : dst->state == TS_LISTEN;
 
 	seam_of(e, f)->pipe[to].owed = early;
-	if (!early)
+	if (early)
+		return;
+	if (seam_of(e, f)->pipe[to].discard)
 		leg_shutdown(dst, now);
+	else
+		flow_relay_fin(f, dst, now);
 }
 
 void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
@@ -181,8 +188,8 @@ void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
 		return;
 	}
 	if (ended) {
-		end_stream(e, f, to, now);
 		p->discard = true;
+		end_stream(e, f, to, now);
 		pipe_pump(e, f, to, now);
 		return;
 	}
@@ -215,6 +222,17 @@ void pipe_purge(struct engine *e, struct flow *f, int to)
 	p->marks = 0;
 	p->fin = false;
 	p->wake = MONO_UNSET;
+}
+
+bool pipe_holds(const struct engine *e, const struct flow *f,
+		const struct fault_spec *spec)
+{
+	for (int to = 0; to < 2; to++) {
+		if (seam_of(e, f)->pipe[to].q.bytes &&
+		    fault_spec_has_stream(spec, stream_to(to)))
+			return true;
+	}
+	return false;
 }
 
 void pipe_discard(struct engine *e, struct flow *f, int to, mono_t now)

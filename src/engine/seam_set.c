@@ -23,8 +23,7 @@ void seam_remove(struct engine *e, int slot, mono_t now)
 			seam_close(e, f, now);
 		/* bytes were acknowledged: to drop them is to reset */
 		if (how == FAULT_RESET ||
-		    (how == FAULT_DROP && (seam_of(e, f)->pipe[0].q.bytes ||
-					   seam_of(e, f)->pipe[1].q.bytes)))
+		    (how == FAULT_DROP && pipe_holds(e, f, spec)))
 			seam_reset(e, f, LEG_CLIENT, FAULT_ACT_RESET_BOTH, now);
 		seam_ask_again(f);
 		for (int to = 0; to < 2; to++) {

@@ -208,6 +208,9 @@ void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now);
 void pipe_flush(struct engine *e, struct flow *f, int to);
 /* Nobody reads @to's bytes any more, and the sender shall not notice. */
 void pipe_discard(struct engine *e, struct flow *f, int to, mono_t now);
+/* Does it hold bytes on which such a fault acts? */
+bool pipe_holds(const struct engine *e, const struct flow *f,
+		const struct fault_spec *spec);
 void pipe_purge(struct engine *e, struct flow *f, int to);
 void pipe_unmark(struct engine *e, struct flow *f, int to, mono_t now);
 

@@ -9,13 +9,16 @@
 #define QUANTUM_US (20 * USEC_PER_MSEC)
 #define QUANTUM_MIN 256
 
+bool fault_spec_has_stream(const struct fault_spec *f, int stream)
+{
+	return fault_types[f->type].stream && f->stream == stream;
+}
+
 static bool stream_of(const struct fault_set *s, const struct fault_flow *w,
 		      uint8_t slot, int stream)
 {
-	const struct fault_spec *f = &s->fault[slot].spec;
-
-	return w->active & BIT(slot) && fault_types[f->type].stream &&
-	       f->stream == stream;
+	return w->active & BIT(slot) &&
+	       fault_spec_has_stream(&s->fault[slot].spec, stream);
 }
 
 bool fault_has_stream(const struct fault_set *s, const struct fault_flow *w,

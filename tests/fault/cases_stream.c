@@ -103,4 +103,22 @@ const struct fault_case cases_stream[] = {
 	 {DOWN, SLOW},
 	 {"a type=timeout timeout=0 close=fin lease=4s"},
 	 "RST from nowhere (client 0 server 1)"},
+	{"removed_with_drop_resets_whose_bytes_it_holds",
+	 {DOWN},
+	 {"a type=timeout timeout=0 lease=4s on_remove=drop"},
+	 "RST from nowhere"},
+	{"removed_with_drop_spares_bytes_of_another",
+	 {DOWN},
+	 {"a type=bandwidth rate=10", "b type=loss percent=0 lease=2s "
+				      "on_remove=drop"},
+	 ""},
+	/* the other FIN was passed on: the last one ends all */
+	{"close_rst_last_fin_waits_and_is_a_reset",
+	 {DOWN, "close_rst=1"},
+	 {"a type=latency latency=300 expect=injected>=1"},
+	 "RST from nowhere (client 1 server 0)"},
+	{"close_rst_first_fin_is_held_and_becomes_the_last",
+	 {DOWN, "close_rst=1"},
+	 {"a type=latency stream=upstream latency=300 expect=injected>=1"},
+	 "RST from nowhere (client 0 server 1)"},
 	{0}};
