@@ -40,7 +40,7 @@ struct reporter {
 
 /**
  * struct faults - The daemon's side of faults
- * @lock: guards @line, @next, @woken
+ * @lock: guards @line, @next, @woken, and @log against workers
  * @line: ring; position p is in line[p % RING_LINES]
  * @next: position of the next line
  * @woken: the main thread has been told
@@ -105,28 +105,51 @@ static uint32_t ring_read(struct faults *f, uint64_t *pos, uint32_t max,
 	return n;
 }
 
+/* Return: 0 or an errno */
+static int write_lines(FILE *log, char (*line)[LINE_BYTES], uint32_t n,
+		       uint64_t lost)
+{
+	if (lost && fprintf(log, "{\"lost\":%" PRIu64 "}\n", lost) < 0)
+		return errno;
+	for (uint32_t i = 0; i < n; i++) {
+		if (fprintf(log, "%s\n", line[i]) < 0)
+			return errno;
+	}
+	return 0;
+}
+
+/*
+ * Write what there is now, and no more: a ring at most.  Who reports after that
+ * wakes this thread again, so it is not kept by workers that decide faster than
+ * it writes.
+ */
 static void log_reports(struct faults *f)
 {
 	char line[64][LINE_BYTES];
-	uint64_t lost = 0;
+	FILE *log = f->log;
+	uint64_t end, lost;
 	uint32_t n;
+	int err = 0;
 
-	if (!f->log)
+	if (!log)
 		return;
-	do {
-		n = ring_read(f, &f->logged, ARRAY_LEN(line), line, &lost);
-		if (lost)
-			fprintf(f->log, "{\"lost\":%" PRIu64 "}\n", lost);
+	pthread_mutex_lock(&f->lock);
+	end = f->next;
+	pthread_mutex_unlock(&f->lock);
+	while (f->logged < end && !err) {
 		lost = 0;
-		for (uint32_t i = 0; i < n; i++)
-			fprintf(f->log, "%s\n", line[i]);
-	} while (n == ARRAY_LEN(line));
-	if (fflush(f->log)) {
-		log_err("fault_log: %s; nothing more is written",
-			strerror(errno));
-		fclose(f->log);
-		f->log = NULL;
+		n = ring_read(f, &f->logged, ARRAY_LEN(line), line, &lost);
+		err = write_lines(log, line, n, lost);
 	}
+	if (!err && fflush(log))
+		err = errno;
+	if (!err)
+		return;
+	log_err("fault_log: %s; nothing more is written", strerror(err));
+	pthread_mutex_lock(&f->lock);
+	f->log = NULL;
+	pthread_mutex_unlock(&f->lock);
+	fclose(log);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)

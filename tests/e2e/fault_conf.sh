@@ -123,6 +123,21 @@ fc_log_without_root() {
 	rm -r "$dir"
 }
 
+# A disk that is full ends the log and nothing else.
+fc_log_full() {
+	local n
+	daemon_begin "[penstock] fault_log = /dev/full" "[fault x]" \
+		"type = duplicate" "on = synack"
+	fc_connect 2
+	poll 5 daemon_log_has "fault_log: No space left on device" ||
+		fail "no line about it"
+	fc_connect 2
+	assert_eq "injected" 4 "$(fault_count x injected)"
+	n=$(grep -c "fault_log:" "$DAEMON_LOG")
+	assert_eq "lines about it" 1 "$n"
+	daemon_end
+}
+
 fc_log_impossible() {
 	penstock_on || skip "plain forwarding has no daemon"
 	daemon_conf "[penstock] fault_log = $TMP/nowhere/log"
@@ -246,6 +261,7 @@ fault_conf_cases() {
 	run_case fault_conf_same_seed_same_decisions 60 fc_same_seed
 	run_case fault_conf_log_is_written_without_root 30 fc_log_without_root
 	run_case fault_conf_log_that_cannot_be_is_told 30 fc_log_impossible
+	run_case fault_conf_log_on_a_full_disk_ends_alone 30 fc_log_full
 	run_case fault_conf_expectation_broken_exits_3 30 fc_expect 3 \
 		"injected>=3" "fault x: expected injected>=3, it is 2"
 	run_case fault_conf_expectation_held_exits_0 30 fc_expect 0 \
