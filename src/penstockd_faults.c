@@ -276,14 +276,21 @@ static void refuse_service(const struct policy *p, const char *name, FILE *out)
 	fputc('\n', out);
 }
 
+/* Which line is wrong; that goes without saying where there is one. */
+static void print_line_no(FILE *errors, size_t i, size_t n)
+{
+	if (n > 1)
+		fprintf(errors, "line %zu: ", i + 1);
+}
+
 /* Read all lines; each that is wrong is told.  Return: is one? */
 static bool read_changes(struct daemon *d, const json_t *lines,
 			 struct fault_change *c, FILE *errors)
 {
 	const struct policy *p = d->cfg->policy;
+	size_t i, n = json_array_size(lines);
 	json_t *line;
 	char err[1600];
-	size_t i;
 
 	json_array_foreach(lines, i, line) {
 		const char *text = json_string_value(line);
@@ -292,10 +299,11 @@ static bool read_changes(struct daemon *d, const json_t *lines,
 		if (text && !text[strspn(text, " \t\r\n")])
 			c[i].verb = FAULT_DO_NOTHING;
 		else if (fault_change_parse(text ? text : "", &c[i], err,
-					    sizeof(err)))
-			fprintf(errors, "line %zu: %s\n", i + 1, err);
-		else if (*service && !service_exists(p, service)) {
-			fprintf(errors, "line %zu: ", i + 1);
+					    sizeof(err))) {
+			print_line_no(errors, i, n);
+			fprintf(errors, "%s\n", err);
+		} else if (*service && !service_exists(p, service)) {
+			print_line_no(errors, i, n);
 			refuse_service(p, service, errors);
 		}
 	}
@@ -306,8 +314,9 @@ static int run_changes(struct change_call *call, json_t **result, FILE *errors)
 {
 	units_stopped_call(call->d, do_changes, call);
 	if (call->why) {
-		fprintf(errors, "line %u: %s: %s\n", call->bad + 1,
-			call->c[call->bad].spec.name, call->why);
+		print_line_no(errors, call->bad, call->n);
+		fprintf(errors, "%s: %s\n", call->c[call->bad].spec.name,
+			call->why);
 		return -EINVAL;
 	}
 	*result = call->dry ? json_pack("{s:O, s:I}", "hits", call->hits,

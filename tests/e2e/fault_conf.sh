@@ -188,7 +188,7 @@ fc_two_workers() {
 		"$(fault_count a conns) $(fault_count a injected)"
 	fault_ctl add b type=loss service=none 2>"$TMP/said" &&
 		fail "no such service"
-	grep -q 'service: found "none", allowed: e2e' "$TMP/said" ||
+	grep -q '^service: found "none", allowed: e2e' "$TMP/said" ||
 		fail "it says: $(<"$TMP/said")"
 	daemon_end
 }
