@@ -225,6 +225,9 @@ void held_damage(struct held *h, const struct fault_verdict *v)
 		held_seal(h);
 	else if (v->damage != FAULT_WHERE_IP && tcp_sum(h) == 0xffff)
 		h->hdr[h->l4_off + 17] ^= 1; /* flips made good for another */
+	else if (v->damage == FAULT_WHERE_IP && h->family == 4 &&
+		 csum_fold(csum_add(0, h->hdr, h->l4_off)) == 0xffff)
+		h->hdr[11] ^= 1;
 	h->false_word = true;
 }
 

@@ -69,13 +69,16 @@ void seam_describe(struct fault_event *ev, struct fault_flow *w,
 bool seam_detain(struct engine *e, const struct segment *s,
 		 const struct fault_verdict *v, mono_t now)
 {
+	/* an IPv6 header has no checksum: it is taken, here as it is */
+	bool damage = v->damage &&
+		      (v->damage != FAULT_WHERE_IP || s->family == 4);
 	int64_t at = v->delay_us;
 
 	if (v->drop) {
 		e->drop[DROP_FAULT]++;
 		return true;
 	}
-	if (v->damage && !v->fix) { /* no receiver takes it */
+	if (damage && !v->fix) { /* no receiver takes it */
 		e->drop[v->damage == FAULT_WHERE_IP ? DROP_IP_CSUM
 						    : DROP_TCP_CSUM]++;
 		return true;
@@ -89,11 +92,11 @@ bool seam_detain(struct engine *e, const struct segment *s,
 		/* at the same time is after the original */
 		held_queue(e, h, mono_add(now, at ? at : 1), now);
 	}
-	if (!v->delay_us && !v->damage)
+	if (!v->delay_us && !damage)
 		return false;
 	struct held *h = held_in(e, s);
 
-	if (h && v->damage) {
+	if (h && damage) {
 		struct prng r = {v->dice};
 
 		for (uint32_t i = 0; h->len && i < v->bits; i++)

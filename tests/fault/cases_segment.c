@@ -41,6 +41,10 @@ const struct fault_case cases_segment[] = {
 	 {"a type=corrupt percent=5 dir=from_peer side=both "
 	  "expect=injected>=1"},
 	 ""},
+	{"corrupt_ipv6_header_is_taken",
+	 {DOWN, "family=6"},
+	 {"a type=corrupt where=ip bits=3 side=both expect=injected>=50"},
+	 ""},
 	{"rate_slows",
 	 {DOWN},
 	 {"a type=rate rate=20KB expect=injected>=10"},

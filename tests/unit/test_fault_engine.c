@@ -266,6 +266,25 @@ START_TEST(damaged_segment_never_has_a_right_checksum)
 }
 END_TEST
 
+START_TEST(damaged_header_never_has_a_right_checksum)
+{
+	const char *line[] = {"add a type=corrupt where=ip bits=2 side=server "
+			      "dir=to_peer"};
+	struct tx out[8];
+
+	ck_assert_int_eq(batch(line, 1), 0);
+	for (uint16_t i = 0; i < 2000; i++) {
+		syn_in((uint16_t)(1001 + i));
+		ck_assert_int_eq(engine_pull(e, out, 8, now), 1);
+		ck_assert_uint_ne(
+			csum_fold(csum_add(0, out[0].hdr, out[0].l4_off)),
+			0xffff);
+		engine_reset_all(e, now);
+		engine_pull(e, out, 8, now);
+	}
+}
+END_TEST
+
 START_TEST(lease_over_fault_is_gone)
 {
 	const char *lines[] = {"add a type=loss lease=2s"};
@@ -403,6 +422,7 @@ int main(void)
 	tcase_add_test(tc, removed_fault_drops_what_it_holds_when_told_so);
 	tcase_add_test(tc, greatest_numbers_cost_no_more_than_great_ones);
 	tcase_add_test(tc, damaged_segment_never_has_a_right_checksum);
+	tcase_add_test(tc, damaged_header_never_has_a_right_checksum);
 	tcase_add_test(tc, lease_over_fault_is_gone);
 	tcase_add_test(tc, lease_over_fault_is_judged_until_it_is_added_again);
 	tcase_add_test(tc, dry_run_counts_living_connections);
