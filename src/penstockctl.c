@@ -117,6 +117,9 @@ static int cmd_test(const struct args *a)
 
 	if (config_load(a->conf, &cfg, stderr))
 		return EXIT_USAGE;
+	if (!cfg->policy->nservice)
+		fprintf(stderr, "warning: %s: no service: nothing is taken\n",
+			a->conf);
 	config_free(cfg);
 	return EXIT_GOOD;
 }

@@ -89,9 +89,11 @@ static int load_to_run(const char *path, struct config **out, FILE *errors)
 	return err;
 }
 
-/* Keys that do harm where they are not meant to. */
+/* What is no error and yet hardly meant: no service, keys that do harm. */
 static void warn_harm(const struct policy *p)
 {
+	if (!p->nservice)
+		log_warn("no service: nothing is taken");
 	for (uint32_t i = 0; i < p->nservice; i++) {
 		if (p->service[i].shield.tw_recycle)
 			log_warn("service %s: tcp_tw_recycle = 1 shuts out "
@@ -468,7 +470,9 @@ int main(int argc, char **argv)
 	if (test ? load_config(d.path, &d.cfg, stderr)
 		 : load_to_run(d.path, &d.cfg, stderr))
 		return EXIT_CONFIG;
-	if (!test)
+	if (test)
+		warn_harm(d.cfg->policy);
+	else
 		run(&d);
 	config_free(d.cfg);
 	return d.status;

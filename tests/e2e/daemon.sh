@@ -153,6 +153,12 @@ daemon_bad_file() {
 	daemon_conf
 	"$PENSTOCKD" -t -c "$DAEMON_CONF" || fail "-t exits $? for a good file"
 	daemon_queue_is_free || fail "-t binds the queue"
+	echo "[penstock]" >"$TMP/empty.conf"
+	"$PENSTOCKD" -t -c "$TMP/empty.conf" 2>"$TMP/said" ||
+		fail "-t exits $? for a file without a service"
+	"$PENSTOCKCTL" -t -c "$TMP/empty.conf" 2>>"$TMP/said" ||
+		fail "penstockctl -t exits $? for a file without a service"
+	assert_eq "warnings" 2 "$(grep -c '^warn.*: no service' "$TMP/said")"
 }
 
 daemon_no_capability() {
