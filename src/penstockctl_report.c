@@ -100,7 +100,8 @@ int cmd_fault_report(const struct args *a, int argc, char **argv)
 			json_object_set(answers, key, line);
 	}
 	if (lost)
-		printf("%lld older lines are gone\n", (long long)lost);
+		fprintf(stderr, "penstockctl: %lld older lines are gone\n",
+			(long long)lost);
 	json_array_foreach(all, i, line) {
 		if (!json_object_get(line, "id") ||
 		    (only && strcmp(only, text(line, "fault")) != 0))

@@ -39,11 +39,18 @@ silent_server() {
 	poll 5 listening "$PORT_DYING" || fail "no silent server"
 }
 
+# profile_reports N: the answer of the daemon with the reports from N on.
+profile_reports() {
+	"$PENSTOCKCTL" -S "$TMP/control.sock" ask \
+		"{\"cmd\":\"fault-reports\",\"since\":$1}" | jq '.result // .'
+}
+
 # profile_begin LINE...: these faults, and nothing measured yet.
 profile_begin() {
 	fault_begin "$@"
 	: >"$TMP/hold.out"
 	profile_ctl reset >/dev/null
+	SINCE=$(profile_reports 9007199254740992 | jq .next)
 }
 
 # profile_has SIDE EXPRESSION: it is true by now.
@@ -69,9 +76,7 @@ profile_kernel_as_usual() {
 
 # Each decision's answer comes after it, and once.
 assert_reports_paired() {
-	"$PENSTOCKCTL" -S "$TMP/control.sock" ask \
-		'{"cmd":"fault-reports","since":0}' |
-		jq -e '(.result // .).lines | reduce .[] as $l
+	profile_reports "$SINCE" | jq -e '.lines | reduce .[] as $l
 			({open: {}, bad: 0, n: 0};
 			if $l.id then .open[$l.id | tostring] = 1
 			elif .open[$l.re | tostring] == 1 then
@@ -192,7 +197,7 @@ profile_declared() {
 	local i n=0 kinds=(data ack syn rst) lines=()
 	for i in "${kinds[@]}"; do
 		n=$((n + 1))
-		lines+=("r$n type=time_wait_replay kind=$i delay=300ms conn=$n dport=$PORT_HTTP")
+		lines+=("again$n type=time_wait_replay kind=$i delay=300ms conn=$n dport=$PORT_HTTP")
 	done
 	data_file 100 >/dev/null
 	profile_begin "${lines[@]}" \
@@ -210,7 +215,8 @@ profile_declared() {
 	fault_ctl report | tee "$TMP/report"
 	grep -qE "wrong +1 client to_peer .* rst after .*, as expected" \
 		"$TMP/report" || fail "no such line in the report"
-	assert_eq "lines about r1" 1 "$(fault_ctl report r1 | wc -l)"
+	assert_eq "lines about again1" 1 \
+		"$(fault_ctl report again1 | wc -l)"
 	poll 5 holds_over || fail "connections that do not end"
 }
 
