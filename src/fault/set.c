@@ -42,7 +42,7 @@ int fault_set_init(struct fault_set *s, uint64_t seed, uint32_t max, mono_t now)
 		return err;
 	for (s->buckets = 64; s->buckets < max / 4;)
 		s->buckets *= 2;
-	s->embryo = calloc(s->buckets, sizeof(*s->embryo));
+	s->embryo = calloc(s->buckets, sizeof(struct fault_flow *));
 	if (s->embryo)
 		return 0;
 	slab_fini(&s->flows);
