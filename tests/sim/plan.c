@@ -412,5 +412,10 @@ void plan_from_seed(struct plan *p, uint64_t seed)
 	for (int i = 0; i < p->nconn; i++) {
 		gen_marks(&p->conn[i].client, &r, p->conn[i].up);
 		gen_marks(&p->conn[i].server_side, &r, p->conn[i].down);
+		/* two ends in TIME_WAIT, whose segments are passed on, answer
+		 * each other as often as they allow themselves to */
+		if (p->unknown == UNKNOWN_PASS)
+			p->conn[i].client.oow_ms =
+				p->conn[i].server_side.oow_ms = 500;
 	}
 }
