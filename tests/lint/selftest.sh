@@ -185,6 +185,21 @@ plant_keys()
 	accept "$1" "the table as it is"
 }
 
+plant_mutants()
+{
+	mkdir -p tests/mutants
+	printf '[added_twice] src/util/one.c\n- o->n += n;\n+ o->n += 2 * n;\n' \
+		>tests/mutants/faults.txt
+	accept "$1" "a fault that applies"
+	sed -i 's/+=/-=/' src/util/one.c
+	expect "$1" tests/mutants/faults.txt "a fault whose text is gone"
+	printf 'int two(int n);\nint two(int n)\n{\n\to->n += n;\n\to->n += n;\n}\n' |
+		c src/util/one.c
+	expect "$1" tests/mutants/faults.txt "a fault whose text is there twice"
+	rm src/util/one.c
+	expect "$1" tests/mutants/faults.txt "a fault whose file is gone"
+}
+
 plant_format()
 {
 	printf 'int  x;\n' | c src/util/odd.c
