@@ -30,6 +30,7 @@
 #define TICK_US USEC_PER_SEC /* liveness and loss are looked at so often */
 #define STOP_POLL_US (50 * USEC_PER_MSEC) /* do flows remain? */
 #define LOSS_LOG_US (10 * USEC_PER_SEC)	  /* one line about loss at most */
+#define EVENT_LOG_US (10 * USEC_PER_SEC)  /* and of libevent's warnings */
 #define MEMORY_MIN (16ull << 20) /* of one worker: its ring and some flows */
 
 /* --- commands to the engines ---------------------------------------------- */
@@ -120,8 +121,9 @@ static void warn_restart(const struct daemon_cfg *old,
 		log_warn(line, "secret_file, secret_rotate");
 	if (strcmp(old->control, new->control) != 0 ||
 	    strcmp(old->http, new->http) != 0 ||
-	    old->http_write != new->http_write)
-		log_warn(line, "control, http, http_write");
+	    old->http_write != new->http_write ||
+	    strcmp(old->http_names, new->http_names) != 0)
+		log_warn(line, "control, http, http_names, http_write");
 	if (strcmp(old->fault_log, new->fault_log) != 0)
 		log_warn(line, "fault_log");
 }
@@ -327,6 +329,18 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	set_timer(d->ev_dog, (int64_t)d->watchdog);
 }
 
+/* libevent warns of what it meets again and again, say once a packet. */
+static void on_event_log(int severity, const char *text)
+{
+	static struct log_limit limit;
+	uint64_t n;
+
+	if (severity != EVENT_LOG_DEBUG &&
+	    log_limit_ok(&limit, worker_clock(), EVENT_LOG_US, &n))
+		log_warn("libevent: %s (%llu lines suppressed)", text,
+			 (unsigned long long)n);
+}
+
 static int make_signals(struct daemon *d)
 {
 	d->ev_term = evsignal_new(d->base, SIGTERM, on_stop, d);
@@ -345,6 +359,7 @@ static int make_events(struct daemon *d)
 {
 	uint64_t dog = 0;
 
+	event_set_log_callback(on_event_log);
 	d->base = event_base_new();
 	if (!d->base || make_signals(d))
 		return -ENOMEM;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/listener.h"
 #include "penstockd.h"
 
 /* Lines of one flow list.  Making a line takes some microseconds in which
@@ -59,8 +60,12 @@ static int gauges_append(struct daemon *d, struct metrics *m)
  * none. */
 static void metrics_take(struct daemon *d)
 {
+	static struct log_limit limit;
+	uint64_t n;
+
 	d->metrics.n = 0;
-	if (units_counters(d, &d->metrics) || gauges_append(d, &d->metrics))
+	if ((units_counters(d, &d->metrics) || gauges_append(d, &d->metrics)) &&
+	    log_limit_ok(&limit, worker_clock(), LISTENER_LOG_US, &n))
 		log_warn("metrics: out of memory, some are left out");
 }
 
@@ -239,7 +244,7 @@ int control_start(struct daemon *d)
 	}
 	if (*c->http)
 		d->http = control_http_new(d->base, c->http, c->http_write,
-					   &d->ops, &err);
+					   c->http_names, &d->ops, &err);
 	if (err)
 		log_err("http %s: %s", c->http, strerror(-err));
 	return err;

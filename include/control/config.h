@@ -27,6 +27,7 @@
  * @control:    path of the control socket; empty = none
  * @http:       ADDRESS:PORT of the HTTP server; empty = none
  * @http_write: it may change faults
+ * @http_names: host names that it answers to, besides addresses
  * @fault_log:  path of the file for decisions of faults; empty = none
  * @log_level:  enum log_level
  */
@@ -40,6 +41,7 @@ struct daemon_cfg {
 	char secret_file[256];
 	char control[108];
 	char http[64];
+	char http_names[256];
 	char fault_log[256];
 	uint8_t log_level, http_write;
 };

@@ -29,6 +29,8 @@
 #define CONTROL_CLIENTS_MAX 32
 #define CONTROL_IDLE_S 60      /* a silent client is let go */
 #define CONTROL_FLOWS_MAX 1000 /* when the request does not say */
+#define CONTROL_HTTP_MAX 64    /* connections to the HTTP server */
+#define CONTROL_NAMES_MAX 255  /* characters of http_names */
 
 /**
  * struct control_metric - One number
@@ -100,11 +102,16 @@ struct control_http;
  * control_http_new() - Serve HTTP
  * @listen: ADDRESS:PORT, IPv6 in brackets
  * @writes: toxiproxy's API may change something
+ * @names:  host names that it answers to, blanks between them; copied.
+ *          Addresses and localhost need none
  * @ops:    borrowed, outlives the server
  * @err:    out: 0 or -errno
+ *
+ * It has at most CONTROL_HTTP_MAX connections; who comes then waits.
  */
 struct control_http *control_http_new(struct event_base *base,
 				      const char *listen, bool writes,
+				      const char *names,
 				      const struct control_ops *ops, int *err);
 void control_http_free(struct control_http *h);
 

@@ -3,21 +3,28 @@
  * The HTTP server.
  *
  * It has no authentication, so a web page in the browser of somebody who can
- * reach it must not be able to do harm through it.  Pages only read.  What
- * changes something is toxiproxy's API, and only where http_write allows it;
- * then a request must not look like a browser's: none of the headers that
- * browsers add and scripts cannot take away, no body of a type that a form
- * cannot be told from, and no host name that somebody else's DNS could have
- * led here.
+ * reach it must not be able to read or to do harm through it.  No request is
+ * answered whose Host is a name that somebody else's DNS could have led here:
+ * to the browser our answer would be one of that page's own server.  Pages only
+ * read.  What changes something is toxiproxy's API, and only where http_write
+ * allows it; then a request must not look like a browser's: none of the headers
+ * that browsers add and scripts cannot take away, and no body of a type that a
+ * form cannot be told from.
+ *
+ * Connections.  evhttp tells neither their number nor their end.  So each one's
+ * bufferevent is made here and held by one reference more: evhttp takes its
+ * callbacks away when the connection ends, and by that it is known as dead.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#include "control/listener.h"
 #include "control/server.h"
 #include "control/toxiproxy.h"
 
@@ -26,8 +33,18 @@
 #define TIMEOUT_S 10
 #define PAGE_FLOWS 50
 
+/**
+ * struct control_http - The server
+ * @guard: of the listening socket
+ * @conn:  @nconn bufferevents of connections, some may be dead
+ * @names: host names that it answers to
+ */
 struct control_http {
 	struct evhttp *http;
+	struct listener guard;
+	struct bufferevent *conn[CONTROL_HTTP_MAX];
+	uint32_t nconn;
+	char names[CONTROL_NAMES_MAX + 1];
 	const struct control_ops *ops;
 	struct toxi *toxi;
 	bool writes;
@@ -224,22 +241,46 @@ static uint32_t query_max(const struct evhttp_uri *uri)
 	return max;
 }
 
-/* --- toxiproxy's API -------------------------------------------------------*/
-
-/* An address, or this machine: no name that DNS decides about. */
-static bool host_is_plain(const char *host)
+/* Is it one of the words of @names? */
+static bool host_is_named(const char *names, const char *host)
 {
+	size_t len = strlen(host), n;
+
+	for (; *(names += strspn(names, " \t")); names += n) {
+		n = strcspn(names, " \t");
+		if (n == len && !strncasecmp(names, host, n))
+			return true;
+	}
+	return false;
+}
+
+/* An address, this machine, or a name of ours: none that somebody else's DNS
+ * decides about. */
+static bool host_is_ours(const struct control_http *h,
+			 struct evhttp_request *req)
+{
+	const char *host = evhttp_find_header(
+		evhttp_request_get_input_headers(req), "Host");
+	char copy[CONTROL_NAMES_MAX + 1];
 	uint8_t addr[16];
-	char copy[64];
+	size_t n;
 
 	if (!host)
 		return true; /* HTTP/1.0 */
-	snprintf(copy, sizeof(copy), "%s", host + (*host == '['));
+	if (strlen(host) >= sizeof(copy))
+		return false;
+	strcpy(copy, host + (*host == '['));
 	copy[strcspn(copy, *host == '[' ? "]" : ":")] = '\0';
-	return !strcmp(copy, "localhost") ||
+	n = strlen(copy);
+	if (n && copy[n - 1] == '.')
+		copy[n - 1] = '\0';
+	return !strcasecmp(copy, "localhost") ||
 	       inet_pton(AF_INET, copy, addr) == 1 ||
-	       inet_pton(AF_INET6, copy, addr) == 1;
+	       inet_pton(AF_INET6, copy, addr) == 1 ||
+	       host_is_named(h->names, copy);
 }
+
+/* --- toxiproxy's API -------------------------------------------------------*/
 
 /* JSON; or what Ruby's and curl's clients call it when they say nothing. */
 static bool type_is_fine(const char *type)
@@ -268,8 +309,6 @@ static const char *write_denied(const struct control_http *h,
 	if (evhttp_find_header(in, "Origin") ||
 	    evhttp_find_header(in, "Sec-Fetch-Site"))
 		return "web pages may change nothing here";
-	if (!host_is_plain(evhttp_find_header(in, "Host")))
-		return "Host must be an address or localhost";
 	*status = 415;
 	if (evbuffer_get_length(evhttp_request_get_input_buffer(req)) &&
 	    !type_is_fine(evhttp_find_header(in, "Content-Type")))
@@ -325,7 +364,13 @@ static void on_request(struct evhttp_request *req, void *arg)
 
 	if (!path || !*path)
 		path = "/";
-	if (toxi_owns(path))
+	if (!host_is_ours(h, req))
+		reply_json_status(
+			req, 403,
+			toxi_error(403, "Host must be an address, localhost or "
+					"one of http_names in [penstock] of "
+					"the configuration"));
+	else if (toxi_owns(path))
 		answer_toxi(h, req, path);
 	else if (method_of(req) != TOXI_GET)
 		evhttp_send_error(req, HTTP_BADMETHOD, NULL);
@@ -346,8 +391,59 @@ static void on_request(struct evhttp_request *req, void *arg)
 		evhttp_send_error(req, HTTP_NOTFOUND, NULL);
 }
 
-static int http_bind(struct evhttp *http, const char *listen)
+/* --- connections -----------------------------------------------------------*/
+
+static bool conn_is_dead(struct bufferevent *bev)
 {
+	bufferevent_data_cb read_cb, write_cb;
+	bufferevent_event_cb event_cb;
+	void *arg;
+
+	bufferevent_getcb(bev, &read_cb, &write_cb, &event_cb, &arg);
+	return !read_cb && !write_cb && !event_cb;
+}
+
+static void conns_sweep(struct control_http *h)
+{
+	uint32_t i = 0;
+
+	while (i < h->nconn) {
+		if (!conn_is_dead(h->conn[i])) {
+			i++;
+			continue;
+		}
+		bufferevent_decref(h->conn[i]);
+		h->conn[i] = h->conn[--h->nconn];
+	}
+}
+
+static bool conns_full(void *arg)
+{
+	struct control_http *h = arg;
+
+	conns_sweep(h);
+	return h->nconn == CONTROL_HTTP_MAX;
+}
+
+/* evhttp has accepted somebody; the last one that there is room for closes the
+ * door behind him. */
+static struct bufferevent *on_conn(struct event_base *base, void *arg)
+{
+	struct control_http *h = arg;
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+
+	if (!bev || conns_full(h))
+		return bev;
+	bufferevent_incref(bev);
+	h->conn[h->nconn++] = bev;
+	if (h->nconn == CONTROL_HTTP_MAX)
+		listener_rest(&h->guard, LISTENER_FULL);
+	return bev;
+}
+
+static int http_bind(struct control_http *h, const char *listen)
+{
+	struct evhttp_bound_socket *s;
 	char addr[64];
 	const char *port = strrchr(listen, ':');
 	size_t n = port ? (size_t)(port - listen) : 0;
@@ -359,14 +455,17 @@ static int http_bind(struct evhttp *http, const char *listen)
 	else
 		snprintf(addr, sizeof(addr), "%.*s", (int)n, listen);
 	errno = 0;
-	if (!evhttp_bind_socket_with_handle(
-		    http, addr, (uint16_t)strtoul(port + 1, NULL, 10)))
+	s = evhttp_bind_socket_with_handle(
+		h->http, addr, (uint16_t)strtoul(port + 1, NULL, 10));
+	if (!s)
 		return errno ? -errno : -EINVAL;
-	return 0;
+	return listener_guard(&h->guard, evhttp_bound_socket_get_listener(s),
+			      "http", conns_full, h);
 }
 
 struct control_http *control_http_new(struct event_base *base,
 				      const char *listen, bool writes,
+				      const char *names,
 				      const struct control_ops *ops, int *err)
 {
 	struct control_http *h = calloc(1, sizeof(*h));
@@ -377,6 +476,7 @@ struct control_http *control_http_new(struct event_base *base,
 	signal(SIGPIPE, SIG_IGN);
 	h->ops = ops;
 	h->writes = writes;
+	snprintf(h->names, sizeof(h->names), "%s", names);
 	h->toxi = toxi_new(ops);
 	h->http = h->toxi ? evhttp_new(base) : NULL;
 	if (!h->http)
@@ -388,13 +488,12 @@ struct control_http *control_http_new(struct event_base *base,
 		h->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
 				 EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE);
 	evhttp_set_gencb(h->http, on_request, h);
-	*err = http_bind(h->http, listen);
+	evhttp_set_bevcb(h->http, on_conn, h);
+	*err = http_bind(h, listen);
 	if (!*err)
 		return h;
-	evhttp_free(h->http);
 err_free:
-	toxi_free(h->toxi);
-	free(h);
+	control_http_free(h);
 	return NULL;
 }
 
@@ -402,7 +501,10 @@ void control_http_free(struct control_http *h)
 {
 	if (!h)
 		return;
-	evhttp_free(h->http);
+	listener_forget(&h->guard);
+	if (h->http)
+		evhttp_free(h->http);
+	conns_sweep(h);
 	toxi_free(h->toxi);
 	free(h);
 }

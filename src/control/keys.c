@@ -200,6 +200,11 @@ static const struct opt_desc daemon_options[] = {
 	 .def = "no",
 	 .names = yes_names,
 	 .help = "toxiproxy's API over HTTP may change faults"},
+	{.name = "http_names",
+	 TEXT(http_names),
+	 .def = "",
+	 .help = "host names by which HTTP is asked, blanks between them; "
+		 "addresses and localhost need none"},
 	{.name = "fault_log",
 	 TEXT(fault_log),
 	 .def = "",

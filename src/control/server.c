@@ -19,6 +19,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/listener.h"
+
 struct client {
 	struct client *next;
 	struct control_server *server;
@@ -29,6 +31,7 @@ struct client {
 struct control_server {
 	const struct control_ops *ops;
 	struct evconnlistener *listener;
+	struct listener guard;
 	struct client *clients;
 	uint32_t nclients;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -230,6 +233,10 @@ struct control_server *control_server_new(struct event_base *base,
 		free(s);
 		return NULL;
 	}
+	if (listener_guard(&s->guard, s->listener, "control", NULL, NULL)) {
+		control_server_free(s);
+		return NULL;
+	}
 	*err = 0;
 	return s;
 }
@@ -244,6 +251,7 @@ void control_server_free(struct control_server *s)
 		next = c->next;
 		client_close(c);
 	}
+	listener_forget(&s->guard);
 	evconnlistener_free(s->listener);
 	unlink(s->path);
 	free(s);

@@ -3,6 +3,7 @@
  * The control protocol, its socket, and the HTTP server.
  * LINKS: control/server control/answer control/metrics control/http
  * LINKS: control/client control/toxiproxy control/toxi_toxic
+ * LINKS: control/listener util/log
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -556,7 +557,7 @@ static struct control_http *http_start(uint16_t *port)
 	for (uint16_t p = 20000; !h && p < 20200; p++) {
 		*port = (uint16_t)(p + getpid() % 20000);
 		snprintf(listen, sizeof(listen), "127.0.0.1:%u", *port);
-		h = control_http_new(base, listen, http_writes, &ops, &err);
+		h = control_http_new(base, listen, http_writes, "", &ops, &err);
 	}
 	ck_assert_ptr_nonnull(h);
 	return h;
@@ -580,7 +581,7 @@ static char *http(uint16_t port, const char *request)
 	return buf;
 }
 
-#define GET(path) "GET " path " HTTP/1.0\r\nHost: x\r\n\r\n"
+#define GET(path) "GET " path " HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
 START_TEST(http_pages_are_served)
 {
@@ -740,11 +741,11 @@ START_TEST(http_address_taken_or_wrong_is_an_error)
 	int err;
 
 	snprintf(again, sizeof(again), "127.0.0.1:%u", port);
-	ck_assert_ptr_null(control_http_new(base, again, true, &ops, &err));
+	ck_assert_ptr_null(control_http_new(base, again, true, "", &ops, &err));
 	ck_assert_int_lt(err, 0);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		ck_assert_ptr_null(
-			control_http_new(base, bad[i], true, &ops, &err));
+			control_http_new(base, bad[i], true, "", &ops, &err));
 		ck_assert_int_lt(err, 0);
 	}
 	control_http_free(h);
