@@ -29,7 +29,7 @@ DEPS_BUILD := gcc make libc6-dev pkg-config libnetfilter-queue-dev \
 	libmnl-dev libevent-dev libinih-dev libjansson-dev libsodium-dev \
 	libseccomp-dev libcap-ng-dev libsystemd-dev
 DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
-	procps ethtool curl jq bc openssl tcpdump iperf3 wrk nginx-light \
+	procps ethtool curl jq bc openssl tcpdump tshark iperf3 wrk nginx-light \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
 	dpkg-dev git

@@ -124,13 +124,21 @@ void __wrap_engine_free(struct engine *e)
 
 static bool play(struct plan *p, char *why, size_t whylen)
 {
+	struct view view = {.trace = getenv("TRACE") ? stdout : NULL};
+	const char *file = getenv("PCAPNG");
+	int rc;
+
 	sight_reset();
 	run.reports = 0;
 	run.digest = 0xcbf29ce484222325u;
 	run.met = true;
 	run.unmet[0] = '\0';
-	return world_run(p, false, getenv("TRACE") ? stdout : NULL, why, whylen,
-			 NULL) == 0;
+	if (file)
+		view.capture = capture_open(file);
+	rc = world_run(p, false, &view, why, whylen, NULL);
+	if (view.capture)
+		rc |= capture_close(view.capture);
+	return rc == 0;
 }
 
 static void set_lines(const char *const *lines)

@@ -5,8 +5,9 @@
  *
  * sim [--direct] --seeds N [--seed S] [--failures N] [n=v ...]
  *	runs N seeds from S on, until so many have failed
- * sim [--direct] --seed S [--plain] [--trace] [n=v ...]
- *	plays one; --plain begins with the simplest plan, not with the seed's
+ * sim [--direct] --seed S [--plain] [--trace] [--pcapng FILE] [n=v ...]
+ *	plays one; --plain begins with the simplest plan, not with the seed's;
+ *	--pcapng writes its packets for Wireshark
  * sim [--direct] --seed S [--plain] --shrink [n=v ...]
  *	looks for a simpler plan that fails alike
  * sim --regress FILE
@@ -38,7 +39,7 @@ struct options {
 	bool direct, trace, shrink, plain;
 	uint64_t seed, seeds;
 	uint32_t failures;
-	const char *regress, *budget;
+	const char *regress, *budget, *pcapng;
 	char **set;
 	int nset;
 };
@@ -96,22 +97,26 @@ static pid_t fork_flushed(void)
 }
 
 /* One plan in a child of its own. */
-static bool run_apart(struct plan *p, bool direct, FILE *trace, bool hush)
+static bool run_apart(struct plan *p, bool direct, const struct view *view,
+		      bool hush)
 {
+	bool shown = view && view->trace;
 	pid_t pid;
 
 	shared->failure[0] = 0;
 	pid = fork_flushed();
 	if (pid == 0) {
-		alarm(trace ? 0 : HANG_SECONDS);
+		alarm(shown ? 0 : HANG_SECONDS);
 		if (hush && !freopen("/dev/null", "w", stderr))
 			_exit(3);
-		log_set_sink(trace ? say : quiet);
-		if (trace)
+		log_set_sink(shown ? say : quiet);
+		if (shown)
 			log_set_level(LOG_DEBUG);
-		int rc = world_run(p, direct, trace, shared->failure,
+		int rc = world_run(p, direct, view, shared->failure,
 				   sizeof(shared->failure), &shared->res);
 
+		if (view && view->capture && capture_close(view->capture))
+			rc = -1;
 		fflush(NULL);
 		_exit(rc ? 1 : 0);
 	}
@@ -477,6 +482,7 @@ static int run_budgets(const struct options *o)
 
 static int run_one(const struct options *o)
 {
+	struct view view = {.trace = o->trace ? stdout : NULL};
 	struct plan p;
 	char text[4000];
 
@@ -490,9 +496,14 @@ static int run_one(const struct options *o)
 		shrink(&p, o);
 		return 0;
 	}
+	if (o->pcapng) {
+		view.capture = capture_open(o->pcapng);
+		if (!view.capture)
+			return 2;
+	}
 	plan_describe(&p, text, sizeof(text));
 	printf("seed %lu:%s\n", (unsigned long)o->seed, text);
-	if (run_apart(&p, o->direct, o->trace ? stdout : NULL, false)) {
+	if (run_apart(&p, o->direct, &view, false)) {
 		printf("sim: seed %lu passed\n", (unsigned long)o->seed);
 		return 0;
 	}
@@ -511,6 +522,7 @@ static const struct option long_options[] = {
 	{"regress", required_argument, NULL, 'r'},
 	{"failures", required_argument, NULL, 'f'},
 	{"budget", required_argument, NULL, 'b'},
+	{"pcapng", required_argument, NULL, 'w'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -536,6 +548,8 @@ int main(int argc, char **argv)
 			o.regress = optarg;
 		else if (c == 'b')
 			o.budget = optarg;
+		else if (c == 'w')
+			o.pcapng = optarg;
 		else if (c == 'f')
 			o.failures = (uint32_t)atoi(optarg);
 		else

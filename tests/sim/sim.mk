@@ -18,5 +18,6 @@ sim: $(BUILD)/sim/sim ## the stack in a simulated network (SEEDS=N, SEED=first)
 	$< --regress tests/sim/regress.txt
 	$< --budget tests/sim/budgets.txt
 	$< --seeds $(SEEDS) --seed $(SEED)
+	@tests/sim/capture_test.sh $<
 
 -include $(SIM_OBJ:.o=.d)

@@ -26,6 +26,8 @@ void world_trace(struct world *w, const char *what, const struct spkt *pkt)
 {
 	char text[300] = "";
 
+	if (w->capture)
+		capture_trace(w->capture, what, pkt, w->now - w->epoch);
 	if (!w->trace)
 		return;
 	if (pkt)
@@ -174,8 +176,8 @@ static void sum_up(const struct world *w, struct result *r)
 	r->pkts = w->engine_pkts;
 }
 
-int world_run(struct plan *p, bool direct, FILE *trace, char *failure,
-	      size_t failurelen, struct result *res)
+int world_run(struct plan *p, bool direct, const struct view *view,
+	      char *failure, size_t failurelen, struct result *res)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	int rc;
@@ -184,7 +186,10 @@ int world_run(struct plan *p, bool direct, FILE *trace, char *failure,
 		abort();
 	w->plan = p;
 	w->direct = direct;
-	w->trace = trace;
+	if (view) {
+		w->trace = view->trace;
+		w->capture = view->capture;
+	}
 	w->now = w->epoch = p->start_us;
 	w->steps_max = packets_allowed(p);
 	prng_seed(&w->rng, p->seed ^ 0x5eed);

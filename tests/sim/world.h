@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "engine/engine.h"
+#include "sim/capture.h"
 #include "sim/net.h"
 #include "sim/peer.h"
 #include "sim/plan.h"
@@ -48,6 +49,7 @@ struct world {
 	struct plan *plan;
 	bool direct;
 	FILE *trace;
+	struct capture *capture;
 	int64_t now, epoch, pull_at;
 	struct net net;
 	struct conn conn[PLAN_CONNS];
@@ -71,14 +73,24 @@ struct world {
 };
 
 /**
- * world_run() - Play one plan to its end
+ * struct view - What of a run can be seen, on request
  * @trace:   a line for every packet goes here, or NULL
+ * @capture: and the packets themselves here, or NULL
+ */
+struct view {
+	FILE *trace;
+	struct capture *capture;
+};
+
+/**
+ * world_run() - Play one plan to its end
+ * @view:   or NULL: nothing is shown
  * @failure: out: what went wrong
  * @res:     out, or NULL
  * Return: 0, or -1 with @failure
  */
-int world_run(struct plan *p, bool direct, FILE *trace, char *failure,
-	      size_t failurelen, struct result *res);
+int world_run(struct plan *p, bool direct, const struct view *view,
+	      char *failure, size_t failurelen, struct result *res);
 
 void world_fail(struct world *w, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

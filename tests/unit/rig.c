@@ -2,7 +2,12 @@
 /* The bench; see rig.h. */
 #include "rig.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include "util/pcapng.h"
 
 #define RIG_TSVAL 777000u
 
@@ -19,11 +24,90 @@ uint8_t rig_byte_peer(uint32_t o)
 	return (uint8_t)(o * 11 + (o >> 8) * 29 + 2);
 }
 
+/*
+ * With RIG_PCAPNG=DIR in the environment the packets of each test are written
+ * to DIR/PROGRAM.PID.pcapng: libcheck runs each test in a process of its own.
+ */
+static FILE *capture;
+
+static void capture_begin(void)
+{
+	const char *dir = getenv("RIG_PCAPNG");
+	char path[512];
+
+	if (!dir || capture)
+		return;
+	snprintf(path, sizeof(path), "%s/%s.%d.pcapng", dir,
+		 program_invocation_short_name, (int)getpid());
+	capture = fopen(path, "w");
+	if (!capture)
+		ck_abort_msg("%s: %s", path, strerror(errno));
+	pcapng_begin(capture, "penstock test bench");
+	pcapng_interface(capture, "leg");
+}
+
+static void capture_put(const void *data, uint32_t len, enum pcapng_dir dir,
+			mono_t now)
+{
+	const struct pcapng_packet p = {.us = now.us,
+					.dir = dir,
+					.data = data,
+					.len = len,
+					.full_len = len};
+
+	pcapng_packet(capture, &p);
+	/* a test that fails does not come back */
+	if (fflush(capture))
+		ck_abort_msg("the capture cannot be written");
+}
+
+static void capture_out(const void *data, uint32_t len, mono_t now)
+{
+	if (capture)
+		capture_put(data, len, PCAPNG_OUT, now);
+}
+
+/* What the peer sends is a parsed segment; write it as it would have come. */
+static void capture_in(const struct segment *s, mono_t now)
+{
+	static uint8_t bytes[70 * 1024];
+	struct tuple back = {.local = s->t.remote,
+			     .remote = s->t.local,
+			     .lport = s->t.rport,
+			     .rport = s->t.lport};
+	struct hdr_spec h = {.t = &back,
+			     .opts = &s->opts,
+			     .seq = s->seq,
+			     .ack = s->ack,
+			     .flags = s->flags,
+			     .wnd = s->wnd,
+			     .urg = s->urg,
+			     .tos = s->ecn,
+			     .ttl = s->ttl,
+			     .df = true};
+	static struct tx tx;
+
+	if (!capture)
+		return;
+	tx.iov[0].iov_base = (void *)(uintptr_t)s->data.p;
+	tx.iov[0].iov_len = s->data.len;
+	tx.niov = s->data.len != 0;
+	tx.payload = s->data.len;
+	tx.gso_size = 0;
+	wire_build(&tx, &h, s->data.len);
+	wire_csum_finish(&tx);
+	memcpy(bytes, tx.hdr, tx.hdr_len);
+	if (s->data.len)
+		memcpy(bytes + tx.hdr_len, s->data.p, s->data.len);
+	capture_put(bytes, tx.hdr_len + s->data.len, PCAPNG_IN, now);
+}
+
 void rig_init_side(struct rig *r, enum leg_side side)
 {
 	memset(r, 0, sizeof(*r));
 	opt_defaults(tcp_options, &r->cfg);
 	r->now = (mono_t){SECS(1000)};
+	capture_begin();
 	ck_assert_int_eq(buf_pool_init(&r->pool, 64u << 20, 8), 0);
 	ck_assert_int_eq(slab_init(&r->runs, sizeof(struct run), 4096), 0);
 	ck_assert_int_eq(slab_init(&r->ooo, sizeof(struct ooo), 4096), 0);
@@ -142,6 +226,7 @@ static void take(struct rig *r, struct tx *tx)
 	}
 	rig_must(got == tx->payload, "payload %u, slices %u", tx->payload, got);
 	p.len = p.full_len = len;
+	capture_out(flat, len, r->now);
 	rig_must(wire_parse(&p, &s, &icmp, &why) == PARSE_SEGMENT,
 		 "a packet that does not parse: %s", drop_reason_name[why]);
 	rig_must(ipaddr_eq(&s.t.local, &r->t.remote) &&
@@ -261,6 +346,7 @@ enum drop_reason rig_in(struct rig *r, struct segment *s)
 
 	if (!s->data.p)
 		fill(s);
+	capture_in(s, r->now);
 	why = leg_input(&r->l, s, r->now);
 	check(r);
 	rig_pump(r);

@@ -17,6 +17,8 @@
  *
  * Positions are stream offsets: 0 is the first byte after the SYN.  Both
  * sequence spaces wrap after some kilobytes.
+ *
+ * RIG_PCAPNG=DIR in the environment: what passes is written to files there.
  */
 #include <check.h>
 
