@@ -2,9 +2,9 @@
 /*
  * Hostile packets and full tables, against a whole engine.
  *
- * One test for each row that concerns packets or tables; rows that concern one
- * leg are in hostile_leg.c.  Each asserts the drop reason, the answers sent and
- * the memory held.
+ * One test for each row of docs/HOSTILE.md that concerns packets or tables;
+ * rows that concern one leg are in hostile_leg.c.  Each asserts the drop
+ * reason, the answers sent and the memory held.
  */
 #include <stdlib.h>
 

@@ -2,10 +2,10 @@
 /*
  * Hostile input to one leg, on the bench of tests/unit.
  *
- * One test for each row that concerns a leg; rows that concern packets and
- * tables are in hostile_engine.c.  Each asserts the drop reason, what it costs
- * (segments sent, runs, nodes and bytes held: counts, never a clock), and that
- * the bytes delivered are those that were sent first.
+ * One test for each row of docs/HOSTILE.md that concerns a leg; rows that
+ * concern packets and tables are in hostile_engine.c.  Each asserts the drop
+ * reason, what it costs (segments sent, runs, nodes and bytes held: counts,
+ * never a clock), and that the bytes delivered are those that were sent first.
  */
 #include "../unit/rig.h"
 

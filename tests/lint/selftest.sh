@@ -171,6 +171,18 @@ plant_docs()
 	expect "$1" docs/penstock.conf.5 "a key that the man page lacks"
 }
 
+plant_hostile()
+{
+	mkdir -p docs
+	printf '| 1 | noise | dropped |\n' >docs/HOSTILE.md
+	expect "$1" docs/HOSTILE.md "a hostile input without a test"
+	printf 'START_TEST(row_01_noise_is_dropped)\n' | c tests/unit/test_row.c
+	accept "$1" "a row with its test"
+	printf 'START_TEST(row_02_more_noise_is_dropped)\n' |
+		c tests/unit/test_more.c
+	expect "$1" tests/unit/test_more.c "a test without its row"
+}
+
 # The planted table is to hold the backquotes.
 # shellcheck disable=SC2016
 plant_keys()
