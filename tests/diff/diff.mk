@@ -8,6 +8,7 @@ $(BUILD)/diff/diff: $(DIFF_SRC) tests/diff/backend.h $(DIFF_LIB)
 
 .PHONY: diff
 diff: $(BUILD)/diff/diff ## the same segments to the kernel's stack and to penstock's
+	@tests/diff/selftest.sh
 	@$(PYTHON) tests/diff/compare.py $< tests/diff/scripts.txt tests/diff/differences.txt
 
 .PHONY: keys

@@ -1,5 +1,6 @@
-# Faults in the simulator: `make fault-sim [FAULT_SEEDS=N]`.  The simulator's
-# hosts and network, with faults put into the engine as it is made.
+# Faults in the simulator: `make fault-sim [FAULT_SEEDS=N] [SEED=first]`.  The
+# simulator's hosts and network, with faults put into the engine as it is made.
+# SEED is sim.mk's: by hand a fresh range each time.
 FAULT_SEEDS ?= 400
 FAULT_SIM_SRC := $(wildcard tests/fault/*.c)
 FAULT_SIM_OBJ := $(FAULT_SIM_SRC:tests/%.c=$(BUILD)/%.o) \
@@ -16,9 +17,7 @@ $(BUILD)/fault/fault_sim: $(FAULT_SIM_OBJ) \
 
 .PHONY: fault-sim
 fault-sim: $(BUILD)/fault/fault_sim ## faults in the simulator
-	$< $(FAULT_SEEDS)
-
-# Part of the simulator's suite.
-sim: fault-sim
+	$< $(FAULT_SEEDS) $(SEED) || \
+		{ echo 'again: make fault-sim SEED=$(SEED) FAULT_SEEDS=$(FAULT_SEEDS)'; exit 1; }
 
 -include $(FAULT_SIM_SRC:tests/%.c=$(BUILD)/%.d)

@@ -474,16 +474,20 @@ int main(int argc, char **argv)
 {
 	uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 100;
 	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	uint64_t s;
 	uint32_t failed = 0, ran = 0;
 
 	log_set_sink(quiet);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		failed += play_cases(cases[i], &ran);
-	for (uint64_t s = first; s < first + seeds && failed < 10; s++)
+	for (s = first; s < first + seeds && failed < 10; s++)
 		failed += (uint32_t)!play_seed(s) +
 			  !play_chaos(s, CHAOS_MENDED) +
 			  !play_chaos(s, CHAOS_ROUGH);
-	printf("fault-sim: %u cases, %lu seeds, %u failed\n", ran,
-	       (unsigned long)seeds, failed);
+	/* each seed is played thrice */
+	printf("fault-sim: %u cases, %lu seeds from %lu, %lu passed, %u "
+	       "failed\n",
+	       ran, (unsigned long)(s - first), (unsigned long)first,
+	       (unsigned long)(ran + 3 * (s - first) - failed), failed);
 	return failed ? 1 : 0;
 }

@@ -3,15 +3,19 @@
  * SYN cookies and Fast Open cookies, both ways.
  *
  * What was made is accepted, by the one who asked, in its time; a changed bit
- * of what the cookie protects is not.  What it says of the SYN is never more
- * than the SYN said.  A Fast Open SYN is taken only with the cookie that these
- * keys give to this client.
+ * of what the cookie protects is not.  A cookie is 32 bits, so a fuzzer soon
+ * finds a change that some secret lets pass by chance; KEYS secrets at once do
+ * so only where the change is not looked at.  What it says of the SYN is never
+ * more than the SYN said.  A Fast Open SYN is taken only with the cookie that
+ * these keys give to this client.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "shield/cookie.h"
 #include "shield/tfo.h"
+
+#define KEYS 4 /* chance: 2^-23 each */
 
 struct input {
 	const uint8_t *p, *end;
@@ -80,54 +84,86 @@ static void check_said(const struct segment *syn, const struct cookie_syn *c,
 	assert(c->ts_ok == ts);
 }
 
-static void syn_cookie(struct input *in, struct cookie_keys *k)
-{
-	struct segment syn, ack;
-	struct cookie_syn said;
-	uint32_t tsval, bit, now_ts;
+/* A SYN, what is agreed, when, and what is changed of the ACK. */
+struct attempt {
+	struct segment syn;
+	uint32_t ts_clock, bit;
 	int64_t wall, late;
 	bool ecn, ts;
-	seq_t iss;
+	uint8_t change;
+};
 
-	make_syn(in, &syn);
-	ecn = next8(in) & 1;
-	wall = 1000000 + next32(in) % 100000;
-	now_ts = tsval = next32(in);
-	ts = (syn.opts.has & OPT_HAS_TS) && next8(in) & 1;
-	iss = cookie_make(k, &syn, wall, ecn, ts ? &tsval : NULL);
-	assert(now_ts - tsval < 64);
-	ack = syn;
-	ack.flags = TCP_ACK;
-	ack.seq = seq_add(syn.seq, 1);
-	ack.ack = seq_add(iss, 1);
-	ack.opts.has = ts ? OPT_HAS_TS : 0;
-	ack.opts.tsecr = tsval;
-	late = next8(in);
-	if (late <= k->epoch_s) {
-		assert(cookie_check(k, &ack, wall + late, &said) == 0);
-		check_said(&syn, &said, ecn, ts);
-	}
-	assert(cookie_check(k, &ack, wall + 2 * k->epoch_s, &said) != 0);
-	bit = next8(in) % 32;
-	switch (next8(in) % 5) {
+static void make_attempt(struct input *in, struct attempt *a)
+{
+	make_syn(in, &a->syn);
+	a->ecn = next8(in) & 1;
+	a->wall = 1000000 + next32(in) % 100000;
+	a->ts_clock = next32(in);
+	a->ts = (a->syn.opts.has & OPT_HAS_TS) && next8(in) & 1;
+	a->late = next8(in);
+	a->bit = next8(in) % 32;
+	a->change = next8(in) % 5;
+}
+
+static void change_ack(const struct attempt *a, struct segment *ack)
+{
+	switch (a->change) {
 	case 0:
-		ack.seq = SEQ(ack.seq.v ^ 1u << bit);
+		ack->seq = SEQ(ack->seq.v ^ 1u << a->bit);
 		break;
 	case 1:
-		iss = SEQ(iss.v ^ 1u << bit);
-		ack.ack = seq_add(iss, 1);
+		ack->ack =
+			seq_add(SEQ(seq_sub(ack->ack, 1).v ^ 1u << a->bit), 1);
 		break;
 	case 2:
-		ack.t.rport ^= 1u << bit % 16;
+		ack->t.rport ^= 1u << a->bit % 16;
 		break;
 	case 3:
-		((uint8_t *)&ack.t.remote)[bit % 16] ^= 1;
+		((uint8_t *)&ack->t.remote)[a->bit % 16] ^= 1;
 		break;
 	default:
-		((uint8_t *)&ack.t.local)[bit % 16] ^= 1;
+		((uint8_t *)&ack->t.local)[a->bit % 16] ^= 1;
 	}
-	/* one chance in eight million of being wrong here by accident */
-	assert(cookie_check(k, &ack, wall, &said) != 0);
+}
+
+/* Take the cookie in its time; true where a changed or an old one is taken. */
+static void one_secret(const struct attempt *a, struct cookie_keys *k,
+		       bool *forged, bool *old)
+{
+	uint32_t tsval = a->ts_clock;
+	struct cookie_syn said;
+	struct segment ack = a->syn;
+	seq_t iss;
+
+	iss = cookie_make(k, &a->syn, a->wall, a->ecn, a->ts ? &tsval : NULL);
+	assert(a->ts_clock - tsval < 64);
+	ack.flags = TCP_ACK;
+	ack.seq = seq_add(a->syn.seq, 1);
+	ack.ack = seq_add(iss, 1);
+	ack.opts.has = a->ts ? OPT_HAS_TS : 0;
+	ack.opts.tsecr = tsval;
+	if (a->late <= k->epoch_s) {
+		assert(cookie_check(k, &ack, a->wall + a->late, &said) == 0);
+		check_said(&a->syn, &said, a->ecn, a->ts);
+	}
+	*old = cookie_check(k, &ack, a->wall + 2 * k->epoch_s, &said) == 0;
+	change_ack(a, &ack);
+	*forged = cookie_check(k, &ack, a->wall, &said) == 0;
+}
+
+static void syn_cookie(struct input *in, struct cookie_keys *k)
+{
+	bool forged = true, old = true, f, o;
+	struct attempt a;
+
+	make_attempt(in, &a);
+	for (uint32_t i = 0; i < KEYS && (forged || old); i++) {
+		one_secret(&a, &k[i], &f, &o);
+		forged &= f;
+		old &= o;
+	}
+	assert(!forged);
+	assert(!old);
 }
 
 static void fast_open(struct input *in, const struct tfo_keys *keys)
@@ -168,9 +204,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, data + size};
 	uint8_t secret[32];
-	struct cookie_keys cookies;
+	struct cookie_keys cookies[KEYS];
 	struct tfo_keys fast;
 	char text[80], err[200];
+	uint32_t epoch_s;
 	size_t n = size < sizeof(text) ? size : sizeof(text) - 1;
 
 	memcpy(text, data, n);
@@ -178,11 +215,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (tfo_keys_parse(text, &fast, err, sizeof(err)) == 0)
 		assert(fast.n <= 2);
 	fill(&in, secret, 8);
-	memset(secret + 8, 7, 24);
-	cookie_keys_init(&cookies, secret, 1 + next8(&in));
+	epoch_s = 1 + next8(&in);
+	for (uint8_t i = 0; i < KEYS; i++) {
+		memset(secret + 8, 7 + i, 24);
+		cookie_keys_init(&cookies[i], secret, epoch_s);
+	}
 	tfo_keys_derive(&fast, secret, next8(&in));
 	while (in.p < in.end) {
-		syn_cookie(&in, &cookies);
+		syn_cookie(&in, cookies);
 		fast_open(&in, &fast);
 	}
 	return 0;

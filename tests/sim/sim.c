@@ -179,8 +179,9 @@ static int run_seeds(const struct options *o)
 		failures++;
 		next = shared->seed + 1;
 	}
-	printf("sim: %lu seeds from %lu, %lu passed, %u failed, %ld s\n",
-	       (unsigned long)(next - o->seed), (unsigned long)o->seed,
+	printf("sim: %lu seeds%s from %lu, %lu passed, %u failed, %ld s\n",
+	       (unsigned long)(next - o->seed),
+	       o->direct ? " without penstock" : "", (unsigned long)o->seed,
 	       (unsigned long)shared->passed, failures,
 	       (long)(time(NULL) - t0));
 	return failures ? 1 : 0;
@@ -329,19 +330,20 @@ static int run_regress(const struct options *o)
 		no++;
 		if (line[0] == '#' || line[0] == '\n')
 			continue;
+		n++;
 		if (!parse_line(line, &p)) {
 			printf("%s:%u: not a plan\n", o->regress, no);
 			failed++;
 			continue;
 		}
-		n++;
 		if (run_apart(&p, o->direct, NULL, false))
 			continue;
 		failed++;
 		printf("%s:%u: FAILED: %s\n", o->regress, no, shared->failure);
 	}
 	fclose(f);
-	printf("sim: %u regression plans, %u failed\n", n, failed);
+	printf("sim: regression plans, %u passed, %u failed\n", n - failed,
+	       failed);
 	return failed ? 1 : 0;
 }
 
@@ -469,6 +471,7 @@ static int run_budgets(const struct options *o)
 			continue;
 		if (!budget_parse(line, &base, &b)) {
 			printf("%s: not a budget: %s\n", o->budget, b.name);
+			n++;
 			failed++;
 		} else if (b.runs) {
 			n++;
@@ -476,7 +479,7 @@ static int run_budgets(const struct options *o)
 		}
 	}
 	fclose(f);
-	printf("sim: %u budgets, %u failed\n", n, failed);
+	printf("sim: budgets, %u passed, %u failed\n", n - failed, failed);
 	return failed ? 1 : 0;
 }
 
