@@ -49,5 +49,5 @@ is "some of them" "$(grep -q ' lost' "$dir/trace" && echo yes)" yes
 "$sim" --plain --seed 1 --pcapng "$dir/none/run" >/dev/null 2>&1
 is "exit status without a directory" $? 2
 
-echo "sim: capture: $passed passed, $failed failed"
+echo "sim: capture, $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
