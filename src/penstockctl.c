@@ -16,6 +16,7 @@
 #include "control/keys.h"
 #include "control/rules.h"
 #include "penstockctl.h"
+#include "util/word.h"
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
 #define SOCKET_DEFAULT "/run/penstock/control.sock"
@@ -67,11 +68,17 @@ int usage(const char *why)
 	return EXIT_USAGE;
 }
 
-static bool is_rules_verb(const char *word)
+int unknown_word(const char *what, const char *word, const char *const *known)
 {
-	return !strcmp(word, "print") || !strcmp(word, "apply") ||
-	       !strcmp(word, "remove") || !strcmp(word, "check");
+	char text[400];
+
+	snprintf(text, sizeof(text), "unknown %s \"%.100s\"", what, word);
+	word_suggest(text, sizeof(text), word, known);
+	return usage(text);
 }
+
+static const char *const rules_verbs[] = {"print", "apply", "remove", "check",
+					  NULL};
 
 static int rules_command(const struct args *a, const char *verb,
 			 const struct rules_plan *plan)
@@ -94,8 +101,10 @@ static int cmd_rules(const struct args *a, int argc, char **argv)
 	struct config *cfg;
 	int rc;
 
-	if (argc != 2 || !is_rules_verb(argv[1]))
+	if (argc != 2)
 		return usage("rules takes print, apply, remove or check");
+	if (!word_is_one(argv[1], rules_verbs))
+		return unknown_word("rules command", argv[1], rules_verbs);
 	/* What is applied is known without the file, which may be gone. */
 	if (!strcmp(argv[1], "remove"))
 		return rules_remove(a->state) ? EXIT_USAGE : EXIT_GOOD;
@@ -309,12 +318,14 @@ static const struct {
 
 static int run_command(const struct args *a, int argc, char **argv)
 {
+	const char *names[ARRAY_LEN(commands) + 1] = {NULL};
+
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		names[i] = commands[i].name;
 		if (!strcmp(argv[0], commands[i].name))
 			return commands[i].run(a, argc, argv);
 	}
-	fprintf(stderr, "penstockctl: unknown command \"%s\"\n", argv[0]);
-	return usage(NULL);
+	return unknown_word("command", argv[0], names);
 }
 
 /* Return: -1 to go on, else the exit status. */

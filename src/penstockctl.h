@@ -49,6 +49,10 @@ const char *socket_path(const struct args *a);
  * Return: the exit code */
 int usage(const char *why);
 
+/* The same of a word that is none of @known: is one of them meant?  @what: what
+ * kind of word it is.  Return: the exit code */
+int unknown_word(const char *what, const char *word, const char *const *known);
+
 /**
  * ask() - Send a request to the daemon
  * @answer: out: holds the result; owned by the caller

@@ -263,10 +263,7 @@ static int fault_types_print(const struct args *a, int argc, char **argv)
 	}
 	if (found)
 		return EXIT_GOOD;
-	fprintf(stderr,
-		"penstockctl: no type \"%s\" (penstockctl fault types)\n",
-		only);
-	return EXIT_USAGE;
+	return unknown_word("type", only, fault_type_name + 1);
 }
 
 /* @least, @most: words with the verb. */
@@ -284,7 +281,10 @@ static const struct {
 
 int cmd_fault(const struct args *a, int argc, char **argv)
 {
+	const char *names[ARRAY_LEN(verbs) + 1] = {NULL};
+
 	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(verbs); i++) {
+		names[i] = verbs[i].verb;
 		if (strcmp(argv[1], verbs[i].verb) != 0)
 			continue;
 		if (argc - 1 < verbs[i].least || argc - 1 > verbs[i].most)
@@ -292,6 +292,8 @@ int cmd_fault(const struct args *a, int argc, char **argv)
 				     "`fault' command");
 		return verbs[i].run(a, argc - 1, argv + 1);
 	}
+	if (argc > 1)
+		return unknown_word("fault command", argv[1], names);
 	return usage("fault takes add, del, lease, reset, batch, list, "
 		     "report, watch or types");
 }

@@ -9,6 +9,7 @@
 #include "control/client.h"
 #include "control/scenario.h"
 #include "penstockctl.h"
+#include "util/word.h"
 
 #define FILE_MAX (1 << 20) /* bytes of a scenario */
 
@@ -89,16 +90,17 @@ static int run(const struct args *a, const char *file, const struct scenario *s)
 
 int cmd_scenario(const struct args *a, int argc, char **argv)
 {
+	static const char *const verbs[] = {"run", "check", NULL};
 	struct scenario *s;
 	bool only_check;
 	char *text;
 	int rc;
 
+	if (argc > 1 && !word_is_one(argv[1], verbs))
+		return unknown_word("scenario command", argv[1], verbs);
 	if (argc != 3)
 		return usage("scenario takes run or check, and one FILE");
 	only_check = !strcmp(argv[1], "check");
-	if (!only_check && strcmp(argv[1], "run") != 0)
-		return usage("scenario takes run or check, and one FILE");
 	text = read_file(argv[2]);
 	if (!text)
 		return SCN_BAD_FILE;

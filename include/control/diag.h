@@ -43,15 +43,4 @@ void diag_add(struct diag *d, uint32_t line, const char *fmt, ...)
 /* One line each, ordered by line; control characters are made visible. */
 void diag_print(struct diag *d, FILE *out);
 
-/**
- * diag_distance() - Typing errors between two words
- *
- * Insertions, deletions, substitutions and swaps of neighbours count one each
- * (optimal string alignment).  Words are compared up to 63 characters.
- */
-uint32_t diag_distance(const char *a, const char *b);
-
-/* Few enough typing errors that @b is worth suggesting for @a. */
-bool diag_is_near(const char *a, const char *b);
-
 #endif

@@ -12,6 +12,9 @@
 #define FAULT_MAX 32 /* faults at once */
 #define FAULT_NAME_MAX 31
 #define FAULT_LIST_MAX 32
+#define FAULT_KEYS_MAX 128
+/* 10000 d, the most of a key that is a time */
+#define FAULT_KEY_TIME_MAX (10000 * INT64_C(86400) * USEC_PER_SEC)
 #define FAULT_TABLE_MAX 4096 /* numbers in a file of a distribution */
 #define FAULT_TEXT_MAX 1000  /* all keys of a fault, as text */
 

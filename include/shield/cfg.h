@@ -71,8 +71,13 @@ extern const struct opt_desc shield_options[];
  */
 int shield_cfg_check(const struct shield_cfg *c, char *err, size_t errlen);
 
-/* The whole text of a file, allocated; NULL with errno set. */
-typedef char *(*shield_read_fn)(const char *path, void *arg);
+/**
+ * typedef shield_read_fn - Give the bytes of a file and a NUL, allocated
+ * @len: out: bytes without that NUL
+ * @why: out: reason, static text, when NULL is returned
+ */
+typedef char *(*shield_read_fn)(const char *path, size_t *len, const char **why,
+				void *arg);
 
 /**
  * shield_access_new() - Make the address lists of a service
@@ -80,7 +85,9 @@ typedef char *(*shield_read_fn)(const char *path, void *arg);
  *        does no I/O
  * @out:  out: free with prefix_map_free(); NULL when both lists are empty
  * @err:  out, with an error: file, line, what was found, what is allowed
- * Return: 0, -EINVAL, -ENOMEM, or what @get failed with
+ * Of a file that is no list nothing is shown: it may be one whose content is
+ * not for who reads the error.
+ * Return: 0, -EINVAL, -ENOMEM, or -EIO when @get failed
  */
 int shield_access_new(const struct shield_cfg *c, shield_read_fn get, void *arg,
 		      struct prefix_map **out, char *err, size_t errlen);

@@ -22,6 +22,8 @@
 #include "control/diag.h"
 #include "control/inidoc.h"
 #include "control/keys.h"
+#include "control/textfile.h"
+#include "util/word.h"
 
 #define KEYS_MAX 512 /* keys that one section may have, all tables */
 
@@ -56,7 +58,7 @@ static void err_unknown_section(struct loader *l, uint32_t i)
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(s->name, " \t"),
 		 s->name);
 	for (int k = 0; k < CONF_SECTIONS && !near; k++) {
-		if (diag_is_near(word, conf_section_name[k]))
+		if (word_is_near(word, conf_section_name[k]))
 			near = conf_section_name[k];
 	}
 	diag_add(&l->diag, s->line,
@@ -201,39 +203,18 @@ static void note_listen(struct loader *l, const struct service *s,
 		*at = line;
 }
 
-/* Of a value that its table refused: the word that may have been meant. */
-static const char *nearest_word(const struct opt_desc *d, const char *text)
-{
-	const char *best = NULL;
-	uint32_t least = UINT32_MAX;
-
-	if (d->type != OPT_ENUM)
-		return NULL;
-	for (const char *const *w = d->names; *w; w++) {
-		uint32_t dist = diag_distance(text, *w);
-
-		if (dist >= least || !diag_is_near(text, *w))
-			continue;
-		least = dist;
-		best = *w;
-	}
-	return best;
-}
-
 /* Read one key's value; what is wrong with it is told. */
 static void key_apply(struct loader *l, const struct inidoc_key *key,
 		      const struct conf_key *k, void *const bases[CONF_BASES])
 {
-	const char *name = l->doc.section[key->section].name, *near;
+	const char *name = l->doc.section[key->section].name;
 	struct fault_spec *f = bases[CONF_IN_FAULT];
 	char err[DIAG_TEXT_MAX];
 
 	if (opt_parse(k->desc, conf_key_base(k, bases), key->value, err,
 		      sizeof(err))) {
-		near = nearest_word(k->desc, key->value);
-		diag_add(&l->diag, key->line, "[%s] %s: %s%s%s%s", name,
-			 key->name, err, near ? "; did you mean \"" : "",
-			 near ? near : "", near ? "\"?" : "");
+		diag_add(&l->diag, key->line, "[%s] %s: %s", name, key->name,
+			 err);
 		return;
 	}
 	if (f && fault_spec_note(f, key->name, key->value, err, sizeof(err)))
@@ -360,26 +341,11 @@ static void check_overlap(struct loader *l, uint32_t svc, uint32_t ep)
 	}
 }
 
-static char *read_file(const char *path, void *arg)
+static char *read_file(const char *path, size_t *len, const char **why,
+		       void *arg)
 {
-	FILE *f = fopen(path, "re");
-	char *text = NULL;
-	size_t room = 0;
-	ssize_t n;
-
 	(void)arg;
-	if (!f)
-		return NULL;
-	n = getdelim(&text, &room, '\0', f);
-	if (n < 0 && ferror(f)) {
-		free(text);
-		text = NULL;
-	} else if (n < 0) { /* empty */
-		free(text);
-		text = strdup("");
-	}
-	fclose(f);
-	return text;
+	return textfile_read(path, len, why);
 }
 
 /* Admission: do its keys agree, and what do the address lists say? */
@@ -566,12 +532,12 @@ static int loader_build(struct loader *l)
 
 static int loader_run(struct loader *l, const char *path)
 {
-	FILE *f = fopen(path, "re");
+	const char *why;
 	int err;
+	FILE *f = textfile_open(path, &err, &why);
 
 	if (!f) {
-		err = -errno;
-		diag_add(&l->diag, 0, "cannot be opened: %s", strerror(errno));
+		diag_add(&l->diag, 0, "cannot be opened: %s", why);
 		return err;
 	}
 	err = inidoc_read(f, &l->doc, &l->diag);

@@ -174,6 +174,28 @@ static bool refuse_line(struct reader *r, const char *line, size_t len)
 	return false;
 }
 
+/* "listen 192.0.2.1:80" has no "=", and inih would part it at the colon. */
+static bool refuse_words(struct reader *r, const char *line)
+{
+	size_t key = strcspn(line, " \t=:"), end = strlen(line);
+	const char *value = line + key + strspn(line + key, " \t");
+
+	if (value == line + key || *value == '=' || *value == ':')
+		return false;
+	for (size_t i = key; i < end; i++) {
+		if (isspace((unsigned char)line[i]) &&
+		    strchr(";#", line[i + 1]))
+			end = i;
+	}
+	if (memchr(line, '=', end) || value >= line + end)
+		return false;
+	diag_add(r->diag, r->line,
+		 "found \"%s\" without \"=\"; allowed: key = value; did you "
+		 "mean \"%.*s = %.*s\"?",
+		 line, (int)key, line, (int)(line + end - value), value);
+	return true;
+}
+
 static void parse_line(struct reader *r, char *line, size_t len)
 {
 	const char *text;
@@ -193,6 +215,8 @@ static void parse_line(struct reader *r, char *line, size_t len)
 		parse_section(r, line);
 		return;
 	}
+	if (refuse_words(r, line))
+		return;
 	r->told = false;
 	ini_parse_string(line, on_key, r);
 	if (!r->told)

@@ -20,6 +20,7 @@
 #include "fault/cfg.h"
 #include "tcp/cfg.h"
 #include "util/log.h"
+#include "util/word.h"
 
 static const char *const level_names[] = {"error", "warn", "info", "debug",
 					  NULL};
@@ -119,6 +120,7 @@ err_text:
 static const char *const yes_names[] = {"no", "yes", NULL};
 
 #define SEC ((int64_t)USEC_PER_SEC)
+#define DAY (86400 * SEC)
 #define CFG(field) .offset = offsetof(struct daemon_cfg, field)
 #define INT(lo, hi) .type = OPT_INT, .min = (lo), .max = (hi)
 #define TEXT(field)                   \
@@ -338,9 +340,9 @@ const char *conf_key_nearest(enum conf_section s, const char *name)
 	uint32_t least = UINT32_MAX;
 
 	while (key_next(s, &k)) {
-		uint32_t dist = diag_distance(name, k.desc->name);
+		uint32_t dist = word_distance(name, k.desc->name);
 
-		if (dist < least && diag_is_near(name, k.desc->name)) {
+		if (dist < least && word_is_near(name, k.desc->name)) {
 			least = dist;
 			best = k.desc->name;
 		}
@@ -363,6 +365,10 @@ static void allowed_time(const struct opt_desc *d, char *buf, size_t len)
 	bool fine = d->min % SEC || d->unit < SEC;
 	int64_t unit = fine ? USEC_PER_MSEC : SEC;
 
+	if (d->max >= 1000 * DAY && !d->min) {
+		snprintf(buf, len, "0..%lld days", (long long)(d->max / DAY));
+		return;
+	}
 	snprintf(buf, len, "%lld..%lld %s", (long long)(d->min / unit),
 		 (long long)(d->max / unit), fine ? "ms" : "s");
 }

@@ -190,6 +190,13 @@ static int listen_parse(const char *text, void *field, char *err, size_t errlen)
 	struct listen_set *set = field;
 	struct endpoint ep;
 
+	if (text[strcspn(text, ", \t")]) {
+		snprintf(err, errlen,
+			 "found \"%.80s\" (more than one); allowed: one "
+			 "ADDRESS:PORT, and a line \"listen = ...\" for each",
+			 text);
+		return -EINVAL;
+	}
 	if (endpoint_parse(text, &ep, err, errlen))
 		return -EINVAL;
 	if (set->n == SERVICE_LISTENS_MAX) {

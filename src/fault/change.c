@@ -18,7 +18,7 @@ static int change_refuse(const char *line, char *err, size_t errlen)
 static int read_lease(const char *text, int64_t *us, char *err, size_t errlen)
 {
 	static const struct opt_desc time = {.type = OPT_TIME,
-					     .max = INT64_C(1) << 50,
+					     .max = FAULT_KEY_TIME_MAX,
 					     .unit = USEC_PER_MSEC};
 
 	return opt_parse(&time, us, text, err, errlen);

@@ -59,8 +59,10 @@ static int read_toxicity(const char *text, void *field, char *err,
 static int read_as(enum opt_type type, int64_t unit, const char *text,
 		   struct fault_val *v, char *err, size_t errlen)
 {
-	const struct opt_desc d = {
-		.type = type, .max = INT64_C(1) << 50, .unit = unit};
+	const struct opt_desc d = {.type = type,
+				   .max = type == OPT_TIME ? FAULT_KEY_TIME_MAX
+							   : INT64_C(1) << 50,
+				   .unit = unit};
 	int64_t n = 0;
 
 	if (opt_parse(&d, &n, text, err, errlen))
@@ -544,11 +546,11 @@ static const char *const remove_names[] = {"release", "drop", "reset", NULL};
 		.name = key, AT(field), .type = OPT_INT, .max = most, \
 		.def = d, .help = text                                \
 	}
-#define TIME(key, field, text)                                              \
-	{                                                                   \
-		.name = key, AT(field), .type = OPT_TIME,                   \
-		.max = INT64_C(1) << 50, .unit = USEC_PER_MSEC, .def = "0", \
-		.help = text                                                \
+#define TIME(key, field, text)                                                \
+	{                                                                     \
+		.name = key, AT(field), .type = OPT_TIME,                     \
+		.max = FAULT_KEY_TIME_MAX, .unit = USEC_PER_MSEC, .def = "0", \
+		.help = text                                                  \
 	}
 #define OWN(key, field, reader, d, text)                                     \
 	{                                                                    \

@@ -4,6 +4,7 @@
  * nothing was said, and the line of keys and values.
  */
 #include "internal.h"
+#include "util/word.h"
 
 const char *const fault_type_name[FT_COUNT + 1] = {
 #define X(id, name) name,
@@ -206,6 +207,29 @@ int fault_spec_check(struct fault_spec *s, char *err, size_t errlen)
 	return 0;
 }
 
+static void type_refuse(const char *text, char *err, size_t errlen)
+{
+	snprintf(err, errlen,
+		 "found \"%.64s\", allowed: a type (penstockctl fault types)",
+		 text);
+	word_suggest(err, errlen, text, fault_type_name);
+}
+
+static void key_refuse(const char *word, size_t len, char *err, size_t errlen)
+{
+	const char *names[FAULT_KEYS_MAX + 1] = {NULL};
+	char key[64];
+	size_t n = 0;
+
+	for (const struct opt_desc *d = fault_options; d->name; d++)
+		if (n < FAULT_KEYS_MAX)
+			names[n++] = d->name;
+	snprintf(key, sizeof(key), "%.*s", (int)len, word);
+	snprintf(err, errlen, "no such key: %s (penstockctl fault types TYPE)",
+		 key);
+	word_suggest(err, errlen, key, names);
+}
+
 static int line_key(struct fault_spec *s, const char *word, char *err,
 		    size_t errlen)
 {
@@ -220,16 +244,11 @@ static int line_key(struct fault_spec *s, const char *word, char *err,
 			return fault_spec_note(s, d->name, eq + 1, err, errlen);
 		/* all the types would not fit */
 		if (d->names == fault_type_name)
-			snprintf(why, sizeof(why),
-				 "found \"%.64s\", allowed: a type "
-				 "(penstockctl fault types)",
-				 eq + 1);
+			type_refuse(eq + 1, why, sizeof(why));
 		snprintf(err, errlen, "%s: %s", d->name, why);
 		return -EINVAL;
 	}
-	snprintf(err, errlen,
-		 "no such key: %.*s (penstockctl fault types TYPE)", (int)len,
-		 word);
+	key_refuse(word, len, err, errlen);
 	return -EINVAL;
 }
 

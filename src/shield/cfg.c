@@ -192,38 +192,67 @@ int shield_cfg_check(const struct shield_cfg *c, char *err, size_t errlen)
 
 /* -------------------------------------------------------------- the lists */
 
-static int add_file(struct prefix_set *s, const char *path, char *text,
-		    uint8_t value, char *err, size_t errlen)
+/* Somebody else's file, named by mistake or on purpose, has lines that are not
+ * for who reads the error. */
+static bool looks_like_addresses(const char *line)
+{
+	size_t n = strcspn(line, "#;");
+
+	return strspn(line, "0123456789abcdefABCDEF.:/[], \t\r") >= n &&
+	       strcspn(line, ".:") < n;
+}
+
+static int add_line(struct prefix_set *s, const char *line, uint8_t value,
+		    char *err, size_t errlen)
+{
+	int rc = prefix_set_add_text(s, line, value, err, errlen);
+
+	if (rc == -EINVAL && !looks_like_addresses(line))
+		snprintf(err, errlen,
+			 "found no address, allowed: ADDRESS or ADDRESS/BITS");
+	return rc;
+}
+
+static int add_file(struct prefix_set *s, char *text, size_t len, uint8_t value,
+		    char *err, size_t errlen)
 {
 	char *line, *rest = text, why[200] = "";
+	bool whole = strlen(text) == len;
 	uint32_t number = 0;
 	int rc = 0;
 
 	while (!rc && (line = strsep(&rest, "\n"))) {
 		number++;
-		rc = prefix_set_add_text(s, line, value, why, sizeof(why));
+		if (rest || whole) {
+			rc = add_line(s, line, value, why, sizeof(why));
+			continue;
+		}
+		snprintf(why, sizeof(why), "found a NUL byte, allowed: text");
+		rc = -EINVAL;
 	}
 	if (rc)
-		snprintf(err, errlen, "%s:%u: %s", path, number, why);
+		snprintf(err, errlen, "%u: %s", number, why);
 	return rc;
 }
 
 static int add_word(struct prefix_set *s, const char *word, uint8_t value,
 		    shield_read_fn get, void *arg, char err[256])
 {
-	char *text;
+	const char *why = "";
+	char *text, at[160];
+	size_t len;
 	int rc;
 
 	if (word[0] != '@')
 		return prefix_set_add_text(s, word, value, err, 256);
-	errno = 0;
-	text = get(word + 1, arg);
+	text = get(word + 1, &len, &why, arg);
 	if (!text) {
-		rc = errno ? -errno : -EIO;
-		snprintf(err, 256, "found \"%.200s\": %s", word, strerror(-rc));
-		return rc;
+		snprintf(err, 256, "found \"%.150s\": %s", word, why);
+		return -EIO;
 	}
-	rc = add_file(s, word + 1, text, value, err, 256);
+	rc = add_file(s, text, len, value, at, sizeof(at));
+	if (rc)
+		snprintf(err, 256, "%.90s:%s", word + 1, at);
 	free(text);
 	return rc;
 }

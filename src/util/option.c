@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "util/option.h"
+#include "util/word.h"
 
 struct opt_unit {
 	const char *suffix;
@@ -94,7 +95,9 @@ static bool read_scaled(const char *text, const struct opt_unit *u, size_t n,
 static const char *show_scaled(char *buf, size_t len, int64_t v,
 			       const struct opt_unit *u)
 {
-	while (v % u->factor != 0 || (v == 0 && u->factor != 1))
+	if (!v)
+		return "0";
+	while (v % u->factor != 0)
 		u++;
 	snprintf(buf, len, "%lld%s", (long long)(v / u->factor), u->suffix);
 	return buf;
@@ -143,7 +146,9 @@ static int parse_enum(const struct opt_desc *d, void *field, const char *text,
 						 sizeof(list) - used, "%s%s",
 						 i ? " | " : "", d->names[i]);
 	}
-	return refuse(text, err, errlen, "%s", list);
+	refuse(text, err, errlen, "%s", list);
+	word_suggest(err, errlen, text, d->names);
+	return -EINVAL;
 }
 
 static int parse_time(const struct opt_desc *d, void *field, const char *text,

@@ -125,8 +125,13 @@ daemon_ctl_usage() {
 	done <<-'END'
 		|no command
 		nonsense|unknown command "nonsense"
+		staus|unknown command "staus"; did you mean "status"?
 		rules|rules takes print
-		rules nonsense|rules takes print
+		rules nonsense|unknown rules command "nonsense"
+		rules chek|did you mean "check"?
+		fault lst|unknown fault command "lst"; did you mean "list"?
+		fault types latncy|unknown type "latncy"; did you mean "latency"?
+		scenario rn x|did you mean "run"?
 		fault|fault takes add
 		fault lease|words for this
 		scenario run|one FILE

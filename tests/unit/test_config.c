@@ -5,6 +5,7 @@
  * LINKS: control/secret engine/policy tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/slab util/wheel
+ * LINKS: util/word control/textfile
  */
 #include <check.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include "control/diag.h"
 #include "control/secret.h"
 #include "util/log.h"
+#include "util/word.h"
 
 #define SVC "[service web]\nlisten = 203.0.113.10:443\n"
 
@@ -593,21 +595,21 @@ START_TEST(directory_as_file_is_an_error)
 
 	ck_assert_int_eq(config_load(dir, &cfg, errs), -EISDIR);
 	fclose(errs);
-	ck_assert_ptr_nonnull(strstr(said, "cannot be read"));
+	ck_assert_ptr_nonnull(strstr(said, "opened: Is a directory"));
 }
 END_TEST
 
 START_TEST(distance_counts_typing_errors)
 {
-	ck_assert_uint_eq(diag_distance("", ""), 0);
-	ck_assert_uint_eq(diag_distance("abc", ""), 3);
-	ck_assert_uint_eq(diag_distance("", "ab"), 2);
-	ck_assert_uint_eq(diag_distance("listen", "listen"), 0);
-	ck_assert_uint_eq(diag_distance("lisen", "listen"), 1);
-	ck_assert_uint_eq(diag_distance("lisetn", "listen"), 1);
-	ck_assert_uint_eq(diag_distance("kitten", "sitting"), 3);
-	ck_assert(!diag_is_near("ab", "xy"));
-	ck_assert(diag_is_near("colse", "close"));
+	ck_assert_uint_eq(word_distance("", ""), 0);
+	ck_assert_uint_eq(word_distance("abc", ""), 3);
+	ck_assert_uint_eq(word_distance("", "ab"), 2);
+	ck_assert_uint_eq(word_distance("listen", "listen"), 0);
+	ck_assert_uint_eq(word_distance("lisen", "listen"), 1);
+	ck_assert_uint_eq(word_distance("lisetn", "listen"), 1);
+	ck_assert_uint_eq(word_distance("kitten", "sitting"), 3);
+	ck_assert(!word_is_near("ab", "xy"));
+	ck_assert(word_is_near("colse", "close"));
 }
 END_TEST
 

@@ -6,6 +6,7 @@
  * LINKS: control/secret engine/policy tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/slab util/wheel
+ * LINKS: util/word control/textfile
  */
 #include <check.h>
 #include <errno.h>

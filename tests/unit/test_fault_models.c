@@ -4,6 +4,7 @@
  * correlation over 1e5 events, slots and MTUs, and tables from files.
  *
  * LINKS: fault/% util/option util/slab util/wheel
+ * LINKS: util/word
  */
 #include <check.h>
 #include <math.h>

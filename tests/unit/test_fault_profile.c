@@ -5,6 +5,7 @@
  * tests/fault/cases_profile.c.
  *
  * LINKS: fault/% util/option util/slab util/wheel
+ * LINKS: util/word
  */
 #include <check.h>
 #include <stdlib.h>

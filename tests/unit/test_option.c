@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/option */
+/* LINKS: util/option util/word */
 #include <check.h>
 #include <errno.h>
 #include <signal.h>

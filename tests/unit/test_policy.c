@@ -2,6 +2,7 @@
 /*
  * Services' addresses, and the count of a policy.
  * LINKS: engine/policy util/option shield/prefix
+ * LINKS: util/word
  */
 #include <arpa/inet.h>
 #include <check.h>

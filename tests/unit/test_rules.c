@@ -6,6 +6,7 @@
  * LINKS: util/option shield/cfg shield/prefix shield/tfo shield/ratelimit
  * LINKS: shield/assoc util/hash fault/% util/slab
  * LINKS: util/wheel
+ * LINKS: util/word control/textfile
  */
 #include <check.h>
 #include <errno.h>

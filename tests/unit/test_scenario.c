@@ -164,7 +164,7 @@ END_TEST
 /* Each text, and what its one error must say. */
 static const char *const refused[][2] = {
 	{"expct exit 0", "x.scn:1: found \"expct\", allowed: at TIME"},
-	{"\n\nat soon reset", "x.scn:3: found \"soon\", allowed: 0us to 1d"},
+	{"\n\nat soon reset", "x.scn:3: found \"soon\", allowed: 0 to 1d"},
 	{"at 2s", "x.scn:1: found the end of the line, allowed: add NAME"},
 	{"at 2s set A=b", "found \"set\", allowed: add NAME"},
 	{"add x percent=1", "needs a type"},
@@ -192,7 +192,7 @@ static const char *const refused[][2] = {
 	{"expect flows", "allowed: == != >= <= > <"},
 	{"expect exit 0 wthin 3s", "found \"wthin\", allowed: within TIME"},
 	{"expect exit 0 within", "found \"within\", allowed: within TIME"},
-	{"expect exit 0 within 5x", "found \"5x\", allowed: 0us to 1d"},
+	{"expect exit 0 within 5x", "found \"5x\", allowed: 0 to 1d"},
 	{"expect sh", "allowed: a command"},
 	{"when sh true reset", "found \"sh\", allowed: conn N"},
 	{"when flows>=1", "allowed: add NAME"},

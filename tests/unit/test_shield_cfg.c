@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* LINKS: util/hash util/option shield/assoc shield/prefix shield/ratelimit */
-/* LINKS: shield/tfo shield/cfg */
+/* LINKS: shield/tfo shield/cfg util/word */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -32,15 +32,25 @@ static int set(const char *key, const char *text)
 	ck_abort_msg("no key %s", key);
 }
 
-static char *read_file(const char *path, void *arg)
+/* "\\0" in a file's text stands for a NUL byte. */
+static char *read_file(const char *path, size_t *len, const char **why,
+		       void *arg)
 {
 	const char *const *files = arg;
 
 	for (; *files; files += 2) {
-		if (strcmp(files[0], path) == 0)
-			return strdup(files[1]);
+		char *text, *nul;
+
+		if (strcmp(files[0], path) != 0)
+			continue;
+		text = strdup(files[1]);
+		*len = strlen(text);
+		nul = strstr(text, "\\0");
+		if (nul)
+			*nul = '\0';
+		return text;
 	}
-	errno = ENOENT;
+	*why = "is missing";
 	return NULL;
 }
 
@@ -149,16 +159,46 @@ END_TEST
 
 START_TEST(list_mistakes_name_file_and_line)
 {
-	static const char *const files[] = {"/l", "10.0.0.0/8\nbogus\n", NULL};
+	static const char *const files[] = {"/l", "10.0.0.0/8\n10.0.0.0.0\n",
+					    NULL};
 
 	ck_assert_int_eq(set("deny", "@/l"), 0);
 	ck_assert_int_eq(build(files), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(err, "/l:2: found \"bogus\""));
+	ck_assert_ptr_nonnull(strstr(err, "/l:2: found \"10.0.0.0.0\""));
 	ck_assert_ptr_null(cfg.access);
 	ck_assert_int_eq(set("deny", "@/missing"), 0);
 	cfg.deny = (struct shield_list){"@/missing"};
-	ck_assert_int_eq(build(files), -ENOENT);
-	ck_assert_ptr_nonnull(strstr(err, "/missing"));
+	ck_assert_int_eq(build(files), -EIO);
+	ck_assert_ptr_nonnull(strstr(err, "/missing\": is missing"));
+}
+END_TEST
+
+/* The file may be one that the reader of the error must not read. */
+START_TEST(list_of_something_else_is_not_shown)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		{"root:$6$salt$hash:19000:0:::\n", "/l:1: found no address"},
+		{"\n0123456789abcdef0123456789abcdef\n",
+		 "/l:2: found no address"},
+		{"10.0.0.0/8\npassword = 10.1.1.1\n", "/l:2: found no address"},
+		{"10.0.0.0/8 # ok: word\n2001:db8::/12\n",
+		 "/l:2: found \"2001:db8::/12\", allowed: no bits set"},
+		{"10.0.0.0/8\n192.0.2.\\01\n", "/l:2: found a NUL byte"},
+		{"\\0", "/l:1: found a NUL byte"},
+	};
+
+	ck_assert_int_eq(set("deny", "@/l"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *const files[] = {"/l", rows[i].text, NULL};
+
+		ck_assert_int_eq(build((const char *const *)files), -EINVAL);
+		ck_assert_msg(strstr(err, rows[i].says) != NULL, "%s", err);
+		ck_assert_ptr_null(strstr(err, "hash"));
+		ck_assert_ptr_null(strstr(err, "abcdef"));
+		ck_assert_ptr_null(strstr(err, "password"));
+	}
 }
 END_TEST
 
@@ -191,6 +231,7 @@ int main(void)
 	tcase_add_test(tc, allow_refuses_everybody_else);
 	tcase_add_test(tc, lists_from_files_are_added);
 	tcase_add_test(tc, list_mistakes_name_file_and_line);
+	tcase_add_test(tc, list_of_something_else_is_not_shown);
 	tcase_add_test(tc, list_mistakes_inline_change_nothing);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
