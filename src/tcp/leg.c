@@ -230,6 +230,8 @@ void leg_established(struct leg *l, mono_t now)
 		leg_begin(l, now);
 	if (l->retries > 1) /* RFC 6298, 5.7 / RFC 5681, 3.1 */
 		l->cwnd = l->mss;
+	if (l->retries && !l->srtt_us)
+		l->rto_us = RTO_FALLBACK_US; /* RFC 6298, 5.7 */
 	l->retries = l->backoff = 0;
 	timers_stop_rtx(l);
 	if (l->run_head) /* Fast Open data is on its way */

@@ -31,8 +31,26 @@ void leg_arm(struct leg *l, mono_t now)
 		wheel_arm(l->env->wheel, &l->timer, d);
 }
 
+/*
+ * What is left of the user timeout, where that is less than @us: so that it
+ * ends the connection when it runs out and not an RTO later.  A peer that
+ * answers probes outlives it, and is probed at the usual pace.
+ */
+static int64_t until_user_timeout(const struct leg *l, int64_t us, mono_t now)
+{
+	int64_t left;
+
+	if (!l->uto_ms || !mono_is_set(l->retrans_at) || !leg_synchronized(l))
+		return us;
+	left = (int64_t)l->uto_ms * USEC_PER_MSEC -
+	       mono_sub(now, l->retrans_at);
+	return left > 0 && left < us ? left : us;
+}
+
 void timers_set_rtx(struct leg *l, enum rtx_kind kind, int64_t us, mono_t now)
 {
+	if (kind == RTX_RTO || kind == RTX_PERSIST)
+		us = until_user_timeout(l, us, now);
 	l->rtx_kind = (uint8_t)kind;
 	l->t_rtx = mono_add(now, us);
 }

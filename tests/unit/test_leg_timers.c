@@ -118,6 +118,87 @@ START_TEST(established_user_timeout_gives_up)
 }
 END_TEST
 
+/* It ends the connection when it runs out, not an RTO later: counted from the
+ * first retransmission, as in Linux. */
+START_TEST(established_user_timeout_is_kept_to_the_moment)
+{
+	static const int64_t s[] = {1, 2, 7, 30};
+	mono_t begin;
+
+	r.cfg.user_timeout = SECS(s[_i]);
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
+	rig_establish(&r, RIG_PLAIN);
+	begin = r.now;
+	rig_write(&r, 500);
+	rig_run(&r, SECS(60));
+	ck_state(&r, TS_CLOSED);
+	ck_assert_uint_eq(rig_last(&r)->s.flags, TCP_RST | TCP_ACK);
+	ck_assert_int_ge(mono_sub(rig_last(&r)->at, begin),
+			 SECS(s[_i]) + MS(200));
+	ck_assert_int_le(mono_sub(rig_last(&r)->at, begin),
+			 SECS(s[_i]) + MS(230));
+}
+END_TEST
+
+START_TEST(zero_window_silent_peer_ends_with_the_user_timeout)
+{
+	mono_t begin;
+
+	r.cfg.user_timeout = SECS(20);
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
+	rig_establish(&r, RIG_ALL);
+	r.wnd = 0;
+	rig_ack(&r, 0);
+	begin = r.now;
+	rig_write(&r, 1000);
+	rig_run(&r, SECS(60));
+	ck_state(&r, TS_CLOSED);
+	ck_assert_int_le(mono_sub(rig_last(&r)->at, begin), MS(20300));
+}
+END_TEST
+
+/* A peer that answers its probes outlives it, at the pace of always. */
+START_TEST(zero_window_answered_after_the_user_timeout_is_probed_as_ever)
+{
+	r.cfg.user_timeout = SECS(5);
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
+	rig_establish(&r, RIG_ALL);
+	r.wnd = 0;
+	rig_ack(&r, 0);
+	rig_write(&r, 1000);
+	for (int i = 0; i < 120; i++) {
+		uint32_t n = r.ntx;
+
+		rig_run(&r, SECS(1));
+		if (r.ntx > n)
+			rig_ack(&r, 0);
+	}
+	ck_state(&r, TS_ESTABLISHED);
+	ck_assert_uint_le(r.ntx, 20);
+}
+END_TEST
+
+/* RFC 6298, 5.7: the SYN was sent again and no round trip is known. */
+START_TEST(established_after_repeated_syn_has_an_rto_of_three_seconds)
+{
+	struct segment s;
+	uint64_t timeouts;
+
+	rig_syn_sent(&r);
+	rig_run(&r, MS(1500));
+	s = rig_syn(&r, _i ? RIG_PLAIN : RIG_NO_TS);
+	s.flags = TCP_SYN | TCP_ACK;
+	s.ack = rig_ours(0);
+	rig_in(&r, &s);
+	timeouts = rig_count(&r, CNT_TcpExtTCPTimeouts);
+	rig_write(&r, 500);
+	/* a tail loss probe may go after a second: RFC 8985, 7.2 */
+	rig_run(&r, MS(2900));
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPTimeouts), timeouts);
+	ck_assert_uint_eq(r.l.rto_us, SECS(3));
+}
+END_TEST
+
 /* Every closing state owns a timer. */
 START_TEST(last_ack_silence_is_bounded_by_orphan_retries)
 {
@@ -313,6 +394,15 @@ int main(void)
 	tcase_add_test(tc, established_rto_is_at_most_120_s);
 	tcase_add_test(tc, established_silence_gives_up_by_retries2_with_rst);
 	tcase_add_test(tc, established_user_timeout_gives_up);
+	tcase_add_loop_test(tc, established_user_timeout_is_kept_to_the_moment,
+			    0, 4);
+	tcase_add_test(tc, zero_window_silent_peer_ends_with_the_user_timeout);
+	tcase_add_test(
+		tc,
+		zero_window_answered_after_the_user_timeout_is_probed_as_ever);
+	tcase_add_loop_test(
+		tc, established_after_repeated_syn_has_an_rto_of_three_seconds,
+		0, 2);
 	tcase_add_test(tc, last_ack_silence_is_bounded_by_orphan_retries);
 	tcase_add_test(tc, closing_silence_is_bounded);
 	tcase_add_test(tc, fin_wait_2_orphan_ends_after_fin_timeout);
