@@ -275,12 +275,19 @@ static uint32_t burst_limit(const struct leg *l)
 	return min_u32(max_u32((uint32_t)n, 2u * l->mss), TX_PAYLOAD_MAX);
 }
 
+/* The first window leaves at once (RFC 6928), as in Linux. */
+static bool is_first_window(const struct leg *l)
+{
+	return !l->iss_far &&
+	       seq_span(l->nxt, seq_add(l->iss, 1)) <= leg_initial_cwnd(l);
+}
+
 /* Pace at 2 cwnd/srtt in slow start, else 1.2, as Linux does. */
 static void pace_account(struct leg *l, uint32_t bytes, mono_t now)
 {
 	uint64_t num, den;
 
-	if (l->srtt_us < PACE_MIN_RTT_US || !l->cwnd)
+	if (l->srtt_us < PACE_MIN_RTT_US || !l->cwnd || is_first_window(l))
 		return;
 	num = (uint64_t)bytes * l->srtt_us * 10;
 	den = (uint64_t)l->cwnd * (l->cwnd < l->ssthresh / 2 ? 20 : 12);

@@ -65,15 +65,28 @@ START_TEST(established_sack_option_makes_segments_smaller)
 }
 END_TEST
 
+/* RFC 6928: the first window is never held back, however long the path. */
+START_TEST(established_first_window_leaves_at_once)
+{
+	rig_establish_rtt(&r, RIG_ALL, MS(200));
+	rig_write(&r, 10 * RIG_MSS);
+	ck_assert_uint_eq(r.ntx, 10);
+}
+END_TEST
+
 /* Half the window in one packet at most: a loss leaves others to tell. */
-START_TEST(established_burst_is_paced_over_the_round_trip)
+START_TEST(established_second_window_is_paced_over_the_round_trip)
 {
 	rig_establish_rtt(&r, RIG_ALL, MS(100));
 	rig_write(&r, 10 * RIG_MSS);
-	ck_assert_uint_lt(r.ntx, 10);
-	rig_run(&r, MS(60));
-	ck_assert_uint_eq(r.ntx, 10);
-	ck_assert_int_gt(mono_sub(r.tx[9].at, r.tx[0].at), MS(20));
+	rig_run(&r, MS(100));
+	rig_ack(&r, 10 * RIG_MSS);
+	rig_clear(&r);
+	rig_write(&r, 20 * RIG_MSS);
+	ck_assert_uint_lt(r.ntx, 20);
+	rig_run(&r, MS(90));
+	ck_assert_uint_eq(r.ntx, 20);
+	ck_assert_int_gt(mono_sub(r.tx[19].at, r.tx[0].at), MS(20));
 }
 END_TEST
 
@@ -290,7 +303,9 @@ int main(void)
 	tcase_add_test(tc, established_initial_window_is_ten_segments);
 	tcase_add_test(tc, established_peer_window_is_never_exceeded);
 	tcase_add_test(tc, established_sack_option_makes_segments_smaller);
-	tcase_add_test(tc, established_burst_is_paced_over_the_round_trip);
+	tcase_add_test(tc, established_first_window_leaves_at_once);
+	tcase_add_test(tc,
+		       established_second_window_is_paced_over_the_round_trip);
 	tcase_add_test(tc, established_idle_restarts_from_initial_window);
 	tcase_add_test(tc, established_idle_keeps_window_when_policy_says);
 	tcase_add_test(tc, established_urgent_mark_is_relayed);
