@@ -141,7 +141,6 @@ enum ack_owed {
 struct cc_cubic {
 	uint32_t w_max, w_last_max; /* bytes */
 	uint32_t w_est;		    /* Reno-friendly window, bytes */
-	uint32_t origin;	    /* bytes */
 	uint32_t k_ms;
 	uint32_t epoch_ms; /* ms clock; 0: none */
 };
@@ -153,6 +152,7 @@ struct cc_cubic {
  * @css_base_us: RTT at which conservative slow start began
  * @window_end:  where this round ends
  * @css: in conservative slow start
+	uint32_t seen_ms;  /* up to here the epoch's time is accounted for */
  */
 struct cc_hystart {
 	uint32_t last_min_us, cur_min_us;
@@ -219,7 +219,7 @@ struct leg {
 	bool tfo_opt : 1, tfo_exp : 1, tfo_data : 1, tfo_early : 1;
 
 	/* small things together, for the size's sake */
-	uint8_t wscale_peer, wscale_ours;
+	uint8_t wscale_peer;
 	uint16_t mss; /* most payload bytes per segment, options deducted */
 	uint16_t peer_mss; /* the MSS option received */
 	uint16_t pmtu;
@@ -243,6 +243,8 @@ struct leg {
 
 	/* receive side */
 	seq_t irs, rcv_nxt, rcv_adv, last_ack_sent, rcv_urg;
+	uint8_t wscale_ours;
+	uint16_t w_est_frac; /* of cubic.w_est, 1/65536 byte */
 	struct bufq *sink;
 	uint32_t rcv_cap;    /* bytes the sink may hold, autotuned */
 	uint32_t sink_extra; /* and this, for what the other leg has in flight */

@@ -46,6 +46,12 @@ static void newreno_on_ack(struct leg *l, uint32_t acked, mono_t now)
 	}
 }
 
+static void newreno_on_unused(struct leg *l, mono_t now)
+{
+	(void)l; /* it counts bytes, not time */
+	(void)now;
+}
+
 static uint32_t newreno_ssthresh(struct leg *l, mono_t now)
 {
 	(void)now;
@@ -71,6 +77,7 @@ const struct cc_ops cc_newreno = {
 	.init = newreno_init,
 	.on_ack = newreno_on_ack,
 	.ssthresh = newreno_ssthresh,
+	.on_unused = newreno_on_unused,
 	.on_rtt = newreno_on_rtt,
 	.reset = newreno_reset,
 };

@@ -7,6 +7,8 @@
  * in segments and seconds, C = 0.4, beta = 0.7.  Below the window that Reno
  * would have (W_est, 4.3) the larger of the two is followed.  Windows are kept
  * in bytes; the cubic is evaluated in double, once per ACK that grows cwnd.
+ * t leaves out the time in which something else than cwnd limited us (4.2):
+ * the epoch's beginning moves on by as much.
  */
 #include <math.h>
 
@@ -35,15 +37,21 @@ static void cubic_epoch(struct leg *l, mono_t now)
 
 	c->epoch_ms = ms_clock(now);
 	c->w_est = l->cwnd;
-	if (c->w_max > l->cwnd) {
-		double d = (double)(c->w_max - l->cwnd) / l->mss;
+	l->w_est_frac = 0;
+	c->w_max = max_u32(c->w_max, l->cwnd);
+	c->k_ms = (uint32_t)(cbrt((double)(c->w_max - l->cwnd) / l->mss /
+				  CUBIC_C) *
+			     1000.0);
+}
 
-		c->k_ms = (uint32_t)(cbrt(d / CUBIC_C) * 1000.0);
-		c->origin = c->w_max;
-	} else {
-		c->k_ms = 0;
-		c->origin = l->cwnd;
-	}
+static void cubic_on_unused(struct leg *l, mono_t now)
+{
+	struct cc_cubic *c = &l->cubic;
+
+	if (!c->epoch_ms)
+		return;
+	c->epoch_ms += ms_clock(now) - c->seen_ms;
+	c->seen_ms = ms_clock(now);
 }
 
 /* The cubic's window one RTT from now, bytes. */
@@ -52,25 +60,36 @@ static double cubic_target(const struct leg *l, mono_t now)
 	const struct cc_cubic *c = &l->cubic;
 	double t = (ms_clock(now) - c->epoch_ms) / 1e3 + l->min_rtt_us / 1e6;
 	double d = t - c->k_ms / 1000.0;
-	double w = c->origin + CUBIC_C * d * d * d * l->mss;
+	double w = c->w_max + CUBIC_C * d * d * d * l->mss;
 	double max = 1.5 * l->cwnd;
 
 	return w < l->cwnd ? l->cwnd : w > max ? max : w;
 }
 
+/* The window that Reno would have; fractions of a byte add up. */
+static void grow_w_est(struct leg *l, uint32_t acked)
+{
+	struct cc_cubic *c = &l->cubic;
+	double alpha = l->cwnd < c->w_max ? CUBIC_ALPHA : 1.0;
+	double n = alpha * acked / l->cwnd * l->mss + l->w_est_frac / 65536.0;
+	uint32_t whole = (uint32_t)n;
+
+	l->w_est_frac = (uint16_t)((n - whole) * 65536.0);
+	c->w_est = min_u32(c->w_est + whole, SSTHRESH_INF);
+}
+
 static void cubic_on_ack(struct leg *l, uint32_t acked, mono_t now)
 {
 	struct cc_cubic *c = &l->cubic;
-	double grow, est;
+	double grow;
 
 	acked = cc_slow_start(l, acked);
 	if (!acked)
 		return;
 	if (!c->epoch_ms)
 		cubic_epoch(l, now);
-	est = c->w_est + (l->cwnd < c->w_max ? CUBIC_ALPHA : 1.0) * acked /
-				 l->cwnd * l->mss;
-	c->w_est = est < SSTHRESH_INF ? (uint32_t)est : SSTHRESH_INF;
+	c->seen_ms = ms_clock(now);
+	grow_w_est(l, acked);
 	grow = (cubic_target(l, now) - l->cwnd) * acked / l->cwnd;
 	/* carry the fraction below one byte over by rounding up */
 	l->cwnd += (uint32_t)grow + (grow > 0 ? 1 : 0);
@@ -99,14 +118,15 @@ static void cubic_reset(struct leg *l, mono_t now)
 	l->cubic.epoch_ms = 0;
 }
 
-/* RFC 9406, 4.2: leave slow start when the RTT rises. */
+/* RFC 9406, 4.2: leave the first slow start when the RTT rises (4.3: later ones
+ * know where to end). */
 void hystart_on_rtt(struct leg *l, uint32_t rtt_us, mono_t now)
 {
 	struct cc_hystart *h = &l->hystart;
 	uint32_t thresh;
 
 	(void)now;
-	if (l->cwnd >= l->ssthresh)
+	if (l->ssthresh < SSTHRESH_INF)
 		return;
 	if (seq_ge(l->una, h->window_end)) { /* a new round */
 		h->window_end = l->nxt;
@@ -115,6 +135,7 @@ void hystart_on_rtt(struct leg *l, uint32_t rtt_us, mono_t now)
 		h->samples = 0;
 		if (h->css && ++h->css_rounds >= HYSTART_CSS_ROUNDS) {
 			l->ssthresh = l->cwnd;
+			h->css = false;
 			leg_count(l, CNT_TcpExtTCPHystartDelayDetect);
 			return;
 		}
@@ -152,6 +173,7 @@ const struct cc_ops cc_cubic = {
 	.init = cubic_init,
 	.on_ack = cubic_on_ack,
 	.ssthresh = cubic_ssthresh,
+	.on_unused = cubic_on_unused,
 	.on_rtt = hystart_on_rtt,
 	.reset = cubic_reset,
 };

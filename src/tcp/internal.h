@@ -157,6 +157,9 @@ const struct cc_ops *leg_cc(const struct leg *l);
 uint32_t cc_slow_start(struct leg *l, uint32_t acked);
 uint32_t leg_initial_cwnd(const struct leg *l);
 void hystart_on_rtt(struct leg *l, uint32_t rtt_us, mono_t now);
+	/* Time up to now is not the network's doing: an ACK came of less than
+	 * the window allows, or sending begins after idleness. */
+	void (*on_unused)(struct leg *l, mono_t now);
 /* Slow-start growth for @acked bytes under HyStart++. */
 uint32_t hystart_scale(const struct leg *l, uint32_t acked);
 

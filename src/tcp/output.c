@@ -433,6 +433,8 @@ static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
 {
 	seq_t start = l->nxt;
 
+	if (!board_outstanding(l))
+		leg_cc(l)->on_unused(l, now);
 	l->nxt = seq_add(l->nxt, len + fin);
 	board_sent(l, start, l->nxt, now);
 	l->last_send = now;

@@ -186,13 +186,14 @@ static bool detect(struct leg *l, const struct ack_sample *a, bool dupack,
 
 static void grow(struct leg *l, const struct ack_sample *a, mono_t now)
 {
-	uint32_t acked = a->acked + a->sacked;
+	uint32_t acked = seq_span(l->una, a->una_before);
 
 	if (!acked)
 		return;
 	if (!l->cwnd_limited &&
 	    !(l->cwnd < l->ssthresh &&
-	      seq_span(a->high_before, a->una_before) >= l->cwnd / 2))
+	      seq_span(a->high_before, a->una_before) >= l->cwnd / 2)) {
+		leg_cc(l)->on_unused(l, now);
 		return;
 	leg_cc(l)->on_ack(l, acked, now);
 	l->cwnd = min_u32(l->cwnd, 1u << 30);
@@ -245,9 +246,13 @@ void recovery_detect(struct leg *l, mono_t now)
 	if (l->ca < CA_RECOVERY)
 		enter_recovery(l, now);
 	if (l->ca == CA_RECOVERY)
+/* Only an ACK of new data grows the window: one that only SACKs is a duplicate
+ * (RFC 5681, 3.2), and its bytes count when the hole before them is filled. */
 		prr_on_ack(l, 0, false);
 }
 
+	if (acked && l->ca == CA_LOSS) /* the rest left before the timeout */
+		acked = a->acked + a->sacked;
 void recovery_on_rto(struct leg *l, mono_t now)
 {
 	bool renege = l->run_head && l->run_head->state == RUN_SACKED;
@@ -255,6 +260,7 @@ void recovery_on_rto(struct leg *l, mono_t now)
 		     (l->ca == CA_LOSS && !l->retries) || l->ca == CA_RECOVERY;
 
 	if (renege)
+	}
 		leg_count(l, CNT_TcpExtTCPSACKReneging);
 	if (fresh && l->retries <= 1) {
 		begin_episode(l, now);

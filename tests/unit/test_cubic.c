@@ -215,6 +215,100 @@ START_TEST(hystart_blip_returns_to_slow_start)
 }
 END_TEST
 
+/* RFC 9406, 4.3: only the first slow start does not know where to end. */
+START_TEST(hystart_later_slow_start_is_plain)
+{
+	bare(CC_CUBIC, 50);
+	r.l.ssthresh = 400 * SEG;
+	hystart_round(MS(100), 10);
+	hystart_round(MS(100), 10);
+	hystart_round(MS(150), 10);
+	ck_assert(!r.l.hystart.css);
+	for (int i = 0; i < 6; i++)
+		hystart_round(MS(150), 10);
+	ck_assert_uint_eq(r.l.ssthresh, 400 * SEG);
+}
+END_TEST
+
+/* 4.3, with so large a window that an ACK adds less than a byte. */
+START_TEST(cubic_w_est_keeps_fractions)
+{
+	uint32_t before;
+
+	bare(CC_CUBIC, 4000);
+	lose();
+	leg_cc(&r.l)->on_ack(&r.l, SEG, r.now);
+	before = r.l.cubic.w_est;
+	for (uint32_t i = 0; i < 2800; i++)
+		leg_cc(&r.l)->on_ack(&r.l, SEG, r.now);
+	ck_assert_uint_ge(r.l.cubic.w_est - before, SEG * 50 / 100);
+	ck_assert_uint_le(r.l.cubic.w_est - before, SEG * 55 / 100);
+}
+END_TEST
+
+#define LEN 1460u
+
+/* Congestion avoidance with a round trip of 100 ms; bytes sent so far. */
+static uint32_t after_a_loss(void)
+{
+	uint32_t off = 40 * LEN;
+
+	rig_establish_rtt(&r, RIG_NO_TS, RTT);
+	rig_write(&r, 10 * LEN);
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 0, LEN, 4 * LEN);
+	rig_run(&r, MS(90));
+	rig_ack(&r, 10 * LEN);
+	rig_write(&r, 30 * LEN);
+	while (seq_lt(r.l.una, rig_ours(off))) {
+		rig_run(&r, RTT);
+		rig_ack(&r, seq_span(r.l.nxt, rig_ours(0)));
+	}
+	ck_assert_uint_ge(r.l.cwnd, r.l.ssthresh);
+	return off;
+}
+
+/* Full windows, each acknowledged after a round trip: never more than one
+ * segment each, which is what Reno would do with so small a window. */
+static void full_windows_grow_like_reno(void)
+{
+	rig_write(&r, 400 * LEN);
+	for (int i = 0; i < 6; i++) {
+		uint32_t before = r.l.cwnd;
+
+		rig_run(&r, RTT);
+		rig_ack(&r, seq_span(r.l.nxt, rig_ours(0)));
+		ck_assert_uint_gt(r.l.cwnd, before);
+		ck_assert_uint_le(r.l.cwnd, before + LEN + 20);
+	}
+}
+
+/* RFC 9438, 4.2: t leaves out what was limited by the application. */
+START_TEST(cubic_thin_minute_does_not_count)
+{
+	uint32_t off = after_a_loss(), cwnd = r.l.cwnd;
+
+	for (int i = 0; i < 400; i++) {
+		rig_write(&r, 100);
+		off += 100;
+		rig_run(&r, MS(150));
+		rig_ack(&r, off);
+	}
+	ck_assert_uint_eq(r.l.cwnd, cwnd);
+	full_windows_grow_like_reno();
+}
+END_TEST
+
+/* The window is below the initial one, so nothing restarts it (5681, 4.1). */
+START_TEST(cubic_idle_minute_does_not_count)
+{
+	after_a_loss();
+	ck_assert_uint_lt(r.l.cwnd, 10 * LEN);
+	rig_run(&r, SECS(60));
+	full_windows_grow_like_reno();
+}
+END_TEST
+
 START_TEST(each_leg_uses_its_own_congestion_control)
 {
 	r.cfg.cc[LEG_CLIENT] = CC_NEWRENO;
@@ -244,6 +338,10 @@ int main(void)
 	tcase_add_test(tc, hystart_small_rise_is_no_sign);
 	tcase_add_test(tc, hystart_threshold_is_clamped);
 	tcase_add_test(tc, hystart_blip_returns_to_slow_start);
+	tcase_add_test(tc, hystart_later_slow_start_is_plain);
+	tcase_add_test(tc, cubic_w_est_keeps_fractions);
+	tcase_add_test(tc, cubic_thin_minute_does_not_count);
+	tcase_add_test(tc, cubic_idle_minute_does_not_count);
 	tcase_add_test(tc, each_leg_uses_its_own_congestion_control);
 	return rig_main("cubic", tc);
 }
