@@ -80,6 +80,7 @@ struct leg_env {
  * @tx_us: time of the last transmission, modulo 2^32 us
  * @state: enum run_state
  * @retx:  transmitted more than once
+ * @segs:  segments that it was sent as
  */
 struct run {
 	struct run *prev, *next;
@@ -87,6 +88,7 @@ struct run {
 	uint32_t tx_us; /* time of the last transmission, modulo 2^32 us */
 	uint8_t state;	/* enum run_state */
 	bool retx;	/* transmitted more than once */
+	uint16_t segs;	/* segments that it was sent as */
 };
 
 /**
@@ -128,6 +130,13 @@ enum ca_state {
 	CA_LOSS
 };
 
+/* leg->frto: what tells whether a timeout was spurious (RFC 5682, 3.1). */
+enum frto_step {
+	FRTO_OFF,
+	FRTO_RESENT,  /* step 1: the head was sent again */
+	FRTO_NEW_DATA /* step 2b: new data leaves instead of what is lost */
+};
+
 /* leg->ack: is an ACK owed? */
 enum ack_owed {
 	ACK_NONE,
@@ -143,6 +152,7 @@ struct cc_cubic {
 	uint32_t w_est;		    /* Reno-friendly window, bytes */
 	uint32_t k_ms;
 	uint32_t epoch_ms; /* ms clock; 0: none */
+	uint32_t seen_ms;  /* up to here the epoch's time is accounted for */
 };
 
 /**
@@ -152,7 +162,6 @@ struct cc_cubic {
  * @css_base_us: RTT at which conservative slow start began
  * @window_end:  where this round ends
  * @css: in conservative slow start
-	uint32_t seen_ms;  /* up to here the epoch's time is accounted for */
  */
 struct cc_hystart {
 	uint32_t last_min_us, cur_min_us;
@@ -169,9 +178,9 @@ struct rack_state {
 	uint32_t xmit_us; /* send time of the newest delivered run, mod 2^32 */
 	uint32_t rtt_us;
 	seq_t end_seq, fack, dsack_round;
+	seq_t tlp_end; /* TLP.end_seq */
 	uint8_t reo_mult, reo_persist;
 	bool valid, reordering_seen, dsack_seen;
-	seq_t tlp_end; /* TLP.end_seq */
 	bool tlp_active, tlp_is_retrans;
 };
 
@@ -207,7 +216,8 @@ struct leg {
 	bool active : 1;	  /* we opened (SYN_SENT) */
 	bool ece_pending : 1, cwr_pending : 1;
 	bool urg_out : 1, urg_in : 1;
-	bool cwnd_limited : 1, recover_valid : 1, frto : 1;
+	bool cwnd_limited : 1, recover_valid : 1;
+	uint8_t frto : 2; /* enum frto_step */
 	bool pmtu_blackhole : 1, undo_valid : 1, peer_fin_known : 1;
 	bool syn_unsent : 1; /* SYN or SYN-ACK never left yet */
 	bool syn_rcvd : 1;   /* the peer's SYN has come */
@@ -233,6 +243,8 @@ struct leg {
 	uint8_t cc;	  /* enum tcp_cc_kind */
 	uint8_t ca;	  /* enum ca_state */
 	uint8_t backoff, retries, probes, keep_probes;
+	uint8_t wscale_ours;
+	uint16_t w_est_frac; /* of cubic.w_est, 1/65536 byte */
 
 	/* send side */
 	seq_t iss, una, nxt, wl1, wl2;
@@ -243,8 +255,6 @@ struct leg {
 
 	/* receive side */
 	seq_t irs, rcv_nxt, rcv_adv, last_ack_sent, rcv_urg;
-	uint8_t wscale_ours;
-	uint16_t w_est_frac; /* of cubic.w_est, 1/65536 byte */
 	struct bufq *sink;
 	uint32_t rcv_cap;    /* bytes the sink may hold, autotuned */
 	uint32_t sink_extra; /* and this, for what the other leg has in flight */
@@ -277,8 +287,8 @@ struct leg {
 	seq_t recover;		 /* recovery point */
 	uint32_t prr_delivered, prr_out, recover_fs;
 	uint32_t undo_cwnd, undo_ssthresh;
-	seq_t undo_marker;
-	uint32_t undo_retrans; /* bytes retransmitted and not DSACKed */
+	seq_t undo_marker, undo_high; /* what was retransmitted is between */
+	uint32_t undo_retrans;	      /* bytes retransmitted and not DSACKed */
 	struct rack_state rack;
 	struct cc_cubic cubic;
 	struct cc_hystart hystart;

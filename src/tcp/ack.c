@@ -75,10 +75,11 @@ static bool is_dupack(const struct leg *l, const struct segment *s,
 	       !(s->flags & (TCP_FIN | TCP_SYN)) && l->wnd == old_wnd;
 }
 
-static void take_ece(struct leg *l, const struct segment *s, mono_t now)
+static void take_ece(struct leg *l, const struct segment *s,
+		     const struct ack_sample *a, mono_t now)
 {
 	if (l->ecn_ok && s->flags & TCP_ECE)
-		recovery_enter_cwr(l, now);
+		recovery_enter_cwr(l, a->acked + a->sacked, now);
 }
 
 static void after_window(struct leg *l, uint32_t old_wnd, mono_t now)
@@ -134,7 +135,7 @@ enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
 	if (seq_gt(l->una, a.una_before))
 		note_progress(l, a.rtt_us >= 0, now);
 	if (outstanding)
-		take_ece(l, s, now);
+		take_ece(l, s, &a, now);
 	tlp_on_ack(l, s, &a, now);
 	if (outstanding || a.dsack)
 		recovery_on_ack(l, s, &a, dupack, now);

@@ -81,6 +81,27 @@ static void run_remove(struct leg *l, struct run *r)
 	slab_free(l->env->runs, r);
 }
 
+/* How many of @r's segments are before @at: as if all but the last were of one
+ * size. */
+static uint16_t segs_before(const struct run *r, seq_t at)
+{
+	uint32_t len = run_len(r), front = seq_span(at, r->start);
+	uint64_t n = ((uint64_t)front * r->segs + len / 2) / len;
+
+	return n ? (uint16_t)n : 1;
+}
+
+static uint16_t segs_add(uint32_t a, uint32_t b)
+{
+	return (uint16_t)min_u32(a + b, UINT16_MAX);
+}
+
+/* Take what is before @at off @r's count. */
+static void segs_cut(struct run *r, uint16_t before)
+{
+	r->segs = r->segs > before ? (uint16_t)(r->segs - before) : 1;
+}
+
 /* Cut @r at @at; the second half is returned, NULL when no run is left. */
 static struct run *run_split(struct leg *l, struct run *r, seq_t at)
 {
@@ -93,6 +114,9 @@ static struct run *run_split(struct leg *l, struct run *r, seq_t at)
 	b->tx_us = r->tx_us;
 	b->state = r->state;
 	b->retx = r->retx;
+	b->segs = r->segs;
+	r->segs = segs_before(r, at);
+	segs_cut(b, r->segs);
 	r->end = at;
 	return b;
 }
@@ -109,6 +133,7 @@ static void run_merge_next(struct leg *l, struct run *r)
 		return;
 	r->end = n->end;
 	r->retx |= n->retx;
+	r->segs = segs_add(r->segs, n->segs);
 	run_remove(l, n);
 }
 
@@ -123,9 +148,11 @@ void board_sent(struct leg *l, seq_t start, seq_t end, mono_t now)
 {
 	struct run *t = l->run_tail;
 	uint32_t us = (uint32_t)now.us;
+	uint32_t segs = (seq_span(end, start) + l->mss - 1) / l->mss;
 
 	if (t && t->state == RUN_SENT && !t->retx && t->tx_us == us) {
 		t->end = end;
+		t->segs = segs_add(t->segs, segs);
 		return;
 	}
 	if (!t) /* times of an earlier flight are too old to compare with */
@@ -138,8 +165,10 @@ void board_sent(struct leg *l, seq_t start, seq_t end, mono_t now)
 			run_set_state(l, t, RUN_SENT);
 		t->end = end;
 		t->tx_us = us;
+		t->segs = segs_add(t->segs, segs);
 		return;
 	}
+	t->segs = segs_add(0, segs);
 	t->start = start;
 	t->end = end;
 	t->tx_us = us;
@@ -188,8 +217,10 @@ void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
 		run_account(l, r->state, n, false);
 		if (seq_eq(end, r->end))
 			run_remove(l, r);
-		else
+		else {
+			segs_cut(r, segs_before(r, end));
 			r->start = end;
+		}
 	}
 }
 
@@ -258,7 +289,9 @@ static void take_dsack(struct leg *l, const struct sack_block *b,
 
 	a->dsack = true;
 	leg_count(l, CNT_TcpExtTCPDSACKRecv);
-	if (l->undo_valid && seq_ge(b->start, l->undo_marker))
+	/* only what was sent again tells that this was for nothing */
+	if (l->undo_valid && seq_ge(b->start, l->undo_marker) &&
+	    seq_le(b->end, l->undo_high))
 		l->undo_retrans -= min_u32(n, l->undo_retrans);
 }
 

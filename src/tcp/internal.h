@@ -126,6 +126,14 @@ void rack_on_delivered(struct leg *l, const struct run *r, mono_t now);
 void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now);
 /* Marks lost runs; returns true when some were. Sets t_rtx for reordering. */
 bool rack_detect_loss(struct leg *l, mono_t now);
+/* A timeout: the first segment is lost, and what was sent long enough ago. */
+void rack_mark_on_rto(struct leg *l, mono_t now);
+/* No probe is under way: recovery begins (RFC 8985, 7.1). */
+static inline void tlp_reset(struct leg *l)
+{
+	l->rack.tlp_active = false;
+	l->tlp_pending = false;
+}
 void tlp_arm(struct leg *l, mono_t now);
 void tlp_on_ack(struct leg *l, const struct segment *s,
 		const struct ack_sample *a, mono_t now);
@@ -135,10 +143,11 @@ void tlp_fire(struct leg *l, mono_t now);
 void recovery_on_ack(struct leg *l, const struct segment *s,
 		     const struct ack_sample *a, bool dupack, mono_t now);
 void recovery_on_rto(struct leg *l, mono_t now);
-void recovery_enter_cwr(struct leg *l, mono_t now);
+void recovery_enter_cwr(struct leg *l, uint32_t delivered, mono_t now);
 void recovery_after_tlp(struct leg *l, mono_t now); /* it repaired a loss */
 void recovery_detect(struct leg *l, mono_t now);    /* reordering timer */
-void recovery_note_retransmit(struct leg *l, uint32_t bytes, mono_t now);
+void recovery_note_retransmit(struct leg *l, uint32_t bytes, seq_t end,
+			      mono_t now);
 
 /* cc.c: congestion control modules. */
 struct cc_ops {
@@ -148,6 +157,9 @@ struct cc_ops {
 	void (*on_ack)(struct leg *l, uint32_t acked, mono_t now);
 	/* New ssthresh upon congestion, bytes. */
 	uint32_t (*ssthresh)(struct leg *l, mono_t now);
+	/* Time up to now is not the network's doing: an ACK came of less than
+	 * the window allows, or sending begins after idleness. */
+	void (*on_unused)(struct leg *l, mono_t now);
 	void (*on_rtt)(struct leg *l, uint32_t rtt_us, mono_t now);
 	/* A reduction was undone, or the flow restarts after idle. */
 	void (*reset)(struct leg *l, mono_t now);
@@ -157,9 +169,6 @@ const struct cc_ops *leg_cc(const struct leg *l);
 uint32_t cc_slow_start(struct leg *l, uint32_t acked);
 uint32_t leg_initial_cwnd(const struct leg *l);
 void hystart_on_rtt(struct leg *l, uint32_t rtt_us, mono_t now);
-	/* Time up to now is not the network's doing: an ACK came of less than
-	 * the window allows, or sending begins after idleness. */
-	void (*on_unused)(struct leg *l, mono_t now);
 /* Slow-start growth for @acked bytes under HyStart++. */
 uint32_t hystart_scale(const struct leg *l, uint32_t acked);
 

@@ -350,7 +350,7 @@ static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 	m.flags = (fin ? TCP_FIN : 0) | (len ? TCP_PSH : 0);
 	emit(l, tx, &m, &o, now);
 	board_retransmitted(l, m.seq, seq_add(m.seq, len + fin), now);
-	recovery_note_retransmit(l, len + fin, now);
+	recovery_note_retransmit(l, len + fin, seq_add(m.seq, len + fin), now);
 	pace_account(l, len, now);
 	l->last_send = now;
 	if (l->rtx_kind == RTX_NONE || l->rtx_kind == RTX_TLP)
@@ -470,7 +470,8 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 	struct tcp_opts o;
 	bool fin;
 
-	if (l->fin_sent || l->state == TS_TIME_WAIT || l->lost_bytes)
+	if (l->fin_sent || l->state == TS_TIME_WAIT ||
+	    (l->lost_bytes && l->frto != FRTO_NEW_DATA))
 		return false;
 	queued = l->sndq.bytes - sent;
 	if (!queued && !may_send_fin(l, now))
@@ -530,7 +531,7 @@ static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 		return false; /* many small slices: the RTO will do it */
 	emit(l, tx, &m, &o, now);
 	board_retransmitted(l, m.seq, l->nxt, now);
-	recovery_note_retransmit(l, len + fin, now);
+	recovery_note_retransmit(l, len + fin, l->nxt, now);
 	l->rack.tlp_active = true;
 	l->rack.tlp_is_retrans = true;
 	l->rack.tlp_end = l->nxt;
@@ -539,12 +540,20 @@ static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 
 static bool out_data(struct leg *l, struct tx *tx, mono_t now)
 {
+	bool may_new = leg_can_send(l) || l->state == TS_SYN_RECEIVED;
+
 	if (l->tlp_pending && out_tlp(l, tx, now))
 		return true;
+	if (l->frto == FRTO_NEW_DATA) {
+		if (may_new && out_new(l, tx, now))
+			return true;
+		if (seq_gt(l->nxt, l->recover) || mono_is_set(l->t_pace))
+			return false;
+		l->frto = FRTO_OFF; /* there is no new data */
+	}
 	if (l->lost_bytes && out_retransmit(l, tx, now))
 		return true;
-	return (leg_can_send(l) || l->state == TS_SYN_RECEIVED) &&
-	       out_new(l, tx, now);
+	return may_new && out_new(l, tx, now);
 }
 
 bool leg_answer_loss(struct leg *l, struct tx *tx, mono_t now)

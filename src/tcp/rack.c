@@ -57,16 +57,55 @@ void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now)
 	}
 }
 
+/* Were DUPTHRESH segments SACKed, of whatever size? */
+static bool dupthresh_sacked(const struct leg *l)
+{
+	uint32_t n = 0;
+
+	if (!l->sacked_bytes)
+		return false;
+	for (const struct run *r = l->run_head; r && n < DUPTHRESH; r = r->next)
+		n += r->state == RUN_SACKED ? r->segs : 0;
+	return n >= DUPTHRESH;
+}
+
 static uint32_t reo_window(const struct leg *l)
 {
 	const struct rack_state *k = &l->rack;
 	uint32_t w;
 
 	if (!k->reordering_seen &&
-	    (l->ca >= CA_RECOVERY || l->sacked_bytes >= DUPTHRESH * l->mss))
+	    (l->ca >= CA_RECOVERY || dupthresh_sacked(l)))
 		return 0;
 	w = l->min_rtt_us / 4 * (1u + k->reo_mult);
 	return min_u32(w, l->srtt_us);
+}
+
+/* How long until @r counts as lost, microseconds; not above 0: it does. */
+static int32_t time_left(const struct leg *l, const struct run *r, uint32_t reo,
+			 mono_t now)
+{
+	uint32_t rtt = l->rack.rtt_us ? l->rack.rtt_us : l->srtt_us;
+
+	return (int32_t)(r->tx_us + rtt + reo - (uint32_t)now.us);
+}
+
+/* RFC 8985, 6.3 */
+void rack_mark_on_rto(struct leg *l, mono_t now)
+{
+	const struct run *head = l->run_head;
+	uint32_t reo = reo_window(l);
+
+	if (head)
+		board_mark_head_lost(
+			l, (seq_span(head->end, head->start) + head->segs - 1) /
+				   head->segs);
+	for (struct run *r = l->run_head; r; r = r->next) {
+		if (r->state == RUN_SENT && time_left(l, r, reo, now) <= 0)
+			board_mark_lost(l, r);
+	}
+	if (!l->lost_bytes) /* no run was left to cut the first one off */
+		board_mark_all_lost(l, false);
 }
 
 bool rack_detect_loss(struct leg *l, mono_t now)
@@ -84,7 +123,7 @@ bool rack_detect_loss(struct leg *l, mono_t now)
 		if (r->state != RUN_SENT ||
 		    !sent_after(k->xmit_us, k->end_seq, r->tx_us, r->end))
 			continue;
-		left = (int32_t)(r->tx_us + k->rtt_us + reo - (uint32_t)now.us);
+		left = time_left(l, r, reo, now);
 		if (left <= 0)
 			board_mark_lost(l, r);
 		else

@@ -2,8 +2,9 @@
 /*
  * RACK against the pseudo-code of RFC 8985, 6.2, kept by segment.
  *
- * Random flights, ACKs, SACKs and retransmissions; after every ACK both must
- * hold the same segments lost.  The seed is printed on failure.
+ * Random flights, ACKs, SACKs, retransmissions and timeouts; after every ACK
+ * and timeout both must hold the same segments lost.  Some connections send
+ * full segments, others small ones.  The seed is printed on failure.
  */
 #include "rig.h"
 
@@ -67,16 +68,23 @@ static void model_delivered(uint32_t i)
 	}
 }
 
-/* Steps 4 and 5. */
-static void model_detect(void)
+/* Step 4. */
+static int64_t model_reo(void)
 {
 	uint32_t sacked = 0;
-	int64_t reo = MIN_RTT / 4;
 
 	for (uint32_t i = una; i < nxt; i++)
 		sacked += m[i].sacked;
 	if (!rack.reordering && (r.l.ca >= CA_RECOVERY || sacked >= 3))
-		reo = 0;
+		return 0;
+	return MIN_RTT / 4;
+}
+
+/* Step 5. */
+static void model_detect(void)
+{
+	int64_t reo = model_reo();
+
 	for (uint32_t i = una; i < nxt && rack.valid; i++) {
 		struct seg *s = &m[i];
 
@@ -95,9 +103,13 @@ static void send(struct prng *p)
 	if (nxt + n > SEGS)
 		return;
 	r.l.nxt = at(nxt + n);
-	board_sent(&r.l, at(nxt), at(nxt + n), r.now);
-	for (; n; n--)
+	if (r.l.mss == LEN) /* one packet, that the kernel cuts up */
+		board_sent(&r.l, at(nxt), at(nxt + n), r.now);
+	for (; n; n--) {
+		if (r.l.mss > LEN)
+			board_sent(&r.l, at(nxt), at(nxt + 1), r.now);
 		m[nxt++] = (struct seg){.xmit = r.now.us};
+	}
 }
 
 static void resend(void)
@@ -108,6 +120,19 @@ static void resend(void)
 		m[i] = (struct seg){.xmit = r.now.us, .retx = true};
 		board_retransmitted(&r.l, at(i), at(i + 1), r.now);
 		return;
+	}
+}
+
+/* 6.3: the first one, and what was sent long enough ago. */
+static void timeout(void)
+{
+	int64_t reo = model_reo(), rtt = rack.rtt ? rack.rtt : SRTT;
+
+	rack_mark_on_rto(&r.l, r.now);
+	for (uint32_t i = una; i < nxt; i++) {
+		if (!m[i].sacked &&
+		    (i == una || m[i].xmit + rtt + reo <= r.now.us))
+			m[i].lost = true;
 	}
 }
 
@@ -178,7 +203,7 @@ START_TEST(random_acks_lose_the_same_segments_as_the_rfc)
 	r.l.sack_ok = true;
 	r.l.min_rtt_us = MIN_RTT;
 	r.l.srtt_us = SRTT;
-	r.l.mss = LEN;
+	r.l.mss = _i & 2 ? LEN : 14 * LEN;
 	r.l.ca = _i & 1 ? CA_RECOVERY : CA_OPEN;
 	r.l.iss = SEQ(RIG_ISS);
 	r.l.una = r.l.nxt = r.l.recover = r.l.rack.fack = at(0);
@@ -190,6 +215,8 @@ START_TEST(random_acks_lose_the_same_segments_as_the_rfc)
 			send(&p);
 		else if (k < 6)
 			resend();
+		else if (k < 7 && !m[una].sacked && !prng_below(&p, 4))
+			timeout();
 		else
 			ack(&p);
 		compare(seed);

@@ -51,6 +51,60 @@ START_TEST(rack_third_sack_retransmits_at_once)
 }
 END_TEST
 
+/* 6.2, step 4: DupThresh counts segments, however small they are. */
+START_TEST(rack_third_small_sack_retransmits_at_once)
+{
+	rig_establish_rtt(&r, RIG_NO_TS, MS(100));
+	for (int i = 0; i < 6; i++) {
+		rig_write(&r, 100);
+		rig_run(&r, _i ? MS(1) : 0);
+	}
+	ck_assert_uint_eq(r.ntx, 6);
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 0, 100, 200);
+	RIG_SACK(&r, 0, 100, 300);
+	ck_assert_uint_eq(r.ntx, 6);
+	RIG_SACK(&r, 0, 100, 400);
+	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_uint_eq(sent_off(0), 2);
+}
+END_TEST
+
+/* The same in one block: a burst is one run, whatever it was cut into. */
+START_TEST(rack_block_of_three_segments_retransmits_and_of_two_waits)
+{
+	flight(8);
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 0, 4 * SEG, (_i ? 7 : 6) * SEG);
+	ck_assert_int_eq(r.l.ca, _i ? CA_RECOVERY : CA_DISORDER);
+}
+END_TEST
+
+/* 6.3: a timeout takes for lost what was sent long enough ago. */
+START_TEST(rack_timeout_leaves_fresh_data_in_flight)
+{
+	uint32_t fresh = 0;
+
+	flight(10);
+	while (r.l.ca != CA_LOSS) {
+		bool due = r.l.rtx_kind == RTX_RTO &&
+			   mono_sub(r.l.t_rtx, r.now) < MS(60);
+
+		if (due && !fresh) {
+			fresh = 3 * 200;
+			r.l.cwnd += 3 * SEG;
+			for (int i = 0; i < 3; i++)
+				rig_write(&r, 200);
+		}
+		rig_run(&r, MS(1));
+	}
+	ck_assert_uint_gt(fresh, 0);
+	ck_assert_uint_eq(board_outstanding(&r.l), 10 * SEG + fresh);
+	ck_assert_uint_eq(r.l.lost_bytes, 9 * SEG);
+	ck_assert_uint_eq(board_pipe(&r.l), SEG + fresh);
+}
+END_TEST
+
 /* A single SACK: after min_rtt / 4. */
 START_TEST(rack_one_sack_retransmits_after_the_reordering_window)
 {
@@ -251,6 +305,50 @@ START_TEST(rack_dsack_widens_the_reordering_window)
 }
 END_TEST
 
+/* 6.2, step 4: a recovery begun by a timeout counts as well. */
+START_TEST(rack_timeout_recovery_counts_against_the_wider_window)
+{
+	flight(10);
+	rig_ack(&r, 2 * SEG);
+	RIG_SACK(&r, 2 * SEG, 0, SEG);
+	ck_assert_uint_eq(r.l.rack.reo_persist, 16);
+	while (r.l.ca != CA_LOSS)
+		rig_run(&r, MS(10));
+	for (uint32_t a = 3; r.l.ca == CA_LOSS && a <= 10; a++) {
+		rig_run(&r, MS(100));
+		rig_ack(&r, a * SEG);
+	}
+	ck_assert_int_eq(r.l.ca, CA_OPEN);
+	ck_assert_uint_eq(r.l.rack.reo_persist, 15);
+}
+END_TEST
+
+/* 7.1: recovery ends the probe's episode, or the loss would count twice. */
+START_TEST(tlp_probe_that_began_recovery_reduces_once)
+{
+	uint32_t ssthresh;
+
+	flight(8);
+	rig_run(&r, MS(95));
+	rig_ack(&r, 4 * SEG);
+	rig_run(&r, MS(230));
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbes), 1);
+	rig_run(&r, MS(80));
+	RIG_SACK(&r, 4 * SEG, 7 * SEG, 8 * SEG); /* answers the probe */
+	rig_run(&r, MS(60));
+	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert(!r.l.rack.tlp_active);
+	rig_run(&r, MS(100));
+	rig_ack(&r, 8 * SEG);
+	ssthresh = r.l.ssthresh;
+	rig_write(&r, SEG);
+	rig_run(&r, MS(100));
+	rig_ack(&r, 9 * SEG);
+	ck_assert_uint_eq(r.l.ssthresh, ssthresh);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbeRecovery), 0);
+}
+END_TEST
+
 START_TEST(rack_lost_fin_is_sent_again)
 {
 	flight(2);
@@ -288,6 +386,15 @@ int main(void)
 	tcase_add_test(tc, tlp_sack_of_probe_starts_recovery);
 	tcase_add_test(tc, tlp_without_sack_is_not_used);
 	tcase_add_test(tc, rack_dsack_widens_the_reordering_window);
+	tcase_add_loop_test(tc, rack_third_small_sack_retransmits_at_once, 0,
+			    2);
+	tcase_add_loop_test(
+		tc, rack_block_of_three_segments_retransmits_and_of_two_waits,
+		0, 2);
+	tcase_add_test(tc, rack_timeout_leaves_fresh_data_in_flight);
+	tcase_add_test(tc,
+		       rack_timeout_recovery_counts_against_the_wider_window);
+	tcase_add_test(tc, tlp_probe_that_began_recovery_reduces_once);
 	tcase_add_test(tc, rack_lost_fin_is_sent_again);
 	return rig_main("rack", tc);
 }

@@ -206,21 +206,135 @@ START_TEST(loss_slow_start_retransmits_all_that_is_lost)
 }
 END_TEST
 
-/* RFC 5682: originals arrive after the timeout: it was spurious. */
-START_TEST(loss_sack_of_originals_undoes)
+static void until_timeout(void)
 {
-	uint32_t cwnd;
-
-	flight(RIG_NO_TS, 8);
-	cwnd = r.l.cwnd;
-	rig_run(&r, MS(330)); /* TLP, then RTO */
 	while (r.l.ca != CA_LOSS)
 		rig_run(&r, MS(10));
+}
+
+/* Segments of data from @off on, and before it. */
+static void count_sent(uint32_t off, uint32_t *before, uint32_t *from)
+{
+	*before = *from = 0;
+	for (uint32_t i = 0; i < r.ntx; i++) {
+		if (!r.tx[i].s.data.len)
+			continue;
+		if (r.tx[i].off < off)
+			++*before;
+		else
+			++*from;
+	}
+}
+
+/* RFC 5682, 3.1: the ACK of the head lets new data leave (2b); the next one
+ * names an original: the timeout was spurious (3b).  Also after more than one
+ * expiry, and without SACK. */
+START_TEST(loss_frto_originals_that_arrive_late_undo)
+{
+	uint32_t cwnd, again, new;
+
+	flight(_i & 1 ? RIG_PLAIN : RIG_NO_TS, 10);
+	cwnd = r.l.cwnd;
+	until_timeout();
+	if (_i & 2)
+		rig_run(&r, MS(800));
+	rig_write(&r, 20 * SEG);
+	rig_clear(&r);
+	rig_run(&r, MS(5));
+	rig_ack(&r, SEG);
+	count_sent(10 * SEG, &again, &new);
+	ck_assert_uint_eq(again, 0);
+	ck_assert_uint_eq(new, 2);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 0);
+	rig_run(&r, MS(5));
 	rig_ack(&r, 2 * SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 1);
 	ck_assert_uint_ge(r.l.cwnd, cwnd);
 	ck_assert_int_eq(r.l.ca, CA_OPEN);
 	ck_assert_uint_eq(r.l.lost_bytes, 0);
+	for (uint32_t i = 3; i <= 10; i++)
+		rig_ack(&r, i * SEG);
+	count_sent(10 * SEG, &again, &new);
+	ck_assert_uint_eq(again, 0);
+}
+END_TEST
+
+/* 2a: all of it acknowledged at once says nothing: the SACKs were lost. */
+START_TEST(loss_frto_ack_of_everything_does_not_undo)
+{
+	uint32_t ssthresh;
+
+	flight(RIG_NO_TS, 10);
+	until_timeout();
+	ssthresh = r.l.ssthresh;
+	rig_run(&r, MS(100));
+	rig_ack(&r, 10 * SEG);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 0);
+	ck_assert_uint_eq(r.l.ssthresh, ssthresh);
+	ck_assert_uint_le(r.l.cwnd, ssthresh + SEG);
+}
+END_TEST
+
+/* 3a: the first and the sixth are lost, and the ACKs between: the next one
+ * tells of the new data only, so the loss was real. */
+START_TEST(loss_frto_sack_of_new_data_does_not_undo)
+{
+	uint32_t again, new;
+
+	flight(RIG_NO_TS, 10);
+	until_timeout();
+	rig_write(&r, 20 * SEG);
+	rig_clear(&r);
+	rig_run(&r, MS(90));
+	rig_ack(&r, 5 * SEG);
+	count_sent(10 * SEG, &again, &new);
+	ck_assert_uint_eq(again, 0);
+	ck_assert_uint_eq(new, 2);
+	rig_run(&r, MS(90));
+	RIG_SACK(&r, 5 * SEG, 6 * SEG, 11 * SEG);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 0);
+	ck_assert_int_eq(r.l.ca, CA_LOSS);
+	ck_assert_uint_le(r.l.cwnd, 3 * SEG);
+	ck_assert_uint_eq(sent_off(5 * SEG), 1);
+}
+END_TEST
+
+/* No new data: recovery goes on as without F-RTO, and does not stall. */
+START_TEST(loss_frto_without_new_data_retransmits)
+{
+	flight(RIG_NO_TS, 10);
+	until_timeout();
+	rig_clear(&r);
+	rig_run(&r, MS(50));
+	rig_ack(&r, SEG);
+	rig_run(&r, MS(1));
+	ck_assert_uint_eq(sent_off(SEG), 1);
+	ck_assert_uint_eq(r.l.frto, FRTO_OFF);
+}
+END_TEST
+
+/* RFC 5681, 3.1: each segment that the timer sends again lowers ssthresh; a
+ * second expiry for the same one does not. */
+START_TEST(loss_timeout_of_another_segment_lowers_ssthresh_again)
+{
+	uint32_t first;
+	uint64_t n;
+
+	r.cfg.cc[0] = (uint8_t)_i;
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
+	flight(RIG_NO_TS, 10);
+	until_timeout();
+	first = r.l.ssthresh;
+	rig_run(&r, MS(700));
+	ck_assert_uint_gt(rig_count(&r, CNT_TcpExtTCPTimeouts), 1);
+	ck_assert_uint_eq(r.l.ssthresh, first);
+	rig_ack(&r, SEG);
+	n = rig_count(&r, CNT_TcpExtTCPTimeouts);
+	while (rig_count(&r, CNT_TcpExtTCPTimeouts) == n)
+		rig_run(&r, MS(10));
+	ck_assert_uint_lt(r.l.ssthresh, first);
+	ck_assert_uint_eq(r.l.ssthresh, 2 * SEG);
+	ck_assert_uint_eq(r.l.frto, FRTO_OFF);
 }
 END_TEST
 
@@ -245,10 +359,8 @@ START_TEST(loss_ack_of_data_sent_after_the_timeout_does_not_undo)
 	rig_write(&r, 10 * SEG);
 	rig_ack(&r, SEG);
 	rig_run(&r, MS(20));
-	rig_ack(&r, 2 * SEG);
-	rig_run(&r, MS(20));
-	if (rig_last(&r)->off > 2 * SEG && r.l.ca == CA_LOSS)
-		rig_ack(&r, 4 * SEG);
+	ck_assert_uint_eq(sent_off(3 * SEG), 1);
+	rig_ack(&r, 4 * SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 0);
 }
 END_TEST
@@ -300,6 +412,135 @@ START_TEST(recovery_echo_of_the_retransmission_does_not_undo)
 }
 END_TEST
 
+/* RFC 3708: DSACKs for all that was sent again undo, in time ... */
+START_TEST(recovery_dsack_of_what_was_sent_again_undoes)
+{
+	uint32_t cwnd;
+
+	flight(RIG_NO_TS, 10);
+	cwnd = r.l.cwnd;
+	RIG_SACK(&r, 0, SEG, 4 * SEG);
+	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	rig_run(&r, MS(10));
+	rig_ack(&r, 10 * SEG); /* the original was late */
+	rig_run(&r, MS(90));
+	rig_write(&r, SEG);
+	RIG_SACK(&r, 10 * SEG, 0, SEG);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKUndo), 1);
+	ck_assert_uint_ge(r.l.cwnd, cwnd);
+}
+END_TEST
+
+/* ... but not those for anything else: of the same flight, or seconds later. */
+START_TEST(recovery_dsack_of_something_else_does_not_undo)
+{
+	uint32_t off = 10 * SEG, ssthresh;
+
+	flight(RIG_NO_TS, 10);
+	RIG_SACK(&r, 0, SEG, 4 * SEG);
+	rig_run(&r, MS(100));
+	rig_ack(&r, off);
+	ssthresh = r.l.ssthresh;
+	rig_write(&r, SEG);
+	RIG_SACK(&r, off, 5 * SEG, 6 * SEG);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKUndo), 0);
+	for (int i = 0; i < 30; i++) {
+		rig_write(&r, SEG);
+		rig_run(&r, MS(100));
+		off = seq_span(r.l.nxt, rig_ours(0));
+		rig_ack(&r, off);
+	}
+	RIG_SACK(&r, off, off - SEG, off);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKUndo), 0);
+	ck_assert_uint_eq(r.l.ssthresh, ssthresh);
+}
+END_TEST
+
+/* The memory of it ends a window later, and with 32-bit numbers must. */
+START_TEST(recovery_undo_is_forgotten_after_a_window)
+{
+	uint32_t off = 10 * SEG;
+
+	r.wnd = 1000;
+	flight(RIG_NO_TS, 10);
+	RIG_SACK(&r, 0, SEG, 4 * SEG);
+	rig_run(&r, MS(100));
+	rig_ack(&r, off);
+	ck_assert(r.l.undo_valid);
+	for (int i = 0; i < 30; i++) {
+		rig_write(&r, 5 * SEG);
+		rig_run(&r, MS(100));
+		off = seq_span(r.l.nxt, rig_ours(0));
+		rig_ack(&r, off);
+	}
+	ck_assert(!r.l.undo_valid);
+}
+END_TEST
+
+/* RFC 5681, 3.2: a duplicate ACK lets one segment leave for the one that
+ * arrived; the window grows when the hole is filled. */
+START_TEST(disorder_sack_alone_does_not_grow_the_window)
+{
+	flight(RIG_NO_TS, 10);
+	rig_write(&r, 10 * SEG);
+	ck_assert_uint_eq(r.ntx, 0);
+	RIG_SACK(&r, 0, SEG, 2 * SEG);
+	rig_run(&r, MS(5));
+	ck_assert_int_eq(r.l.ca, CA_DISORDER);
+	ck_assert_uint_eq(r.l.cwnd, 10 * SEG);
+	ck_assert_uint_eq(r.ntx, 1);
+	rig_ack(&r, 2 * SEG);
+	ck_assert_uint_eq(r.l.cwnd, 12 * SEG);
+}
+END_TEST
+
+/* RFC 9937, 6: what the ACK that began it delivered was in flight. */
+START_TEST(recovery_prr_counts_what_the_first_ack_delivered)
+{
+	flight(RIG_NO_TS, 10);
+	RIG_SACK(&r, 0, SEG, 4 * SEG);
+	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_uint_eq(r.l.recover_fs, 10 * SEG);
+	ck_assert_uint_eq(r.l.prr_delivered, 3 * SEG);
+}
+END_TEST
+
+START_TEST(recovery_prr_leaves_out_what_was_sacked_before)
+{
+	flight(RIG_NO_TS, 10);
+	RIG_SACK(&r, 0, 2 * SEG, 3 * SEG);
+	RIG_SACK(&r, 0, 2 * SEG, 4 * SEG);
+	ck_assert_int_eq(r.l.ca, CA_DISORDER);
+	RIG_SACK(&r, 0, 2 * SEG, 6 * SEG);
+	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_uint_eq(r.l.recover_fs, 8 * SEG);
+}
+END_TEST
+
+/* RFC 9937: PRR counts ACKs.  A reordering timer brings none, and so neither
+ * takes back what the last one allowed nor allows more. */
+START_TEST(recovery_reordering_timer_leaves_the_allowance)
+{
+	uint32_t room, lost;
+
+	flight(RIG_NO_TS, 10);
+	r.l.rack.reordering_seen = true;
+	RIG_SACK(&r, 0, SEG, 3 * SEG);
+	rig_run(&r, MS(40));
+	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	r.mute = true; /* pacing holds it */
+	RIG_SACK(&r, 0, SEG, 3 * SEG, 4 * SEG, 9 * SEG);
+	ck_assert_uint_eq(r.l.rtx_kind, RTX_REO);
+	room = r.l.cwnd - board_pipe(&r.l);
+	ck_assert_uint_gt(room, 2 * SEG);
+	lost = r.l.lost_bytes;
+	while (r.l.lost_bytes == lost)
+		rig_run(&r, MS(1));
+	ck_assert_uint_eq(r.l.cwnd - board_pipe(&r.l), room);
+	r.mute = false;
+}
+END_TEST
+
 /* Lost ACKs: one stretch ACK for all is no reason to slow down. */
 START_TEST(established_stretch_ack_grows_like_many)
 {
@@ -337,13 +578,27 @@ int main(void)
 	tcase_add_test(tc, recovery_cubic_reduces_to_seven_tenths);
 	tcase_add_test(tc, loss_timeout_sends_one_segment);
 	tcase_add_test(tc, loss_slow_start_retransmits_all_that_is_lost);
-	tcase_add_test(tc, loss_sack_of_originals_undoes);
+	tcase_add_loop_test(tc, loss_frto_originals_that_arrive_late_undo, 0,
+			    4);
+	tcase_add_test(tc, loss_frto_ack_of_everything_does_not_undo);
+	tcase_add_test(tc, loss_frto_sack_of_new_data_does_not_undo);
+	tcase_add_test(tc, loss_frto_without_new_data_retransmits);
+	tcase_add_loop_test(
+		tc, loss_timeout_of_another_segment_lowers_ssthresh_again, 0,
+		CC_KINDS);
 	tcase_add_test(tc, loss_ack_of_the_retransmission_only_does_not_undo);
 	tcase_add_test(tc,
 		       loss_ack_of_data_sent_after_the_timeout_does_not_undo);
 	tcase_add_test(tc, loss_without_sack_jump_of_una_does_not_undo);
 	tcase_add_test(tc, recovery_eifel_undoes);
 	tcase_add_test(tc, recovery_echo_of_the_retransmission_does_not_undo);
+	tcase_add_test(tc, recovery_dsack_of_what_was_sent_again_undoes);
+	tcase_add_test(tc, recovery_dsack_of_something_else_does_not_undo);
+	tcase_add_test(tc, recovery_undo_is_forgotten_after_a_window);
+	tcase_add_test(tc, disorder_sack_alone_does_not_grow_the_window);
+	tcase_add_test(tc, recovery_prr_counts_what_the_first_ack_delivered);
+	tcase_add_test(tc, recovery_prr_leaves_out_what_was_sacked_before);
+	tcase_add_test(tc, recovery_reordering_timer_leaves_the_allowance);
 	tcase_add_test(tc, established_stretch_ack_grows_like_many);
 	tcase_add_test(tc,
 		       established_application_limited_window_does_not_grow);
