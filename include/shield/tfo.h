@@ -86,6 +86,7 @@ enum tfo_action {
 /**
  * struct tfo_answer - How a SYN is answered
  * @renew:  the client's cookie was of the backup key: give it a new one
+ * @proven: TFO_ACCEPT, and by a cookie of ours: the address is no other's
  * @failed: it had a cookie that is not valid (count TCPFastOpenPassiveFail)
  * @asked:  it asked for a cookie (count TCPFastOpenCookieReqd)
  * @experimental: answer by kind 254
@@ -93,7 +94,7 @@ enum tfo_action {
  */
 struct tfo_answer {
 	enum tfo_action action;
-	bool renew, failed, asked, experimental;
+	bool renew, proven, failed, asked, experimental;
 	uint8_t cookie[TFO_COOKIE_LEN];
 };
 

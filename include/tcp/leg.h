@@ -221,6 +221,7 @@ struct leg {
 	bool pmtu_blackhole : 1, undo_valid : 1, peer_fin_known : 1;
 	bool syn_unsent : 1; /* SYN or SYN-ACK never left yet */
 	bool syn_rcvd : 1;   /* the peer's SYN has come */
+	bool mute : 1;	     /* nothing leaves but the SYN and a RST */
 	/* iss and irs are so far back that comparing with them says nothing */
 	bool iss_far : 1, irs_far : 1;
 	/* Fast Open (RFC 7413): an option goes with the SYN or SYN-ACK; data
@@ -325,6 +326,14 @@ void leg_fini(struct leg *l);
  */
 void leg_open_active(struct leg *l, seq_t iss, uint32_t ts_off,
 		     const struct tcp_opts *peer, mono_t now);
+
+/**
+ * leg_unmute() - The ACK that completes the handshake may leave
+ * A leg with @mute set, right after leg_open_active(), takes the peer's SYN-ACK
+ * and is ESTABLISHED, but keeps its ACK and all data back: the peer stays in
+ * SYN_RECEIVED.  No timer of the leg runs then; whoever set @mute ends it.
+ */
+void leg_unmute(struct leg *l, mono_t now);
 
 /**
  * leg_open_passive() - LISTEN: hold a received SYN until leg_accept()

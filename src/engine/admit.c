@@ -78,19 +78,30 @@ static enum verdict open_flow(struct engine *e, struct svc *s,
 	return VERDICT_CONSUMED;
 }
 
+/* Half-open connections that a service may have.  Where the server is asked
+ * first each is a whole flow, and they may take half of those. */
+static uint32_t backlog(const struct engine *e, const struct svc *s)
+{
+	uint32_t n = s->cfg->max_syn_backlog;
+
+	if (s->cfg->handshake != HANDSHAKE_CLIENT_FIRST)
+		n = min_u32(n, max_u32(e->flows.max / 2, 1));
+	return n;
+}
+
 /* Cookies: always, or while many connections are half open - of the service, or
- * of all together. */
+ * of all together.  server_first waits until no more are possible. */
 static bool under_pressure(const struct engine *e, struct svc *s, mono_t now)
 {
 	struct pressure_marks m = {.syncookies = s->cfg->syncookies,
-				   .backlog = s->cfg->max_syn_backlog,
+				   .backlog = backlog(e, s),
 				   .high = s->cfg->shield.syn_high,
 				   .low = s->cfg->shield.syn_low,
 				   .hold_us = s->cfg->shield.syn_hold};
 
 	if (s->cfg->handshake == HANDSHAKE_SERVER_FIRST)
-		return false;
-	if (s->cfg->syncookies && synq_is_full(&e->synq))
+		m.high = 100;
+	else if (s->cfg->syncookies && synq_is_full(&e->synq))
 		return true;
 	return pressure_cookies(&s->stats->pressure, &m, s->stats->half_open,
 				now);
@@ -142,7 +153,7 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 		return VERDICT_CONSUMED;
 	if (flood)
 		return halfopen_cookie(e, s, seg, now, reply);
-	if (s->stats->half_open >= s->cfg->max_syn_backlog) {
+	if (s->stats->half_open >= backlog(e, s)) {
 		s->stats->shield[SC_TcpExtListenOverflows]++;
 		return refuse(e, DROP_SYN_LIMIT);
 	}

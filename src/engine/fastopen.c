@@ -87,6 +87,7 @@ bool fastopen_accept(struct engine *e, struct svc *s, const struct opening *o,
 	l->tfo_opt = o->fast.renew;
 	l->tfo_exp = o->fast.experimental;
 	f->tfo_in = true;
+	f->proven = o->fast.proven;
 	tfo_pending_begin(&s->stats->tfo_pending);
 	s->stats->shield[SC_TcpExtTCPFastOpenPassive]++;
 	leg_accept(l, now);
@@ -115,7 +116,8 @@ void fastopen_plan(struct engine *e, struct flow *f, mono_t now)
 		return;
 	use = tfo_cache_plan(&e->tfo_cache, &l->t.remote, c->fastopen, now,
 			     &ck);
-	if (use == TFO_USE_NOT || (use == TFO_USE_DATA && !l->sndq.bytes))
+	if (use == TFO_USE_NOT ||
+	    (use == TFO_USE_DATA && (!l->sndq.bytes || l->mute)))
 		return;
 	l->tfo_opt = use == TFO_USE_ASK || ck.len;
 	l->tfo_exp = ck.experimental;

@@ -188,6 +188,7 @@ static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 	table_insert(e, l);
 	f->dialled = true;
 	leg_open_active(l, iss, ts_off, NULL, now);
+	l->mute = !f->proven;
 	fastopen_plan(e, f, now);
 	leg_arm(l, now);
 	return true;
@@ -211,7 +212,9 @@ static void on_established(struct engine *e, struct flow *f, struct leg *l,
 	if (l == client) {
 		flow_uncount(f);
 		fastopen_end(f, false, now);
+		f->proven = true;
 		flow_dial(e, f, now);
+		leg_unmute(&f->leg[LEG_SERVER], now);
 	} else {
 		leg_accept(client, now); /* server_first: it waits in LISTEN */
 	}

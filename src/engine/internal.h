@@ -111,6 +111,8 @@ struct svc_set {
  * @orphan:  one leg is left, and counted as such
  * @tfo_in:  the client began with Fast Open; its handshake is not complete
  * @tfo_out: the server leg's SYN had a Fast Open option
+ * @proven:  the client's address is its own: it has answered our SYN-ACK, or
+ *           brought a Fast Open cookie.  Until then the server leg is mute
  * @waiting: the server leg's 4-tuple is still taken by its last incarnation
  * @serial:  number among the engine's flows, from 1, modulo 2^22
  * @faulty:  it has faults (struct seam_flow)
@@ -123,7 +125,7 @@ struct flow {
 	uint32_t wait_prev, wait_next; /* place in the slab plus 1; 0: none */
 	uint32_t wait_ms;	       /* ms clock: waiting since */
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
-	bool tfo_in : 1, tfo_out : 1, orphan : 1, faulty : 1;
+	bool tfo_in : 1, tfo_out : 1, orphan : 1, faulty : 1, proven : 1;
 	uint32_t serial : 22;
 };
 

@@ -40,7 +40,8 @@ void seam_reset(struct engine *e, struct flow *f, int side, uint8_t act,
 	}
 	leg_abort(l, now);
 	bury(e, f, l);
-	if (act & FAULT_ACT_RESET_BOTH || o->state <= TS_SYN_RECEIVED) {
+	if (act & FAULT_ACT_RESET_BOTH || o->state <= TS_SYN_RECEIVED ||
+	    o->mute) {
 		leg_abort(o, now);
 		bury(e, f, o);
 	} else {

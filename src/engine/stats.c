@@ -127,6 +127,9 @@ static const char *check_deadline(const struct flow *f, const struct leg *l)
 	/* LISTEN waits for the server leg */
 	if (l->state == TS_LISTEN && (wtimer_armed(&o->timer) || f->waiting))
 		return NULL;
+	/* and a mute server leg for the client */
+	if (l->mute && !f->proven && wtimer_armed(&o->timer))
+		return NULL;
 	return "open leg without a deadline";
 }
 

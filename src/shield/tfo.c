@@ -131,6 +131,7 @@ static void judge_cookie(const struct tfo_keys *k, const struct segment *syn,
 		return;
 	}
 	out->action = TFO_ACCEPT;
+	out->proven = true;
 	out->renew = key > 0;
 }
 
@@ -145,10 +146,12 @@ void tfo_answer_syn(const struct tfo_keys *k, const struct segment *syn,
 	out->experimental = !(syn->opts.has & OPT_HAS_TFO);
 	if (!(flags & TFO_SERVER) || !room || k->n == 0)
 		return;
-	if (syn->data.len && flags & TFO_SERVER_NO_COOKIE)
-		out->action = TFO_ACCEPT;
-	else if (option)
+	if (option)
 		judge_cookie(k, syn, out);
+	if (syn->data.len && flags & TFO_SERVER_NO_COOKIE) {
+		out->action = TFO_ACCEPT;
+		out->failed = false;
+	}
 }
 
 /* ----------------------------------------------------------------- pending */

@@ -81,10 +81,13 @@ static enum drop_reason syn_ack(struct leg *l, const struct segment *s,
 	return DROP_NONE;
 }
 
-/* Both ends sent a SYN (RFC 9293, 3.5): answer with SYN and ACK. */
+/* Both ends sent a SYN (RFC 9293, 3.5): answer with SYN and ACK.  A mute leg
+ * must not; its own SYN draws a SYN-ACK from such a peer. */
 static enum drop_reason simultaneous(struct leg *l, const struct segment *s,
 				     mono_t now)
 {
+	if (l->mute)
+		return DROP_SYN_PENDING;
 	take_syn(l, s, now);
 	l->ecn_ok = false;
 	l->rcv_adv = l->rcv_nxt; /* advertised by the SYN-ACK */

@@ -124,6 +124,18 @@ void leg_open_active(struct leg *l, seq_t iss, uint32_t ts_off,
 	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
 }
 
+void leg_unmute(struct leg *l, mono_t now)
+{
+	if (!l->mute)
+		return;
+	l->mute = false;
+	if (!leg_synchronized(l))
+		return;
+	acker_now(l);
+	timers_on_receive(l, now);
+	leg_arm(l, now);
+}
+
 static void leg_take_syn(struct leg *l, seq_t irs, const struct tcp_opts *o)
 {
 	const struct tcp_cfg *c = l->cfg;
@@ -313,7 +325,7 @@ void leg_abort(struct leg *l, mono_t now)
 
 void leg_abort_after_drain(struct leg *l, mono_t now)
 {
-	if (!leg_can_send(l) || leg_all_acked(l) || l->fin_sent) {
+	if (l->mute || !leg_can_send(l) || leg_all_acked(l) || l->fin_sent) {
 		leg_abort(l, now);
 		return;
 	}

@@ -558,7 +558,7 @@ static bool out_data(struct leg *l, struct tx *tx, mono_t now)
 
 bool leg_answer_loss(struct leg *l, struct tx *tx, mono_t now)
 {
-	if (l->ack != ACK_NOW || !l->ooo || !leg_synchronized(l))
+	if (l->ack != ACK_NOW || !l->ooo || !leg_synchronized(l) || l->mute)
 		return false;
 	return out_ack(l, tx, now);
 }
@@ -575,7 +575,8 @@ bool leg_output(struct leg *l, struct tx *tx, mono_t now)
 
 	if (l->rst_pending)
 		return out_rst(l, tx, now);
-	if (l->state == TS_CLOSED || l->state == TS_LISTEN)
+	if (l->state == TS_CLOSED || l->state == TS_LISTEN ||
+	    (l->mute && l->state != TS_SYN_SENT))
 		return false;
 	if (l->syn_pending)
 		sent = out_syn(l, tx, now);

@@ -71,7 +71,7 @@ void timers_on_receive(struct leg *l, mono_t now)
 {
 	l->last_rcv = now;
 	l->keep_probes = 0;
-	if (l->cfg->keepalive_time && leg_synchronized(l) &&
+	if (l->cfg->keepalive_time && leg_synchronized(l) && !l->mute &&
 	    l->state != TS_TIME_WAIT)
 		l->t_keep = mono_add(now, l->cfg->keepalive_time);
 }

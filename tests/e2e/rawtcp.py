@@ -425,6 +425,28 @@ def case_defer(w, a):
     c.send(RST)
 
 
+def case_late_ack(w, a):
+    """SYN and SYN-ACK, a pause, and only then the ACK and a request.  `half'
+    and `established' are commands that count the server's sockets."""
+    def count(command):
+        return os.popen(command).read().strip()
+
+    c = Conn(w, a["server"], int(a["port"]), ws=7)
+    c.syn()
+    if c.syn_ack() is None:
+        say(synack="none")
+        return
+    time.sleep(float(a["pause"]))
+    half, early = count(a["half"]), count(a["established"])
+    c.send(ACK)
+    time.sleep(0.3)
+    late = count(a["established"])
+    c.data(GET % 1024)
+    got, _, end = c.read(1.0)
+    say(half=half, early=early, late=late, bytes=len(got), end=end)
+    c.send(RST)
+
+
 def case_unknown(w, a):
     """Segments of no connection: what comes back?"""
     out = {}

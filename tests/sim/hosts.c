@@ -338,7 +338,20 @@ void hosts_note_arrival(struct world *w, struct peer *from,
 	for (int i = 0; i < w->plan->nconn; i++)
 		if (w->conn[i].client == from && enough)
 			w->conn[i].knocked = true;
+	for (int i = 0; i < w->plan->nconn; i++)
+		if (w->conn[i].client == from && s->flags & F_ACK)
+			w->conn[i].answered = true;
 	peer_mark_arrived(from, s);
+}
+
+void hosts_check_proof(struct world *w, const struct sseg *s)
+{
+	for (int i = 0; i < w->plan->nconn; i++)
+		if (w->conn[i].answered &&
+		    same_addr(w, &w->conn[i].caddr, &s->src))
+			return;
+	world_fail(w,
+		   "a server is connected to a client that has not answered");
 }
 
 static struct dial *find_dial(struct world *w, const struct sseg *s)

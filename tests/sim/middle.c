@@ -145,6 +145,8 @@ static void tap_and_send(struct world *w, struct spkt *pkt, bool judge,
 	if (judge && to_server(w, &s) &&
 	    (s.flags & (F_SYN | F_ACK | F_RST)) == F_SYN)
 		hosts_note_dial(w, &s);
+	if (judge && to_server(w, &s) && (s.flags & (F_ACK | F_RST)) == F_ACK)
+		hosts_check_proof(w, &s);
 	if (rx && judge)
 		tap_check(rx, tx, &s, false, w->now);
 	spkt_finish_csum(pkt);

@@ -18,6 +18,7 @@ struct conn {
 	const struct conn_plan *plan;
 	int id;
 	bool knocked;	    /* what makes the engine dial has arrived */
+	bool answered;	    /* so has what proves the client's address */
 	bool started, sole; /* sole: nobody else has its addresses */
 	int64_t started_at;
 	struct saddr caddr;
@@ -114,6 +115,8 @@ struct peer *hosts_find(struct world *w, const struct sseg *s,
 void hosts_note_dial(struct world *w, const struct sseg *s);
 void hosts_note_arrival(struct world *w, struct peer *from,
 			const struct sseg *s);
+/* What completes a server's handshake is sent: has the client done so? */
+void hosts_check_proof(struct world *w, const struct sseg *s);
 
 /* middle.c: the engine between them. */
 int middle_init(struct world *w);
