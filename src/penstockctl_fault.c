@@ -31,6 +31,20 @@ static void print_hits(const json_t *result)
 	       (long long)json_integer_value(json_object_get(result, "count")));
 }
 
+/* A pooled connection lives for hours: a fault that waits for new ones may seem
+ * to do nothing. */
+static void print_spared(const json_t *result)
+{
+	json_int_t n = json_integer_value(json_object_get(result, "spared"));
+
+	if (n)
+		fprintf(stderr,
+			"penstockctl: %lld living connections match, but "
+			"scope=new, the default, takes only those that begin "
+			"from now on (scope=all takes both)\n",
+			(long long)n);
+}
+
 /* Takes @lines. */
 static int send_lines(const struct args *a, json_t *lines)
 {
@@ -43,6 +57,8 @@ static int send_lines(const struct args *a, json_t *lines)
 		print_json(result);
 	else if (result && a->dry_run)
 		print_hits(result);
+	if (result)
+		print_spared(result);
 	json_decref(request);
 	json_decref(answer);
 	return rc;

@@ -174,6 +174,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
  * @dry:  stop after the rehearsal
  * @hits: with @dry: what the added faults would hit, an array; or NULL
  * @count: all of them
+ * @spared: living connections that match faults of scope=new
  * @bad:  out: index of the change that was refused
  * @why:  out: the reason, or NULL
  */
@@ -184,6 +185,7 @@ struct change_call {
 	bool dry;
 	json_t *hits;
 	uint64_t count;
+	uint32_t spared;
 	uint32_t bad;
 	const char *why;
 	const char *fault; /* name, while hits are gathered */
@@ -221,7 +223,8 @@ static void gather_hits(struct change_call *c)
 		c->fault = c->c[i].spec.name;
 		for (uint32_t k = 0; k < c->d->n; k++)
 			engine_fault_match(c->d->unit[k].engine, &c->c[i].spec,
-					   add_hit, c);
+					   c->dry ? add_hit : NULL, c,
+					   &c->spared);
 	}
 }
 
@@ -245,10 +248,9 @@ static void do_changes(void *arg, mono_t now)
 					  &c->bad, &c->why))
 			return;
 	}
-	if (c->dry) {
-		gather_hits(c);
+	gather_hits(c);
+	if (c->dry)
 		return;
-	}
 	for (uint32_t i = 0; i < d->n; i++) {
 		struct engine *e = d->unit[i].engine;
 
@@ -321,7 +323,8 @@ static int run_changes(struct change_call *call, json_t **result, FILE *errors)
 	}
 	*result = call->dry ? json_pack("{s:O, s:I}", "hits", call->hits,
 					"count", (json_int_t)call->count)
-			    : json_null();
+			    : json_object();
+	json_object_set_new(*result, "spared", json_integer(call->spared));
 	return *result ? 0 : -ENOMEM;
 }
 

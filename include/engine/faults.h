@@ -93,13 +93,16 @@ const char *engine_fault_gone(const struct engine *e, uint32_t i,
 
 /**
  * engine_fault_match() - Dry run: which living connections would it hit?
- * @fn: called for each with the client leg's addresses; may be NULL
- * Ordinals and toxicity are not rolled.  Return: how many
+ * @spec:   with scope=new it hits none of them, however well they match
+ * @fn:     called for each that is hit, with the client leg's addresses; may be
+ *          NULL
+ * @spared: grows by those that match and yet are not hit, for their scope
+ * Ordinals and toxicity are not rolled.  Return: how many are hit
  */
 uint32_t engine_fault_match(const struct engine *e,
 			    const struct fault_spec *spec,
 			    void (*fn)(void *arg, const struct tuple *t),
-			    void *arg);
+			    void *arg, uint32_t *spared);
 
 /* One JSON object a line for each fault, with counters; the length. */
 size_t engine_fault_list(const struct engine *e, char *out, size_t outlen);

@@ -135,7 +135,7 @@ int engine_fault_lease(struct engine *e, const char *name, int64_t lease_us,
 uint32_t engine_fault_match(const struct engine *e,
 			    const struct fault_spec *spec,
 			    void (*fn)(void *arg, const struct tuple *t),
-			    void *arg)
+			    void *arg, uint32_t *spared)
 {
 	uint32_t n = 0;
 
@@ -143,6 +143,10 @@ uint32_t engine_fault_match(const struct engine *e,
 		if (!fault_spec_selects(spec, f->svc->cfg->name,
 					&f->leg[LEG_CLIENT].t))
 			continue;
+		if (spec->scope != FAULT_ALL) {
+			++*spared;
+			continue;
+		}
 		n++;
 		if (fn)
 			fn(arg, &f->leg[LEG_CLIENT].t);

@@ -206,6 +206,20 @@ fc_lease() {
 	daemon_end
 }
 
+# scope=new, the default, does nothing to a connection that lives: both the dry
+# run and the fault say so.
+fc_living_is_not_new() {
+	local note="1 living connections match, but scope=new"
+	assert_eq "hits of scope=new" "0 connections" \
+		"$(fault_ctl --dry-run add x type=loss dport="$PORT_PEER" \
+			2>"$TMP/note")"
+	grep -qF "$note" "$TMP/note" || fail "dry run: $(<"$TMP/note")"
+	fault_ctl add x type=loss dport="$PORT_PEER" 2>"$TMP/note" ||
+		fail "not added"
+	grep -qF "$note" "$TMP/note" || fail "add: $(<"$TMP/note")"
+	fault_ctl del x
+}
+
 fc_dry_run() {
 	local pid
 	daemon_begin
@@ -216,12 +230,15 @@ fc_dry_run() {
 	pid=$!
 	lib_own_pid $pid
 	poll 5 established_in "$NS_S" || fail "not connected"
-	fault_ctl --dry-run add x type=loss dport="$PORT_PEER" >"$TMP/said"
-	cat "$TMP/said"
+	fault_ctl --dry-run add x type=loss dport="$PORT_PEER" scope=all \
+		>"$TMP/said" 2>"$TMP/note"
+	cat "$TMP/said" "$TMP/note"
 	grep -q '^1 connections$' "$TMP/said" || fail "not counted"
 	grep -qF "$URL:$PORT_PEER" "$TMP/said" || fail "not listed"
+	[ ! -s "$TMP/note" ] || fail "a note where there is nothing to say"
 	assert_eq "of another port" "0 connections" \
-		"$(fault_ctl --dry-run add x type=loss dport=1)"
+		"$(fault_ctl --dry-run add x type=loss dport=1 scope=all)"
+	fc_living_is_not_new
 	assert_eq names "" "$(fc_names)"
 	kill -KILL $pid
 	daemon_end

@@ -322,18 +322,29 @@ END_TEST
 
 START_TEST(dry_run_counts_living_connections)
 {
+	static const struct {
+		const char *line;
+		uint32_t hit, spared;
+	} rows[] = {
+		{"type=loss service=web scope=all", 2, 0},
+		{"type=loss service=web", 0, 2}, /* only those to come */
+		{"type=loss src=10.0.0.0/8 scope=all", 0, 0},
+		{"type=loss src=10.0.0.0/8", 0, 0},
+	};
 	struct fault_spec f;
 
 	syn(1001);
 	syn(1002);
-	ck_assert_int_eq(fault_parse_line("type=loss service=web", &f, err,
-					  sizeof(err)),
-			 0);
-	ck_assert_uint_eq(engine_fault_match(e, &f, NULL, NULL), 2);
-	ck_assert_int_eq(fault_parse_line("type=loss src=10.0.0.0/8", &f, err,
-					  sizeof(err)),
-			 0);
-	ck_assert_uint_eq(engine_fault_match(e, &f, NULL, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint32_t spared = 0, hit;
+
+		ck_assert_int_eq(fault_parse_line(rows[i].line, &f, err,
+						  sizeof(err)),
+				 0);
+		hit = engine_fault_match(e, &f, NULL, NULL, &spared);
+		ck_assert_uint_eq(hit, rows[i].hit);
+		ck_assert_uint_eq(spared, rows[i].spared);
+	}
 	ck_assert_uint_eq(count(), 0);
 }
 END_TEST
