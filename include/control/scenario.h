@@ -165,6 +165,7 @@ void scenario_free(struct scenario *s);
  * @counters: answer to "counters"
  * @base:     the same when the scenario began
  * @reports:  objects of "fault-reports" since the scenario began
+ * @lost:     reports since then that are not among them
  * @exited:   the last command run has ended, with @status
  * @ran:      there is a last command
  * @status:   0-255; 128 + N for signal N
@@ -176,6 +177,7 @@ struct scn_view {
 	const json_t *flows, *faults, *counters, *base, *reports;
 	bool ran, exited, sh_done;
 	int status, sh_status;
+	int64_t lost;
 };
 
 enum scn_truth {

@@ -278,13 +278,23 @@ static enum scn_truth judge_report(const struct scn_cond *c,
 {
 	int64_t n = 0;
 	json_t *one;
+	bool held;
 	size_t i;
 
 	json_array_foreach((json_t *)v->reports, i, one)
 		n += match_all(c, one);
+	held = scn_compare(n, c->op, c->n);
 	snprintf(seen, len, "%lld of %zu reports", (long long)n,
 		 json_array_size(v->reports));
-	return scn_compare(n, c->op, c->n) ? SCN_YES : SCN_NO;
+	if (!v->lost)
+		return held ? SCN_YES : SCN_NO;
+	/* Those that are lost could only have made it more. */
+	if (held && (c->op == SCN_GE || c->op == SCN_GT))
+		return SCN_YES;
+	snprintf(seen, len,
+		 "%lld of %zu reports, but %lld more are lost: nobody can tell",
+		 (long long)n, json_array_size(v->reports), (long long)v->lost);
+	return SCN_NEVER;
 }
 
 /* --- commands ------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 
 #define LEASE_SPARE_US (5 * (int64_t)USEC_PER_SEC)
 #define REPORTS_MAX 100000
+#define REPORT_ASKS 64 /* for one picture: of a daemon that reports for ever */
 
 /* A picture costs the workers time: at most one part in so many of it. */
 #define PICTURE_SHARE 10
@@ -27,7 +28,8 @@ static const char *const picture_cmd[] = {"flows", "fault-list", "counters"};
  * struct runner - A run
  * @picture:  answers to @picture_cmd
  * @base:     counters when it began
- * @reports:  since it began; @since: place in the daemon's ring
+ * @reports:  since it began; @since: place in the daemon's ring, @lost: of
+ *            them that the ring had no room for, or we
  * @child:    @nchild commands; the last one is what "exit" is about
  * @sh:       command of an "sh" condition
  * @fault:    names that were added and not removed, @nfault of them
@@ -42,7 +44,7 @@ struct runner {
 	struct scn_report report;
 	json_t *picture[ARRAY_LEN(picture_cmd)];
 	json_t *base, *reports;
-	json_int_t since;
+	json_int_t since, lost;
 	struct scn_child child[SCN_CHILDREN_MAX], sh;
 	uint32_t nchild;
 	char (*fault)[SCN_NAME_MAX + 1];
@@ -109,7 +111,8 @@ static int ask(struct runner *w, json_t *request, json_t **result)
 	return err;
 }
 
-static int take_reports(struct runner *w)
+/* One answer's reports.  *more: there may be others. */
+static int take_some_reports(struct runner *w, bool *more)
 {
 	json_t *result, *lines;
 	int err = ask(w,
@@ -120,11 +123,41 @@ static int take_reports(struct runner *w)
 	if (err)
 		return err;
 	w->since = json_integer_value(json_object_get(result, "next"));
+	w->lost += json_integer_value(json_object_get(result, "lost"));
 	lines = json_object_get(result, "lines");
-	if (w->reports && json_array_size(w->reports) < REPORTS_MAX)
+	*more = json_array_size(lines) > 0;
+	if (json_array_size(w->reports) < REPORTS_MAX)
 		json_array_extend(w->reports, lines);
+	else
+		w->lost += (json_int_t)json_array_size(lines);
 	json_decref(result);
 	return 0;
+}
+
+/* All that there are: a condition is judged by the whole. */
+static int take_reports(struct runner *w)
+{
+	bool more = true;
+	int err = 0;
+
+	for (int i = 0; i < REPORT_ASKS && more && !err; i++)
+		err = take_some_reports(w, &more);
+	return err;
+}
+
+/* The place in the ring where what is reported from now on will be. */
+static int skip_reports(struct runner *w)
+{
+	json_t *result;
+	int err = ask(w,
+		      json_pack("{s:s, s:I}", "cmd", "fault-reports", "since",
+				(json_int_t)INT64_MAX),
+		      &result);
+
+	if (!err)
+		w->since = json_integer_value(json_object_get(result, "next"));
+	json_decref(result);
+	return err;
 }
 
 static int take_picture(struct runner *w, uint32_t needs)
@@ -155,6 +188,7 @@ static enum scn_truth judge(struct runner *w, const struct scn_cond *c)
 		.counters = w->picture[2],
 		.base = w->base,
 		.reports = w->reports,
+		.lost = w->lost,
 		.ran = last,
 		.exited = last && last->ended,
 		.status = last ? last->status : 0,
@@ -407,7 +441,7 @@ static enum scn_result begin(struct runner *w)
 	}
 	good = ordinals_possible(w, status);
 	json_decref(status);
-	if (good && w->s->has_report && take_reports(w)) {
+	if (good && w->s->has_report && skip_reports(w)) {
 		snprintf(w->why, sizeof(w->why), "%.*s",
 			 (int)sizeof(w->why) - 1, w->seen);
 		good = false;

@@ -317,9 +317,38 @@ static bool get_text(const json_t *body, const char *key, const char **out)
 	return !v || json_is_null(v) || *out;
 }
 
-/* What a client says of a proxy must be what the service is.  0 or status */
+/* Is @given one of @own?  What is not asked for is. */
+static bool address_stays(const json_t *own, const char *given)
+{
+	uint8_t want[16], have[16];
+	unsigned want_port, have_port;
+	const json_t *o;
+	bool numeric;
+	size_t i;
+
+	if (!given || !*given)
+		return true;
+	numeric = address_parse(given, want, &want_port);
+	json_array_foreach(own, i, o) {
+		const char *text = json_string_value(o);
+
+		if (!strcmp(text, given) ||
+		    (numeric && address_parse(text, have, &have_port) &&
+		     !memcmp(want, have, 16) && want_port == have_port))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a client says of a proxy must be what the service is.  0 or status
+ * @stays: tells that.  A proxy that is made may be called by a name or be on
+ *         loopback, where the client meant its own machine; a change of one
+ *         that exists is a wish that would not come true.
+ */
 static int proxy_agrees(struct call *c, const json_t *service,
-			const json_t *want)
+			const json_t *want,
+			bool (*stays)(const json_t *own, const char *given))
 {
 	const json_t *listens = json_object_get(service, "listen");
 	const char *to = json_string_value(json_object_get(service, "connect"));
@@ -334,13 +363,13 @@ static int proxy_agrees(struct call *c, const json_t *service,
 		return fail(c, 400,
 			    "bad request body: listen, upstream: "
 			    "strings; enabled: true or false");
-	if (!address_agrees(listens, listen))
+	if (!stays(listens, listen))
 		return fail(c, 409,
 			    "[service %s] of the configuration listens on %s, "
 			    "not on %.200s; change it there",
 			    name, service_listen(service), listen);
 	own = to && *to ? json_pack("[s]", to) : json_deep_copy(listens);
-	agrees = address_agrees(own, upstream);
+	agrees = stays(own, upstream);
 	json_decref(own);
 	if (!agrees)
 		return fail(c, 409,
@@ -486,7 +515,7 @@ static int proxy_wanted(struct call *c, const json_t *want, json_t **out)
 	*out = service_find(c, name);
 	if (!*out)
 		return unknown_service(c, name);
-	return proxy_agrees(c, *out, want);
+	return proxy_agrees(c, *out, want, address_agrees);
 }
 
 static int proxies_post(struct call *c)
@@ -545,7 +574,7 @@ static int proxy_post(struct call *c)
 
 	if (!json_is_object(c->body))
 		return fail(c, 400, "bad request body: an object");
-	rc = proxy_agrees(c, c->service, c->body);
+	rc = proxy_agrees(c, c->service, c->body, address_stays);
 	if (!rc)
 		rc = proxy_set(c, c->service, c->body);
 	return rc ? rc : proxy_get(c);

@@ -140,6 +140,11 @@ const cases = {
 			listen: 'a:1', upstream: 'b:1' }), 400);
 		await refused(toxiproxy.createProxy({ name: 'web',
 			listen: '192.0.2.1:80', upstream: 'b:1' }), 409);
+		await refused((await toxiproxy.get('web')).update({
+			enabled: true, listen: all.web.listen,
+			upstream: 'localhost:1' }), 409);
+		await (await toxiproxy.get('web')).update({ enabled: true,
+			listen: all.web.listen, upstream: all.web.upstream });
 	},
 
 	async toxics() {

@@ -416,8 +416,8 @@ START_TEST(answer_of_wrong_shape_is_not_true)
 	json_t *odd = json_loads("[1, null, {\"name\": 3}, [], \"x\","
 				 "{\"name\":\"hole\"}]",
 				 0, NULL);
-	struct scn_view v = {odd,   odd,   odd,	  odd, odd,
-			     false, false, false, 0,   0};
+	struct scn_view v = {odd,   odd,   odd, odd, odd, false,
+			     false, false, 0,	0,   0};
 	char seen[200];
 
 	for (size_t i = 0; i < ARRAY_LEN(judged); i++) {
@@ -437,8 +437,35 @@ END_TEST
  * called "bad". */
 static char asked[4000];
 static int dead_after, workers, flips;
+/* Reports: @old ones before the scenario, then @fresh ones, of which the ring
+ * has lost the first @gone. */
+static json_int_t old, fresh, gone;
+static bool begun;
 static json_int_t timeouts;
 static volatile sig_atomic_t stop;
+
+#define REPORTS_OF_AN_ANSWER 1000
+
+static json_t *play_reports(json_int_t since)
+{
+	const json_int_t end = begun ? old + fresh : old;
+	json_int_t lost = 0;
+	json_t *lines = json_array();
+
+	if (since > end)
+		since = end;
+	if (begun && since < gone) {
+		lost = gone - since;
+		since = gone;
+	}
+	for (int n = 0; since < end && n < REPORTS_OF_AN_ANSWER; n++, since++)
+		json_array_append_new(lines,
+				      json_pack("{s:s}", "peer",
+						since < old ? "fin" : "rst"));
+	begun = true;
+	return json_pack("{s:I,s:I,s:o}", "next", since, "lost", lost, "lines",
+			 lines);
+}
 
 static json_t *play(const char *cmd, const json_t *request)
 {
@@ -458,8 +485,8 @@ static json_t *play(const char *cmd, const json_t *request)
 				 "injected", 1, "name", "flips", "injected",
 				 flips++ & 1);
 	if (!strcmp(cmd, "fault-reports"))
-		return json_pack("{s:i,s:[{s:s}]}", "next", 1, "lines", "peer",
-				 "rst");
+		return play_reports(
+			json_integer_value(json_object_get(request, "since")));
 	json_array_foreach(lines, i, line) {
 		strcat(asked, json_string_value(line));
 		strcat(asked, "; ");
@@ -492,6 +519,9 @@ static void run_setup(void)
 	workers = 1;
 	timeouts = 3;
 	stop = 0;
+	old = gone = 0;
+	fresh = 1;
+	begun = false;
 }
 
 static enum scn_result run_as(const char *text, bool json, bool keep)
@@ -540,6 +570,49 @@ START_TEST(run_steps_done_in_order_and_faults_removed)
 				    "add b type=delay time=1; lease b "),
 		      "%s", asked);
 	ck_assert_msg(strstr(asked, "lease a 5s; del b; del a; "), "%s", asked);
+}
+END_TEST
+
+/* What peers did to somebody else's test proves nothing of this one. */
+START_TEST(run_reports_are_those_since_it_began)
+{
+	old = 4096;
+	fresh = 2500;
+	ck_assert_int_eq(run("expect report peer=rst count==2500\n"
+			     "expect report peer=fin count==0\n"),
+			 SCN_HELD);
+	told("# 2500 of 2500 reports");
+	teardown();
+	run_setup();
+	old = 3;
+	ck_assert_int_eq(run("expect report peer=fin within 30ms\n"),
+			 SCN_FAILED);
+	told("# 0 of 1 reports");
+}
+END_TEST
+
+/* Conditions, with reports lost. */
+static const struct {
+	const char *cond;
+	enum scn_result result;
+} lossy[] = {
+	{"expect report peer=rst count>=2\n", SCN_HELD},
+	{"expect report peer=rst count>1\n", SCN_HELD},
+	{"expect report peer=rst count==2\n", SCN_FAILED},
+	{"expect report peer=rst count<=2\n", SCN_FAILED},
+	{"expect report peer=fin count==0\n", SCN_FAILED},
+	{"expect report peer=rst count!=3\n", SCN_FAILED},
+	{"expect report peer=rst count>=3\n", SCN_FAILED},
+};
+
+START_TEST(run_with_reports_lost_is_not_held_by_luck)
+{
+	old = 10;
+	fresh = 7;
+	gone = 15;
+	ck_assert_int_eq(run(lossy[_i].cond), lossy[_i].result);
+	told(lossy[_i].result == SCN_HELD ? "# 2 of 2 reports"
+					  : "but 5 more are lost");
 }
 END_TEST
 
@@ -746,6 +819,9 @@ int main(void)
 	tcase_add_checked_fixture(go, run_setup, teardown);
 	tcase_set_timeout(go, 30);
 	tcase_add_test(go, run_steps_done_in_order_and_faults_removed);
+	tcase_add_test(go, run_reports_are_those_since_it_began);
+	tcase_add_loop_test(go, run_with_reports_lost_is_not_held_by_luck, 0,
+			    ARRAY_LEN(lossy));
 	tcase_add_test(go, run_keep_leaves_faults);
 	tcase_add_test(go, run_reset_leaves_nothing_to_remove);
 	tcase_add_loop_test(go, run_step_that_fails_ends_it, 0,

@@ -213,6 +213,43 @@ START_TEST(create_that_contradicts_or_is_unknown_says_why)
 }
 END_TEST
 
+/* 200 would say that it was done. */
+START_TEST(update_of_an_address_is_refused_unless_it_is_so)
+{
+	static const struct {
+		const char *path, *body;
+		int status;
+	} rows[] = {
+		{"/proxies/web", "{\"upstream\":\"203.0.113.10:80\"}", 200},
+		{"/proxies/web", "{\"listen\":\"203.0.113.10:80\"}", 200},
+		{"/proxies/web", "{\"listen\":null,\"upstream\":null}", 200},
+		{"/proxies/web", "{\"upstream\":\"localhost:8080\"}", 409},
+		{"/proxies/web", "{\"upstream\":\"db.example:80\"}", 409},
+		{"/proxies/web", "{\"upstream\":\"127.0.0.1:80\"}", 409},
+		{"/proxies/web", "{\"upstream\":\"203.0.113.10:81\"}", 409},
+		{"/proxies/web", "{\"listen\":\"localhost:80\"}", 409},
+		{"/proxies/web", "{\"listen\":\"0.0.0.0:80\"}", 409},
+		{"/proxies/web", "{\"listen\":\"203.0.113.10:0\"}", 409},
+		{"/proxies/web", "{\"listen\":\":80\",\"enabled\":false}", 409},
+		{"/proxies/db", "{\"listen\":\"[2001:db8:0::10]:5432\"}", 200},
+		{"/proxies/db", "{\"upstream\":\"203.0.113.20:5433\"}", 200},
+		{"/proxies/db", "{\"upstream\":\"203.0.113.10:5432\"}", 409},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const unsigned method = i % 2 ? TOXI_POST : TOXI_PATCH;
+		int status = ask(method, rows[i].path, rows[i].body);
+
+		ck_assert_msg(status == rows[i].status, "%s: %d", rows[i].body,
+			      status);
+		if (status == 409)
+			ck_assert_ptr_nonnull(
+				strstr(error_text(), "change it there"));
+	}
+	ck_assert_int_eq(batches, 0);
+}
+END_TEST
+
 START_TEST(disabled_proxy_refuses_and_closes_until_enabled)
 {
 	ck_assert_int_eq(ask(TOXI_POST, "/proxies/web", "{\"enabled\":false}"),
@@ -591,6 +628,7 @@ int main(void)
 	tcase_add_test(c, services_are_listed_as_proxies);
 	tcase_add_test(c, create_of_service_gives_it_again_and_again);
 	tcase_add_test(c, create_that_contradicts_or_is_unknown_says_why);
+	tcase_add_test(c, update_of_an_address_is_refused_unless_it_is_so);
 	tcase_add_test(c, disabled_proxy_refuses_and_closes_until_enabled);
 	tcase_add_test(c, populate_takes_all_or_none);
 	tcase_add_test(c, toxic_types_become_fault_lines);
