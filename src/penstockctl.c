@@ -147,18 +147,18 @@ static int cmd_keys(const struct args *a, int argc, char **argv)
 const char *socket_path(const struct args *a)
 {
 	static char path[sizeof(((struct daemon_cfg *)0)->control)];
-	struct config *cfg;
 	int err;
 
 	if (a->socket)
 		return a->socket;
 	if (access(a->conf, R_OK) && !strcmp(a->conf, CONF_DEFAULT))
 		return SOCKET_DEFAULT;
-	err = config_load(a->conf, &cfg, stderr);
-	if (err)
+	err = config_control(a->conf, path, sizeof(path));
+	if (err) {
+		fprintf(stderr, "penstockctl: %s: control: %s\n", a->conf,
+			strerror(-err));
 		return NULL;
-	strcpy(path, cfg->daemon.control);
-	config_free(cfg);
+	}
 	if (*path)
 		return path;
 	fprintf(stderr, "penstockctl: %s has no control socket\n", a->conf);

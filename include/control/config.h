@@ -72,6 +72,16 @@ struct config {
  */
 int config_load(const char *path, struct config **out, FILE *errors);
 
+/**
+ * config_control() - The control socket that a file names
+ * @room: of @out
+ *
+ * The rest of the file is not judged: who asks the daemon to reload a bad file
+ * must reach it, so that the daemon's log has the errors, too.
+ * Return: 0, -errno when the file cannot be read, -EINVAL when the path is none
+ */
+int config_control(const char *path, char *out, size_t room);
+
 /* Also puts the policy's reference.  NULL is fine. */
 void config_free(struct config *c);
 

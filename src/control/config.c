@@ -575,6 +575,43 @@ int config_load(const char *path, struct config **out, FILE *errors)
 	return err;
 }
 
+/* The last one counts: a file that has two is bad, and its daemon is asked by
+ * what it may have meant. */
+static const char *control_of(const struct inidoc *doc)
+{
+	const struct conf_key k = conf_key_find(CONF_PENSTOCK, "control");
+	const char *found = k.desc->def;
+
+	for (uint32_t i = 0; i < doc->nkey; i++) {
+		const char *sect = doc->section[doc->key[i].section].name;
+
+		if (!strcmp(sect, conf_section_name[CONF_PENSTOCK]) &&
+		    !strcmp(doc->key[i].name, "control"))
+			found = doc->key[i].value;
+	}
+	return found;
+}
+
+int config_control(const char *path, char *out, size_t room)
+{
+	struct diag *d = calloc(1, sizeof(*d));
+	struct inidoc doc = {0};
+	const char *why;
+	int err = -ENOMEM;
+	FILE *f = d ? textfile_open(path, &err, &why) : NULL;
+
+	if (f)
+		err = inidoc_read(f, &doc, d);
+	if (f && !err &&
+	    snprintf(out, room, "%s", control_of(&doc)) >= (int)room)
+		err = -EINVAL;
+	if (f)
+		fclose(f);
+	inidoc_fini(&doc);
+	free(d);
+	return err;
+}
+
 void config_free(struct config *c)
 {
 	if (!c)

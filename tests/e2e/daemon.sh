@@ -493,6 +493,7 @@ daemon_reload_bad() {
 		fail "reload does not say: $out"
 	grep -q "daemon.conf:[0-9]*: .*no_such_key: " <<<"$out" ||
 		fail "reload does not say all: $out"
+	daemon_reload_bad_by_file
 	daemon_talk_new
 	scales "$PORT_PEER" || fail "the new flow has the bad file's policy"
 	daemon_talk_new_ends
@@ -502,6 +503,26 @@ daemon_reload_bad() {
 	assert_eq "exit code without the file" 2 $?
 	status_is .state running
 	daemon_end
+}
+
+# Who names the bad file finds the socket in it all the same: the daemon logs
+# what is wrong, and the caller learns it.  So does systemctl reload.
+daemon_reload_bad_by_file() {
+	local cmd
+	: >"$DAEMON_LOG"
+	"$PENSTOCKCTL" -c "$DAEMON_CONF" reload 2>/dev/null
+	assert_eq "exit code of reload by the file" 2 $?
+	daemon_log_has "^error: reload: .*daemon.conf:[0-9]+: .*no_such_key" ||
+		fail "penstockctl: the reason is not logged"
+	cmd=$(sed -n 's,^ExecReload=/usr/sbin/penstockctl ,,p' \
+		systemd/penstockd.service)
+	[ -n "$cmd" ] || fail "the unit reloads by something else"
+	: >"$DAEMON_LOG"
+	# shellcheck disable=SC2086 # words
+	"$PENSTOCKCTL" ${cmd//\/etc\/penstock\/penstock.conf/"$DAEMON_CONF"} \
+		2>/dev/null
+	assert_eq "exit code of the unit's reload" 2 $?
+	daemon_log_has "no_such_key" || fail "systemd: it is not logged"
 }
 
 # A service that goes: its connection ends as it began, a new one is passed

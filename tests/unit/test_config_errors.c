@@ -159,6 +159,27 @@ START_TEST(fault_line_mistake_is_met_with_what_may_be_meant)
 }
 END_TEST
 
+/* Who asks for a reload of a bad file must find the daemon. */
+START_TEST(control_socket_of_a_bad_file_is_found)
+{
+	char sock[108];
+
+	load("[penstock]\nno_such_key = 1\ncontrol = /run/x.sock\nworkers 2\n"
+	     "[tcp]\ncontrol = /run/wrong.sock\n[service w]\n[\n");
+	ck_assert_int_eq(config_control(path, sock, sizeof(sock)), 0);
+	ck_assert_str_eq(sock, "/run/x.sock");
+	load("[penstock]\nno_such_key = 1\n");
+	ck_assert_int_eq(config_control(path, sock, sizeof(sock)), 0);
+	ck_assert_str_eq(sock, "/run/penstock/control.sock");
+	load("[penstock]\ncontrol =\n");
+	ck_assert_int_eq(config_control(path, sock, sizeof(sock)), 0);
+	ck_assert_str_eq(sock, "");
+	ck_assert_int_eq(config_control(path, sock, 0), -EINVAL);
+	ck_assert_int_eq(config_control("/nowhere", sock, sizeof(sock)),
+			 -ENOENT);
+}
+END_TEST
+
 /* White space around a value, colons and comments are no missing "=". */
 START_TEST(lines_that_are_right_stay_so)
 {
@@ -184,6 +205,7 @@ int main(void)
 			    ARRAY_LEN(refused));
 	tcase_add_loop_test(t, fault_line_mistake_is_met_with_what_may_be_meant,
 			    0, ARRAY_LEN(lines));
+	tcase_add_test(t, control_socket_of_a_bad_file_is_found);
 	tcase_add_test(t, lines_that_are_right_stay_so);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
