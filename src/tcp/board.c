@@ -202,6 +202,7 @@ static void note_delivered(struct leg *l, const struct run *r,
 
 void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
 {
+	bool filled = false;
 	struct run *r;
 
 	while ((r = l->run_head) && seq_lt(r->start, una)) {
@@ -212,6 +213,7 @@ void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
 		part.end = end;
 		if (r->state != RUN_SACKED) {
 			a->acked += n;
+			filled |= r->retx;
 			note_delivered(l, &part, a, now);
 		}
 		run_account(l, r->state, n, false);
@@ -222,6 +224,10 @@ void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
 			r->start = end;
 		}
 	}
+	/* What waited behind a hole that a retransmission filled was received
+	 * long ago: Karn's rule is for the whole ACK, as in Linux. */
+	if (filled)
+		a->rtt_us = -1;
 }
 
 /* Mark [start, end) delivered. */

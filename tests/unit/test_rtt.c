@@ -120,6 +120,23 @@ START_TEST(retransmitted_segment_gives_no_sample)
 }
 END_TEST
 
+/* Neither does what was received before it and had to wait for it. */
+START_TEST(ack_of_a_filled_hole_gives_no_sample)
+{
+	uint32_t srtt;
+
+	rig_establish(&r, RIG_PLAIN);
+	srtt = r.l.srtt_us;
+	rig_write(&r, 3 * 1460);
+	for (int i = 0; i < 3; i++)
+		rig_ack(&r, 0);
+	rig_run(&r, SECS(3));
+	rig_ack(&r, 3 * 1460);
+	ck_assert_uint_eq(board_outstanding(&r.l), 0);
+	ck_assert_uint_eq(r.l.srtt_us, srtt);
+}
+END_TEST
+
 START_TEST(segment_sent_once_gives_a_sample)
 {
 	rig_establish(&r, RIG_PLAIN);
@@ -143,6 +160,7 @@ int main(void)
 	tcase_add_test(tc, backoff_doubles_up_to_120_s);
 	tcase_add_test(tc, minimum_is_forgotten_after_five_minutes);
 	tcase_add_test(tc, retransmitted_segment_gives_no_sample);
+	tcase_add_test(tc, ack_of_a_filled_hole_gives_no_sample);
 	tcase_add_test(tc, segment_sent_once_gives_a_sample);
 	return rig_main("rtt", tc);
 }
