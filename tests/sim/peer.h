@@ -57,6 +57,7 @@ struct peer_ops {
  * @read_chunk: the application reads so much every @read_gap_us; 0 = all
  * @stop_at:  stop reading at this offset, for @stop_us
  * @tx_chunk: the application writes so much every @tx_gap_us; 0 = all
+ * @tx_thin:  in such chunks until so much is written, then all; 0 = always
  * @tx_after_rx: it begins to write when so much was received
  * @abort_at: reset at this time (us); 0 never
  * @abort_rx: reset when so much was received; 0 never
@@ -76,7 +77,7 @@ struct peer_cfg {
 	int ws;
 	uint32_t iss, ts_off, mss, gso, rcvbuf, cwnd_max;
 	uint32_t read_chunk, tx_chunk;
-	uint64_t tx_total, rx_total, tx_after_rx, abort_rx, stop_at;
+	uint64_t tx_total, rx_total, tx_after_rx, tx_thin, abort_rx, stop_at;
 	uint64_t urg_at;
 	int64_t delack_us, read_gap_us, tx_gap_us, stop_us;
 	int64_t abort_at, die_at, timewait_us, keepalive_us, oow_us;

@@ -558,7 +558,10 @@ void peer_expire(struct peer *p, int64_t now)
 	if (due(&p->tx_at, now)) {
 		if (have >= c->tx_after_rx)
 			p->written =
-				min_u64(c->tx_total, p->written + c->tx_chunk);
+				c->tx_thin && p->written >= c->tx_thin
+					? c->tx_total
+					: min_u64(c->tx_total,
+						  p->written + c->tx_chunk);
 		if (p->written < c->tx_total)
 			p->tx_at = now + c->tx_gap_us;
 	}

@@ -21,6 +21,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,6 +365,7 @@ static const struct {
 struct budget {
 	char name[40];
 	uint64_t runs;
+	bool bound[ARRAY_LEN(metric)];
 	double lo[ARRAY_LEN(metric)], hi[ARRAY_LEN(metric)];
 	double sum[ARRAY_LEN(metric)];
 	struct plan plan;
@@ -383,6 +385,7 @@ static bool budget_word(struct budget *b, char *word)
 		*dots = 0; /* or "0..9" would be read as "0." and ".9" */
 		b->lo[i] = strtod(word + n + 1, NULL);
 		b->hi[i] = strtod(dots + 2, NULL);
+		b->bound[i] = true;
 		return true;
 	}
 	return plan_set(&b->plan, word) == 0;
@@ -417,7 +420,7 @@ static void budget_show(const struct budget *b, const struct options *o)
 		return;
 	printf("%-26s", b->name);
 	for (size_t i = 0; i < ARRAY_LEN(metric); i++)
-		printf(" %s=%.1f", metric[i].name, b->sum[i] / (double)b->runs);
+		printf(" %s=%.2f", metric[i].name, b->sum[i] / (double)b->runs);
 	printf("\n");
 }
 
@@ -442,11 +445,11 @@ static uint32_t budget_run(struct budget *b, const struct options *o)
 	}
 	budget_show(b, o);
 	for (size_t i = 0; i < ARRAY_LEN(metric); i++) {
-		double v = b->sum[i] / (double)b->runs;
+		double v = round(b->sum[i] / (double)b->runs * 100) / 100;
 
-		if (b->hi[i] <= 0 || (v >= b->lo[i] && v <= b->hi[i]))
+		if (!b->bound[i] || (v >= b->lo[i] && v <= b->hi[i]))
 			continue;
-		printf("%s: FAILED: %s is %.1f, not %.1f..%.1f\n", b->name,
+		printf("%s: FAILED: %s is %.2f, not %.2f..%.2f\n", b->name,
 		       metric[i].name, v, b->lo[i], b->hi[i]);
 		bad = 1;
 	}

@@ -24,4 +24,9 @@ sim: $(BUILD)/sim/sim ## the stack in a simulated network (SEEDS=N, SEED=first)
 		{ echo 'again: make sim SEED=$(SEED) SEEDS=$(SEEDS)'; exit 1; }
 	@tests/sim/capture_test.sh $<
 
+.PHONY: budgets
+budgets: $(BUILD)/sim/sim ## measure tests/sim/budgets.txt and write its bounds anew
+	@$(PYTHON) tests/sim/budgets.py $< tests/sim/budgets.txt
+	@git --no-pager diff --stat tests/sim/budgets.txt
+
 -include $(SIM_OBJ:.o=.d)
