@@ -19,8 +19,7 @@
 	X(NOT_TCP, "not_tcp")                                                  \
 	X(TCP_HEADER, "tcp_header") /* data offset < 5 or beyond packet */     \
 	X(TCP_CSUM, "tcp_csum")                                                \
-	X(TCP_OPTION, "tcp_option") /* a length that breaks the option list */ \
-	X(ADDRESS, "address")	    /* LAND, multicast, broadcast, martian */  \
+	X(ADDRESS, "address") /* LAND, multicast, broadcast, martian */  \
 	X(PORT_ZERO, "port_zero")                                              \
 	X(FLAGS, "flags") /* SYN+FIN, SYN+RST, null, ... */                    \
 	X(ICMP_MALFORMED, "icmp_malformed")                                    \

@@ -164,9 +164,8 @@ enum parse_result {
  * DROP_FLAGS, as no state has a use for them.  FIN without ACK is left to the
  * state machine.
  *
- * An option list that a length breaks: parsing of options stops there and what
- * came before counts, as Linux does - DROP_TCP_OPTION only for an option length
- * of 0 or 1 or one that runs past the header on a SYN.
+ * An option list that a length breaks (0, 1, or past the header): parsing of
+ * options stops there and what came before counts, as in Linux.
  */
 enum parse_result wire_parse(const struct packet *pkt, struct segment *seg,
 			     struct icmp_error *icmp, enum drop_reason *why);

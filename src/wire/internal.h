@@ -99,10 +99,9 @@ bool ip_addr_martian(const struct ipaddr *a, uint8_t family);
  * @p:   the list
  * @len: bytes, 0..40
  * @syn: the segment has SYN set
- * @o:   out; valid also with false: what stood before the break
- * Return: false when an option's length breaks the list
+ * @o:   out; where an option's length breaks the list, what stood before it
  */
-bool tcp_opts_parse(const uint8_t *p, uint32_t len, bool syn,
+void tcp_opts_parse(const uint8_t *p, uint32_t len, bool syn,
 		    struct tcp_opts *o);
 
 /* Parse an ICMP or ICMPv6 packet; the contract is wire_parse()'s. */

@@ -89,17 +89,13 @@ static enum drop_reason tcp_parse(const struct packet *pkt,
 				  const struct ip_view *v, struct segment *seg)
 {
 	enum drop_reason why = tcp_check(pkt, v);
-	bool syn;
 
 	if (why != DROP_NONE)
 		return why;
 	segment_fill(seg, pkt, v);
-	syn = (seg->flags & TCP_SYN) != 0;
-	if (!tcp_opts_parse(v->l4 + TCP_HLEN,
-			    (uint32_t)(seg->data.p - v->l4) - TCP_HLEN, syn,
-			    &seg->opts) &&
-	    syn)
-		return DROP_TCP_OPTION;
+	tcp_opts_parse(v->l4 + TCP_HLEN,
+		       (uint32_t)(seg->data.p - v->l4) - TCP_HLEN,
+		       seg->flags & TCP_SYN, &seg->opts);
 	if (flags_senseless(seg->flags))
 		return DROP_FLAGS;
 	return DROP_NONE;

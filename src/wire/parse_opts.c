@@ -2,10 +2,11 @@
 /*
  * TCP options.
  *
- * An option whose length is wrong for its kind is skipped, one whose length
- * leaves the list ends it.  Options that only a SYN may carry are left out of
- * other segments and SACK blocks out of SYNs.  Of a repeated option the last
- * counts.  An MSS of zero is none, as in Linux.
+ * An option whose length is wrong for its kind is skipped.  One whose length
+ * breaks the list ends it: what came before counts, in a SYN too, as in Linux.
+ * Options that only a SYN may carry are left out of other segments and SACK
+ * blocks out of SYNs.  Of a repeated option the last counts.  An MSS of zero is
+ * none, as in Linux.
  */
 #include "internal.h"
 
@@ -117,7 +118,7 @@ static void read_option(const uint8_t *p, uint32_t len, bool syn,
 	}
 }
 
-bool tcp_opts_parse(const uint8_t *p, uint32_t len, bool syn,
+void tcp_opts_parse(const uint8_t *p, uint32_t len, bool syn,
 		    struct tcp_opts *o)
 {
 	uint32_t olen;
@@ -130,11 +131,10 @@ bool tcp_opts_parse(const uint8_t *p, uint32_t len, bool syn,
 			continue;
 		}
 		if (len < 2 || p[1] < 2 || p[1] > len)
-			return false;
+			return;
 		olen = p[1];
 		read_option(p, olen, syn, o);
 		p += olen;
 		len -= olen;
 	}
-	return true;
 }
