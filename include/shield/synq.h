@@ -99,9 +99,10 @@ void synq_remove(struct synq *q, struct synq_entry *e);
 enum synq_action {
 	SYNQ_DROP,   /* nothing to do */
 	SYNQ_SYNACK, /* the SYN came again: send the SYN-ACK again */
-	SYNQ_ACK,    /* out of the window: answer with an ACK (RFC 9293) */
+	SYNQ_ACK,    /* out of the window, or a RST in it that is not exact:
+		      * answer with an ACK (RFC 9293; RFC 5961, 3.2) */
 	SYNQ_RESET,  /* a wrong ACK: answer with a RST; the entry stays */
-	SYNQ_KILL,   /* RST in the window; the entry is gone */
+	SYNQ_KILL,   /* RST at RCV.NXT; the entry is gone */
 	SYNQ_ABORT,  /* SYN in the window; the entry is gone, answer a RST */
 	SYNQ_OPEN,   /* the handshake is complete; the entry is gone */
 };

@@ -303,16 +303,33 @@ static enum synq_action syn_again(struct synq *q, struct synq_entry *e,
 	return SYNQ_SYNACK;
 }
 
-/* A segment in the window that is no SYN of old: RST, SYN or ACK. */
+/*
+ * RFC 5961, 3.2: only RCV.NXT resets, so that one who guesses has to hit one
+ * number in 2^32; elsewhere in the window a challenge ACK asks the client.
+ * Timestamps and the ACK number say nothing about a RST.
+ */
+static enum synq_action reset(struct synq *q, struct synq_entry *e,
+			      const struct segment *seg, uint32_t wnd)
+{
+	seq_t rcv_nxt = seq_add(e->client_isn, 1);
+
+	if (seq_eq(seg->seq, rcv_nxt)) {
+		synq_remove(q, e);
+		return SYNQ_KILL;
+	}
+	return seq_span(seg->seq, rcv_nxt) < wnd ? SYNQ_ACK : SYNQ_DROP;
+}
+
+/* A segment in the window that is no SYN of old: SYN or ACK. */
 static enum synq_action complete(struct synq *q, struct synq_entry *e,
 				 const struct segment *seg, uint16_t flags,
 				 struct synq_syn *out)
 {
 	bool bare = seq_eq(segment_end(seg), seq_add(e->client_isn, 1));
 
-	if (flags & (TCP_RST | TCP_SYN)) {
+	if (flags & TCP_SYN) {
 		synq_remove(q, e);
-		return flags & TCP_RST ? SYNQ_KILL : SYNQ_ABORT;
+		return SYNQ_ABORT;
 	}
 	if (!(flags & TCP_ACK))
 		return SYNQ_DROP;
@@ -336,10 +353,12 @@ enum synq_action synq_input(struct synq *q, struct synq_entry *e,
 	if (seq_eq(seg->seq, e->client_isn) && !paws &&
 	    (flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
 		return syn_again(q, e, now, p->ack_interval_us);
+	if (flags & TCP_RST)
+		return reset(q, e, seg, p->wnd);
 	if (flags & TCP_ACK && !seq_eq(seg->ack, seq_add(e->iss, 1)))
-		return flags & TCP_RST ? SYNQ_DROP : SYNQ_RESET;
+		return SYNQ_RESET;
 	if (paws || !in_window(e, seg, p->wnd))
-		return flags & TCP_RST ? SYNQ_DROP : SYNQ_ACK;
+		return SYNQ_ACK;
 
 	if (e->ts_ok && seg->opts.has & OPT_HAS_TS &&
 	    seq_le(seg->seq, seq_add(e->client_isn, 1)))

@@ -20,7 +20,8 @@
  * What a segment does follows Linux's rules for the real TIME_WAIT state; its
  * sub-state FIN_WAIT_2 is a leg's here.  Replies to segments out of the window
  * are limited per connection (RFC 5961, 7) by a small table of its own: what it
- * forgets by a collision costs one more ACK.
+ * forgets by a collision costs one more ACK.  The limit begins anew with each
+ * TIME_WAIT: a client that uses its port again is answered at once.
  */
 #include <assert.h>
 #include <errno.h>
@@ -117,6 +118,17 @@ static void entry_set_tuple(const struct tw_half *h, struct tw_entry *e,
 static uint64_t tuple_hash(const struct tw_table *t, const struct tuple *tuple)
 {
 	return hash_bytes(&t->key, tuple, sizeof(*tuple));
+}
+
+/* The limit of answers is kept by tuple, in a slot that others may take. */
+static struct tw_oow *oow_slot(const struct tw_table *t, uint64_t hash)
+{
+	return &t->oow[hash % TW_OOW_SLOTS];
+}
+
+static uint32_t oow_tag(uint64_t hash)
+{
+	return (uint32_t)(hash >> 32) | 1;
 }
 
 /* A half knows its table's key through this, for moving index slots. */
@@ -395,6 +407,8 @@ int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
 	   int64_t len_us)
 {
 	struct tw_half *h = half_of(t, &n->t);
+	uint64_t hash = tuple_hash(t, &n->t);
+	struct tw_oow *o = oow_slot(t, hash);
 	struct tw_entry *e;
 
 	tw_expire(t, now);
@@ -413,8 +427,10 @@ int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
 	t->held[n->service % TW_SERVICES]++;
 	e->spare = 0;
 	entry_set_tuple(h, e, &n->t);
-	hindex_insert(&h->index, tuple_hash(t, &n->t), slab_index(&h->slab, e));
+	hindex_insert(&h->index, hash, slab_index(&h->slab, e));
 	list_insert(t, h, e, now, len_us);
+	if (o->tag == oow_tag(hash)) /* what the last incarnation was told */
+		o->tag = 0;
 	return 0;
 }
 
@@ -459,8 +475,8 @@ static bool may_answer(struct tw_table *t, const struct segment *seg,
 		       mono_t now, int64_t interval_us)
 {
 	uint64_t hash = tuple_hash(t, &seg->t);
-	struct tw_oow *o = &t->oow[hash % TW_OOW_SLOTS];
-	uint32_t tag = (uint32_t)(hash >> 32) | 1;
+	struct tw_oow *o = oow_slot(t, hash);
+	uint32_t tag = oow_tag(hash);
 	uint32_t ms = (uint32_t)(now.us / USEC_PER_MSEC);
 
 	if (segment_len(seg) && !(seg->flags & TCP_SYN))

@@ -168,11 +168,9 @@ END_TEST
 START_TEST(ack_with_wrong_number_is_reset_and_entry_stays)
 {
 	struct segment s = seg_n(2, TCP_ACK, ISN + 1, ISS + 2);
-	struct segment r = seg_n(2, TCP_ACK | TCP_RST, ISN + 1, ISS + 2);
 
 	add(2);
 	ck_assert_int_eq(input(&s), SYNQ_RESET);
-	ck_assert_int_eq(input(&r), SYNQ_DROP);
 	ck_assert(present(2));
 }
 END_TEST
@@ -221,16 +219,48 @@ START_TEST(syn_other_in_window_aborts)
 }
 END_TEST
 
-START_TEST(rst_in_window_kills_others_do_not)
+/* RFC 5961, 3.2: a forger has to hit one number, not one of 65,536. */
+START_TEST(rst_at_rcv_nxt_kills_others_do_not)
 {
-	struct segment far = seg_n(2, TCP_RST, ISN + 1 + 1001, 0);
-	struct segment in = seg_n(2, TCP_RST, ISN + 1, 0);
+	static const struct {
+		uint32_t seq;
+		enum synq_action want;
+	} row[] = {
+		{ISN, SYNQ_DROP},
+		{ISN + 2, SYNQ_ACK},
+		{ISN + 1000, SYNQ_ACK},
+		{ISN + 1001, SYNQ_DROP},
+		{ISN, SYNQ_DROP},
+		{ISN - 70000, SYNQ_DROP},
+		{ISN + 0x7fffffff, SYNQ_DROP},
+	};
 
 	add(2);
-	ck_assert_int_eq(input(&far), SYNQ_DROP);
-	ck_assert(present(2));
-	ck_assert_int_eq(input(&in), SYNQ_KILL);
-	ck_assert(!present(2));
+	for (uint32_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct segment s = seg_n(2, TCP_RST, row[i].seq, 0);
+
+		ck_assert_int_eq(input(&s), row[i].want);
+		ck_assert(present(2));
+	}
+}
+END_TEST
+
+/* RFC 9293, 3.10.7.4: RST is looked at before ACK; it bears no timestamp that
+ * PAWS could judge. */
+START_TEST(rst_at_rcv_nxt_kills_whatever_its_ack_and_timestamp)
+{
+	struct segment bare = seg_n(2, TCP_RST, ISN + 1, 0);
+	struct segment ack = seg_n(4, TCP_ACK | TCP_RST, ISN + 1, ISS + 2);
+	struct segment old = seg_n(6, TCP_RST, ISN + 1, 0);
+
+	old.opts.tsval = TSV - 1;
+	add(2);
+	add(4);
+	add(6);
+	ck_assert_int_eq(input(&bare), SYNQ_KILL);
+	ck_assert_int_eq(input(&ack), SYNQ_KILL);
+	ck_assert_int_eq(input(&old), SYNQ_KILL);
+	ck_assert(!present(2) && !present(4) && !present(6));
 }
 END_TEST
 
@@ -347,7 +377,8 @@ int main(void)
 	tcase_add_test(tc, ack_out_of_window_or_old_is_acked);
 	tcase_add_test(tc, syn_again_is_answered_once_per_interval);
 	tcase_add_test(tc, syn_other_in_window_aborts);
-	tcase_add_test(tc, rst_in_window_kills_others_do_not);
+	tcase_add_test(tc, rst_at_rcv_nxt_kills_others_do_not);
+	tcase_add_test(tc, rst_at_rcv_nxt_kills_whatever_its_ack_and_timestamp);
 	tcase_add_test(tc, refused_flow_returns_to_the_queue);
 	tcase_add_test(tc, defer_accept_ignores_bare_acks_for_its_time);
 	tcase_add_test(tc, defer_accept_data_opens_at_once);

@@ -455,6 +455,20 @@ START_TEST(timewait_rst_old_timestamp_is_ignored)
 }
 END_TEST
 
+/* A client that uses one port over and over is answered each time. */
+START_TEST(timewait_limit_of_answers_begins_anew)
+{
+	struct segment s = seg_n(0, RCV - 1, TCP_SYN);
+
+	for (int i = 0; i < 20; i++) {
+		add(0, false, false, TW_DESTROY, LEN);
+		ck_assert_int_eq(input(&s), TW_ACK);
+		ck_assert_int_eq(input(&s), TW_DROP);
+		after(20 * MSEC);
+	}
+}
+END_TEST
+
 START_TEST(timewait_ack_storm_is_answered_once_per_interval)
 {
 	struct segment s = seg_n(0, RCV - 1, TCP_ACK);
@@ -558,6 +572,7 @@ static TCase *case_input(void)
 	tcase_add_test(tc, timewait_syn_with_ack_or_rst_never_opens);
 	tcase_add_test(tc, timewait_paws_zero_ts_recent_accepts_any);
 	tcase_add_test(tc, timewait_rst_old_timestamp_is_ignored);
+	tcase_add_test(tc, timewait_limit_of_answers_begins_anew);
 	tcase_add_test(tc, timewait_ack_storm_is_answered_once_per_interval);
 	return tc;
 }
