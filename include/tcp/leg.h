@@ -92,7 +92,9 @@ struct run {
 };
 
 /**
- * struct ooo - An out-of-order segment; see src/tcp/reasm.c
+ * struct ooo - Contiguous bytes received out of order; see src/tcp/reasm.c
+ * @next: the next in the order of the stream
+ * @last: of the first node of an island: its last node
  * @buf: owns one reference
  * @p:   the bytes
  * @start: first sequence number
@@ -100,7 +102,7 @@ struct run {
  * @charge: bytes of buffer accounted to it
  */
 struct ooo {
-	struct ooo *next;
+	struct ooo *next, *last;
 	struct buf *buf;
 	const uint8_t *p;
 	seq_t start;
@@ -222,6 +224,7 @@ struct leg {
 	bool syn_unsent : 1; /* SYN or SYN-ACK never left yet */
 	bool syn_rcvd : 1;   /* the peer's SYN has come */
 	bool mute : 1;	     /* nothing leaves but the SYN and a RST */
+	bool syn_again : 1;  /* sent above an old connection's numbers */
 	/* iss and irs are so far back that comparing with them says nothing */
 	bool iss_far : 1, irs_far : 1;
 	/* Fast Open (RFC 7413): an option goes with the SYN or SYN-ACK; data
@@ -344,8 +347,8 @@ void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
 
 /**
  * leg_take_syn_data() - A Fast Open cookie allows what the held SYN carries
- * The bytes go to the sink; from leg_accept() on data may be sent before the
- * client's ACK has come (RFC 7413, 4.2.2).
+ * The bytes, if there are any, go to the sink; from leg_accept() on data may
+ * be sent before the client's ACK has come (RFC 7413, 4.2.2).
  * Return: false when there is no memory for it: an ordinary handshake then
  */
 bool leg_take_syn_data(struct leg *l, const struct segment *syn, mono_t now);

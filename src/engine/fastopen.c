@@ -80,7 +80,7 @@ bool fastopen_accept(struct engine *e, struct svc *s, const struct opening *o,
 		return false;
 	l = &f->leg[LEG_CLIENT];
 	leg_open_passive(l, seg, o->iss, o->ts_off, now);
-	if (seg->data.len && !leg_take_syn_data(l, seg, now)) {
+	if (!leg_take_syn_data(l, seg, now)) {
 		flow_free(e, f);
 		return false;
 	}

@@ -97,13 +97,43 @@ static enum drop_reason simultaneous(struct leg *l, const struct segment *s,
 	return DROP_NONE;
 }
 
+/*
+ * The server answers our SYN with the ACK of a connection that it still has on
+ * these addresses: mostly somebody else's TIME_WAIT, from before we stood in
+ * the path.  The engine sends the RST that RFC 9293, 3.10.7.3 asks for, which
+ * ends what is half open and, but for tcp_rfc1337, a TIME_WAIT.  Linux then
+ * waits two ticks with its SYN; we send it again at once, and with numbers
+ * above those that the ACK reveals: as a newer incarnation (RFC 6191) it is
+ * taken where the RST is ignored, and a RST that comes late finds it out of
+ * its window.  What was random in the first number stays so.  Once a dial:
+ * whoever forges ACKs gets one more SYN.
+ */
+static void syn_again_above(struct leg *l, const struct segment *s, mono_t now)
+{
+	uint32_t random = seq_span(l->iss, s->ack) & (BIT(30) - 1);
+	int32_t ahead = (int32_t)(leg_tsval(l, now) - s->opts.tsecr);
+
+	board_purge(l); /* Fast Open data goes after the handshake */
+	l->tfo_opt = l->tfo_data = false;
+	l->iss = l->una = seq_add(s->ack, BIT(16) + random);
+	l->nxt = seq_add(l->iss, 1);
+	if (l->ts_ok && s->opts.has & OPT_HAS_TS && ahead <= 0)
+		l->ts_off += 1 + (uint32_t)-ahead;
+	l->syn_again = l->syn_pending = true;
+	leg_count(l, CNT_TcpExtTCPSynRetrans);
+	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+}
+
 enum drop_reason handshake_syn_sent(struct leg *l, const struct segment *s,
 				    mono_t now)
 {
 	bool ack = s->flags & TCP_ACK;
 
-	if (ack && (seq_le(s->ack, l->iss) || seq_gt(s->ack, l->nxt)))
+	if (ack && (seq_le(s->ack, l->iss) || seq_gt(s->ack, l->nxt))) {
+		if (!(s->flags & (TCP_RST | TCP_SYN)) && !l->syn_again)
+			syn_again_above(l, s, now);
 		return DROP_ACK_BAD;
+	}
 	if (s->flags & TCP_RST) {
 		if (!ack)
 			return DROP_RST_WINDOW;

@@ -11,6 +11,7 @@
 #include "internal.h"
 
 #define UTO_MIN_MS 100000u /* RFC 5482, 3.1: L_LIMIT */
+#define PAWS_SLACK 1 /* ticks a timestamp may be behind, as Linux lets it */
 
 static enum drop_reason input_listen(struct leg *l, const struct segment *s)
 {
@@ -31,9 +32,20 @@ static bool paws_rejects(const struct leg *l, const struct segment *s,
 {
 	if (!l->ts_ok || !(s->opts.has & OPT_HAS_TS) || s->flags & TCP_RST)
 		return false;
-	if ((int32_t)(s->opts.tsval - l->ts_recent) >= 0)
+	if ((int32_t)(l->ts_recent - s->opts.tsval) <= PAWS_SLACK)
 		return false;
 	return sec_clock(now) - l->ts_recent_s < PAWS_AGE_S; /* 5.5 */
+}
+
+/*
+ * Many a stack resets a connection that it has closed itself with the number
+ * of its FIN.  The FIN was taken, so this is one below RCV.NXT; Linux counts
+ * it as exact once no more than an answer to that FIN can come.
+ */
+static bool resets_at_fin(const struct leg *l, const struct segment *s)
+{
+	return s->flags & TCP_RST && seq_eq(s->seq, seq_sub(l->rcv_nxt, 1)) &&
+	       (l->state == TS_CLOSE_WAIT || leg_is_over(l));
 }
 
 static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
@@ -55,7 +67,7 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 	} else if (seq_lt(end, l->rcv_nxt)) {
 		why = DROP_SEQ_OLD;
 	}
-	if (why == DROP_NONE)
+	if (why == DROP_NONE || resets_at_fin(l, s))
 		return DROP_NONE;
 	if (s->flags & TCP_RST)
 		return DROP_RST_WINDOW;
@@ -77,7 +89,7 @@ static enum drop_reason step_rst(struct leg *l, const struct segment *s,
 {
 	uint32_t wnd = max_u32(leg_rcv_wnd(l), 1);
 
-	if (seq_eq(s->seq, l->rcv_nxt)) {
+	if (seq_eq(s->seq, l->rcv_nxt) || resets_at_fin(l, s)) {
 		bool refused = l->state == TS_SYN_RECEIVED && l->active;
 
 		leg_closed(l, refused ? TE_REFUSED : TE_RCV_RST,
@@ -112,10 +124,16 @@ static void step_ts_recent(struct leg *l, const struct segment *s, mono_t now)
 	l->ts_recent_s = sec_clock(now);
 }
 
+/* SYN_RECEIVED: does it acknowledge our SYN, and nothing unsent? */
+static bool acks_syn(const struct leg *l, const struct segment *s)
+{
+	return seq_gt(s->ack, l->iss) && seq_le(s->ack, l->nxt);
+}
+
 static enum drop_reason ack_syn_received(struct leg *l, const struct segment *s,
 					 mono_t now)
 {
-	if (seq_le(s->ack, l->iss) || seq_gt(s->ack, l->nxt))
+	if (!acks_syn(l, s))
 		return DROP_ACK_BAD;
 	if (!mono_is_set(l->last_send)) /* the SYN-ACK was not a leg's */
 		rtt_sample(l, ack_echo_sample(l, s, now), now);
@@ -277,7 +295,7 @@ static enum drop_reason input_time_wait(struct leg *l, const struct segment *s,
 {
 	if (s->flags & TCP_RST)
 		return DROP_TIME_WAIT;
-	if (s->flags & TCP_FIN)
+	if (s->flags & TCP_FIN && seq_eq(segment_end(s), l->rcv_nxt))
 		timers_close(l, l->cfg->timewait_len, now);
 	acker_out_of_window(l, CNT_TcpExtTCPACKSkippedTimeWait, now);
 	return DROP_TIME_WAIT;
@@ -292,8 +310,8 @@ static void take_uto(struct leg *l, const struct segment *s)
 	if (!(s->opts.has & OPT_HAS_UTO) || !value || !l->cfg->user_timeout)
 		return;
 	ms = value * (s->opts.uto & 0x8000 ? 60000u : 1000u);
-	l->uto_ms = clamp_u32(ms, UTO_MIN_MS,
-			      (uint32_t)(l->cfg->user_timeout / USEC_PER_MSEC));
+	l->uto_ms = min_u32(max_u32(ms, UTO_MIN_MS),
+			    (uint32_t)(l->cfg->user_timeout / USEC_PER_MSEC));
 }
 
 static void take_ecn(struct leg *l, const struct segment *s)
@@ -321,6 +339,11 @@ static enum drop_reason input_synchronized(struct leg *l,
 			l->syn_pending |= acker_allows(
 				l, CNT_TcpExtTCPACKSkippedSynRecv, now);
 			return DROP_SYN_PENDING;
+		}
+		if (!acks_syn(l, s)) { /* a stray one */
+			acker_out_of_window(l, CNT_TcpExtTCPACKSkippedSynRecv,
+					    now);
+			return DROP_SEQ_OLD;
 		}
 		/* simultaneous open: their SYN-ACK */
 		why = step_ack(l, s, now);

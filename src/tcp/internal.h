@@ -21,7 +21,7 @@
 #define QUICKACKS 16
 #define RUNS_MAX 1024u
 #define RUNS_SHARE 4u
-#define OOO_MAX 512u
+#define OOO_MAX 512u /* nodes that a leg may have in any case */
 #define DUPTHRESH 3u
 #define SSTHRESH_INF 0x7fffffffu
 #define FAR (1u << 30) /* sequence numbers: far from the beginning */
@@ -196,11 +196,20 @@ void reasm_purge(struct leg *l);
 /* Deliver what a shortage of memory kept back. */
 void reasm_retry(struct leg *l);
 void reasm_note_dsack(struct leg *l, seq_t start, seq_t end);
-/* Fill @o's SACK blocks for an ACK about to leave. */
-void reasm_sack_blocks(struct leg *l, struct tcp_opts *o, uint32_t max);
+/* Fill @o's SACK blocks for a segment that may leave; once it has, the
+ * duplicate in it is reported: reasm_sacked(). */
+void reasm_sack_blocks(const struct leg *l, struct tcp_opts *o, uint32_t max);
+static inline void reasm_sacked(struct leg *l, const struct tcp_opts *o)
+{
+	if (o->nsack)
+		l->dsack.start = l->dsack.end = SEQ(0);
+}
+/* NULL, or what is wrong with what is held out of order. */
+const char *reasm_check(const struct leg *l);
 
 /* window.c: the one function that advertises a window. */
-uint16_t window_advertise(struct leg *l, mono_t now);
+/* @syn: of a segment with SYN, whose window is never scaled (RFC 7323, 2.2). */
+uint16_t window_advertise(struct leg *l, bool syn);
 uint32_t window_initial(const struct leg *l);
 void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
 		    mono_t now);

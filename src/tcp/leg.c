@@ -197,7 +197,7 @@ bool leg_take_syn_data(struct leg *l, const struct segment *syn, mono_t now)
 	seq_t edge = l->rcv_adv;
 
 	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));
-	if (reasm_text(l, syn, now) != DROP_NONE) {
+	if (syn->data.len && reasm_text(l, syn, now) != DROP_NONE) {
 		l->rcv_adv = edge;
 		return false;
 	}
@@ -390,7 +390,7 @@ const char *leg_check(const struct leg *l)
 	if ((mono_is_set(l->t_rtx) || mono_is_set(l->t_close)) &&
 	    !wtimer_armed(&l->timer))
 		return "deadline set and timer not armed";
-	if (l->ooo_count > OOO_MAX)
-		return "too many out-of-order segments";
+	if (reasm_check(l))
+		return reasm_check(l);
 	return check_runs(l);
 }

@@ -70,7 +70,7 @@ static uint16_t take_ip_id(struct leg *l, uint32_t packets)
 
 /* Header and payload of a segment of a synchronized leg. */
 static void emit(struct leg *l, struct tx *tx, const struct emit *m,
-		 struct tcp_opts *o, mono_t now)
+		 struct tcp_opts *o)
 {
 	struct hdr_spec h = {.t = &l->t,
 			     .opts = o,
@@ -84,13 +84,14 @@ static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 	h.ip_id =
 		take_ip_id(l, m->len > m->gso ? (m->len - 1) / m->gso + 1 : 1);
 	set_flags(l, &h, m);
-	h.wnd = window_advertise(l, now);
+	h.wnd = window_advertise(l, false);
 	if (!m->len)
 		tx->niov = 0;
 	tx->payload = m->len;
 	tx->gso_size = m->len > m->gso ? m->gso : 0;
 	wire_build(tx, &h, m->len);
 	leg_count(l, CNT_TcpOutSegs);
+	reasm_sacked(l, o);
 	acker_sent(l);
 }
 
@@ -213,7 +214,7 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 		l->env->tfo_opts(l, &o);
 	if (l->ecn_ok)
 		h.flags |= ack ? TCP_ECE : TCP_ECE | TCP_CWR;
-	h.wnd = ack ? window_advertise(l, now) : (uint16_t)window_initial(l);
+	h.wnd = ack ? window_advertise(l, true) : (uint16_t)window_initial(l);
 	l->syn_pending = l->syn_unsent = false;
 	l->last_send = now;
 	tx->niov = 0;
@@ -234,7 +235,7 @@ static bool out_probe(struct leg *l, struct tx *tx, mono_t now)
 
 	l->probe_pending = false;
 	fill_opts(l, &o, false, now);
-	emit(l, tx, &m, &o, now);
+	emit(l, tx, &m, &o);
 	return true;
 }
 
@@ -255,7 +256,7 @@ static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
 		return false;
 	}
 	fill_opts(l, &o, true, now);
-	emit(l, tx, &m, &o, now);
+	emit(l, tx, &m, &o);
 	return true;
 }
 
@@ -348,7 +349,7 @@ static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 	fin = fin && m.len == len;
 	len = m.len;
 	m.flags = (fin ? TCP_FIN : 0) | (len ? TCP_PSH : 0);
-	emit(l, tx, &m, &o, now);
+	emit(l, tx, &m, &o);
 	board_retransmitted(l, m.seq, seq_add(m.seq, len + fin), now);
 	recovery_note_retransmit(l, len + fin, seq_add(m.seq, len + fin), now);
 	pace_account(l, len, now);
@@ -484,11 +485,8 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 	fill_opts(l, &o, true, now);
 	mss = seg_size(l, &o);
 	len = new_len(l, queued, mss, now);
-	if (queued && !len) {
-		if (o.nsack) /* the blocks go with a later segment */
-			l->dsack = o.sack[0];
+	if (queued && !len)
 		return false;
-	}
 	len = fill_iov(l, tx, m.seq, len, mss);
 	/* the FIN takes a place in the window too */
 	fin = len == queued && may_send_fin(l, now) &&
@@ -500,7 +498,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 	m.len = len;
 	m.gso = (uint16_t)mss;
 	m.flags = (fin ? TCP_FIN : 0) | (len && len == queued ? TCP_PSH : 0);
-	emit(l, tx, &m, &o, now);
+	emit(l, tx, &m, &o);
 	sent_new(l, len, fin, now);
 	return true;
 }
@@ -529,7 +527,7 @@ static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 	m.flags = (fin ? TCP_FIN : 0) | (len ? TCP_PSH : 0);
 	if (fill_iov(l, tx, m.seq, len, mss) < len)
 		return false; /* many small slices: the RTO will do it */
-	emit(l, tx, &m, &o, now);
+	emit(l, tx, &m, &o);
 	board_retransmitted(l, m.seq, l->nxt, now);
 	recovery_note_retransmit(l, len + fin, l->nxt, now);
 	l->rack.tlp_active = true;

@@ -1,50 +1,119 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text: in order to the sink, out of order into a sorted list.
+ * Text: in order to the sink, out of order into islands.
  *
- * The list never overlaps itself: the first copy of a byte wins, so what was
- * reported by SACK is what is delivered, whatever a later segment says.
- * Limits: OOO_MAX segments and rcv_cap bytes of true size per leg; beyond it
- * the *new* segment is dropped (the peer sends it again), so nothing that was
- * SACKed is ever reneged on, unless a fault asks for it (leg_renege()).
- * Segments below BUF_COPY_MAX are copied into chunks shared with their
- * predecessor, so one-byte segments cost a node and a byte each.
+ * An island is what is held without a hole: one or more nodes that follow each
+ * other.  All nodes are one sorted list; the first node of an island knows the
+ * island's last, so a walk goes from island to island, and what continues an
+ * island costs no walk inside it.  Segments are copied together, to the end of
+ * the island's last chunk where they continue it: what arrives in order behind
+ * one hole costs a node for each chunk, not for each segment.  A large segment
+ * that fills half of its receive buffer is kept by reference.
+ *
+ * Islands never overlap: the first copy of a byte wins, so what was reported
+ * by SACK is what is delivered, whatever a later segment says.
+ *
+ * Limits of a leg: twice its window in true size, which is enough to hold all
+ * of the window in segments of any usual size, and nodes in proportion to it
+ * (nodes_max()).  Beyond them the *new* segment is dropped (the peer sends it
+ * again), so nothing that was SACKed is ever reneged on, unless a fault asks
+ * for it (leg_renege()).  One-byte islands share chunks, so each costs a node
+ * and a byte; the number of nodes is their limit.
  */
 #include "internal.h"
 
-static void ooo_free(struct leg *l, struct ooo *o)
+#define KEEP_MIN (BUF_RX_SIZE / 2) /* from here on bytes are not copied */
+#define NODES_PER_CHUNK 8u /* segments of 508 bytes fill it with these */
+
+static seq_t node_end(const struct ooo *o)
 {
+	return seq_add(o->start, o->len);
+}
+
+static seq_t island_end(const struct ooo *island)
+{
+	return node_end(island->last);
+}
+
+static struct ooo *island_next(const struct ooo *island)
+{
+	return island->last->next;
+}
+
+seq_t reasm_end(const struct leg *l)
+{
+	const struct ooo *i = l->ooo;
+
+	if (!i)
+		return l->rcv_nxt;
+	while (island_next(i))
+		i = island_next(i);
+	return island_end(i);
+}
+
+/* The first node of the list goes; what follows in its island remains one. */
+static void node_free_first(struct leg *l)
+{
+	struct ooo *o = l->ooo;
+
+	if (o->last != o)
+		o->next->last = o->last;
+	l->ooo = o->next;
 	l->ooo_count--;
 	l->ooo_mem -= o->charge;
 	buf_put(o->buf);
 	slab_free(l->env->ooo, o);
 }
 
-seq_t reasm_end(const struct leg *l)
-{
-	const struct ooo *o = l->ooo;
-
-	if (!o)
-		return l->rcv_nxt;
-	while (o->next)
-		o = o->next;
-	return seq_add(o->start, o->len);
-}
-
 void reasm_purge(struct leg *l)
 {
-	while (l->ooo) {
-		struct ooo *o = l->ooo;
-
-		l->ooo = o->next;
-		ooo_free(l, o);
-	}
+	while (l->ooo)
+		node_free_first(l);
 	l->sack_n = 0;
 }
 
-static seq_t ooo_end(const struct ooo *o)
+const char *reasm_check(const struct leg *l)
 {
-	return seq_add(o->start, o->len);
+	const struct ooo *i, *o, *prev = NULL;
+	uint32_t n = 0, mem = 0;
+
+	for (i = l->ooo; i; prev = i, i = island_next(i)) {
+		if (prev && !seq_lt(island_end(prev), i->start))
+			return "islands overlap or touch";
+		for (o = i;; o = o->next) {
+			n++;
+			mem += o->charge;
+			if (!o->len)
+				return "empty out-of-order node";
+			if (o == i->last)
+				break;
+			if (!o->next || !seq_eq(node_end(o), o->next->start))
+				return "an island with a hole";
+		}
+	}
+	return n != l->ooo_count || mem != l->ooo_mem ? "out-of-order counters"
+						      : NULL;
+}
+
+/* ----------------------------------------------------------------- nodes */
+
+/* A node for each half KB that is held, and OOO_MAX in any case. */
+static uint32_t nodes_max(const struct leg *l)
+{
+	uint32_t chunks = l->ooo_mem / buf_class_truesize(BUF_CHUNK);
+
+	return max_u32(OOO_MAX, NODES_PER_CHUNK * chunks);
+}
+
+static bool at_limit(const struct leg *l)
+{
+	return l->ooo_count >= nodes_max(l) ||
+	       l->ooo_mem / 2 > l->rcv_cap + l->sink_extra;
+}
+
+static bool kept_by_reference(const struct slice *d)
+{
+	return d->buf && d->len >= KEEP_MIN;
 }
 
 static bool chunk_has_room(const struct ooo *o, uint32_t len)
@@ -53,170 +122,218 @@ static bool chunk_has_room(const struct ooo *o, uint32_t len)
 	       o->buf->used + len <= buf_class_room(BUF_CHUNK);
 }
 
+/* Copy @d to the end of @b, as much as there is room for; returns how much. */
+static uint32_t chunk_write(struct buf *b, const struct slice *d)
+{
+	uint32_t n = min_u32(d->len, buf_class_room(BUF_CHUNK) - b->used);
+
+	memcpy(b->data + b->used, d->p, n);
+	b->used = (uint16_t)(b->used + n);
+	return n;
+}
+
+/* @d continues @o: as much of it as @o's chunk takes, which is nothing when
+ * bytes of another node stand behind @o's. */
+static uint32_t node_grow(struct ooo *o, const struct slice *d)
+{
+	uint32_t n;
+
+	if (o->buf->cls != BUF_CHUNK ||
+	    o->p + o->len != o->buf->data + o->buf->used)
+		return 0;
+	n = chunk_write(o->buf, d);
+	o->len += n;
+	return n;
+}
+
+/**
+ * struct hole - A place between two islands
+ * @before: the island before it, or NULL
+ * @after:  the island after it, or NULL
+ * @filled: bytes were stored here
+ */
+struct hole {
+	struct ooo *before, *after;
+	bool filled;
+};
+
 /* Where a small segment may be copied: a neighbour's chunk, or a new one,
  * which is charged to @o as a whole. */
-static struct buf *chunk_for(struct leg *l, const struct ooo *prev,
-			     const struct ooo *next, struct ooo *o)
+static struct buf *chunk_for(struct leg *l, const struct hole *h, uint32_t len,
+			     struct ooo *o)
 {
+	const struct ooo *prev = h->before ? h->before->last : NULL;
+
 	o->charge = 0;
-	if (chunk_has_room(prev, o->len))
+	if (chunk_has_room(prev, len))
 		return buf_get(prev->buf);
-	if (chunk_has_room(next, o->len))
-		return buf_get(next->buf);
+	if (chunk_has_room(h->after, len))
+		return buf_get(h->after->buf);
 	o->charge = buf_class_truesize(BUF_CHUNK);
 	return buf_alloc(l->env->pool, BUF_CHUNK);
 }
 
-/* The bytes of @d become one node after @prev. */
-static bool ooo_store(struct leg *l, struct ooo **link, struct ooo *prev,
-		      const struct slice *d)
+/* A node of the first bytes of @d: all of them when kept by reference, else
+ * what goes into a chunk. */
+static struct ooo *node_new(struct leg *l, const struct hole *h,
+			    const struct slice *d)
 {
-	bool by_reference = d->len >= BUF_COPY_MAX && d->buf;
+	bool by_reference = kept_by_reference(d);
 	struct ooo *o;
 
 	/* what is kept of the receive reserve is missing there */
 	if (by_reference && l->env->pool->held > l->env->pool->limit)
-		return false;
-	o = slab_alloc(l->env->ooo);
+		return NULL;
+	o = at_limit(l) ? NULL : slab_alloc(l->env->ooo);
 	if (!o)
-		return false;
-	o->len = d->len;
+		return NULL;
 	if (by_reference) {
 		o->buf = buf_get(d->buf);
 		o->p = d->p;
+		o->len = d->len;
 		o->charge = buf_class_truesize(BUF_RX);
 	} else {
-		o->buf = chunk_for(l, prev, *link, o);
+		o->buf = chunk_for(l, h, d->len, o);
 		if (!o->buf) {
 			slab_free(l->env->ooo, o);
-			return false;
+			return NULL;
 		}
-		memcpy(o->buf->data + o->buf->used, d->p, d->len);
 		o->p = o->buf->data + o->buf->used;
-		o->buf->used = (uint16_t)(o->buf->used + d->len);
+		o->len = chunk_write(o->buf, d);
 	}
-	o->next = *link;
-	*link = o;
 	l->ooo_count++;
 	l->ooo_mem += o->charge;
-	return true;
+	return o;
 }
 
-/* Insert one piece that overlaps nothing; pieces larger than a chunk but too
- * small to be kept by reference are cut. */
-static bool ooo_insert_piece(struct leg *l, struct ooo **link, struct ooo *prev,
-			     seq_t at, struct slice d)
-{
-	uint32_t room = buf_class_room(BUF_CHUNK);
+/* --------------------------------------------------------------- islands */
 
+/* @o, whose first byte is at @at, into the list. */
+static void hole_link(struct leg *l, struct hole *h, struct ooo *o, seq_t at,
+		      bool joins)
+{
+	struct ooo **link = h->before ? &h->before->last->next : &l->ooo;
+
+	o->start = at;
+	o->last = o;
+	o->next = *link;
+	*link = o;
+	if (joins)
+		h->before->last = o;
+	else
+		h->before = o;
+}
+
+/*
+ * Store @d, which begins at @at and ends before the next island or at it.
+ * Afterwards h->before is the island that it belongs to.
+ * Return: false when there was no room, or not for all of it
+ */
+static bool hole_fill(struct leg *l, struct hole *h, seq_t at, struct slice d)
+{
 	while (d.len) {
-		struct slice part = d;
+		bool joins = h->before && seq_eq(island_end(h->before), at);
+		uint32_t n = joins && !kept_by_reference(&d)
+				     ? node_grow(h->before->last, &d)
+				     : 0;
 
-		if (d.len < BUF_COPY_MAX || !d.buf)
-			part.len = min_u32(d.len, room);
-		if (l->ooo_count >= OOO_MAX || l->ooo_mem > l->rcv_cap * 2 ||
-		    !ooo_store(l, link, prev, &part))
-			return false;
-		prev = *link;
-		prev->start = at;
-		link = &prev->next;
-		at = seq_add(at, part.len);
-		d.p += part.len;
-		d.len -= part.len;
+		if (!n) {
+			struct ooo *o = node_new(l, h, &d);
+
+			if (!o)
+				return false;
+			n = o->len;
+			hole_link(l, h, o, at, joins);
+		}
+		h->filled = true;
+		at = seq_add(at, n);
+		d.p += n;
+		d.len -= n;
+	}
+	if (h->after && seq_eq(h->after->start, at)) {
+		h->before->last = h->after->last;
+		h->after = island_next(h->before);
 	}
 	return true;
 }
 
-/* The contiguous block around @at; false when @at is not held any more. */
-static bool block_at(const struct leg *l, seq_t at, struct sack_block *b)
+/* @island was told of or grew last: first of the blocks, once. */
+static void sack_note(struct leg *l, const struct ooo *island)
 {
-	const struct ooo *o = l->ooo;
-
-	while (o) {
-		b->start = o->start;
-		b->end = ooo_end(o);
-		while (o->next && seq_eq(o->next->start, b->end)) {
-			o = o->next;
-			b->end = ooo_end(o);
-		}
-		if (seq_le(b->start, at) && seq_lt(at, b->end))
-			return true;
-		o = o->next;
-	}
-	return false;
-}
-
-/* The block around @start was extended last: first of the list, once. */
-static void sack_note(struct leg *l, seq_t start)
-{
+	seq_t keep[ARRAY_LEN(l->sack_recent)] = {island->start};
+	seq_t end = island_end(island);
 	uint32_t n = 1;
-	seq_t keep[ARRAY_LEN(l->sack_recent)];
-	struct sack_block b;
 
-	if (!block_at(l, start, &b))
-		return;
-	keep[0] = start;
 	for (uint32_t i = 0; i < l->sack_n && n < ARRAY_LEN(keep); i++) {
 		seq_t at = l->sack_recent[i];
 
-		if (seq_lt(at, b.start) || seq_ge(at, b.end))
+		if (seq_lt(at, island->start) || seq_ge(at, end))
 			keep[n++] = at;
 	}
 	memcpy(l->sack_recent, keep, n * sizeof(keep[0]));
 	l->sack_n = (uint8_t)n;
 }
 
+/*
+ * RFC 2883, 4: the block names the first contiguous duplicate.  What continues
+ * one that was not reported yet makes it longer, as in Linux; anything else
+ * has to wait for its own repetition.
+ */
 void reasm_note_dsack(struct leg *l, seq_t start, seq_t end)
 {
+	struct sack_block *b = &l->dsack;
+
 	if (!l->sack_ok || !l->cfg->dsack || !seq_lt(start, end))
 		return;
-	l->dsack.start = start;
-	l->dsack.end = end;
-	leg_count(l, seq_lt(start, l->rcv_nxt) ? CNT_TcpExtTCPDSACKOldSent
-					       : CNT_TcpExtTCPDSACKOfoSent);
+	if (seq_eq(b->start, b->end)) {
+		*b = (struct sack_block){start, end};
+		leg_count(l, seq_lt(start, l->rcv_nxt)
+				     ? CNT_TcpExtTCPDSACKOldSent
+				     : CNT_TcpExtTCPDSACKOfoSent);
+	} else if (seq_le(start, b->end) && seq_ge(end, b->start)) {
+		b->start = seq_min(b->start, start);
+		b->end = seq_max(b->end, end);
+	}
 }
 
 /* Queue @d, which begins at @seq beyond rcv_nxt. */
 static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 {
-	struct ooo **link = &l->ooo, *prev = NULL;
-	seq_t end = seq_add(seq, d.len), at = seq;
-	struct sack_block dup = {seq, seq};
-	bool stored = false, ok = true;
+	struct hole h = {.after = l->ooo};
+	struct ooo *touched = NULL;
+	seq_t end = seq_add(seq, d.len), at = seq, stop;
+	bool ok = true;
 
 	while (ok && seq_lt(at, end)) {
-		struct ooo *o;
-		seq_t stop;
-
-		while ((o = *link) && seq_le(ooo_end(o), at)) {
-			prev = o;
-			link = &o->next;
+		while (h.after && seq_le(island_end(h.after), at)) {
+			h.before = h.after;
+			h.after = island_next(h.after);
 		}
-		if (o && seq_le(o->start, at)) { /* held already */
-			if (seq_eq(dup.start, dup.end))
-				dup.start = dup.end = at;
-			if (seq_eq(dup.end, at))
-				dup.end = seq_min(ooo_end(o), end);
-			at = seq_min(ooo_end(o), end);
+		if (h.after && seq_le(h.after->start, at)) { /* held already */
+			touched = touched ? touched : h.after;
+			stop = seq_min(island_end(h.after), end);
+			reasm_note_dsack(l, at, stop);
+			at = stop;
 			continue;
 		}
-		stop = o ? seq_min(o->start, end) : end;
-		ok = ooo_insert_piece(l, link, prev, at,
-				      (struct slice){d.buf,
-						     d.p + seq_span(at, seq),
-						     seq_span(stop, at)});
-		stored |= ok;
+		stop = h.after ? seq_min(h.after->start, end) : end;
+		ok = hole_fill(l, &h, at,
+			       (struct slice){d.buf, d.p + seq_span(at, seq),
+					      seq_span(stop, at)});
+		if (!touched && h.filled)
+			touched = h.before;
+		h.after = h.before ? h.before : h.after; /* they may be one */
 		at = stop;
 	}
-	if (!ok && !stored) {
+	if (touched)
+		sack_note(l, touched);
+	if (!ok && !h.filled) {
 		leg_count(l, CNT_TcpExtTCPOFODrop);
 		return DROP_OOO_LIMIT;
 	}
-	reasm_note_dsack(l, dup.start, dup.end);
-	if (!stored)
+	if (!h.filled)
 		return DROP_DUPLICATE;
 	leg_count(l, CNT_TcpExtTCPOFOQueue);
-	sack_note(l, seq);
 	return DROP_NONE;
 }
 
@@ -237,7 +354,7 @@ static bool deliver(struct leg *l, const struct slice *d)
 /* Deliver what the list holds from rcv_nxt on. */
 static void ooo_drain(struct leg *l)
 {
-	struct ooo *o;
+	const struct ooo *o;
 
 	while ((o = l->ooo) && seq_le(o->start, l->rcv_nxt)) {
 		uint32_t skip = seq_span(l->rcv_nxt, o->start);
@@ -247,8 +364,7 @@ static void ooo_drain(struct leg *l)
 			return; /* no memory now: the next segment retries */
 		if (skip < o->len)
 			leg_count(l, CNT_TcpExtTCPOFOMerge);
-		l->ooo = o->next;
-		ooo_free(l, o);
+		node_free_first(l);
 	}
 	if (!l->ooo)
 		l->sack_n = 0;
@@ -286,7 +402,7 @@ static bool deliver_around(struct leg *l, struct slice d)
 			return false;
 		if (l->ooo && part.len < d.len)
 			reasm_note_dsack(l, l->rcv_nxt,
-					 seq_min(ooo_end(l->ooo),
+					 seq_min(island_end(l->ooo),
 						 seq_add(at, d.len)));
 		ooo_drain(l);
 		taken = min_u32(seq_span(l->rcv_nxt, at), d.len);
@@ -370,9 +486,24 @@ static bool block_known(const struct tcp_opts *o, uint32_t from,
 	return false;
 }
 
-void reasm_sack_blocks(struct leg *l, struct tcp_opts *o, uint32_t max)
+/* The islands that sack_recent[] speaks of, as far as they are held. */
+static void recent_islands(const struct leg *l,
+			   const struct ooo *out[SACK_BLOCKS_MAX])
 {
-	struct sack_block b;
+	const struct ooo *i;
+
+	for (i = l->ooo; i; i = island_next(i)) {
+		for (uint32_t k = 0; k < l->sack_n; k++) {
+			if (seq_le(i->start, l->sack_recent[k]) &&
+			    seq_lt(l->sack_recent[k], island_end(i)))
+				out[k] = i;
+		}
+	}
+}
+
+void reasm_sack_blocks(const struct leg *l, struct tcp_opts *o, uint32_t max)
+{
+	const struct ooo *recent[SACK_BLOCKS_MAX] = {NULL};
 	uint32_t first = 0;
 
 	o->nsack = 0;
@@ -381,13 +512,18 @@ void reasm_sack_blocks(struct leg *l, struct tcp_opts *o, uint32_t max)
 	if (!seq_eq(l->dsack.start, l->dsack.end)) {
 		o->sack[o->nsack++] = l->dsack;
 		first = 1;
-		l->dsack.start = l->dsack.end = SEQ(0);
 	}
+	recent_islands(l, recent);
 	for (uint32_t i = 0; i < l->sack_n && o->nsack < max; i++) {
+		struct sack_block b;
+
 		/* what begins at rcv_nxt waits for memory: asking for it
 		 * again is what brings it on */
-		if (block_at(l, l->sack_recent[i], &b) &&
-		    seq_gt(b.start, l->rcv_nxt) && !block_known(o, first, &b))
+		if (!recent[i] || seq_le(recent[i]->start, l->rcv_nxt))
+			continue;
+		b = (struct sack_block){recent[i]->start,
+					island_end(recent[i])};
+		if (!block_known(o, first, &b))
 			o->sack[o->nsack++] = b;
 	}
 }

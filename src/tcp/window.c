@@ -54,14 +54,12 @@ static uint32_t window_choose(struct leg *l)
  * with every small segment; reasm.c drops what comes once the sink holds all
  * that the policy allows any leg.
  */
-uint16_t window_advertise(struct leg *l, mono_t now)
+uint16_t window_advertise(struct leg *l, bool syn)
 {
-	uint32_t shift =
-		l->wscale_ok && l->state > TS_SYN_RECEIVED ? l->wscale_ours : 0;
+	uint32_t shift = l->wscale_ok && !syn ? l->wscale_ours : 0;
 	uint32_t cur = leg_rcv_wnd(l), want = window_choose(l);
 	uint32_t field = min_u32(want >> shift, 65535);
 
-	(void)now;
 	if ((field << shift) < cur && want >= cur) /* keep the edge */
 		field = min_u32((cur + BIT(shift) - 1) >> shift, 65535);
 	if (!field && cur)

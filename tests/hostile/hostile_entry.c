@@ -73,13 +73,11 @@ START_TEST(stopping_connections_go_on)
 }
 END_TEST
 
-/* The server holds an old connection and answers the SYN with its ACK: the RST
- * bears that ACK's number and clears the way (RFC 9293, 3.5.2, figure 10). */
-START_TEST(dialling_ack_of_an_old_connection_is_reset)
+/* Client 1 is through its handshake, the server was sent a SYN: its number. */
+static seq_t dial(struct tuple *server)
 {
 	struct hdr_spec h = {.seq = SEQ(1), .flags = TCP_SYN, .wnd = 60000};
-	struct tuple t = gate_client(1), st = t;
-	uint64_t sent;
+	struct tuple t = gate_client(1);
 
 	gate_start(&g);
 	gate_send(&g, &t, &h, 0);
@@ -87,22 +85,82 @@ START_TEST(dialling_ack_of_an_old_connection_is_reset)
 	h.ack = seq_add(g.tx[0].seq, 1);
 	h.flags = TCP_ACK;
 	gate_send(&g, &t, &h, 0);
-	sent = g.ntx;
-	ck_assert_uint_eq(g.tx[sent - 1].flags & (TCP_SYN | TCP_ACK), TCP_SYN);
-	st.local = t.remote;
-	st.remote = t.local;
-	st.lport = t.rport;
-	st.rport = t.lport;
-	h.seq = SEQ(777);
-	h.ack = seq_sub(g.tx[sent - 1].seq, 5000);
+	ck_assert_uint_eq(g.tx[g.ntx - 1].flags & (TCP_SYN | TCP_ACK), TCP_SYN);
+	*server = (struct tuple){t.remote, t.local, t.rport, t.lport};
+	return g.tx[g.ntx - 1].seq;
+}
+
+/* The server holds an old connection and answers the SYN with its ACK: the RST
+ * bears that ACK's number and clears the way (RFC 9293, 3.5.2, figure 10), and
+ * the SYN follows at once, above the old numbers. */
+START_TEST(dialling_ack_of_an_old_connection_is_reset_and_dialled_again)
+{
+	struct tuple st;
+	seq_t first = dial(&st);
+	struct hdr_spec h = {.seq = SEQ(777),
+			     .ack = seq_sub(first, 5000),
+			     .flags = TCP_ACK,
+			     .wnd = 60000};
+	uint64_t sent = g.ntx;
+
 	ck_assert_int_eq(gate_send(&g, &st, &h, 0), VERDICT_REPLY);
-	ck_assert_uint_eq(g.ntx, sent + 1);
+	ck_assert_uint_eq(g.ntx, sent + 2);
 	ck_assert_uint_eq(g.tx[sent].flags, TCP_RST);
 	ck_assert_uint_eq(g.tx[sent].seq.v, h.ack.v);
+	ck_assert_uint_eq(g.tx[sent + 1].flags, TCP_SYN);
+	ck_assert(seq_gt(g.tx[sent + 1].seq, h.ack));
+	/* once: a forger of ACKs gets no SYN for each */
+	ck_assert_int_eq(gate_send(&g, &st, &h, 0), VERDICT_REPLY);
+	ck_assert_uint_eq(g.ntx, sent + 3);
+	ck_assert_uint_eq(g.tx[sent + 2].flags, TCP_RST);
 	h.flags = TCP_ACK | TCP_RST; /* and a RST is never answered */
 	ck_assert_int_eq(gate_send(&g, &st, &h, 0), VERDICT_CONSUMED);
-	ck_assert_uint_eq(g.ntx, sent + 1);
+	ck_assert_uint_eq(g.ntx, sent + 3);
+	/* the second SYN is the one that opens it */
+	h.flags = TCP_SYN | TCP_ACK;
+	h.seq = SEQ(5000);
+	h.ack = seq_add(g.tx[sent + 1].seq, 1);
+	ck_assert_int_eq(gate_send(&g, &st, &h, 0), VERDICT_CONSUMED);
+	ck_assert_uint_eq(g.tx[g.ntx - 1].flags, TCP_ACK);
+	ck_assert_uint_eq(g.tx[g.ntx - 1].ack.v, 5001);
 	ck_assert_uint_eq(gate_gauges(&g).flows, 1);
+}
+END_TEST
+
+/* RFC 7413, 4.2.2: a valid cookie lets the server's first bytes go before the
+ * client's ACK, also when the SYN itself had none. */
+START_TEST(fast_open_without_data_is_answered_before_the_ack)
+{
+	struct tcp_opts o = {.has = OPT_HAS_TFO};
+	struct hdr_spec h = {
+		.seq = SEQ(100), .flags = TCP_SYN, .wnd = 60000, .opts = &o};
+	struct tuple t = gate_client(1), st;
+
+	g.svc->shield.fastopen = 3;
+	gate_start(&g);
+	gate_send(&g, &t, &h, 0); /* asks for a cookie */
+	ck_assert_uint_eq(g.tx[0].opts.tfo_len, 8);
+	o.tfo_len = 8;
+	memcpy(o.tfo, g.tx[0].opts.tfo, 8);
+	t.rport++;
+	g.ntx = 0;
+	gate_send(&g, &t, &h, 0);
+	ck_assert_uint_eq(g.ntx, 2); /* the SYN-ACK, and the server's SYN */
+	st = (struct tuple){t.remote, t.local, t.rport, t.lport};
+	h = (struct hdr_spec){.seq = SEQ(9000), .wnd = 60000};
+	for (uint32_t i = 0; i < 2; i++) {
+		if (g.tx[i].flags == TCP_SYN)
+			h.ack = seq_add(g.tx[i].seq, 1);
+	}
+	h.flags = TCP_SYN | TCP_ACK;
+	gate_send(&g, &st, &h, 0);
+	g.ntx = 0;
+	h.flags = TCP_ACK;
+	h.seq = SEQ(9001);
+	gate_send(&g, &st, &h, 100);
+	ck_assert_uint_ge(g.ntx, 1);
+	ck_assert_uint_eq(g.tx[0].t.lport, t.rport); /* to the client */
+	ck_assert_uint_eq(g.tx[0].data.len, 100);
 }
 END_TEST
 
@@ -151,7 +209,10 @@ int main(void)
 	tcase_add_test(tc, signed_segments_pass_unchanged);
 	tcase_add_test(tc, stopping_syn_is_not_answered);
 	tcase_add_test(tc, stopping_connections_go_on);
-	tcase_add_test(tc, dialling_ack_of_an_old_connection_is_reset);
+	tcase_add_test(
+		tc,
+		dialling_ack_of_an_old_connection_is_reset_and_dialled_again);
+	tcase_add_test(tc, fast_open_without_data_is_answered_before_the_ack);
 	tcase_add_test(tc, dialling_again_begins_above_the_old_connection);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -111,7 +111,7 @@ static seq_t seq_of(enum pos p, uint16_t flags)
 	case POS_IRS:
 		return r.l.irs;
 	case POS_REPEAT:
-		return seq_sub(r.l.rcv_nxt, len);
+		return seq_sub(r.l.rcv_nxt, max_u32(len, 1));
 	case POS_INSIDE:
 		return seq_add(r.l.rcv_nxt, 50);
 	case POS_ABOVE:
@@ -265,9 +265,9 @@ static bool applies(enum tcp_state st, uint16_t flags, enum pos p)
 {
 	if (p == POS_IRS)
 		return st == TS_LISTEN || st == TS_SYN_RECEIVED;
-	if (p == POS_REPEAT) /* without a length that is "at" */
+	if (p == POS_REPEAT) /* a RST without text has the FIN's number */
 		return st >= TS_ESTABLISHED &&
-		       flags & (TCP_PSH | TCP_SYN | TCP_FIN);
+		       flags & (TCP_PSH | TCP_SYN | TCP_FIN | TCP_RST);
 	return true;
 }
 

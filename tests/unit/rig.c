@@ -157,17 +157,24 @@ static void check_payload(const struct segment *s)
 			 "wrong byte sent at offset %u", off + i);
 }
 
-/* The right edge of the window never retreats (RFC 9293, 3.8.6). */
+/* The right edge of the window never retreats (RFC 9293, 3.8.6), except that
+ * the unscaled field of a repeated SYN-ACK cannot say what was rounded up. */
 static void check_edge(struct rig *r, const struct segment *s)
 {
-	uint32_t shift =
-		s->flags & TCP_SYN || !r->l.wscale_ok ? 0 : r->l.wscale_ours;
+	uint32_t scale = r->l.wscale_ok ? r->l.wscale_ours : 0;
+	uint32_t shift = s->flags & TCP_SYN ? 0 : scale;
 	seq_t edge = seq_add(s->ack, (uint32_t)s->wnd << shift);
 
 	if (!(s->flags & TCP_ACK) || s->flags & TCP_RST)
 		return;
+	if (s->flags & TCP_SYN && r->edge_valid &&
+	    seq_span(r->edge, edge) < BIT(scale))
+		return;
 	rig_must(!r->edge_valid || seq_ge(edge, r->edge),
 		 "window edge retreats by %d", seq_diff(r->edge, edge));
+	rig_must(seq_le(edge, r->l.rcv_adv),
+		 "%d bytes more are promised than the leg knows of",
+		 seq_diff(edge, r->l.rcv_adv));
 	r->edge = edge;
 	r->edge_valid = true;
 }

@@ -12,8 +12,9 @@
  * leg is asked for what it has to send; each packet is built, checksummed,
  * parsed again by wire and cut into segments as the kernel would, and recorded
  * in tx[].  What holds always is asserted at every step: leg_check(), the right
- * window edge never retreats, every payload byte is the one that belongs at
- * its sequence number, and the sink's bytes are those that the peer sent.
+ * window edge never retreats and is the one that the leg knows, every payload
+ *byte is the one that belongs at its sequence number, and the sink's bytes are
+ *those that the peer sent.
  *
  * Positions are stream offsets: 0 is the first byte after the SYN.  Both
  * sequence spaces wrap after some kilobytes.

@@ -226,6 +226,37 @@ START_TEST(established_uto_option_is_honoured)
 }
 END_TEST
 
+/* tcp_user_timeout is the most that the peer gets, L_LIMIT or not. */
+START_TEST(uto_option_never_raises_the_configured_timeout)
+{
+	static const struct {
+		int64_t limit_s;
+		uint16_t uto;
+		uint32_t want_ms;
+	} row[] = {
+		{20, 1, 20000},	    {20, 100, 20000},	   {20, 0x8001, 20000},
+		{100, 1, 100000},   {100, 0xffff, 100000}, {300, 1, 100000},
+		{300, 200, 200000}, {300, 0x8004, 240000}, {300, 400, 300000},
+	};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct segment s;
+
+		r.cfg.user_timeout = SECS(row[i].limit_s);
+		leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
+		rig_establish(&r, RIG_ALL);
+		ck_assert_uint_eq(r.l.uto_ms, row[i].limit_s * 1000);
+		s = rig_seg(&r, TCP_ACK, 0);
+		s.opts.has |= OPT_HAS_UTO;
+		s.opts.uto = row[i].uto;
+		rig_in(&r, &s);
+		ck_assert_uint_eq(r.l.uto_ms, row[i].want_ms);
+		rig_fini(&r);
+		rig_init(&r);
+	}
+}
+END_TEST
+
 START_TEST(closing_repeated_fin_is_acked)
 {
 	struct segment s;
@@ -283,6 +314,7 @@ int main(void)
 	tcase_add_test(tc, established_old_data_is_acked_each_time);
 	tcase_add_test(tc, syn_received_repeated_syn_answers_are_limited);
 	tcase_add_test(tc, established_uto_option_is_honoured);
+	tcase_add_test(tc, uto_option_never_raises_the_configured_timeout);
 	tcase_add_test(tc, closing_repeated_fin_is_acked);
 	tcase_add_test(
 		tc,

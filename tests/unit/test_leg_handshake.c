@@ -151,6 +151,74 @@ START_TEST(syn_sent_bad_ack_is_refused)
 }
 END_TEST
 
+/* A server in somebody else's TIME_WAIT tells its numbers: the SYN goes again
+ * at once, above them (RFC 6191), once. */
+START_TEST(syn_sent_ack_of_an_old_connection_draws_a_syn_above_it)
+{
+	static const uint32_t acks[] = {0,
+					12345,
+					RIG_ISS,
+					RIG_ISS - 70000,
+					RIG_ISS + 5000,
+					RIG_ISS + (1u << 31)};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(acks); i++) {
+		struct segment s;
+		uint32_t tsecr = i & 1 ? 12345 - 500 : 0x7ffffff0u;
+
+		rig_syn_sent(&r);
+		rig_clear(&r);
+		rig_run(&r, MS(30));
+		s = rig_seg(&r, TCP_ACK, 0);
+		s.ack = SEQ(acks[i]);
+		s.opts.has = OPT_HAS_TS;
+		tsecr += (uint32_t)(r.now.us / USEC_PER_MSEC);
+		s.opts.tsecr = tsecr;
+		ck_drop(rig_in(&r, &s), DROP_ACK_BAD); /* draws a RST, too */
+		ck_assert_uint_eq(r.ntx, 1);
+		ck_assert_uint_eq(r.tx[0].s.flags, TCP_SYN);
+		ck_assert(seq_gt(r.tx[0].s.seq, seq_add(s.ack, 65535)));
+		ck_assert_int_gt((int32_t)(r.tx[0].s.opts.tsval - tsecr), 0);
+		ck_drop(rig_in(&r, &s), DROP_ACK_BAD);
+		ck_assert_uint_eq(r.ntx, 1);
+		/* a RTT is taken of the second SYN alone */
+		rig_run(&r, MS(20));
+		s = rig_syn(&r, RIG_ALL);
+		s.flags = TCP_SYN | TCP_ACK;
+		s.ack = seq_add(r.tx[0].s.seq, 1);
+		ck_drop(rig_in(&r, &s), DROP_NONE);
+		ck_state(&r, TS_ESTABLISHED);
+		ck_assert_uint_eq(r.l.srtt_us, MS(20));
+		rig_fini(&r);
+		rig_init(&r);
+	}
+}
+END_TEST
+
+/* A forger cannot learn the number that it makes us choose. */
+START_TEST(syn_sent_number_above_an_old_connection_stays_random)
+{
+	uint32_t seen[4];
+
+	for (uint32_t i = 0; i < ARRAY_LEN(seen); i++) {
+		struct segment s;
+
+		leg_open_active(&r.l, SEQ(RIG_ISS + i * 0x01234567), 0, NULL,
+				r.now);
+		rig_pump(&r);
+		s = rig_seg(&r, TCP_ACK, 0);
+		s.ack = SEQ(99);
+		s.opts.has = 0;
+		rig_in(&r, &s);
+		seen[i] = rig_last(&r)->s.seq.v;
+		for (uint32_t k = 0; k < i; k++)
+			ck_assert_uint_ne(seen[i], seen[k]);
+		rig_fini(&r);
+		rig_init(&r);
+	}
+}
+END_TEST
+
 START_TEST(syn_sent_rst_with_ack_refuses)
 {
 	struct segment s;
@@ -236,6 +304,76 @@ START_TEST(syn_received_bad_ack_is_refused)
 	ck_drop(rig_ack(&r, 1), DROP_ACK_BAD);
 	ck_drop(rig_ack(&r, (uint32_t)-1), DROP_ACK_BAD);
 	ck_state(&r, TS_SYN_RECEIVED);
+}
+END_TEST
+
+/* It ends at RCV.NXT and acknowledges something else: not a simultaneous open,
+ * and no ACK that the engine would reset for. */
+START_TEST(syn_received_stray_syn_ack_is_acked_only)
+{
+	static const uint32_t wrong[] = {0, 1, 0x7fffffff, (uint32_t)-1};
+
+	rig_syn_received(&r, RIG_ALL);
+	for (uint32_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		struct segment s = rig_syn(&r, RIG_ALL);
+
+		s.flags = TCP_SYN | TCP_ACK;
+		s.ack = seq_add(r.l.iss, 1 + wrong[i] + !wrong[i]);
+		rig_clear(&r);
+		rig_run(&r, MS(600));
+		rig_clear(&r);
+		ck_drop(rig_in(&r, &s), DROP_SEQ_OLD);
+		ck_assert_uint_eq(r.ntx, 1);
+		ck_assert_uint_eq(r.tx[0].s.flags, TCP_ACK);
+	}
+	ck_state(&r, TS_SYN_RECEIVED);
+}
+END_TEST
+
+/* RFC 7323, 2.2: only the window of a SYN is never scaled.  rig.h checks every
+ * segment's window against what the leg knows it has promised. */
+START_TEST(syn_received_ack_has_a_scaled_window)
+{
+	struct segment s;
+
+	rig_syn_received(&r, RIG_ALL);
+	ck_assert_uint_gt(r.l.wscale_ours, 0);
+	rig_clear(&r);
+	s = rig_seg(&r, TCP_ACK, 10);
+	s.seq = seq_sub(r.l.rcv_nxt, 5000);
+	rig_in(&r, &s);
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_le((uint32_t)r.tx[0].s.wnd << r.l.wscale_ours,
+			  65535 + BIT(r.l.wscale_ours));
+	ck_assert_uint_ge((uint32_t)r.tx[0].s.wnd << r.l.wscale_ours, 65535);
+}
+END_TEST
+
+/* RFC 7413, 4.2.2: with a valid cookie the answer need not wait for the ACK,
+ * whether the SYN has data or not. */
+START_TEST(syn_received_fast_open_answers_before_the_ack)
+{
+	for (uint32_t len = 0; len <= 100; len += 100) {
+		struct segment s = rig_syn(&r, RIG_ALL);
+		uint8_t d[100];
+
+		for (uint32_t i = 0; i < len; i++)
+			d[i] = rig_byte_peer(i);
+		s.data = (struct slice){NULL, d, len};
+		leg_open_passive(&r.l, &s, SEQ(RIG_ISS), 12345, r.now);
+		ck_assert(leg_take_syn_data(&r.l, &s, r.now));
+		leg_accept(&r.l, r.now);
+		rig_pump(&r);
+		ck_assert_uint_eq(rig_last(&r)->s.ack.v, rig_peer(len).v);
+		rig_clear(&r);
+		rig_write(&r, 500);
+		ck_assert_uint_eq(r.ntx, 1);
+		ck_assert_uint_eq(r.tx[0].end, 500);
+		ck_assert_uint_eq(r.sink.bytes, len);
+		rig_read(&r, len);
+		rig_fini(&r);
+		rig_init(&r);
+	}
 }
 END_TEST
 
@@ -388,6 +526,10 @@ int main(void)
 	tcase_add_test(tc, syn_sent_retransmission_gives_no_rtt_sample);
 	tcase_add_test(tc, syn_sent_two_retransmissions_start_with_one_segment);
 	tcase_add_test(tc, syn_sent_bad_ack_is_refused);
+	tcase_add_test(tc,
+		       syn_sent_ack_of_an_old_connection_draws_a_syn_above_it);
+	tcase_add_test(tc,
+		       syn_sent_number_above_an_old_connection_stays_random);
 	tcase_add_test(tc, syn_sent_rst_with_ack_refuses);
 	tcase_add_test(tc, syn_sent_blind_rst_is_ignored);
 	tcase_add_test(tc, syn_sent_syn_ack_with_data_delivers_it);
@@ -395,6 +537,9 @@ int main(void)
 	tcase_add_test(
 		tc, syn_received_repeated_syn_is_answered_by_the_same_syn_ack);
 	tcase_add_test(tc, syn_received_bad_ack_is_refused);
+	tcase_add_test(tc, syn_received_stray_syn_ack_is_acked_only);
+	tcase_add_test(tc, syn_received_ack_has_a_scaled_window);
+	tcase_add_test(tc, syn_received_fast_open_answers_before_the_ack);
 	tcase_add_test(tc, syn_received_ack_with_data_establishes_and_delivers);
 	tcase_add_test(tc, syn_received_rst_of_active_opener_is_a_refusal);
 	tcase_add_test(tc, syn_received_rst_of_client_closes);

@@ -137,6 +137,54 @@ START_TEST(established_rst_outside_window_is_dropped_silently)
 }
 END_TEST
 
+/* As Linux: no more than an answer to the peer's FIN is to come, so its number
+ * resets, too. */
+START_TEST(rst_with_the_number_of_the_peers_fin_closes)
+{
+	static const enum tcp_state taken[] = {TS_CLOSE_WAIT, TS_CLOSING,
+					       TS_LAST_ACK};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(taken); i++) {
+		struct segment s;
+
+		rig_goto(&r, taken[i]);
+		s = rig_seg(&r, TCP_RST, 0);
+		s.seq = seq_sub(r.l.rcv_nxt, 2); /* not the FIN's */
+		ck_drop(rig_in(&r, &s), DROP_RST_WINDOW);
+		ck_state(&r, taken[i]);
+		s.seq = seq_sub(r.l.rcv_nxt, 1);
+		ck_drop(rig_in(&r, &s), DROP_NONE);
+		ck_state(&r, TS_CLOSED);
+		ck_assert_uint_eq(r.l.ev, taken[i] == TS_CLOSE_WAIT
+						  ? LEG_EV_RST
+						  : LEG_EV_CLOSED);
+		ck_assert_uint_eq(r.ntx, 0);
+		rig_fini(&r);
+		rig_init(&r);
+	}
+}
+END_TEST
+
+/* Before the FIN the same number is an old one. */
+START_TEST(rst_below_the_window_closes_nothing_else)
+{
+	static const enum tcp_state kept[] = {TS_ESTABLISHED, TS_FIN_WAIT_1,
+					      TS_FIN_WAIT_2};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(kept); i++) {
+		struct segment s;
+
+		rig_goto(&r, kept[i]);
+		s = rig_seg(&r, TCP_RST, 0);
+		s.seq = seq_sub(r.l.rcv_nxt, 1);
+		ck_drop(rig_in(&r, &s), DROP_RST_WINDOW);
+		ck_state(&r, kept[i]);
+		rig_fini(&r);
+		rig_init(&r);
+	}
+}
+END_TEST
+
 /* A zero window: only the exact RST counts, and it does. */
 START_TEST(zero_window_exact_rst_closes)
 {
@@ -219,11 +267,29 @@ START_TEST(established_old_timestamp_is_dropped_and_acked)
 	rig_run(&r, MS(100));
 	rig_clear(&r);
 	s = rig_seg(&r, TCP_ACK, 10);
-	s.opts.tsval = r.l.ts_recent - 1;
+	s.opts.tsval = r.l.ts_recent - 2;
 	ck_drop(rig_in(&r, &s), DROP_PAWS);
 	ck_assert_uint_eq(r.sink.bytes, 10);
 	ck_assert_uint_eq(r.ntx, 1);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtPAWSEstab), 1);
+}
+END_TEST
+
+/* Linux's TCP_PAWS_WINDOW: a clock read twice by two CPUs may be one tick off.
+ * What was newest stays so. */
+START_TEST(established_timestamp_a_tick_behind_is_taken)
+{
+	struct segment s;
+	uint32_t newest;
+
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 0, 10);
+	newest = r.l.ts_recent;
+	s = rig_seg(&r, TCP_ACK, 10);
+	s.opts.tsval = newest - 1;
+	ck_drop(rig_in(&r, &s), DROP_NONE);
+	ck_assert_uint_eq(r.sink.bytes, 20);
+	ck_assert_uint_eq(r.l.ts_recent, newest);
 }
 END_TEST
 
@@ -248,11 +314,11 @@ START_TEST(established_ts_recent_ages_after_24_days)
 	rig_establish(&r, RIG_ALL);
 	rig_run(&r, SECS(24 * 24 * 3600 - 5));
 	s = rig_seg(&r, TCP_ACK, 10);
-	s.opts.tsval = r.l.ts_recent - 1;
+	s.opts.tsval = r.l.ts_recent - 2;
 	ck_drop(rig_in(&r, &s), DROP_PAWS);
 	rig_run(&r, SECS(10));
 	s = rig_seg(&r, TCP_ACK, 10);
-	s.opts.tsval = r.l.ts_recent - 1;
+	s.opts.tsval = r.l.ts_recent - 2;
 	ck_drop(rig_in(&r, &s), DROP_NONE);
 	ck_assert_uint_eq(r.l.ts_recent, s.opts.tsval);
 }
@@ -467,6 +533,27 @@ END_TEST
 
 /* ---- urgent mark (RFC 6093) ---- */
 
+/* Any FIN is answered; only the peer's own begins 2 MSL anew. */
+START_TEST(time_wait_fin_of_another_number_restarts_nothing)
+{
+	static const int32_t off[] = {-100, 1, 100000};
+	struct segment s;
+
+	rig_goto(&r, TS_TIME_WAIT);
+	rig_run(&r, SECS(40));
+	for (uint32_t i = 0; i < ARRAY_LEN(off); i++) {
+		s = rig_seg(&r, TCP_ACK | TCP_FIN, 0);
+		s.seq = rig_peer((uint32_t)off[i]);
+		rig_clear(&r);
+		rig_run(&r, SECS(1));
+		rig_in(&r, &s);
+		ck_assert_uint_eq(r.ntx, 1);
+	}
+	rig_run(&r, SECS(18));
+	ck_state(&r, TS_CLOSED);
+}
+END_TEST
+
 START_TEST(established_urgent_mark_is_noted)
 {
 	struct segment s;
@@ -532,11 +619,14 @@ int main(void)
 	tcase_add_test(tc, established_exact_rst_closes);
 	tcase_add_test(tc, established_inexact_rst_is_challenged);
 	tcase_add_test(tc, established_rst_outside_window_is_dropped_silently);
+	tcase_add_test(tc, rst_with_the_number_of_the_peers_fin_closes);
+	tcase_add_test(tc, rst_below_the_window_closes_nothing_else);
 	tcase_add_test(tc, zero_window_exact_rst_closes);
 	tcase_add_test(tc, challenge_budget_is_per_leg_and_second);
 	tcase_add_test(tc, established_syn_is_challenged);
 	tcase_add_test(tc, established_repeated_syn_ack_is_acked);
 	tcase_add_test(tc, established_old_timestamp_is_dropped_and_acked);
+	tcase_add_test(tc, established_timestamp_a_tick_behind_is_taken);
 	tcase_add_test(tc, established_old_timestamp_on_rst_still_closes);
 	tcase_add_test(tc, established_ts_recent_ages_after_24_days);
 	tcase_add_test(tc, established_missing_timestamp_is_let_pass);
@@ -554,6 +644,7 @@ int main(void)
 	tcase_add_test(tc, close_wait_sends_data_then_last_ack_then_closed);
 	tcase_add_test(tc, time_wait_rst_is_ignored);
 	tcase_add_test(tc, time_wait_lasts_2msl_and_fin_restarts_it);
+	tcase_add_test(tc, time_wait_fin_of_another_number_restarts_nothing);
 	tcase_add_test(tc, established_urgent_mark_is_noted);
 	tcase_add_test(tc, established_urgent_pointer_of_zero_is_ignored);
 	tcase_add_test(tc, established_ce_is_echoed_until_cwr);

@@ -206,6 +206,193 @@ START_TEST(second_copy_of_a_held_byte_changes_nothing)
 }
 END_TEST
 
+/* ---- all of a window behind one hole ---- */
+
+/* A window of some megabytes, and a hole of one segment in front of it. */
+static uint32_t wide_window(void)
+{
+	rig_establish(&r, RIG_ALL);
+	r.l.rcv_cap = 4000000;
+	leg_sink_drained(&r.l, 0, r.now);
+	rig_pump(&r);
+	rig_data(&r, 0, RIG_MSS);
+	rig_read(&r, RIG_MSS);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 1300 * RIG_MSS);
+	return 2 * RIG_MSS;
+}
+
+/* The hole is filled: everything comes out, byte by byte as it was sent. */
+static void fill_hole(uint32_t all)
+{
+	r.mute = false;
+	ck_drop(rig_data(&r, RIG_MSS, RIG_MSS), DROP_NONE);
+	ck_assert_uint_eq(r.sink.bytes, all);
+	ck_assert_uint_eq(r.ooo.used, 0);
+	rig_read(&r, all);
+}
+
+START_TEST(window_in_order_behind_one_hole_is_held)
+{
+	uint32_t base = wide_window();
+
+	for (uint32_t i = 0; i < 1200; i++) {
+		rig_clear(&r);
+		ck_drop(rig_data(&r, base + i * RIG_MSS, RIG_MSS), DROP_NONE);
+	}
+	/* a node for a chunk, not for a segment; chunks are full */
+	ck_assert_uint_le(r.ooo.used, 1200 * RIG_MSS / BUF_CHUNK_SIZE + 1);
+	ck_assert_uint_le(r.l.ooo_mem, 1200 * RIG_MSS * 21 / 20);
+	ck_assert_uint_eq(rig_last(&r)->s.opts.nsack, 1);
+	ck_block(0, base, base + 1200 * RIG_MSS);
+	rig_clear(&r);
+	fill_hole(1201 * RIG_MSS);
+}
+END_TEST
+
+START_TEST(window_in_any_order_behind_one_hole_is_held)
+{
+	static const uint32_t step[] = {1199, 7, 601}; /* coprime to 1200 */
+	uint32_t base = wide_window();
+
+	for (uint32_t i = 0; i < 1200; i++) {
+		uint32_t at = i * step[_i] % 1200;
+
+		rig_clear(&r);
+		r.mute = i % 100; /* checks cost time */
+		ck_drop(rig_data(&r, base + at * RIG_MSS, RIG_MSS), DROP_NONE);
+	}
+	rig_clear(&r);
+	fill_hole(1201 * RIG_MSS);
+}
+END_TEST
+
+/* Every other segment is lost: 600 islands in one window, and then the rest. */
+START_TEST(window_with_every_other_segment_lost_is_held)
+{
+	uint32_t base = wide_window();
+
+	r.mute = true;
+	for (uint32_t odd = 1; odd <= 2; odd++) {
+		for (uint32_t i = odd & 1; i < 1200; i += 2)
+			ck_drop(rig_data(&r, base + i * RIG_MSS, RIG_MSS),
+				DROP_NONE);
+	}
+	fill_hole(1201 * RIG_MSS);
+}
+END_TEST
+
+/* Small segments, as an interactive sender's: nodes stay in proportion. */
+START_TEST(window_of_small_segments_behind_one_hole_is_held)
+{
+	uint32_t base = wide_window(), n = 1000000 / 90;
+
+	r.mute = true;
+	for (uint32_t i = 0; i < n; i++)
+		ck_drop(rig_data(&r, base + i * 90, 90), DROP_NONE);
+	ck_assert_uint_le(r.ooo.used, n * 90 / BUF_CHUNK_SIZE + 1);
+	fill_hole(RIG_MSS + n * 90);
+}
+END_TEST
+
+/* What is as large as a received burst is kept where it is; less is copied,
+ * so that no small part of a buffer holds all of it. */
+START_TEST(large_segment_is_kept_by_reference_and_small_is_copied)
+{
+	static const uint32_t len[] = {BUF_COPY_MAX, BUF_RX_SIZE / 2 - 1,
+				       BUF_RX_SIZE / 2, 65000};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(len); i++) {
+		bool kept = len[i] >= BUF_RX_SIZE / 2;
+		uint32_t base = wide_window();
+		struct buf *b = buf_alloc(&r.pool, BUF_RX);
+		struct segment s = rig_seg(&r, TCP_ACK, len[i]);
+
+		s.seq = rig_peer(base);
+		for (uint32_t k = 0; k < len[i]; k++)
+			b->data[k] = rig_byte_peer(base + k);
+		s.data = (struct slice){b, b->data, len[i]};
+		ck_drop(rig_in(&r, &s), DROP_NONE);
+		ck_assert_uint_eq(b->refs, 1 + kept);
+		ck_assert_uint_le(r.l.ooo_mem, len[i] * 21 / 10);
+		fill_hole(RIG_MSS + len[i]);
+		buf_put(b);
+		rig_fini(&r);
+		rig_init(&r);
+	}
+}
+END_TEST
+
+/* ---- which duplicate a D-SACK names (RFC 2883, 4) ---- */
+
+START_TEST(dsack_names_the_first_contiguous_duplicate)
+{
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 0, 100);
+	rig_data(&r, 200, 100);
+	rig_data(&r, 400, 100);
+	rig_data(&r, 600, 100);
+	ck_drop(rig_data(&r, 0, 800), DROP_NONE);
+	ck_assert_uint_eq(rig_last(&r)->s.opts.nsack, 1);
+	ck_block(0, 0, 100);
+	ck_assert_uint_eq(rig_last(&r)->s.ack.v, rig_peer(800).v);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKOldSent), 1);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKOfoSent), 0);
+	rig_read(&r, 800);
+}
+END_TEST
+
+START_TEST(dsack_of_an_unacked_segment_names_its_first_duplicate)
+{
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 200, 100);
+	rig_data(&r, 400, 100);
+	ck_drop(rig_data(&r, 0, 800), DROP_NONE);
+	ck_block(0, 200, 300);
+	rig_read(&r, 800);
+}
+END_TEST
+
+/* 4.2.2: of the block that holds it, however old that is. */
+START_TEST(dsack_of_held_data_comes_before_its_own_block)
+{
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 200, 100);
+	rig_data(&r, 1000, 100);
+	rig_data(&r, 2000, 100);
+	rig_data(&r, 3000, 100);
+	rig_data(&r, 4000, 100);
+	ck_drop(rig_data(&r, 250, 50), DROP_DUPLICATE);
+	ck_block(0, 250, 300);
+	ck_block(1, 200, 300);
+	ck_drop(rig_data(&r, 950, 250), DROP_NONE);
+	ck_block(0, 1000, 1100);
+	ck_block(1, 950, 1200);
+	ck_block(2, 200, 300);
+}
+END_TEST
+
+/* An ordinary block must not be told as a duplicate because data, which has no
+ * room in the peer's window, kept it from leaving at first. */
+START_TEST(sack_with_data_that_may_not_leave_is_no_dsack)
+{
+	rig_establish(&r, RIG_ALL);
+	r.wnd = 0;
+	rig_ack(&r, 0);
+	rig_write(&r, 5000);
+	for (uint32_t i = 1; i < 5; i++) {
+		rig_clear(&r);
+		rig_data(&r, 1000 * i, 100);
+		ck_assert_uint_eq(r.ntx, 1);
+		ck_assert_uint_eq(r.tx[0].s.opts.nsack, min_u32(i, 3));
+		ck_block(0, 1000 * i, 1000 * i + 100);
+	}
+	rig_data(&r, 2000, 100);
+	ck_block(0, 2000, 2100);
+	ck_block(1, 2000, 2100);
+	ck_block(2, 4000, 4100);
+}
+END_TEST
+
 START_TEST(out_of_order_count_is_limited)
 {
 	rig_establish(&r, RIG_ALL);
@@ -277,6 +464,18 @@ int main(void)
 	tcase_add_test(tc, segment_that_overlaps_the_left_edge_is_trimmed);
 	tcase_add_test(tc, overlapping_pieces_in_any_order_make_the_stream);
 	tcase_add_test(tc, second_copy_of_a_held_byte_changes_nothing);
+	tcase_add_test(tc, window_in_order_behind_one_hole_is_held);
+	tcase_add_loop_test(tc, window_in_any_order_behind_one_hole_is_held, 0,
+			    3);
+	tcase_add_test(tc, window_with_every_other_segment_lost_is_held);
+	tcase_add_test(tc, window_of_small_segments_behind_one_hole_is_held);
+	tcase_add_test(tc,
+		       large_segment_is_kept_by_reference_and_small_is_copied);
+	tcase_add_test(tc, dsack_names_the_first_contiguous_duplicate);
+	tcase_add_test(tc,
+		       dsack_of_an_unacked_segment_names_its_first_duplicate);
+	tcase_add_test(tc, dsack_of_held_data_comes_before_its_own_block);
+	tcase_add_test(tc, sack_with_data_that_may_not_leave_is_no_dsack);
 	tcase_add_test(tc, out_of_order_count_is_limited);
 	tcase_add_test(tc, exhausted_slab_drops_the_new_segment_only);
 	tcase_add_test(tc, no_buffer_drops_and_the_repeat_is_taken);
