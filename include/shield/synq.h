@@ -33,6 +33,7 @@
  * @retries:    SYN-ACKs to send again before giving up
  * @defer:      tcp_defer_accept as a number of retries; 0 off
  * @sent_again: SYN-ACKs sent again so far (out only)
+ * @answered_ms: when the only SYN-ACK left, for synq_answered_at() (out only)
  *
  * The tuple's timestamp offset is not kept: isn_make() gives it again.
  */
@@ -45,6 +46,7 @@ struct synq_syn {
 	bool wscale_ok, sack_ok, ts_ok, ecn;
 	uint16_t service;
 	uint8_t retries, defer, sent_again;
+	uint32_t answered_ms;
 };
 
 /* An entry; its members are for synq.c only. */
@@ -88,6 +90,16 @@ static inline bool synq_is_full(const struct synq *q)
  * Return: 0, -EEXIST (the tuple is queued already) or -ENOSPC
  */
 int synq_add(struct synq *q, const struct synq_syn *syn, mono_t now);
+
+/**
+ * synq_answered_at() - When the SYN-ACK left, for a round-trip time
+ * @syn: from synq_describe() or synq_input()
+ *
+ * Up to a millisecond before the truth, so that the time is never too short.
+ * Return: MONO_UNSET when it was sent more than once, or the client's ACK was
+ * dropped to wait for data
+ */
+mono_t synq_answered_at(const struct synq_syn *syn, mono_t now);
 
 /* NULL when there is none.  Valid until the queue changes. */
 struct synq_entry *synq_find(const struct synq *q, const struct tuple *t);

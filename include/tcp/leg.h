@@ -363,12 +363,16 @@ void leg_accept(struct leg *l, mono_t now);
  * @iss:    ours
  * @ts_off: our timestamp offset
  * @ecn:    ECN was agreed on
+ * @sent_again:  how often the SYN-ACK was sent again
+ * @answered_at: when the only SYN-ACK left; MONO_UNSET: not known
  */
 struct leg_resume {
 	const struct tcp_opts *peer;
 	seq_t irs, iss;
 	uint32_t ts_off;
 	bool ecn;
+	uint8_t sent_again;
+	mono_t answered_at;
 };
 
 /**

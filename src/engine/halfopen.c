@@ -107,13 +107,13 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-/* The handshake is complete: @peer and the numbers make the client leg. */
+/* The handshake is complete: @how and the numbers make the client leg. */
 static bool open_flow(struct engine *e, struct svc *s,
-		      const struct segment *seg, const struct tcp_opts *peer,
-		      bool ecn, mono_t now)
+		      const struct segment *seg, const struct leg_resume *how,
+		      mono_t now)
 {
 	struct flow *f = flow_room(e, s, now) ? flow_new(e, s, &seg->t) : NULL;
-	struct leg_resume r = {.peer = peer, .ecn = ecn};
+	struct leg_resume r = *how;
 	uint32_t ts_off;
 	seq_t isn;
 
@@ -154,6 +154,10 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 				.tsval = seg->opts.has & OPT_HAS_TS
 						 ? seg->opts.tsval
 						 : q->tsval};
+	struct leg_resume how = {.peer = &peer,
+				 .ecn = q->ecn,
+				 .sent_again = q->sent_again,
+				 .answered_at = synq_answered_at(q, now)};
 	struct segment first = *seg;
 
 	peer.has = (q->mss ? OPT_HAS_MSS : 0) |
@@ -171,7 +175,7 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 	first.ack = seq_add(q->iss, 1);
 	first.data.len = 0;
 	first.flags = TCP_ACK;
-	if (!open_flow(e, s, &first, &peer, q->ecn, now)) {
+	if (!open_flow(e, s, &first, &how, now)) {
 		if (s->cfg->shield.abort_on_overflow) {
 			answer_rst(reply, seg);
 			return VERDICT_REPLY;
@@ -266,6 +270,7 @@ bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 			 const struct segment *seg, mono_t now)
 {
 	struct tcp_opts peer = {0};
+	struct leg_resume how = {.peer = &peer};
 	struct cookie_syn c;
 
 	if (cookie_check(&e->cookies, seg, engine_wall_s(e, now), &c)) {
@@ -281,7 +286,8 @@ bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 		return false;
 	}
 	cookie_opts(&c, seg, &peer);
-	if (!open_flow(e, s, seg, &peer, c.ecn, now)) {
+	how.ecn = c.ecn;
+	if (!open_flow(e, s, seg, &how, now)) {
 		spent_undo(&e->spent, &seg->t, seq_sub(seg->ack, 1));
 		e->drop[DROP_SYN_LIMIT]++;
 		return true;

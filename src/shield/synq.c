@@ -33,7 +33,7 @@ struct synq_entry {
 	uint32_t tsval;
 	uint16_t mss;
 	uint8_t wscale : 4, wscale_ok : 1, sack_ok : 1, ts_ok : 1, ecn : 1;
-	uint8_t retries : 5, service_high : 2;
+	uint8_t retries : 5, service_high : 2, repeated : 1;
 	uint32_t prev : HINDEX_BITS, sent_again : 5, defer : 5;
 	uint32_t next : HINDEX_BITS, service_low : SVC_LOW;
 	uint32_t deadline : DL_BITS, acked : 1;
@@ -234,6 +234,28 @@ int synq_add(struct synq *q, const struct synq_syn *syn, mono_t now)
 	return 0;
 }
 
+mono_t synq_answered_at(const struct synq_syn *syn, mono_t now)
+{
+	int64_t ms = now.us / USEC_PER_MSEC;
+	uint32_t ago = ((uint32_t)ms - syn->answered_ms) & DL_MASK;
+
+	if (!syn->answered_ms)
+		return MONO_UNSET;
+	if (ago > DL_MASK / 2) /* rounded up beyond now */
+		ago = 0;
+	return (mono_t){(ms - ago - 1) * USEC_PER_MSEC};
+}
+
+/* 0 when it is not known, and once in 2^31 ms. */
+static uint32_t answered_ms(const struct synq_entry *e)
+{
+	int64_t wait_ms = synq_timeout_us(0) / USEC_PER_MSEC;
+
+	if (e->repeated || e->sent_again || e->acked)
+		return 0;
+	return (e->deadline - (uint32_t)wait_ms) & DL_MASK;
+}
+
 void synq_describe(const struct synq *q, const struct synq_entry *e,
 		   struct synq_syn *out)
 {
@@ -254,6 +276,7 @@ void synq_describe(const struct synq *q, const struct synq_entry *e,
 		.retries = e->retries,
 		.defer = e->defer,
 		.sent_again = e->sent_again,
+		.answered_ms = answered_ms(e),
 	};
 }
 
@@ -298,6 +321,7 @@ static enum synq_action syn_again(struct synq *q, struct synq_entry *e,
 
 	if (synq_timeout_us(e->sent_again) - left < interval_us)
 		return SYNQ_DROP;
+	e->repeated = 1;
 	list_delete(q, e);
 	list_append(q, e, now);
 	return SYNQ_SYNACK;
@@ -378,6 +402,7 @@ void synq_refuse(struct synq *q, const struct synq_syn *syn, mono_t now)
 	if (!e)
 		return;
 	e->acked = syn->defer > 0;
+	e->repeated = 1;
 	list_append(q, e, now);
 }
 

@@ -227,7 +227,8 @@ void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now)
 	l->ts_recent_s = sec_clock(now);
 	l->wl1 = r->irs;
 	l->wl2 = r->iss;
-	l->last_send = MONO_UNSET; /* nobody knows when that was */
+	l->last_send = r->answered_at;
+	l->retries = r->sent_again;
 	/* the window that the SYN-ACK advertised */
 	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));
 	leg_count(l, CNT_TcpPassiveOpens);

@@ -512,6 +512,27 @@ START_TEST(cookie_ack_establishes_with_the_options_it_carried)
 }
 END_TEST
 
+/* The SYN queue knows when it answered: without timestamps that is the only
+ * round trip there is (RFC 6298, 2.2), and without that one the RTO is 3 s
+ * where the SYN-ACK was sent again (5.7). */
+START_TEST(queued_answer_gives_a_round_trip)
+{
+	struct tcp_opts o = {.has = RIG_NO_TS, .mss = 1400, .wscale = 3};
+	struct leg_resume how = {.peer = &o,
+				 .irs = SEQ(RIG_IRS),
+				 .iss = SEQ(RIG_ISS),
+				 .sent_again = _i ? 1 : 0,
+				 .answered_at = _i ? MONO_UNSET : r.now};
+
+	r.now = mono_add(r.now, MS(40));
+	leg_open_cookie(&r.l, &how, r.now);
+	rig_ack(&r, 0);
+	ck_state(&r, TS_ESTABLISHED);
+	ck_assert_uint_eq(r.l.srtt_us, _i ? 0 : MS(40));
+	ck_assert_uint_eq(r.l.rto_us, _i ? SECS(3) : MS(240));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("handshake");
@@ -549,5 +570,6 @@ int main(void)
 	tcase_add_test(tc, ecn_is_taken_when_asked_and_asked_for_by_policy);
 	tcase_add_test(tc, ecn_bits_reflected_are_no_agreement);
 	tcase_add_test(tc, cookie_ack_establishes_with_the_options_it_carried);
+	tcase_add_loop_test(tc, queued_answer_gives_a_round_trip, 0, 2);
 	return rig_main("handshake", tc);
 }

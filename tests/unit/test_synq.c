@@ -301,6 +301,59 @@ START_TEST(defer_accept_ignores_bare_acks_for_its_time)
 }
 END_TEST
 
+/* The time of an answer serves as a round trip only where it is known whose
+ * answer it was (Karn), and never makes it too short. */
+START_TEST(answer_sent_once_gives_a_round_trip)
+{
+	struct segment s = seg_n(2, TCP_ACK, ISN + 1, ISS + 1);
+	mono_t sent = now = mono_add(now, 300 + 77 * _i);
+
+	add(2);
+	now = mono_add(now, 40 * MSEC);
+	ck_assert_int_eq(input(&s), SYNQ_OPEN);
+	ck_assert_int_le(synq_answered_at(&got, now).us, sent.us);
+	ck_assert_int_ge(synq_answered_at(&got, now).us, sent.us - MSEC);
+}
+END_TEST
+
+START_TEST(answer_sent_twice_gives_no_round_trip)
+{
+	struct segment s = seg_n(2, TCP_ACK, ISN + 1, ISS + 1);
+	struct segment syn = seg_n(2, TCP_SYN, ISN, 0);
+
+	add(2);
+	now = mono_add(now, 600 * MSEC);
+	if (_i)
+		now = mono_add(now, 400 * MSEC);
+	if (_i == 1)
+		ck_assert_int_eq(synq_expire(&q, now, &got), SYNQ_AGAIN);
+	else if (_i == 0)
+		ck_assert_int_eq(input(&syn), SYNQ_SYNACK);
+	now = mono_add(now, 40 * MSEC);
+	ck_assert_int_eq(input(&s), SYNQ_OPEN);
+	if (_i == 2) { /* no room for the flow: it is answered again */
+		synq_refuse(&q, &got, now);
+		ck_assert_int_eq(input(&s), SYNQ_OPEN);
+	}
+	ck_assert(!mono_is_set(synq_answered_at(&got, now)));
+}
+END_TEST
+
+START_TEST(defer_accept_wait_is_no_round_trip)
+{
+	struct synq_syn syn = syn_n(2);
+	struct segment s = seg_n(2, TCP_ACK, ISN + 1, ISS + 1);
+
+	syn.defer = 4;
+	ck_assert_int_eq(synq_add(&q, &syn, now), 0);
+	ck_assert_int_eq(input(&s), SYNQ_DROP);
+	s.data.len = 10;
+	now = mono_add(now, 900 * MSEC);
+	ck_assert_int_eq(input(&s), SYNQ_OPEN);
+	ck_assert(!mono_is_set(synq_answered_at(&got, now)));
+}
+END_TEST
+
 START_TEST(defer_accept_data_opens_at_once)
 {
 	struct synq_syn syn = syn_n(2);
@@ -381,6 +434,9 @@ int main(void)
 	tcase_add_test(tc, rst_at_rcv_nxt_kills_whatever_its_ack_and_timestamp);
 	tcase_add_test(tc, refused_flow_returns_to_the_queue);
 	tcase_add_test(tc, defer_accept_ignores_bare_acks_for_its_time);
+	tcase_add_loop_test(tc, answer_sent_once_gives_a_round_trip, 0, 13);
+	tcase_add_loop_test(tc, answer_sent_twice_gives_no_round_trip, 0, 3);
+	tcase_add_test(tc, defer_accept_wait_is_no_round_trip);
 	tcase_add_test(tc, defer_accept_data_opens_at_once);
 	tcase_add_test(tc, random_operations_keep_queue_consistent);
 	suite_add_tcase(s, tc);
