@@ -311,6 +311,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		}
 		report_loss(d, &d->unit[i]);
 	}
+	attacks_look(d);
 	if (++d->ticks % CLOCK_TICKS == 0)
 		units_follow_clock(d);
 	set_timer(d->ev_tick, TICK_US);
@@ -424,6 +425,7 @@ out:
 	control_free(d);
 	units_free(d);
 	faults_close(d);
+	attacks_free(d);
 	free_events(d);
 	if (!err)
 		log_info("stopped");

@@ -5,7 +5,7 @@
 /*
  * What the daemon's own files share: penstockd.c is its life, penstockd_units.c
  * joins packet I/O and engines, penstockd_control.c answers the operator,
- * penstockd_faults.c has the faults.
+ * penstockd_faults.c has the faults, penstockd_attack.c tells of attacks.
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -47,6 +47,7 @@ struct metrics {
  * @ops:      what @control and @http answer
  * @metrics:  taken when the first metric is asked for
  * @faults:   the log and the reports of faults
+ * @watch:    attacks on services
  * @started:  for the uptime
  * @ticks:    seconds of it, about
  * @stop_by:  while stopping: when the grace is over
@@ -67,6 +68,7 @@ struct daemon {
 	struct control_http *http;
 	struct metrics metrics;
 	struct faults *faults;
+	struct watch *watch;
 
 	struct log_limit loss_limit;
 	mono_t started, stop_by;
@@ -112,6 +114,25 @@ void units_gauges(struct daemon *d, struct engine_gauges *g);
  * Texts live as long as d->cfg.  Return: 0 or -ENOMEM */
 int units_counters(struct daemon *d, struct metrics *m);
 
+/* Admission's counts of all @n services, all workers together. */
+void units_attack_counts(struct daemon *d, struct attack_counts *c, uint32_t n);
+
+/**
+ * struct refused_source - Who was refused, by all workers together
+ * @service: a name; copied
+ * @count:   at least so often lately
+ */
+struct refused_source {
+	struct ipaddr addr;
+	char service[SERVICE_NAME_MAX + 1];
+	bool proven;
+	uint32_t count;
+};
+
+/* Fill @r, most first.  Return: how many, at most @max */
+uint32_t units_refused(struct daemon *d, struct refused_source *r,
+		       uint32_t max);
+
 /* Packets that wait in the kernel's queues. */
 uint32_t units_waiting(struct daemon *d);
 
@@ -127,6 +148,18 @@ void control_free(struct daemon *d);
 
 /* The counters that are not 0, as `penstockctl nstat` prints them. */
 void control_print_counters(struct daemon *d, FILE *out);
+
+/* --- penstockd_attack.c --------------------------------------------------- */
+
+/* Look whether an attack on a service begins or ends, and log it. */
+void attacks_look(struct daemon *d);
+void attacks_free(struct daemon *d);
+
+/* Attacks, and who was refused most, as members of @status. */
+void attacks_status(struct daemon *d, json_t *status);
+
+/* Append the gauges of all services.  Return: 0 or -ENOMEM */
+int attacks_metrics(struct daemon *d, struct metrics *m);
 
 /* --- penstockd_faults.c --------------------------------------------------- */
 

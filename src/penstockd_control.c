@@ -64,7 +64,8 @@ static void metrics_take(struct daemon *d)
 	uint64_t n;
 
 	d->metrics.n = 0;
-	if ((units_counters(d, &d->metrics) || gauges_append(d, &d->metrics)) &&
+	if ((units_counters(d, &d->metrics) || gauges_append(d, &d->metrics) ||
+	     attacks_metrics(d, &d->metrics)) &&
 	    log_limit_ok(&limit, worker_clock(), LISTENER_LOG_US, &n))
 		log_warn("metrics: out of memory, some are left out");
 }
@@ -152,6 +153,7 @@ static json_t *op_status(void *arg)
 	put_number(o, "queue", c->queue);
 	put_gauges(d, o);
 	json_object_set_new(o, "services", service_names(d->cfg->policy));
+	attacks_status(d, o);
 	return o;
 }
 

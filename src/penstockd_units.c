@@ -15,6 +15,8 @@
 #include "io/priv.h"
 #include "penstockd.h"
 
+#define REFUSED_LEAST 10 /* what was refused less often is no news */
+
 _Static_assert((int)IO_CONSUMED == (int)VERDICT_CONSUMED, "verdicts differ");
 _Static_assert((int)IO_PASS == (int)VERDICT_PASS, "verdicts differ");
 _Static_assert((int)IO_REPLY == (int)VERDICT_REPLY, "verdicts differ");
@@ -302,6 +304,106 @@ void units_dump_flows(struct daemon *d, FILE *out, uint32_t max)
 		c.engine = d->unit[i].engine;
 		worker_call(d->unit[i].worker, do_flows, &c);
 	}
+}
+
+/* --- attacks -------------------------------------------------------------- */
+
+struct attack_call {
+	const struct engine *engine;
+	struct attack_counts *c;
+	uint32_t n;
+};
+
+static void do_attack_counts(void *arg, mono_t now)
+{
+	struct attack_call *call = arg;
+
+	(void)now;
+	for (uint32_t i = 0; i < call->n; i++)
+		engine_attack_counts(call->engine, i, &call->c[i]);
+}
+
+void units_attack_counts(struct daemon *d, struct attack_counts *c, uint32_t n)
+{
+	struct attack_call call = {.c = c, .n = n};
+
+	memset(c, 0, n * sizeof(*c));
+	for (uint32_t i = 0; i < d->n; i++) {
+		call.engine = d->unit[i].engine;
+		worker_call(d->unit[i].worker, do_attack_counts, &call);
+	}
+}
+
+struct refused_call {
+	const struct engine *engine;
+	struct refused_source *r;
+	uint32_t n, max;
+};
+
+static int refused_cmp(const void *pa, const void *pb)
+{
+	const struct refused_source *a = pa, *b = pb;
+
+	return a->count < b->count ? 1 : -(a->count > b->count);
+}
+
+/* Into the place of its like, or a free one, or of the least. */
+static void refused_add(struct refused_call *c,
+			const struct refused_source *one)
+{
+	struct refused_source *least = c->r;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct refused_source *r = &c->r[i];
+
+		if (r->proven == one->proven &&
+		    ipaddr_eq(&r->addr, &one->addr) &&
+		    !strcmp(r->service, one->service)) {
+			r->count += one->count;
+			return;
+		}
+		if (r->count < least->count)
+			least = r;
+	}
+	if (c->n < c->max)
+		c->r[c->n++] = *one;
+	else if (least->count < one->count)
+		*least = *one;
+}
+
+static void do_refused(void *arg, mono_t now)
+{
+	struct refused_call *c = arg;
+
+	(void)now;
+	for (int proven = 0; proven < 2; proven++) {
+		const struct offenders *o = engine_offenders(c->engine, proven);
+
+		for (uint32_t i = 0; i < o->n; i++) {
+			struct refused_source one = {.addr = o->who[i].addr,
+						     .proven = proven,
+						     .count = o->who[i].count -
+							      o->who[i].error};
+
+			snprintf(one.service, sizeof(one.service), "%s",
+				 engine_service_name(c->engine,
+						     o->who[i].service));
+			if (one.count >= REFUSED_LEAST && *one.service)
+				refused_add(c, &one);
+		}
+	}
+}
+
+uint32_t units_refused(struct daemon *d, struct refused_source *r, uint32_t max)
+{
+	struct refused_call c = {.r = r, .max = max};
+
+	for (uint32_t i = 0; i < d->n; i++) {
+		c.engine = d->unit[i].engine;
+		worker_call(d->unit[i].worker, do_refused, &c);
+	}
+	qsort(r, c.n, sizeof(*r), refused_cmp);
+	return c.n;
 }
 
 /* --- counters ------------------------------------------------------------- */

@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #include "engine/policy.h"
+#include "shield/attack.h"
+#include "shield/offenders.h"
 #include "util/buf.h"
 #include "wire/packet.h"
 
@@ -112,6 +114,18 @@ void engine_gauges(const struct engine *e, struct engine_gauges *g);
  */
 const char *engine_counter(const struct engine *e, uint32_t i, int *service,
 			   uint64_t *v);
+
+/* Add what admission did for service @i of the policy to @c. */
+void engine_attack_counts(const struct engine *e, uint32_t i,
+			  struct attack_counts *c);
+
+/* Who was refused most lately, whose address is proven or is not: anybody may
+ * have sent what bears it.  Borrowed; offender.service is an index for
+ * engine_service_name(). */
+const struct offenders *engine_offenders(const struct engine *e, bool proven);
+
+/* Name of the service that an offender was refused by; "" when it is gone. */
+const char *engine_service_name(const struct engine *e, uint32_t index);
 
 /* One line per flow, for `penstockctl flows`. */
 void engine_dump_flows(const struct engine *e, FILE *out, mono_t now,

@@ -107,6 +107,18 @@ static bool under_pressure(const struct engine *e, struct svc *s, mono_t now)
 				now);
 }
 
+/* Count who was refused.  Anybody may have sent a SYN; a source is proven that
+ * returned a cookie of ours. */
+static void refused(struct engine *e, struct svc *s,
+		    enum shield_counter_id which, const struct ipaddr *a,
+		    mono_t now)
+{
+	const bool proven = validated_has(&e->validated, a, s->index, now);
+
+	s->stats->shield[which]++;
+	offenders_note(&e->offenders[proven], a, s->index, now);
+}
+
 /* Lists and limits.  DROP_NONE: the SYN may go on. */
 static enum drop_reason may_connect(struct engine *e, struct svc *s,
 				    const struct segment *seg, mono_t now)
@@ -117,13 +129,13 @@ static enum drop_reason may_connect(struct engine *e, struct svc *s,
 	if (e->stopping)
 		return DROP_STOPPING;
 	if (!shield_access_ok(c, a)) {
-		s->stats->shield[SC_Denied]++;
+		refused(e, s, SC_Denied, a, now);
 		return DROP_SYN_DENIED;
 	}
 	if (c->rate_limit.interval_ns &&
 	    !validated_has(&e->validated, a, s->index, now) &&
 	    !ratelimit_take(&e->ratelimit, &c->rate_limit, a, s->index, now)) {
-		s->stats->shield[SC_RateLimited]++;
+		refused(e, s, SC_RateLimited, a, now);
 		return DROP_SYN_RATE;
 	}
 	if (c->tw_recycle && seg->opts.has & OPT_HAS_TS &&

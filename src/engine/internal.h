@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "shield/cookie.h"
 #include "shield/pressure.h"
+#include "shield/offenders.h"
 #include "shield/ratelimit.h"
 #include "shield/recycle.h"
 #include "shield/spent.h"
@@ -139,6 +140,7 @@ struct engine {
 	struct spent spent;
 	struct synq synq;
 	struct ratelimit ratelimit;
+	struct offenders offenders[2]; /* [1]: whose address is proven */
 	struct validated validated;
 	struct recycle recycle;
 	struct tfo_cache tfo_cache;

@@ -80,6 +80,31 @@ const char *engine_counter(const struct engine *e, uint32_t i, int *service,
 	return shield_counter_name[i - DROP_REASON_COUNT];
 }
 
+void engine_attack_counts(const struct engine *e, uint32_t i,
+			  struct attack_counts *c)
+{
+	const uint64_t *n;
+
+	if (i >= e->set->n)
+		return;
+	n = e->set->svc[i].stats->shield;
+	c->cookies += n[SC_TcpExtSyncookiesSent];
+	c->proven += n[SC_TcpExtSyncookiesRecv];
+	c->failed += n[SC_TcpExtSyncookiesFailed] + n[SC_CookieReplays];
+	c->limited +=
+		n[SC_RateLimited] + n[SC_Denied] + n[SC_TcpExtListenOverflows];
+}
+
+const struct offenders *engine_offenders(const struct engine *e, bool proven)
+{
+	return &e->offenders[proven];
+}
+
+const char *engine_service_name(const struct engine *e, uint32_t index)
+{
+	return index < e->nslots ? e->slots[index].name : "";
+}
+
 static void print_addr(FILE *out, const struct ipaddr *a, uint16_t port)
 {
 	char text[INET6_ADDRSTRLEN];

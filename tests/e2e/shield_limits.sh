@@ -70,6 +70,44 @@ limits_deny() {
 	limits answer=none -- syn src=10.8.1.1 wait=0.3
 }
 
+limits_status() { "$PENSTOCKCTL" -j -c "$PENSTOCK_CONF" status | jq -r "$1"; }
+
+limits_log_has() { grep -q "$1" "$TMP/penstockd.log"; }
+
+# A flood of cookies and a source that is denied: the log says once that it
+# begins and once that it is over, and meanwhile status and metrics have it.
+limits_attack() {
+	local pid
+	shield_only
+	http_ok 3 || fail "no page before"
+	assert_eq "before" 0/0 \
+		"$(counter under_attack)/$(limits_status '.attacks | length')"
+	in_c "$TOOLS/synflood" -i up -d "$SERVER" -p "$PORT_HTTP" -r 2000 \
+		-n 8000 -t 6 >"$TMP/flood.out" &
+	pid=$!
+	lib_own_pid $pid
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=20 src=10.9.1.1
+	assert_fields "$LINE" ok=0
+	poll 8 limits_log_has "^warn: attack on e2e begins: " ||
+		fail "the log has no word of it"
+	assert_eq "in the metrics" 1 "$(counter under_attack)"
+	limits_status '.attacks, .refused_sources'
+	assert_eq "in the status" e2e "$(limits_status '.attacks[0].service')"
+	assert_num "rate" "$(limits_status '.attacks[0].rate')" -gt 0
+	assert_eq "the source" false "$(limits_status \
+		'.refused_sources[] | select(.source == "10.9.1.1") | .proven')"
+	assert_eq "spoofed sources that are proven" 0 "$(limits_status \
+		'[.refused_sources[] | select(.proven)] | length')"
+	wait $pid
+	poll 25 limits_log_has "^warn: attack on e2e is over after [0-9]* s: " ||
+		fail "the log does not say that it is over"
+	grep "attack on" "$TMP/penstockd.log"
+	assert_eq "lines" 2 "$(grep -c "attack on" "$TMP/penstockd.log")"
+	assert_eq "after" 0/0/1 "$(counter under_attack)/$(limits_status \
+		'.attacks | length')/$(counter Attacks)"
+}
+
 limits_allow() {
 	limits answer=SA -- syn src=10.9.1.1
 	limits answer=none -- syn src=10.9.1.2 wait=0.3
@@ -195,6 +233,9 @@ shield_limits_cases() {
 		limits_validated
 	shield_conf "$cf" "deny = 10.9.0.0/16" "allow = 10.9.8.0/24 0.0.0.0/0"
 	run_case limits_deny_and_file_and_reload 20 limits_deny
+	shield_conf "$cf" "tcp_syncookies = 2" "deny = 10.9.0.0/16"
+	run_case limits_attack_is_told_in_log_status_and_metrics 60 \
+		limits_attack
 	shield_conf "$cf" "allow = 10.9.1.1"
 	run_case limits_allow_shuts_all_others_out 20 limits_allow
 	shield_conf "$cf" "unknown = reset"
