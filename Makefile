@@ -32,7 +32,7 @@ DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	procps ethtool curl jq bc openssl tcpdump tshark iperf3 wrk nginx-light \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
-	dpkg-dev git
+	dpkg-dev lintian git
 # toxiproxy's client; not where somebody else's nodejs has npm in it.
 DEPS_TEST += $(if $(shell command -v npm),,nodejs npm)
 
@@ -128,7 +128,7 @@ deps: ## install the Debian packages that are missing (as root)
 	@tests/tools/deps.sh $(DEPS_BUILD) $(DEPS_TEST)
 
 # The suites of `make check`.  CHECK_SEEDS bounds the simulator's part.
-SUITES := unit sim fault-sim matrix hostile e2e diff keys lint
+SUITES := unit sim fault-sim matrix hostile e2e diff keys package lint
 # A fixed set of seeds: no run of theirs fails by luck.
 CHECK_SEEDS ?= 2000
 CHECK_SEED ?= 1

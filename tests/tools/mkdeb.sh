@@ -23,11 +23,28 @@ printf 'Source: penstock\n\nPackage: penstock\nArchitecture: any\n' \
 depends=$(cd "$work" && dpkg-shlibdeps -O penstock/usr/sbin/* |
 	sed -n 's/^shlibs:Depends=//p')
 
+# As devscripts know the maintainer: who builds it for others sets them.
+maintainer="${DEBFULLNAME:-penstock maintainers} <${DEBEMAIL:-maintainers@penstock.invalid}>"
+when=$(git log -1 --format=%cD 2>/dev/null) || when=
+doc=$tree/usr/share/doc/penstock
+printf 'penstock (%s) unstable; urgency=medium\n\n  * %s\n\n -- %s  %s\n' \
+	"$version" "Built from the sources of version $version." \
+	"$maintainer" "${when:-$(date -R)}" | gzip -9n >"$doc/changelog.gz"
+{
+	printf '%s\n' \
+		'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/' \
+		'Upstream-Name: penstock' '' 'Files: *' \
+		"Copyright: $(sed -n 's/^Copyright (c) //p' LICENSE)" \
+		'License: Expat'
+	sed -n '/^Permission/,$p' LICENSE | sed 's/^$/./; s/^/ /'
+} >"$doc/copyright"
+rm -f "$doc/LICENSE"
+
 cat >"$tree/DEBIAN/control" <<END
 Package: penstock
 Version: $version
 Architecture: $arch
-Maintainer: penstock <root@localhost>
+Maintainer: $maintainer
 Section: net
 Priority: optional
 Depends: $depends, iptables, iproute2
@@ -39,21 +56,47 @@ Description: TCP middlebox on netfilter queues
 END
 (cd "$tree" && find etc -type f 2>/dev/null | sed 's,^,/,') \
 	>"$tree/DEBIAN/conffiles"
+# $DPKG_ROOT: dpkg --root, whose host is none of ours to touch.
 cat >"$tree/DEBIAN/postinst" <<'END'
 #!/bin/sh
 set -e
-if [ -d /run/systemd/system ]; then
+if [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || true
 fi
 END
 cat >"$tree/DEBIAN/prerm" <<'END'
 #!/bin/sh
 set -e
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-	systemctl stop penstockd.service penstock-rules.service || true
+if [ "$1" = remove ] && [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]; then
+	deb-systemd-invoke stop penstockd.service penstock-rules.service || true
 fi
 END
-chmod 755 "$tree/DEBIAN/postinst" "$tree/DEBIAN/prerm"
+# What an operator enabled or masked is a link to a unit that is no more.  The
+# secret and the logs stay until purge, as the configuration does.
+cat >"$tree/DEBIAN/postrm" <<'END'
+#!/bin/sh
+set -e
+root=${DPKG_ROOT:-}
+if [ "$1" = remove ] || [ "$1" = purge ]; then
+	for unit in penstockd.service penstock-rules.service; do
+		rm -f "$root/etc/systemd/system/$unit" \
+			"$root"/etc/systemd/system/*.wants/"$unit" \
+			"$root"/etc/systemd/system/*.requires/"$unit"
+	done
+	if [ -z "$root" ] && [ -d /run/systemd/system ]; then
+		systemctl daemon-reload || true
+	fi
+fi
+if [ "$1" = purge ]; then
+	for kind in lib log cache; do
+		rm -rf "$root/var/$kind/penstock" "$root/var/$kind/private/penstock"
+	done
+	rm -rf "$root/etc/systemd/system/penstockd.service.d" \
+		"$root/etc/systemd/system/penstock-rules.service.d"
+	rmdir "$root/etc/penstock" 2>/dev/null || true
+fi
+END
+chmod 755 "$tree/DEBIAN"/{postinst,prerm,postrm}
 
 deb=$build/penstock_${version}_$arch.deb
 dpkg-deb --root-owner-group --build "$tree" "$deb" >/dev/null
