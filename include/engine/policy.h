@@ -41,6 +41,15 @@ enum source_mode {
 	SOURCE_GATEWAY,
 	SOURCE_ADDRESS
 };
+enum signed_mode {
+	SIGNED_DROP,
+	SIGNED_PASS
+};
+enum fragments_mode {
+	FRAGMENTS_REASSEMBLE, /* by the host; those that are left are dropped */
+	FRAGMENTS_DROP,
+	FRAGMENTS_PASS
+};
 enum close_mode {
 	CLOSE_FIN,
 	CLOSE_RST
@@ -100,6 +109,8 @@ struct service {
 	uint8_t on_no_server; /* enum no_server_mode */
 	uint8_t close;	      /* enum close_mode */
 	uint8_t on_limit;     /* enum limit_mode */
+	uint8_t tcp_signed;   /* enum signed_mode */
+	uint8_t fragments;    /* enum fragments_mode */
 	struct source source;
 	uint32_t port_min, port_max; /* ip_local_port_range */
 	uint32_t max_orphans;

@@ -15,11 +15,12 @@
 	X(IP_HEADER, "ip_header") /* IHL, total length, hop-by-hop place */    \
 	X(IP_CSUM, "ip_csum")                                                  \
 	X(IP_EXTENSION, "ip_extension") /* chain too long or malformed */      \
-	X(FRAGMENT, "fragment") /* passed on, not ours to reassemble */        \
+	X(FRAGMENT, "fragment") /* of TCP; the host reassembles them */        \
 	X(NOT_TCP, "not_tcp")                                                  \
 	X(TCP_HEADER, "tcp_header") /* data offset < 5 or beyond packet */     \
 	X(TCP_CSUM, "tcp_csum")                                                \
-	X(ADDRESS, "address") /* LAND, multicast, broadcast, martian */  \
+	X(SIGNED, "signed") /* TCP-AO, MD5, authentication header */           \
+	X(ADDRESS, "address") /* LAND, multicast, broadcast, martian */        \
 	X(PORT_ZERO, "port_zero")                                              \
 	X(FLAGS, "flags") /* SYN+FIN, SYN+RST, null, ... */                    \
 	X(ICMP_MALFORMED, "icmp_malformed")                                    \

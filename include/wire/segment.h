@@ -141,21 +141,26 @@ struct icmp_error {
 enum parse_result {
 	PARSE_SEGMENT, /* *seg is valid */
 	PARSE_ICMP,    /* *icmp is valid */
-	PARSE_FOREIGN, /* not TCP, or a fragment: pass unchanged */
+	PARSE_FOREIGN, /* not TCP, or a fragment of ICMP: pass unchanged */
+	PARSE_PART,    /* TCP not to be ended here: see wire_parse() */
 	PARSE_DROP,    /* malformed: *why says how */
 };
 
 /**
  * wire_parse() - Validate a packet and parse it once
  * @pkt:  the packet; borrowed
- * @seg:  out, with PARSE_SEGMENT
+ * @seg:  out, with PARSE_SEGMENT; with PARSE_PART only its addresses, and what
+ *        of ports and flags is in the packet: else the ports are 0, and the
+ *        flags TCP_SYN, as it may be one
  * @icmp: out, with PARSE_ICMP
  * @why:  out: with PARSE_DROP the reason; with PARSE_FOREIGN too (FRAGMENT,
- *        NOT_TCP, ...)
+ *        NOT_TCP); with PARSE_PART FRAGMENT, SIGNED (an IPv6 authentication
+ *        header) or IP_EXTENSION (a routing header with segments left, or two
+ *        of these)
  *
  * Checks in this order: capture length, IP version and header, IPv4 header
  * checksum, IPv6 extension chain (hop-by-hop, routing, destination options,
- * fragment; at most 8 headers), fragments (any: foreign), addresses (source
+ * fragment, authentication; at most 8 headers), fragments, addresses (source
  * and destination equal with equal ports, multicast or broadcast or
  * unspecified on either side, loopback never), ports, TCP header length,
  * checksum unless @pkt->csum says it was done, option list.  Flag

@@ -116,8 +116,28 @@ static int table_restore(enum rules_family f, const char *text)
 	return run_loud(argv, text);
 }
 
+/* A host without the match of sockets reassembles nothing: then the daemon
+ * drops the fragments that it sees, and the rest of the rules stands. */
+static void defrag_apply(enum rules_family f, const char *lines)
+{
+	char *text;
+
+	if (!lines ||
+	    asprintf(&text, "*raw\n:PENSTOCK_DEFRAG - [0:0]\n%sCOMMIT\n",
+		     lines) < 0)
+		return;
+	if (table_restore(f, text))
+		fprintf(stderr,
+			"IPv%d: this kernel has no match of sockets "
+			"(xt_socket), so fragments are not reassembled, but "
+			"dropped; fragments = drop says the same\n",
+			f == RULES_V4 ? 4 : 6);
+	free(text);
+}
+
 static int tables_apply(const struct rules_plan *p, enum rules_family f)
 {
+	const char *defrag = strstr(p->text[f], "-A PENSTOCK_DEFRAG");
 	char *now, *text = NULL;
 	size_t len;
 	FILE *m;
@@ -133,13 +153,16 @@ static int tables_apply(const struct rules_plan *p, enum rules_family f)
 	fputs("*raw\n", m);
 	for (const char *const *c = rules_chains; *c; c++)
 		fprintf(m, ":%s - [0:0]\n", *c);
-	fputs(p->text[f], m);
+	fwrite(p->text[f], 1,
+	       defrag ? (size_t)(defrag - p->text[f]) : strlen(p->text[f]), m);
 	for (size_t i = 0; i < ARRAY_LEN(jumps); i++) {
 		if (!count_line(now, jumps[i].line))
 			fprintf(m, "%s\n", jumps[i].line);
 	}
 	fputs("COMMIT\n", m);
 	err = fclose(m) ? -ENOMEM : table_restore(f, text);
+	if (!err)
+		defrag_apply(f, defrag);
 	free(text);
 	free(now);
 	return err;

@@ -9,6 +9,8 @@
  *
  *   PREROUTING -> PENSTOCK
  *     from the TUN: ours.  Untracked, and not queued again
+ *     IPv6 to or from a service's address behind an authentication header,
+ *                                  which hides the port -> PENSTOCK_Q
  *     to a listen address and port          -> PENSTOCK_Q
  *     from a server's address and port      -> PENSTOCK_Q, unless the packet
  *                                    is for this host: its own connections;
@@ -19,6 +21,8 @@
  *   PENSTOCK_Q: untracked, then the queue: a chain is not resumed after it.
  *     Several queues share by the address pair; a service whose two sides have
  *     different pairs would be torn between workers, so the first has it all
+ *   PENSTOCK_DEFRAG: nothing leads there.  A match of sockets anywhere has the
+ *     kernel reassemble fragments before raw PREROUTING (nf_defrag)
  *   OUTPUT -> PENSTOCK_OUT: untracked what bears our mark; this host's own
  *     ICMP errors are queued like all others, as "does not fit" about what the
  *     TUN brings is made here and never enters by PREROUTING
@@ -37,7 +41,7 @@
 #include "control/rules.h"
 
 const char *const rules_chains[] = {"PENSTOCK", "PENSTOCK_Q", "PENSTOCK_OUT",
-				    NULL};
+				    "PENSTOCK_DEFRAG", NULL};
 
 const struct rules_sysctl rules_sysctl_host[] = {
 	{RULES_V4, "net/ipv4/ip_forward", NULL, "1", false},
@@ -187,6 +191,38 @@ static void rules_service(const struct rules_out *o, const struct service *s,
 	}
 }
 
+/* The port look-up ends at an authentication header: all that has one goes to
+ * the daemon, which sees the ports behind it. */
+static void rules_hidden(const struct rules_out *o, const struct service *s)
+{
+	static const char dir[] = {'d', 's'};
+	const struct endpoint *ep;
+	char addr[64], match[160];
+
+	for (uint32_t i = 0; i < s->listen.n; i++) {
+		if (ipaddr_is_v4(&s->listen.ep[i].addr))
+			continue;
+		for (size_t k = 0; k < ARRAY_LEN(dir); k++) {
+			ep = &s->listen.ep[i];
+			if (k && s->connect.port)
+				ep = &s->connect;
+			address_print(addr, sizeof(addr), dir[k], ep);
+			snprintf(match, sizeof(match),
+				 "%s -m ipv6header --header ah --soft", addr);
+			rule_add(o, match);
+		}
+	}
+}
+
+static bool wants_reassembly(const struct policy *p)
+{
+	for (uint32_t i = 0; i < p->nservice; i++) {
+		if (p->service[i].fragments == FRAGMENTS_REASSEMBLE)
+			return true;
+	}
+	return false;
+}
+
 /* Have the sides of its connections different address pairs? */
 static bool pairs_differ(const struct service *s)
 {
@@ -317,12 +353,17 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 		cfg->daemon.tun, cfg->daemon.tun);
 	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
 		rules_service(&o, &cfg->policy->service[i], v4);
+	for (uint32_t i = 0; i < cfg->policy->nservice && !v4; i++)
+		rules_hidden(&o, &cfg->policy->service[i]);
 	rules_icmp(f, "PENSTOCK", queue, v4);
 	fprintf(f, "-A PENSTOCK_OUT -m mark --mark %s -j CT --notrack\n", mark);
 	rules_icmp(f, "PENSTOCK_OUT", queue, v4);
 	fputs("-A PENSTOCK_Q -j CT --notrack\n", f);
 	rules_pinned(f, text, cfg, v4);
 	fprintf(f, "-A PENSTOCK_Q %s\n", queue);
+	if (wants_reassembly(cfg->policy))
+		fputs("-A PENSTOCK_DEFRAG -m socket --nowildcard -j RETURN\n",
+		      f);
 	if (fclose(f)) {
 		free(*text);
 		*text = NULL;

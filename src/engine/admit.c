@@ -119,9 +119,8 @@ static void refused(struct engine *e, struct svc *s,
 	offenders_note(&e->offenders[proven], a, s->index, now);
 }
 
-/* Lists and limits.  DROP_NONE: the SYN may go on. */
-static enum drop_reason may_connect(struct engine *e, struct svc *s,
-				    const struct segment *seg, mono_t now)
+enum drop_reason may_connect(struct engine *e, struct svc *s,
+			     const struct segment *seg, mono_t now)
 {
 	const struct shield_cfg *c = &s->cfg->shield;
 	const struct ipaddr *a = &seg->t.remote;

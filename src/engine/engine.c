@@ -184,13 +184,13 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 		return VERDICT_CONSUMED;
 	case PARSE_ICMP:
 		return input_icmp(e, &icmp, now);
+	case PARSE_PART:
+		return bypass(e, &s, why, now);
 	case PARSE_SEGMENT:
 		break;
 	}
-	if (s.opts.has & OPT_HAS_SIGNED) { /* TCP-AO, MD5: never ours */
-		e->count[EC_PacketsSigned]++;
-		return VERDICT_PASS;
-	}
+	if (unlikely(s.opts.has & OPT_HAS_SIGNED))
+		return bypass(e, &s, DROP_SIGNED, now);
 	l = table_find(e, &s.t);
 	if (l)
 		return flow_input(e, l, &s, now, reply);

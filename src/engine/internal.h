@@ -253,6 +253,13 @@ void seams_expire(struct engine *e, mono_t now);
 /* admit.c: a segment that no leg takes. */
 enum verdict admit(struct engine *e, const struct segment *s, mono_t now,
 		   struct tx *reply);
+/* Lists and limits.  DROP_NONE: the SYN may go on. */
+enum drop_reason may_connect(struct engine *e, struct svc *s,
+			     const struct segment *seg, mono_t now);
+
+/* bypass.c: TCP that cannot be ended here, and why. */
+enum verdict bypass(struct engine *e, const struct segment *s,
+		    enum drop_reason why, mono_t now);
 
 /**
  * struct opening - A SYN that may become a connection

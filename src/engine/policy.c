@@ -260,6 +260,19 @@ static const char *const limit_names[] = {
 	NULL,
 };
 
+static const char *const signed_names[] = {
+	[SIGNED_DROP] = "drop",
+	[SIGNED_PASS] = "pass",
+	NULL,
+};
+
+static const char *const fragments_names[] = {
+	[FRAGMENTS_REASSEMBLE] = "reassemble",
+	[FRAGMENTS_DROP] = "drop",
+	[FRAGMENTS_PASS] = "pass",
+	NULL,
+};
+
 static const char source_allowed[] =
 	"client, gateway, or an address of the gateway";
 
@@ -360,6 +373,18 @@ const struct opt_desc service_options[] = {
 	 .def = "refuse",
 	 .names = limit_names,
 	 .help = "when connections or memory run out"},
+	{.name = "signed",
+	 CFG(tcp_signed),
+	 .type = OPT_ENUM,
+	 .def = "drop",
+	 .names = signed_names,
+	 .help = "segments with TCP-AO, MD5 or an authentication header"},
+	{.name = "fragments",
+	 CFG(fragments),
+	 .type = OPT_ENUM,
+	 .def = "reassemble",
+	 .names = fragments_names,
+	 .help = "fragments of TCP; the host reassembles them"},
 	{.name = "source",
 	 CFG(source),
 	 .type = OPT_CUSTOM,

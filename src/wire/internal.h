@@ -19,12 +19,15 @@
 
 #define IPV4_DF 0x4000u
 #define IPV4_FRAG_MASK 0x3fffu /* MF and the offset */
+#define IPV4_OFFSET_MASK 0x1fffu
+#define IPV6_OFFSET_MASK 0xfff8u
 
 #define PROTO_HOPOPTS 0
 #define PROTO_ICMP 1
 #define PROTO_TCP 6
 #define PROTO_ROUTING 43
 #define PROTO_FRAGMENT 44
+#define PROTO_AUTH 51
 #define PROTO_ICMPV6 58
 #define PROTO_NONE 59
 #define PROTO_DSTOPTS 60
@@ -66,6 +69,10 @@
  * @proto:  what @l4 is: PROTO_*
  * @tos:    DSCP and ECN byte
  * @ttl:    TTL or hop limit
+ * @hidden: why TCP in it is not to be ended here: DROP_FRAGMENT, DROP_SIGNED
+ *          (an authentication header), DROP_IP_EXTENSION (a routing header
+ *          with segments left, or two of these); else DROP_NONE
+ * @later:  a fragment, and not the first: @l4 is the middle of something
  */
 struct ip_view {
 	struct ipaddr src, dst;
@@ -73,6 +80,8 @@ struct ip_view {
 	uint32_t l4_len;
 	uint8_t family, proto;
 	uint8_t tos, ttl;
+	bool later;
+	enum drop_reason hidden;
 };
 
 /**
@@ -81,10 +90,9 @@ struct ip_view {
  * @len:   bytes at @p
  * @quote: the header stands in an ICMP error: its packet is cut off and may
  *         have been rewritten on its way, so lengths and checksum do not count
- * @v:     out, valid with DROP_NONE
- * @foreign: out: the packet is in order, but not for us.  It is a fragment
- *         (DROP_FRAGMENT), another protocol (DROP_NOT_TCP), or a routing
- *         header says that its destination is not the last (DROP_IP_EXTENSION)
+ * @v:     out, valid with DROP_NONE and @foreign
+ * @foreign: out: the packet is in order, but not for us: another protocol
+ *         (DROP_NOT_TCP), or TCP or ICMP for the reason in @v->hidden
  *
  * Return: DROP_NONE, or what is wrong or foreign about it
  */

@@ -101,6 +101,21 @@ static enum drop_reason tcp_parse(const struct packet *pkt,
 	return DROP_NONE;
 }
 
+/* Addresses, and as much of ports and flags as is there. */
+static void part_fill(struct segment *seg, const struct ip_view *v)
+{
+	*seg = (struct segment){
+		.t.local = v->dst, .t.remote = v->src, .family = v->family};
+	if (v->later || v->l4_len < 4)
+		return;
+	seg->t.lport = get_be16(v->l4 + 2);
+	seg->t.rport = get_be16(v->l4);
+	/* A first fragment may end before the flags: then it may be a SYN. */
+	seg->flags = TCP_SYN;
+	if (v->l4_len >= 14)
+		seg->flags = get_be16(v->l4 + 12) & 0x1ffu;
+}
+
 enum parse_result wire_parse(const struct packet *pkt, struct segment *seg,
 			     struct icmp_error *icmp, enum drop_reason *why)
 {
@@ -111,6 +126,10 @@ enum parse_result wire_parse(const struct packet *pkt, struct segment *seg,
 	if (pkt->len != pkt->full_len)
 		return PARSE_DROP;
 	*why = ip_view_parse(pkt->data, pkt->len, false, &v, &foreign);
+	if (foreign && *why != DROP_NOT_TCP && v.proto == PROTO_TCP) {
+		part_fill(seg, &v);
+		return PARSE_PART;
+	}
 	if (*why != DROP_NONE)
 		return foreign ? PARSE_FOREIGN : PARSE_DROP;
 	if (v.proto != PROTO_TCP)

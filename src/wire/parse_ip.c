@@ -3,9 +3,11 @@
  * IPv4 (RFC 791) and IPv6 (RFC 8200) headers, walked to the payload.
  *
  * Every length is checked against what was captured before anything behind it
- * is read.  Two things end the walk without being errors: a fragment, since it
- * is not ours to reassemble, and a protocol that is not TCP or ICMP.  So does a
- * routing header with segments left: the packet is only on its way through.
+ * is read.  A protocol that is not TCP or ICMP ends the walk without being an
+ * error.  A fragment is not ours to reassemble, an authentication header
+ * (RFC 4302) signs what we would change, and a routing header with segments
+ * left says that the packet is only on its way through: the walk goes on to the
+ * ports, so that their service can decide, and @hidden says why.
  *
  * IPv6 packets larger than 64 KiB ("BIG TCP") have a payload length of zero;
  * NFQUEUE cannot deliver them whole and they are refused as IP_HEADER.
@@ -42,8 +44,8 @@ static enum drop_reason ipv4_parse(const uint8_t *p, uint32_t len, bool quote,
 	if (!quote && csum_fold(csum_add(0, p, hlen)) != 0xffff)
 		return DROP_IP_CSUM;
 	if (get_be16(p + 6) & IPV4_FRAG_MASK)
-		return DROP_FRAGMENT;
-
+		v->hidden = DROP_FRAGMENT;
+	v->later = get_be16(p + 6) & IPV4_OFFSET_MASK;
 	v->src = ipaddr_v4(p + 12);
 	v->dst = ipaddr_v4(p + 16);
 	v->l4 = p + hlen;
@@ -55,11 +57,48 @@ static enum drop_reason ipv4_parse(const uint8_t *p, uint32_t len, bool quote,
 							       : DROP_NOT_TCP;
 }
 
+/* Two reasons at once are one that no policy lets pass. */
+static void note_hidden(struct ip_view *v, enum drop_reason why)
+{
+	if (v->hidden != DROP_NONE && v->hidden != why)
+		why = DROP_IP_EXTENSION;
+	v->hidden = why;
+}
+
+/* What the extension header at @v->l4 says besides what follows it. */
+static void note_header(struct ip_view *v)
+{
+	switch (v->proto) {
+	case PROTO_FRAGMENT:
+		note_hidden(v, DROP_FRAGMENT);
+		v->later = get_be16(v->l4 + 2) & IPV6_OFFSET_MASK;
+		break;
+	case PROTO_AUTH:
+		note_hidden(v, DROP_SIGNED);
+		break;
+	case PROTO_ROUTING:
+		if (v->l4[3])
+			note_hidden(v, DROP_IP_EXTENSION);
+		break;
+	default:
+		break;
+	}
+}
+
+static uint32_t header_len(const struct ip_view *v)
+{
+	if (v->proto == PROTO_FRAGMENT)
+		return 8;
+	if (v->proto == PROTO_AUTH) /* RFC 4302, 2.2 */
+		return (v->l4[1] + 2u) * 4u;
+	return (v->l4[1] + 1u) * 8u;
+}
+
 /*
  * Walk the extension headers.  @v->l4 and @v->l4_len move on, @v->proto is the
  * protocol that follows.
  */
-static enum drop_reason ipv6_walk(struct ip_view *v, bool *foreign)
+static enum drop_reason ipv6_walk(struct ip_view *v)
 {
 	uint32_t n, hlen;
 
@@ -68,35 +107,34 @@ static enum drop_reason ipv6_walk(struct ip_view *v, bool *foreign)
 		case PROTO_TCP:
 		case PROTO_ICMPV6:
 			return DROP_NONE;
-		case PROTO_FRAGMENT:
-			return DROP_FRAGMENT;
 		case PROTO_HOPOPTS:
 			if (n > 0)
 				return DROP_IP_HEADER; /* RFC 8200, 4.1 */
 			break;
 		case PROTO_ROUTING:
 		case PROTO_DSTOPTS:
+		case PROTO_FRAGMENT:
+		case PROTO_AUTH:
 			break;
 		default:
 			return DROP_NOT_TCP;
 		}
 		if (n == IPV6_EXT_MAX || v->l4_len < 8)
 			return DROP_IP_EXTENSION;
-		hlen = (v->l4[1] + 1u) * 8u;
+		hlen = header_len(v);
 		if (hlen > v->l4_len)
 			return DROP_IP_EXTENSION;
-		if (v->proto == PROTO_ROUTING && v->l4[3] != 0) {
-			*foreign = true;
-			return DROP_IP_EXTENSION;
-		}
+		note_header(v);
 		v->proto = v->l4[0];
 		v->l4 += hlen;
 		v->l4_len -= hlen;
+		if (v->later)
+			return v->proto == PROTO_TCP ? DROP_NONE : DROP_NOT_TCP;
 	}
 }
 
 static enum drop_reason ipv6_parse(const uint8_t *p, uint32_t len, bool quote,
-				   struct ip_view *v, bool *foreign)
+				   struct ip_view *v)
 {
 	uint32_t payload;
 
@@ -115,7 +153,7 @@ static enum drop_reason ipv6_parse(const uint8_t *p, uint32_t len, bool quote,
 	v->l4_len = payload;
 	v->tos = (uint8_t)(get_be16(p) >> 4);
 	v->ttl = p[7];
-	return ipv6_walk(v, foreign);
+	return ipv6_walk(v);
 }
 
 enum drop_reason ip_view_parse(const uint8_t *p, uint32_t len, bool quote,
@@ -124,14 +162,19 @@ enum drop_reason ip_view_parse(const uint8_t *p, uint32_t len, bool quote,
 	enum drop_reason why = DROP_IP_VERSION;
 
 	*foreign = false;
+	v->hidden = DROP_NONE;
+	v->later = false;
 	if (len == 0)
 		return DROP_TRUNCATED;
 	v->family = p[0] >> 4;
 	if (v->family == 4)
 		why = ipv4_parse(p, len, quote, v);
 	else if (v->family == 6)
-		why = ipv6_parse(p, len, quote, v, foreign);
-	if (why == DROP_FRAGMENT || why == DROP_NOT_TCP)
-		*foreign = true;
+		why = ipv6_parse(p, len, quote, v);
+	if (why == DROP_NONE)
+		why = v->hidden;
+	else if (why != DROP_NOT_TCP)
+		return why;
+	*foreign = why != DROP_NONE;
 	return why;
 }

@@ -362,6 +362,28 @@ failed_apply_is_undone() {
 	assert_check 0
 }
 
+# A kernel without xt_socket: the other rules stand, and it is told.
+apply_without_reassembly_warns_and_stands() {
+	local real
+	real=$(command -v iptables-restore)
+	mkdir -p "$TMP/no-socket"
+	cat >"$TMP/no-socket/iptables-restore" <<-END
+		#!/bin/sh
+		text=\$(cat)
+		case \$text in *"-m socket"*) exit 2 ;; esac
+		echo "\$text" | exec $real "\$@"
+	END
+	chmod +x "$TMP/no-socket/iptables-restore"
+	PATH=$TMP/no-socket:$PATH assert_rc 0 ctl -c "$CONF" rules apply \
+		2>"$TMP/err"
+	cat "$TMP/err"
+	grep -q 'IPv4: .* fragments = drop' "$TMP/err" || fail "it is not told"
+	in_g iptables-save | grep -q -- "-A PENSTOCK_Q -j NFQUEUE" ||
+		fail "the other rules are missing"
+	assert_reported '^iptables: missing: -A PENSTOCK_DEFRAG '
+	assert_rc 0 ctl rules remove
+}
+
 bad_configuration_changes_nothing() {
 	printf '[service x]\nlisten = 1\n' >"$TMP/bad.conf"
 	snapshot "$TMP/before"
@@ -642,6 +664,7 @@ for c in print_changes_nothing \
 	remove_restores_forwarding_gateway \
 	remove_without_state_takes_chains_only \
 	failed_apply_is_undone \
+	apply_without_reassembly_warns_and_stands \
 	bad_configuration_changes_nothing \
 	check_names_each_difference \
 	service_packets_go_to_the_queue_and_others_pass \

@@ -16,7 +16,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_seg
 	fault_xfer fault_profile fault_conf modes
-	proof shield shield_tfo shield_tw shield_limits shield_source
+	proof shield bypass shield_tfo shield_tw shield_limits shield_source
 	toxi daemon rules scenario"
 FAMILIES="4 6"
 
@@ -71,7 +71,7 @@ main() {
 	for f in $FAMILIES; do
 		family_use "$f"
 		for g in $SELECTED; do
-			[[ $g =~ ^(modes|proof|rules|daemon|toxi|shield.*|fault_conf)$ ]] || "${g}_cases"
+			[[ $g =~ ^(modes|proof|bypass|rules|daemon|toxi|shield.*|fault_conf)$ ]] || "${g}_cases"
 		done
 		idle_end
 	done
@@ -80,6 +80,7 @@ main() {
 		family_use "$f"
 		[[ $SELECTED == *modes* ]] && modes_cases
 		[[ $SELECTED == *proof* ]] && proof_cases
+		[[ $SELECTED == *bypass* ]] && bypass_cases
 		[[ $SELECTED == *toxi* ]] && toxi_cases
 		[[ $SELECTED == *daemon* ]] && daemon_cases
 	done

@@ -4,11 +4,9 @@
  */
 #include <stdlib.h>
 
-#include "../unit/wire_pkt.h"
 #include "gate.h"
 
 #define POOL (16u << 20)
-#define MD5_OPT 20 /* 18 bytes (RFC 2385), two NOPs */
 
 static struct gate g;
 
@@ -21,26 +19,6 @@ static void teardown(void)
 {
 	gate_fini(&g);
 }
-
-/* RFC 2385, 5925: who holds no key must not answer, and cannot relay. */
-START_TEST(signed_segments_pass_unchanged)
-{
-	static const uint8_t md5[MD5_OPT] = {1, 1, 19, 18, 0x5a};
-	static const uint16_t flags[] = {TCP_SYN, TCP_ACK, TCP_RST,
-					 TCP_SYN | TCP_ACK};
-	struct raw raw;
-
-	gate_start(&g);
-	for (uint32_t i = 0; i < 2 * ARRAY_LEN(flags); i++) {
-		raw_tcp(&raw, i % 2 ? 6 : 4, flags[i / 2], md5, MD5_OPT, 3);
-		ck_assert_int_eq(gate_raw(&g, raw.d, raw.len, raw.len),
-				 VERDICT_PASS);
-		ck_assert_uint_eq(gate_counter(&g, "PacketsSigned"), i + 1);
-	}
-	ck_assert_uint_eq(g.ntx, 0);
-	ck_assert_uint_eq(gate_gauges(&g).half_open, 0);
-}
-END_TEST
 
 /* A SYN gets no answer: its sender tries again, perhaps at who comes next. */
 START_TEST(stopping_syn_is_not_answered)
@@ -206,7 +184,6 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, signed_segments_pass_unchanged);
 	tcase_add_test(tc, stopping_syn_is_not_answered);
 	tcase_add_test(tc, stopping_connections_go_on);
 	tcase_add_test(

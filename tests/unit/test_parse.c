@@ -153,6 +153,7 @@ struct row {
 
 #define DROP PARSE_DROP
 #define FOREIGN PARSE_FOREIGN
+#define PART PARSE_PART
 #define SEGMENT PARSE_SEGMENT
 
 static const struct row rows[] = {
@@ -361,24 +362,24 @@ static const struct row rows[] = {
 	 SEGMENT,
 	 DROP_NONE},
 	/* 19: fragments */
-	{"first fragment", 4, AT_IP, 6, 2, {0x20, 0}, FOREIGN, DROP_FRAGMENT},
-	{"middle fragment", 4, AT_IP, 6, 2, {0x20, 9}, FOREIGN, DROP_FRAGMENT},
-	{"last fragment", 4, AT_IP, 6, 2, {0, 1}, FOREIGN, DROP_FRAGMENT},
-	{"fragment with df", 4, AT_IP, 6, 2, {0x60, 0}, FOREIGN, DROP_FRAGMENT},
+	{"first fragment", 4, AT_IP, 6, 2, {0x20, 0}, PART, DROP_FRAGMENT},
+	{"middle fragment", 4, AT_IP, 6, 2, {0x20, 9}, PART, DROP_FRAGMENT},
+	{"last fragment", 4, AT_IP, 6, 2, {0, 1}, PART, DROP_FRAGMENT},
+	{"fragment with df", 4, AT_IP, 6, 2, {0x60, 0}, PART, DROP_FRAGMENT},
 	{"fragment at the far end",
 	 4,
 	 AT_IP,
 	 6,
 	 2,
 	 {0x1f, 0xff},
-	 FOREIGN,
+	 PART,
 	 DROP_FRAGMENT},
 	{"reserved bit", 4, AT_IP, 6, 2, {0x80, 0}, SEGMENT, DROP_NONE},
 	/* protocols that are not ours */
 	{"udp", 4, AT_IP, 9, 1, {17}, FOREIGN, DROP_NOT_TCP},
 	{"udp", 6, AT_IP, 6, 1, {17}, FOREIGN, DROP_NOT_TCP},
 	{"esp", 6, AT_IP, 6, 1, {50}, FOREIGN, DROP_NOT_TCP},
-	{"ah", 6, AT_IP, 6, 1, {51}, FOREIGN, DROP_NOT_TCP},
+	{"ah, cut short", 6, AT_IP, 6, 1, {51}, DROP, DROP_IP_EXTENSION},
 	{"no next header", 6, AT_IP, 6, 1, {59}, FOREIGN, DROP_NOT_TCP},
 	{"no next header, nothing follows",
 	 6,
@@ -602,27 +603,95 @@ START_TEST(ipv6_hop_by_hop_not_first_dropped)
 }
 END_TEST
 
-START_TEST(ipv6_fragment_header_is_foreign)
+/* What is known of a part: addresses, ports, flags. */
+static void check_part(const char *name, enum drop_reason reason, bool ports,
+		       uint16_t flags)
+{
+	check_verdict(name, parse(&raw), PARSE_PART, reason);
+	ck_assert_msg(seg.t.lport == (ports ? RAW_SPORT : 0) &&
+			      seg.t.rport == (ports ? RAW_CPORT : 0) &&
+			      seg.flags == flags && !seg.opts.has,
+		      "%s: ports %u %u, flags %x", name, seg.t.lport,
+		      seg.t.rport, seg.flags);
+	ck_assert_int_eq(seg.family == 4, ipaddr_is_v4(&seg.t.local));
+}
+
+START_TEST(fragment_of_ipv4_shows_what_it_has)
+{
+	raw_tcp(&raw, 4, TCP_ACK, "", 0, 20);
+	put_be16(raw.d + 6, 0x2000);
+	raw_fix_ip(&raw);
+	check_part("first", DROP_FRAGMENT, true, TCP_ACK);
+	put_be16(raw.d + 2, 20 + 13); /* the flags are the 14th byte */
+	raw_fix_ip(&raw);
+	check_part("short", DROP_FRAGMENT, true, TCP_SYN);
+	put_be16(raw.d + 2, 20 + 3);
+	raw_fix_ip(&raw);
+	check_part("no ports", DROP_FRAGMENT, false, 0);
+	put_be16(raw.d + 2, 20 + 40);
+	put_be16(raw.d + 6, 0x2001);
+	raw_fix_ip(&raw);
+	check_part("later", DROP_FRAGMENT, false, 0);
+	raw.d[9] = 1;
+	raw_fix_ip(&raw);
+	check_verdict("of ICMP", parse(&raw), FOREIGN, DROP_FRAGMENT);
+	raw.d[9] = 17;
+	raw_fix_ip(&raw);
+	check_verdict("of UDP", parse(&raw), FOREIGN, DROP_NOT_TCP);
+}
+END_TEST
+
+START_TEST(ipv6_fragment_header_is_walked)
 {
 	static const uint8_t frag[] = {44}, behind[] = {0, 60, 44};
 
 	v6_with(frag, 1); /* an atomic fragment even */
-	check_verdict("atomic", parse(&raw), FOREIGN, DROP_FRAGMENT);
+	put_be16(raw.d + 42, 0);
+	check_part("atomic", DROP_FRAGMENT, true, TCP_ACK);
+	put_be16(raw.d + 42, 0x0008);
+	check_part("later", DROP_FRAGMENT, false, 0);
 	v6_with(behind, 3);
-	put_be16(raw.d + 40 + 18, 0x0009);
-	check_verdict("behind", parse(&raw), FOREIGN, DROP_FRAGMENT);
+	put_be16(raw.d + 40 + 18, 0x0001);
+	check_part("behind", DROP_FRAGMENT, true, TCP_ACK);
+	raw.d[40 + 16] = 17;
+	check_verdict("of UDP", parse(&raw), FOREIGN, DROP_NOT_TCP);
+	put_be16(raw.d + 40 + 18, 0x0008);
+	check_verdict("later, of UDP", parse(&raw), FOREIGN, DROP_NOT_TCP);
 }
 END_TEST
 
-START_TEST(ipv6_routing_header_with_segments_left_is_foreign)
+/* RFC 4302, 2.2: its length counts 4 bytes, less 2. */
+START_TEST(ipv6_authentication_header_is_walked)
 {
-	static const uint8_t rh[] = {43};
+	static const uint8_t auth[] = {51, 60};
+
+	v6_with(auth, 2);
+	raw.d[41] = 0;
+	check_part("auth", DROP_SIGNED, true, TCP_ACK);
+	raw.d[41] = 2;
+	raw.d[40] = 6; /* 16 bytes: the ports stand behind the other header */
+	check_part("longer", DROP_SIGNED, true, TCP_ACK);
+	raw.d[41] = 255;
+	check_verdict("too long", parse(&raw), DROP, DROP_IP_EXTENSION);
+}
+END_TEST
+
+START_TEST(ipv6_routing_header_with_segments_left_is_a_part)
+{
+	static const uint8_t rh[] = {43}, two[] = {43, 44};
 
 	v6_with(rh, 1);
 	raw.d[43] = 1;
-	check_verdict("left", parse(&raw), FOREIGN, DROP_IP_EXTENSION);
+	check_part("left", DROP_IP_EXTENSION, true, TCP_ACK);
+	raw.d[40] = 17;
+	check_verdict("of UDP", parse(&raw), FOREIGN, DROP_NOT_TCP);
+	raw.d[40] = 6;
 	raw.d[43] = 0;
 	check_verdict("done", parse(&raw), SEGMENT, DROP_NONE);
+	v6_with(two, 2);
+	raw.d[43] = 1;
+	put_be16(raw.d + 50, 1);
+	check_part("and a fragment", DROP_IP_EXTENSION, true, TCP_ACK);
 }
 END_TEST
 
@@ -712,8 +781,10 @@ int main(void)
 	tcase_add_test(t, ipv4_options_skipped);
 	tcase_add_test(t, ipv6_extension_chain_walked);
 	tcase_add_test(t, ipv6_hop_by_hop_not_first_dropped);
-	tcase_add_test(t, ipv6_fragment_header_is_foreign);
-	tcase_add_test(t, ipv6_routing_header_with_segments_left_is_foreign);
+	tcase_add_test(t, fragment_of_ipv4_shows_what_it_has);
+	tcase_add_test(t, ipv6_fragment_header_is_walked);
+	tcase_add_test(t, ipv6_authentication_header_is_walked);
+	tcase_add_test(t, ipv6_routing_header_with_segments_left_is_a_part);
 	tcase_add_test(t, ipv6_extension_beyond_the_packet_dropped);
 	tcase_add_test(t, every_drop_reason_has_a_name);
 	tcase_set_timeout(t, 60);

@@ -55,6 +55,8 @@ static void plan_for(const char *text)
 #define OUT6(type)                                                   \
 	"-A PENSTOCK_OUT -p ipv6-icmp -m icmp6 --icmpv6-type " #type \
 	" -j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
+#define DEFRAG "-A PENSTOCK_DEFRAG -m socket --nowildcard -j RETURN\n"
+#define AUTH " -m ipv6header --header ah --soft -j PENSTOCK_Q\n"
 #define FROM " -m addrtype ! --dst-type LOCAL -j PENSTOCK_Q\n"
 
 START_TEST(service_v4_takes_both_directions)
@@ -83,7 +85,8 @@ START_TEST(service_v4_takes_both_directions)
 				  "--icmp-type 11 -j NFQUEUE --queue-num 0 "
 				  "--queue-bypass\n"
 				  "-A PENSTOCK_Q -j CT --notrack\n"
-				  "-A PENSTOCK_Q -j NFQUEUE --queue-num 0\n");
+				  "-A PENSTOCK_Q -j NFQUEUE --queue-num "
+				  "0\n" DEFRAG);
 }
 END_TEST
 
@@ -98,6 +101,8 @@ START_TEST(service_v6_with_workers_balances_queues)
 			   "--dport 443 -j PENSTOCK_Q\n"
 			   "-A PENSTOCK -s 2001:db8::10/128 -p tcp -m tcp "
 			   "--sport 443" FROM
+			   "-A PENSTOCK -d 2001:db8::10/128" AUTH
+			   "-A PENSTOCK -s 2001:db8::10/128" AUTH
 			   "-A PENSTOCK -p ipv6-icmp -m icmp6 --icmpv6-type 1 "
 			   "-j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
 			   "-A PENSTOCK -p ipv6-icmp -m icmp6 --icmpv6-type 2 "
@@ -108,12 +113,12 @@ START_TEST(service_v6_with_workers_balances_queues)
 			   "--notrack\n" OUT6(1) OUT6(2)
 				   OUT6(3) "-A PENSTOCK_Q -j CT --notrack\n"
 					   "-A PENSTOCK_Q -j NFQUEUE "
-					   "--queue-balance 8:11\n");
+					   "--queue-balance 8:11\n" DEFRAG);
 }
 END_TEST
 
 #define FIRST " -j NFQUEUE --queue-num 8\n"
-#define SHARE "-A PENSTOCK_Q -j NFQUEUE --queue-balance 8:11\n"
+#define SHARE "-A PENSTOCK_Q -j NFQUEUE --queue-balance 8:11\n" DEFRAG
 #define WORKERS "[penstock]\nworkers = 4\nqueue = 8\n"
 
 /* What is in PENSTOCK_Q, from its second rule on. */
@@ -169,7 +174,35 @@ START_TEST(other_server_with_one_worker_has_its_queue)
 {
 	plan_for("[service a]\nlisten = 10.0.0.1:80\nconnect = "
 		 "10.0.0.2:81\n");
-	assert_queues("-A PENSTOCK_Q -j NFQUEUE --queue-num 0\n");
+	assert_queues("-A PENSTOCK_Q -j NFQUEUE --queue-num 0\n" DEFRAG);
+}
+END_TEST
+
+/* One service is enough: the kernel reassembles for all or for none. */
+START_TEST(reassembly_is_switched_on_where_a_service_asks)
+{
+	plan_for("[service a]\nlisten = 10.0.0.1:80\nfragments = drop\n"
+		 "[service b]\nlisten = 10.0.0.2:80\nfragments = pass\n");
+	ck_assert_ptr_null(strstr(plan.text[RULES_V4], "PENSTOCK_DEFRAG"));
+	plan_for("[service a]\nlisten = 10.0.0.1:80\nfragments = drop\n"
+		 "[service b]\nlisten = 10.0.0.2:80\n");
+	ck_assert_ptr_nonnull(strstr(plan.text[RULES_V4], DEFRAG));
+}
+END_TEST
+
+/* Both directions, by address alone: the port is behind the header. */
+START_TEST(authentication_headers_go_by_address)
+{
+	plan_for("[service a]\nlisten = [2001:db8::10]:443\n"
+		 "listen = [2001:db8::10]:80\nlisten = 10.0.0.1:80\n"
+		 "[service b]\nlisten = [2001:db8:5::/48]:*\n"
+		 "connect = [2001:db8::99]:80\n");
+	ck_assert_ptr_nonnull(strstr(plan.text[RULES_V6],
+				     "-A PENSTOCK -d 2001:db8::10/128" AUTH
+				     "-A PENSTOCK -s 2001:db8::10/128" AUTH
+				     "-A PENSTOCK -d 2001:db8:5::/48" AUTH
+				     "-A PENSTOCK -s 2001:db8::99/128" AUTH));
+	ck_assert_ptr_null(strstr(plan.text[RULES_V4], "ipv6header"));
 }
 END_TEST
 
@@ -372,6 +405,8 @@ int main(void)
 	tcase_add_test(t, own_source_with_workers_has_one_queue);
 	tcase_add_test(t, shared_server_with_workers_has_one_queue);
 	tcase_add_test(t, other_server_with_one_worker_has_its_queue);
+	tcase_add_test(t, reassembly_is_switched_on_where_a_service_asks);
+	tcase_add_test(t, authentication_headers_go_by_address);
 	tcase_add_test(t, prefixes_and_all_ports_leave_matches_out);
 	tcase_add_test(t, connect_elsewhere_takes_from_there_once);
 	tcase_add_test(t, source_of_ours_takes_its_range_of_ports);
