@@ -13,7 +13,8 @@ import subprocess
 import sys
 
 MARGIN = 0.02
-METRICS = ("done_ms", "end_s", "data_kb", "retx_kb", "acks", "pkts")
+METRICS = ("done_ms", "end_s", "data_kb", "retx_kb", "acks", "flight_kb",
+           "pkts")
 DEFAULT = ("done_ms", "retx_kb", "acks", "pkts")
 
 

@@ -159,6 +159,7 @@ static void cfg_from_plan(struct peer_cfg *k, const struct side_plan *s)
 	k->tx_chunk = (uint32_t)s->tx_chunk;
 	k->tx_gap_us = s->tx_gap_ms * 1000;
 	k->tx_thin = (uint64_t)s->tx_thin;
+	k->tx_first = (uint64_t)s->tx_first;
 	k->tx_after_rx = (uint64_t)s->tx_after_rx;
 	k->abort_rx = (uint64_t)s->abort_rx;
 	k->timewait_us = s->timewait_s * 1000000;

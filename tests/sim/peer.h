@@ -58,6 +58,7 @@ struct peer_ops {
  * @stop_at:  stop reading at this offset, for @stop_us
  * @tx_chunk: the application writes so much every @tx_gap_us; 0 = all
  * @tx_thin:  in such chunks until so much is written, then all; 0 = always
+ * @tx_first: but so much at once in the beginning
  * @tx_after_rx: it begins to write when so much was received
  * @abort_at: reset at this time (us); 0 never
  * @abort_rx: reset when so much was received; 0 never
@@ -77,7 +78,8 @@ struct peer_cfg {
 	int ws;
 	uint32_t iss, ts_off, mss, gso, rcvbuf, cwnd_max;
 	uint32_t read_chunk, tx_chunk;
-	uint64_t tx_total, rx_total, tx_after_rx, tx_thin, abort_rx, stop_at;
+	uint64_t tx_total, rx_total, tx_after_rx, tx_thin, tx_first;
+	uint64_t abort_rx, stop_at;
 	uint64_t urg_at;
 	int64_t delack_us, read_gap_us, tx_gap_us, stop_us;
 	int64_t abort_at, die_at, timewait_us, keepalive_us, oow_us;
@@ -93,6 +95,7 @@ struct peer_cfg {
  * @end:     one past the greatest byte that was sent (offset)
  * @data, @retx: payload bytes, and those of them that were sent before
  * @acks:    segments that carry nothing
+ * @flight:  most bytes sent and not acknowledged
  * @echo:    a packet of the receiver was marked: congestion
  * @again_off, @again_at, @again_gap, @again_n: the byte that is sent again and
  *           again, when last, the time between, how often
@@ -101,7 +104,7 @@ struct peer_cfg {
  */
 struct tap {
 	bool seen, seen_ts, rst, echo, has_alien;
-	uint64_t ack, edge, end, data, retx, acks;
+	uint64_t ack, edge, end, data, retx, acks, flight;
 	uint64_t again_off, heard;
 	int64_t again_at, again_gap;
 	uint32_t tsval, again_n, alien;

@@ -523,6 +523,18 @@ static void keepalive(struct peer *p, int64_t now)
 	p->ka_at = now + 5000000;
 }
 
+/* How far the application writes now. */
+static uint64_t write_up_to(const struct peer *p)
+{
+	const struct peer_cfg *c = &p->cfg;
+
+	if (p->written < c->tx_first)
+		return c->tx_first;
+	if (c->tx_thin && p->written >= c->tx_thin)
+		return c->tx_total;
+	return p->written + c->tx_chunk;
+}
+
 void peer_expire(struct peer *p, int64_t now)
 {
 	struct peer_cfg *c = &p->cfg;
@@ -557,11 +569,7 @@ void peer_expire(struct peer *p, int64_t now)
 	}
 	if (due(&p->tx_at, now)) {
 		if (have >= c->tx_after_rx)
-			p->written =
-				c->tx_thin && p->written >= c->tx_thin
-					? c->tx_total
-					: min_u64(c->tx_total,
-						  p->written + c->tx_chunk);
+			p->written = min_u64(c->tx_total, write_up_to(p));
 		if (p->written < c->tx_total)
 			p->tx_at = now + c->tx_gap_us;
 	}

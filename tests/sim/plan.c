@@ -363,6 +363,17 @@ static void gen_path(struct plan *p, int i, struct prng *r)
 	l->mtu += upto(r, 200);
 }
 
+/* A burst, a thin phase, and all the rest at once. */
+static void gen_thin(struct side_plan *s, struct prng *r, int64_t tx)
+{
+	if (!chance(r, 8) || tx < 20000 || s->tx_chunk)
+		return;
+	s->tx_first = tx / 4;
+	s->tx_chunk = 1 + upto(r, 300);
+	s->tx_thin = s->tx_first + s->tx_chunk * (1 + upto(r, 40));
+	s->tx_gap_ms = 1 + upto(r, (uint32_t)PICK(r, 200, 2000, 20000));
+}
+
 static void gen_marks(struct side_plan *s, struct prng *r, int64_t tx)
 {
 	s->ecn = chance(r, 50);
@@ -417,5 +428,9 @@ void plan_from_seed(struct plan *p, uint64_t seed)
 		if (p->unknown == UNKNOWN_PASS)
 			p->conn[i].client.oow_ms =
 				p->conn[i].server_side.oow_ms = 500;
+	}
+	for (int i = 0; i < p->nconn && !p->syncookies; i++) {
+		gen_thin(&p->conn[i].client, &r, p->conn[i].up);
+		gen_thin(&p->conn[i].server_side, &r, p->conn[i].down);
 	}
 }

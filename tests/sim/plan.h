@@ -114,6 +114,7 @@
 	X(tx_chunk, 0)                    \
 	X(tx_gap_ms, 0)                   \
 	X(tx_thin, 0)                     \
+	X(tx_first, 0)                    \
 	X(tx_after_rx, 0)                 \
 	X(timewait_s, 60)                 \
 	X(keepalive_s, 120)               \

@@ -359,6 +359,7 @@ static const struct {
 	{"data_kb", offsetof(struct result, data), 1000},
 	{"retx_kb", offsetof(struct result, retx), 1000},
 	{"acks", offsetof(struct result, acks), 1},
+	{"flight_kb", offsetof(struct result, flight), 1000},
 	{"pkts", offsetof(struct result, pkts), 1},
 };
 

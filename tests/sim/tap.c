@@ -173,6 +173,7 @@ static void tap_account(struct peer *rx, const struct sseg *s, bool direct,
 	uint64_t off = (uint64_t)off_near(rx->rcv_nxt, rx->irs, s->seq);
 	uint64_t end = off + s->len;
 	uint32_t mss = max_u32(rx->cfg.mss, 1220);
+	int64_t acked;
 
 	if (!s->len) {
 		t->acks += !(s->flags & F_FIN);
@@ -187,6 +188,8 @@ static void tap_account(struct peer *rx, const struct sseg *s, bool direct,
 	if (s->ecn && (off < t->end))
 		BAD("ECT in a retransmission");
 	t->end = max_u64(t->end, end);
+	acked = off_near(rx->rcv_nxt, rx->irs, rx->last_ack_sent);
+	t->flight = max_u64(t->flight, t->end - (uint64_t)acked);
 	/* RFC 6928: ten segments before the first answer, two for duplicate
 	 * ACKs (RFC 3042), one as a probe (RFC 8985) */
 	if (!direct && rx->told < 4 && end > 1 + 13ull * mss)

@@ -171,6 +171,7 @@ static void sum_up(const struct world *w, struct result *r)
 		r->data += p->tap.data;
 		r->retx += p->tap.retx;
 		r->acks += p->tap.acks;
+		r->flight = max_u64(r->flight, p->tap.flight);
 	}
 	r->end_us = w->last_tx - w->epoch;
 	r->pkts = w->engine_pkts;

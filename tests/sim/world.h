@@ -39,11 +39,12 @@ struct dial {
  * @done_us: until the last byte was received
  * @end_us:  until the engine's last packet
  * @data, @retx, @acks: of all that peers were sent, see struct tap
+ * @flight:  most bytes on their way to a peer, as its ACKs left it
  * @pkts:    packets that the engine sent
  */
 struct result {
 	int64_t done_us, end_us;
-	uint64_t data, retx, acks, pkts;
+	uint64_t data, retx, acks, flight, pkts;
 };
 
 struct world {
