@@ -52,6 +52,9 @@ int listener_guard(struct listener *g, struct evconnlistener *l,
  * zeroed memory. */
 void listener_forget(struct listener *g);
 
+/* The clock by which it is logged and rested. */
+mono_t listener_clock(void);
+
 /* Take nobody in for LISTENER_REST_MS, and log @why. */
 void listener_rest(struct listener *g, const char *why);
 

@@ -107,7 +107,8 @@ struct control_http;
  * @ops:    borrowed, outlives the server
  * @err:    out: 0 or -errno
  *
- * It has at most CONTROL_HTTP_MAX connections; who comes then waits.
+ * It has at most CONTROL_HTTP_MAX connections.  Who comes then waits until one
+ * is a second old at least, and makes room.
  */
 struct control_http *control_http_new(struct event_base *base,
 				      const char *listen, bool writes,

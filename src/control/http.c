@@ -32,17 +32,21 @@
 #define BODY_MAX 65536
 #define TIMEOUT_S 10
 #define PAGE_FLOWS 50
+#define STAY_US USEC_PER_SEC /* nobody has to make room before */
 
 /**
  * struct control_http - The server
  * @guard: of the listening socket
- * @conn:  @nconn bufferevents of connections, some may be dead
+ * @conn:  @nconn connections, the oldest first; some may be dead
  * @names: host names that it answers to
  */
 struct control_http {
 	struct evhttp *http;
 	struct listener guard;
-	struct bufferevent *conn[CONTROL_HTTP_MAX];
+	struct http_conn {
+		struct bufferevent *bev;
+		mono_t since;
+	} conn[CONTROL_HTTP_MAX];
 	uint32_t nconn;
 	char names[CONTROL_NAMES_MAX + 1];
 	const struct control_ops *ops;
@@ -405,38 +409,53 @@ static bool conn_is_dead(struct bufferevent *bev)
 
 static void conns_sweep(struct control_http *h)
 {
-	uint32_t i = 0;
+	uint32_t n = 0;
 
-	while (i < h->nconn) {
-		if (!conn_is_dead(h->conn[i])) {
-			i++;
-			continue;
-		}
-		bufferevent_decref(h->conn[i]);
-		h->conn[i] = h->conn[--h->nconn];
+	for (uint32_t i = 0; i < h->nconn; i++) {
+		if (conn_is_dead(h->conn[i].bev))
+			bufferevent_decref(h->conn[i].bev);
+		else
+			h->conn[n++] = h->conn[i];
 	}
+	h->nconn = n;
+}
+
+/* Is there room for @n more?  Who has been there longest makes room, if for
+ * long enough to have asked: so whoever only sits there keeps nobody out. */
+static bool conns_room(struct control_http *h, uint32_t n)
+{
+	conns_sweep(h);
+	for (uint32_t i = 0; i < n; i++) {
+		if (h->nconn + n <= CONTROL_HTTP_MAX ||
+		    mono_sub(listener_clock(), h->conn[0].since) < STAY_US)
+			break;
+		bufferevent_trigger_event(h->conn[0].bev,
+					  BEV_EVENT_READING | BEV_EVENT_TIMEOUT,
+					  0);
+		conns_sweep(h);
+	}
+	return h->nconn + n <= CONTROL_HTTP_MAX;
 }
 
 static bool conns_full(void *arg)
 {
-	struct control_http *h = arg;
-
-	conns_sweep(h);
-	return h->nconn == CONTROL_HTTP_MAX;
+	return !conns_room(arg, 1);
 }
 
 /* evhttp has accepted somebody; the last one that there is room for closes the
- * door behind him. */
+ * door behind him.  Until evhttp has set the callbacks a connection looks dead,
+ * so nothing is swept after it was added. */
 static struct bufferevent *on_conn(struct event_base *base, void *arg)
 {
 	struct control_http *h = arg;
 	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	bool another = conns_room(h, 2);
 
-	if (!bev || conns_full(h))
+	if (!bev || h->nconn == CONTROL_HTTP_MAX)
 		return bev;
 	bufferevent_incref(bev);
-	h->conn[h->nconn++] = bev;
-	if (h->nconn == CONTROL_HTTP_MAX)
+	h->conn[h->nconn++] = (struct http_conn){bev, listener_clock()};
+	if (!another)
 		listener_rest(&h->guard, LISTENER_FULL);
 	return bev;
 }

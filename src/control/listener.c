@@ -8,7 +8,7 @@
  * its socket. */
 static struct listener *guards;
 
-static mono_t clock_now(void)
+mono_t listener_clock(void)
 {
 	struct timespec ts;
 
@@ -35,7 +35,7 @@ void listener_rest(struct listener *g, const char *why)
 
 	evconnlistener_disable(g->l);
 	evtimer_add(g->wake, &rest);
-	if (log_limit_ok(&g->limit, clock_now(), LISTENER_LOG_US, &n))
+	if (log_limit_ok(&g->limit, listener_clock(), LISTENER_LOG_US, &n))
 		log_warn("%s: %s; who connects now has to wait (%llu such "
 			 "lines suppressed)",
 			 g->what, why, (unsigned long long)n);

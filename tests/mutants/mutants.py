@@ -27,10 +27,13 @@ ROOT = os.path.abspath(os.environ.get("MUTANTS_ROOT") or os.path.join(
 LEAST = 90  # percent
 CPU_LIMIT = 60  # seconds of CPU for one step: a slow machine is no fault
 TEST_LIMIT = 1500  # seconds, for what sleeps for ever
+# Unit tests that can see src/control, and all else.
+CONTROL = re.compile(r"^test_(attack|config|control|listener|rules|scenario|"
+                     r"secret|toxiproxy)")
 # Unit tests that can see src/tcp, src/engine or src/shield.
 UNIT = re.compile(r"^test_(leg|model|board|rack|reasm|recovery|cubic|rtt|"
                   r"window|engine|flow|halfopen|admit|hostile|cookie|synq|"
-                  r"timewait|pressure|fault|shield)")
+                  r"timewait|pressure|fault|shield)|" + CONTROL.pattern)
 HOSTILE = re.compile(r"^hostile_(?!alloc)")  # which replaces the allocator
 HELPERS = ["unit/rig", "hostile/gate"]
 
@@ -198,7 +201,8 @@ class Bench:
         return run(["gcc", "-pthread", "-o", f"{objects}/{name}",
                     f"{objects}/{name}.o", f"{objects}/helpers.a",
                     f"{self.build}/libpenstock.a", "-lcheck", "-lsubunit",
-                    "-lrt", "-lsodium", "-lm"], self.dir)
+                    "-lrt", "-lsodium", "-levent", "-levent_pthreads",
+                    "-ljansson", "-linih", "-lm"], self.dir)
 
     def order(self, fault):
         """The tests that look at the fault's file first, models last."""
@@ -208,7 +212,9 @@ class Bench:
             near = test[1].endswith("_" + stem)
             return ("model" in test[1], not near, test[1])
 
-        return sorted(self.tests, key=rank)
+        shell = fault and fault.path.startswith("src/control/")
+        return sorted((t for t in self.tests
+                       if not shell or CONTROL.match(t[1])), key=rank)
 
     def steps(self, fault=None):
         """(name, command) of the quick tests, what is likely to see first."""
@@ -219,6 +225,8 @@ class Bench:
         for _, t in tests[:len(tests) - len(models)]:
             self.link(t)
             yield t, [f"{objects}/{t}"]
+        if fault and fault.path.startswith("src/control/"):
+            return
         if self.matrix:
             self.link("cells")
             yield "matrix", ["sh", "-c", f"{objects}/cells {objects}/cells.txt"
