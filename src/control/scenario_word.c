@@ -7,7 +7,9 @@
 
 #include "scenario_int.h"
 #include "util/option.h"
+#include "util/word.h"
 
+#define ALLOWED_WORDS_MAX 40
 #define TIME_MAX_US (INT64_C(24) * 3600 * USEC_PER_SEC)
 
 static bool is_blank(char c)
@@ -95,8 +97,26 @@ bool scn_take_op(struct scn_cur *c, uint8_t *op)
 	return false;
 }
 
+/* Is one of the words that are allowed meant?  Values are in capitals. */
+static void suggest(char *text, size_t len, const char *word,
+		    const char *allowed)
+{
+	const char *known[ALLOWED_WORDS_MAX + 1] = {NULL};
+	char copy[400], *save, *w;
+	size_t n = 0;
+
+	snprintf(copy, sizeof(copy), "%s", allowed);
+	for (w = strtok_r(copy, " |,[]()", &save); w && n < ALLOWED_WORDS_MAX;
+	     w = strtok_r(NULL, " |,[]()", &save)) {
+		if (strlen(w) > 2 && islower((unsigned char)*w))
+			known[n++] = w;
+	}
+	word_suggest(text, len, word, known);
+}
+
 bool scn_refuse(struct scn_cur *c, const char *allowed)
 {
+	char text[600], word[64];
 	int n;
 
 	if (scn_at_end(c)) {
@@ -105,8 +125,11 @@ bool scn_refuse(struct scn_cur *c, const char *allowed)
 		return false;
 	}
 	n = (int)strcspn(c->p, " \t");
-	diag_add(c->d, c->line, "found \"%.*s\", allowed: %s", n, c->p,
-		 allowed);
+	snprintf(word, sizeof(word), "%.*s", n, c->p);
+	snprintf(text, sizeof(text), "found \"%.*s\", allowed: %s",
+		 n < 100 ? n : 100, c->p, allowed);
+	suggest(text, sizeof(text), word, allowed);
+	diag_add(c->d, c->line, "%s", text);
 	return false;
 }
 

@@ -164,6 +164,9 @@ END_TEST
 /* Each text, and what its one error must say. */
 static const char *const refused[][2] = {
 	{"expct exit 0", "x.scn:1: found \"expct\", allowed: at TIME"},
+	{"expct exit 0", "; did you mean \"expect\"?"},
+	{"expect cuonter X == 1", "; did you mean \"counter\"?"},
+	{"expect exit 0 wthin 3s", "; did you mean \"within\"?"},
 	{"\n\nat soon reset", "x.scn:3: found \"soon\", allowed: 0 to 1d"},
 	{"at 2s", "x.scn:1: found the end of the line, allowed: add NAME"},
 	{"at 2s set A=b", "found \"set\", allowed: add NAME"},
