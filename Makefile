@@ -120,6 +120,9 @@ $(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
 .PHONY: tools unit-bins
 tools: $(TOOLS:%=$(BUILD)/tools/%) ## build the test tools
 unit-bins: $(UNIT_BINS)
+# All that the suites run; the fragments add to it.
+.PHONY: check-bins
+check-bins: unit-bins tools
 
 # --- tests ------------------------------------------------------------------
 
@@ -127,8 +130,9 @@ unit-bins: $(UNIT_BINS)
 deps: ## install the Debian packages that are missing (as root)
 	@tests/tools/deps.sh $(DEPS_BUILD) $(DEPS_TEST)
 
-# The suites of `make check`.  CHECK_SEEDS bounds the simulator's part.
-SUITES := unit sim fault-sim matrix hostile e2e diff keys package lint
+# The suites of `make check`; what + separates runs side by side (suites.sh).
+# CHECK_SEEDS bounds the simulator's part.
+SUITES := e2e + unit sim fault-sim matrix hostile diff keys package + lint
 # A fixed set of seeds: no run of theirs fails by luck.
 CHECK_SEEDS ?= 2000
 CHECK_SEED ?= 1
@@ -140,7 +144,7 @@ check: deps ## every test; ends with the sum of all suites
 
 quickcheck: deps ## unit tests, a short simulation and the quick lint
 	@tests/tools/suites.sh '$(BUILD)' '$(MAKE)' $(JOBS) SEED=$(CHECK_SEED) SEEDS=$(QUICK_SEEDS) LINT_QUICK=1 -- \
-		unit sim fault-sim lint
+		unit sim fault-sim + lint
 
 unit: $(UNIT_BINS) ## unit tests
 	@tests/unit/run.sh $(UNIT_BINS)
@@ -151,7 +155,7 @@ demo: deps
 
 # Sanitizers change what gcc thinks of conversions; plain builds judge warnings.
 SAN := -O1 -g -Wno-error -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-ASAN_SUITES ?= unit sim fault-sim matrix hostile e2e
+ASAN_SUITES ?= e2e + unit sim fault-sim matrix hostile
 .PHONY: asan valgrind coverage
 # A report of a program that a test started and stopped is found by its file.
 # E2E_SMOKE= runs every case.

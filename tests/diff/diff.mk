@@ -14,3 +14,5 @@ diff: $(BUILD)/diff/diff ## the same segments to the kernel's stack and to penst
 .PHONY: keys
 keys: $(BUILD)/diff/diff ## each key that Linux has, too, shows the kernel's effect
 	@$(PYTHON) tests/diff/compare.py $< tests/diff/keys.txt tests/diff/keys_differences.txt keys
+
+check-bins: $(BUILD)/diff/diff

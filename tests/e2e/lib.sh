@@ -195,6 +195,7 @@ family_use() {
 		CLIENT=2001:db8:c::2 SERVER=2001:db8::10
 		URL=[$SERVER] IPT=ip6tables
 	fi
+	RAW_HTTP="server=$SERVER port=$PORT_HTTP" # for rawtcp.py
 }
 
 # --- impairments ----------------------------------------------------------
@@ -663,6 +664,10 @@ cases_summary() {
 		echo "# failed: $n"
 	done
 	[ "$N_SKIPPED" = 0 ] || echo "# left out: $N_SKIPPED"
+	if [ "$((N_CASE + N_OK + N_FAILED))" = 0 ] && [ -z "${E2E_PART:-}" ]; then
+		echo "# failed: no case is called ${E2E_CASE:-anything}"
+		N_FAILED=1
+	fi
 	echo "e2e: $N_OK passed, $N_FAILED failed"
 	[ "$N_FAILED" = 0 ]
 }

@@ -6,7 +6,7 @@ rawtcp.py - a TCP client made of single segments, and what it sees
     rawtcp.py CASE [KEY=VALUE...]
 
 To be run in the client's namespace.  Its addresses are of 10.0.0.0/8, or of
-2001:db8:77::/48 where the server's is IPv6: the gateway routes both here, and
+2001:db8:77::/48 where the server's is IPv6 (10.1.2.3 is 2001:db8:77::1:2:3): the gateway routes both here, and
 no kernel owns them, so no kernel answers.  Each
 case prints one line of KEY=VALUE; what is right, the shell says.
 """
@@ -161,6 +161,9 @@ class Conn:
     def __init__(self, wire, server, port, src=None, sport=None, isn=None,
                  **o):
         self.w, self.server, self.port = wire, server, port
+        if wire.v6 and (src or "").startswith("10."):
+            src = "2001:db8:77::%x:%x:%x" % tuple(
+                int(x) for x in src.split(".")[1:])
         self.src = src or ("2001:db8:77::%x:%x:%x" if wire.v6 else
                            "10.%d.%d.%d") % tuple(
             random.randrange(1, 255) for _ in range(3))
@@ -274,7 +277,8 @@ def case_syns(w, a):
     for i in range(n):
         c = Conn(w, a["server"], int(a["port"]), ws=7, ts=1000 + i,
                  src="10.%d.%d.%d" % (int(a.get("net", 1)), i >> 8, i & 255))
-        todo[(c.src, c.sport)] = c
+        todo[(socket.inet_ntop(w.family, socket.inet_pton(
+            w.family, c.src)), c.sport)] = c
         c.syn()
     answered, closed, resets, lowest = set(), 0, 0, 1 << 20
     end = time.monotonic() + float(a.get("wait", 0.7))
@@ -282,7 +286,7 @@ def case_syns(w, a):
         s = w.recv(end - time.monotonic())
         if s is None:
             break
-        key = (socket.inet_ntoa(s.dst), s.dport)
+        key = (socket.inet_ntop(w.family, s.dst), s.dport)
         if key not in todo:
             continue
         if s.flags & RST:

@@ -8,7 +8,15 @@
 # With PENSTOCK=off the keys that are sysctls are set at the server instead: a
 # case without shield_only shows that the kernel does the same.
 
-RAW_HTTP="server=203.0.113.10 port=$PORT_HTTP"
+# raw_net A/N: the addresses that rawtcp.py uses for 10.x in this family
+raw_net() {
+	local a b c n
+	[ "$FAMILY" = 6 ] || { echo "$1" && return; }
+	[[ $1 != 0.0.0.0/0 ]] || { echo "::/0" && return; }
+	IFS='./' read -r _ a b c n <<<"$1"
+	printf '2001:db8:77::%x:%x:%x%s\n' "$a" "$b" "$c" "${n:+/$((n * 2 + 64))}"
+}
+
 declare -A SHIELD_SYSCTL=() # what the server had before
 
 # raw CASE KEY=VALUE...: sets LINE.
@@ -55,6 +63,7 @@ shield_write() {
 shield_conf() {
 	in_g ip route replace 10.0.0.0/8 via 198.51.100.2
 	in_g ip -6 route replace 2001:db8:77::/48 via 2001:db8:c::2
+	in_g ip -6 route replace fd00:bad::/64 via 2001:db8:c::2 # synflood
 	if ! penstock_on; then
 		shield_sysctls "$@"
 		return
@@ -233,7 +242,7 @@ shield_defer() {
 	shield_only
 	# shellcheck disable=SC2086
 	raw defer $RAW_HTTP pause=0.5 \
-		dialled="ip netns exec $NS_S ss -Htan src 203.0.113.10:$PORT_HTTP | grep -cE 'ESTAB.* 10\\.|RECV.* 10\\.'"
+		dialled="ip netns exec $NS_S ss -Htan src $URL:$PORT_HTTP | grep -cE '(ESTAB|RECV).* (10\\.|.2001:db8:77:)'"
 	assert_fields "$LINE" early=0 bytes=1 end=FIN
 }
 
@@ -334,7 +343,7 @@ established_in_c() {
 }
 
 fleet_cases() {
-	penstock_on || return 0
+	penstock_on && [ "$FAMILY" = 4 ] || return 0 # its links are IPv4's
 	fleet_make
 	shield_conf "handshake = client_first" "tcp_syncookies = 2"
 	fleet_start "$TMP/secret"

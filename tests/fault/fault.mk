@@ -20,4 +20,6 @@ fault-sim: $(BUILD)/fault/fault_sim ## faults in the simulator
 	$< $(FAULT_SEEDS) $(SEED) || \
 		{ echo 'again: make fault-sim SEED=$(SEED) FAULT_SEEDS=$(FAULT_SEEDS)'; exit 1; }
 
+check-bins: $(BUILD)/fault/fault_sim
+
 -include $(FAULT_SIM_SRC:tests/%.c=$(BUILD)/%.d)

@@ -8,6 +8,8 @@ $(HOSTILE): $(BUILD)/hostile/%: tests/hostile/%.c
 	@mkdir -p $(@D)
 	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -MMD -MP -o $@ $(filter %.c %.o %.a,$^) $(ALL_LDFLAGS) $(TEST_LIBS) $(LIBS)
 
+check-bins: $(HOSTILE)
+
 -include $(HOSTILE:=.d)
 
 $(BUILD)/hostile/gate.o: tests/hostile/gate.c $(BUILD)/flags

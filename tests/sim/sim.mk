@@ -29,4 +29,6 @@ budgets: $(BUILD)/sim/sim ## measure tests/sim/budgets.txt and write its bounds 
 	@$(PYTHON) tests/sim/budgets.py $< tests/sim/budgets.txt
 	@git --no-pager diff --stat tests/sim/budgets.txt
 
+check-bins: $(BUILD)/sim/sim
+
 -include $(SIM_OBJ:.o=.d)

@@ -1,6 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# suites.sh BUILD MAKE JOBS [VAR=VALUE...] -- SUITE... - run suites and sum up
+# suites.sh BUILD MAKE JOBS [VAR=VALUE...] -- SUITE... [+ SUITE...] - run suites
+# and sum up
+#
+# What `+' separates runs side by side: what mostly waits beside what computes.
+# The first of them has the machine to itself where it wants it; the others are
+# nice.  A suite's output appears whole, when it is over.
 #
 # Each suite is a make target that prints `NAME: [...,] N passed, M failed`, once
 # or for each of its parts.  A suite
@@ -20,19 +25,17 @@ shift
 
 logs=$build/suites
 mkdir -p "$logs"
-lines=()
-passed=0 failed=0
+rm -f "$logs"/*.sum
 
-# run NAME TARGET... - one suite, shown and kept in a log
+# run NAME TARGET... - one suite, kept in a log and shown; its sum in a file
 run()
 {
 	local name=$1 log=$logs/$1.log begin=$SECONDS rc p f
 	shift
 
-	echo "== $name"
 	"$make" --no-print-directory BUILD="$build" "${vars[@]}" "$@" \
-		2>&1 </dev/null | tee "$log"
-	rc=${PIPESTATUS[0]}
+		>"$log" 2>&1 </dev/null
+	rc=$?
 	read -r p f < <(sed -nE \
 		"s/^$name: (.*, )?([0-9]+) passed, ([0-9]+) failed.*/\\2 \\3/p" \
 		"$log" | awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
@@ -40,17 +43,59 @@ run()
 	[ "$name$rc" != build0 ] || p=1
 	[ "$rc" -eq 0 ] || [ "$f" -gt 0 ] || f=1
 	[ "$((p + f))" -gt 0 ] || f=1
-	passed=$((passed + p)) failed=$((failed + f))
-	lines+=("$name: $p passed, $f failed ($((SECONDS - begin)) s)")
+	echo "$p $f $((SECONDS - begin))" >"$logs/$name.sum"
+	(
+		flock 9
+		echo "== $name"
+		cat "$log"
+	) 9>"$logs/lock"
 }
 
-# Objects come first, in parallel; a suite's own output then stays readable.
-run build -j"$jobs" all unit-bins
-for s in "$@"; do
-	run "$s" "$s"
+# lane NICE SUITE... - one after the other
+lane()
+{
+	local s
+	renice -n "$1" "$BASHPID" >/dev/null
+	shift
+	for s in "$@"; do
+		run "$s" "$s"
+	done
+}
+
+# All is built first, in parallel: what runs side by side must not build.
+[ $# -eq 0 ] || run build -j"$jobs" all check-bins
+words=() nice=0 lanes=()
+# What was started ends with us, by its process groups.
+ended()
+{
+	trap "" INT TERM HUP
+	for s in "${lanes[@]}"; do
+		kill -TERM -- "-$s"
+	done 2>/dev/null
+	wait
+	exit 130
+}
+trap ended INT TERM HUP
+set -m
+for s in "$@" +; do
+	if [ "$s" != + ]; then
+		words+=("$s")
+		continue
+	fi
+	lane "$nice" "${words[@]}" &
+	lanes+=($!)
+	words=() nice=5
 done
+set +m
+wait
 
 echo "== sum"
-printf '%s\n' "${lines[@]}"
+passed=0 failed=0
+for s in build "$@"; do
+	[ "$s" != + ] || continue
+	read -r p f took <"$logs/$s.sum" || p=0 f=1 took=0
+	echo "$s: $p passed, $f failed ($took s)"
+	passed=$((passed + p)) failed=$((failed + f))
+done
 echo "check: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
