@@ -4,6 +4,31 @@
 
 /*
  * SYN cookies: a half-open connection that costs no memory (RFC 4987, 3.6).
+ *
+ * The format, for whoever computes the same elsewhere.  The SYN-ACK's sequence
+ * number is MAC | data:
+ *
+ *	bits 31..8  the same bits of the low half of SipHash-2-4's 64-bit result
+ *		    (its eight bytes read as little endian)
+ *	bits  7..5  MSS class; bits 4..2 window scale; bit 1 SACK; bit 0 ECN
+ *
+ * Input of the hash, 44 bytes: struct tuple from our side (our address, the
+ * client's, 16 bytes each, IPv4 as ::ffff:a.b.c.d; our port, the client's, two
+ * bytes each), the client's initial sequence number, and a word with the eight
+ * low bits of the cookie and the variant above them (variant << 8); ports and
+ * words in the CPU's byte order.  Key, 16 bytes: keyed BLAKE2b (hash_derive())
+ * of "syn cookie", a NUL and the epoch's number as eight bytes, big endian,
+ * under the secret.  The epoch's number is Unix time over secret_rotate.
+ *
+ * Where both sides have timestamps, the window scale's code is 7 and the low
+ * six bits of our TSval are 0..14, the client's shift, or 15 where it had none,
+ * and the MSS step times 16.  The upper 26 bits are those of the TSval that the
+ * SYN-ACK would have had, or less by 64 where that would run ahead.  The tables
+ * of MSS and of window scale are in cookie.c.
+ *
+ * The variant is the number of connections that the same addresses, ports and
+ * client's sequence number have already opened by cookies of that epoch; see
+ * shield/spent.h.
  */
 #include "util/hash.h"
 #include "util/types.h"
@@ -12,6 +37,7 @@
 #define COOKIE_EPOCH_S 60  /* default of secret_rotate, seconds */
 #define COOKIE_SKEW_S 5	   /* a fleet's clocks may differ by so much, seconds */
 #define COOKIE_TS_STEP 64u /* granularity of a cookie's TSval, ms */
+#define COOKIE_TS_AGE_S 125 /* a TSval that comes back may be so old, seconds */
 
 /**
  * struct cookie_keys - Epoch keys, derived from one secret
@@ -36,8 +62,10 @@ struct cookie_keys {
  * @sack_ok:   the SYN had SACK-permitted
  * @ts_ok:     timestamps were agreed on
  * @ecn:       ECN was agreed on
+ * @epoch:     the epoch that the cookie is of
  */
 struct cookie_syn {
+	int64_t epoch;
 	uint16_t mss;
 	uint8_t wscale;
 	bool wscale_ok, sack_ok, ts_ok, ecn;
@@ -60,6 +88,7 @@ void cookie_keys_init(struct cookie_keys *k, const uint8_t secret[32],
  * @syn:    the SYN
  * @wall_s: wall clock, Unix seconds
  * @ecn:    the SYN-ACK will agree to ECN
+ * @variant: spent_uses() of this epoch
  * @tsval:  in: the TSval that the SYN-ACK would carry (ms clock plus the
  *          tuple's offset); out: the one that it must carry, older by less
  *          than COOKIE_TS_STEP, so that what the flow sends later is newer.
@@ -68,14 +97,35 @@ void cookie_keys_init(struct cookie_keys *k, const uint8_t secret[32],
  * Return: the initial sequence number
  */
 seq_t cookie_make(struct cookie_keys *k, const struct segment *syn,
-		  int64_t wall_s, bool ecn, uint32_t *tsval);
+		  int64_t wall_s, bool ecn, uint8_t variant, uint32_t *tsval);
+
+/* The number of the epoch at @wall_s. */
+static inline int64_t cookie_epoch(const struct cookie_keys *k, int64_t wall_s)
+{
+	return wall_s / k->epoch_s;
+}
+
+/**
+ * struct cookie_now - When an ACK came, and what would be taken
+ * @wall_s:  wall clock, Unix seconds
+ * @tsval:   what a SYN-ACK to this client would have as TSval
+ * @variant: of the epoch before this one, of this one, and of the next
+ */
+struct cookie_now {
+	int64_t wall_s;
+	uint32_t tsval;
+	uint8_t variant[3];
+};
 
 /**
  * cookie_check() - Validate the ACK that completes a stateless handshake
  * @k:      keys; only their cache changes
  * @ack:    first segment of the client after our SYN-ACK; it may bear data
- * @wall_s: wall clock, Unix seconds
+ * @now:    when
  * @out:    out: what the SYN had offered
+ *
+ * A cookie with timestamps counts only where TSecr is a TSval of its epoch, and
+ * no older than COOKIE_TS_AGE_S: that is 2^-16 of all values.
  *
  * Pure but for the key cache: no clock, I/O or allocation; the time it takes
  * does not depend on how much of a forged cookie is right.
@@ -83,7 +133,7 @@ seq_t cookie_make(struct cookie_keys *k, const struct segment *syn,
  * ours, or so old that it cannot be told)
  */
 int cookie_check(struct cookie_keys *k, const struct segment *ack,
-		 int64_t wall_s, struct cookie_syn *out);
+		 const struct cookie_now *now, struct cookie_syn *out);
 
 /**
  * cookie_opts() - The options of the SYN, as far as the cookie kept them

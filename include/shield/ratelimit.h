@@ -46,6 +46,10 @@ void ratelimit_fini(struct ratelimit *r);
 bool ratelimit_take(struct ratelimit *r, const struct rate *rate,
 		    const struct ipaddr *a, uint32_t service, mono_t now);
 
+/* Is there one?  None is taken. */
+bool ratelimit_has(const struct ratelimit *r, const struct rate *rate,
+		   const struct ipaddr *a, uint32_t service, mono_t now);
+
 /**
  * rate_parse() - Read "N/s|m|h [burst N] [per BITS[/BITS]]"
  * An empty text is no limit.  Without "burst", N; without "per", 32/64.

@@ -8,6 +8,8 @@
  */
 #include "internal.h"
 
+#define UNPROVEN 0x80000000u /* buckets of those who never prove anything */
+
 static enum verdict refuse(struct engine *e, enum drop_reason why)
 {
 	e->drop[why]++;
@@ -108,13 +110,12 @@ static bool under_pressure(const struct engine *e, struct svc *s, mono_t now)
 }
 
 /* Count who was refused.  Anybody may have sent a SYN; a source is proven that
- * returned a cookie of ours. */
-static void refused(struct engine *e, struct svc *s,
+ * has answered, or returned a cookie of ours. */
+static void refused(struct engine *e, const struct svc *s,
 		    enum shield_counter_id which, const struct ipaddr *a,
-		    mono_t now)
+		    bool proven, mono_t now)
 {
-	const bool proven = validated_has(&e->validated, a, s->index, now);
-
+	proven |= validated_has(&e->validated, a, s->index, now);
 	s->stats->shield[which]++;
 	offenders_note(&e->offenders[proven], a, s->index, now);
 }
@@ -128,13 +129,14 @@ enum drop_reason may_connect(struct engine *e, struct svc *s,
 	if (e->stopping)
 		return DROP_STOPPING;
 	if (!shield_access_ok(c, a)) {
-		refused(e, s, SC_Denied, a, now);
+		refused(e, s, SC_Denied, a, false, now);
 		return DROP_SYN_DENIED;
 	}
+	/* what counts is who has proven its address; here nobody has */
 	if (c->rate_limit.interval_ns &&
 	    !validated_has(&e->validated, a, s->index, now) &&
-	    !ratelimit_take(&e->ratelimit, &c->rate_limit, a, s->index, now)) {
-		refused(e, s, SC_RateLimited, a, now);
+	    !ratelimit_has(&e->ratelimit, &c->rate_limit, a, s->index, now)) {
+		refused(e, s, SC_RateLimited, a, false, now);
 		return DROP_SYN_RATE;
 	}
 	if (c->tw_recycle && seg->opts.has & OPT_HAS_TS &&
@@ -143,6 +145,30 @@ enum drop_reason may_connect(struct engine *e, struct svc *s,
 		return DROP_PAWS;
 	}
 	return DROP_NONE;
+}
+
+bool admit_proven(struct engine *e, const struct svc *s,
+		  const struct ipaddr *client, mono_t now)
+{
+	const struct rate *r = &s->cfg->shield.rate_limit;
+
+	if (!r->interval_ns ||
+	    validated_has(&e->validated, client, s->index, now) ||
+	    ratelimit_take(&e->ratelimit, r, client, s->index, now))
+		return true;
+	refused(e, s, SC_RateLimited, client, true, now);
+	return false;
+}
+
+bool admit_unproven(struct engine *e, const struct svc *s,
+		    const struct ipaddr *client, mono_t now)
+{
+	const struct rate *r = &s->cfg->shield.rate_limit;
+
+	if (ratelimit_take(&e->ratelimit, r, client, s->index | UNPROVEN, now))
+		return true;
+	refused(e, s, SC_RateLimited, client, false, now);
+	return false;
 }
 
 static enum verdict admit_syn(struct engine *e, struct svc *s,
@@ -199,8 +225,8 @@ enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,
 	}
 	if (kind == TCP_SYN)
 		return admit_syn(e, s, seg, &next, now, reply);
-	if ((kind & ~TCP_FIN) == TCP_ACK && s->cfg->syncookies &&
-	    halfopen_cookie_ack(e, s, seg, now))
-		return VERDICT_CONSUMED;
+	if ((kind & ~TCP_FIN) == TCP_ACK &&
+	    halfopen_cookie_ack(e, s, seg, now, reply, &v))
+		return v;
 	return unknown(e, s, true, seg, reply);
 }

@@ -29,8 +29,13 @@ static enum drop_reason judge(struct engine *e, struct svc *s, bool from_client,
 		return why;
 	if (!from_client)
 		return DROP_NONE;
-	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-		return may_connect(e, s, seg, now);
+	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		why = may_connect(e, s, seg, now);
+		if (why == DROP_NONE &&
+		    !admit_unproven(e, s, &seg->t.remote, now))
+			why = DROP_SYN_RATE;
+		return why;
+	}
 	return shield_access_ok(&s->cfg->shield, &seg->t.remote)
 		       ? DROP_NONE
 		       : DROP_SYN_DENIED;

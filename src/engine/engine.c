@@ -18,6 +18,7 @@
 #define OOO_PER_FLOW 2u
 #define OOO_SPARE 65536u
 #define SYNQ_ENTRIES 65536u /* all services together */
+#define COOKIE_FAILS 16384u /* sources whose failed cookies are counted */
 
 static_assert(sizeof(struct flow) <= 1200,
 	      "an idle flow costs 1,200 bytes at most");
@@ -29,6 +30,8 @@ static int reserve_shield(struct engine *e, const struct engine_cfg *c)
 	if (!rc)
 		rc = ratelimit_init(&e->ratelimit, RATELIMIT_ENTRIES,
 				    c->secret);
+	if (!rc)
+		rc = ratelimit_init(&e->cookie_fails, COOKIE_FAILS, c->secret);
 	if (!rc)
 		rc = validated_init(&e->validated, VALIDATED_ENTRIES,
 				    c->secret);
@@ -57,7 +60,7 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 	if (!rc)
 		rc = tw_init(&e->tw, &tw, c->secret, now);
 	if (!rc)
-		rc = spent_init(&e->spent, c->secret);
+		rc = spent_init(&e->spent, c->secret, e->cookies.epoch_s);
 	if (!rc)
 		rc = reserve_shield(e, c);
 	if (rc)
@@ -104,6 +107,7 @@ void engine_free(struct engine *e)
 	tfo_cache_fini(&e->tfo_cache);
 	recycle_fini(&e->recycle);
 	validated_fini(&e->validated);
+	ratelimit_fini(&e->cookie_fails);
 	ratelimit_fini(&e->ratelimit);
 	synq_fini(&e->synq);
 	spent_fini(&e->spent);
@@ -116,16 +120,36 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
+/* The ACK that proves the client's address is forgotten where rate_limit is
+ * exceeded: the SYN-ACK will be sent again, and its answer tried again. */
+static bool proof_exceeds_rate(struct engine *e, const struct leg *l,
+			       const struct segment *s, mono_t now)
+{
+	const uint16_t kind = s->flags & (TCP_SYN | TCP_ACK | TCP_RST);
+	const struct flow *f = (const struct flow *)(l - l->side);
+
+	return l->side == LEG_CLIENT && l->state == TS_SYN_RECEIVED &&
+	       kind == TCP_ACK && seq_gt(s->ack, l->iss) &&
+	       seq_le(s->ack, l->nxt) &&
+	       !admit_proven(e, f->svc, &l->t.remote, now);
+}
+
 enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 		       mono_t now, struct tx *reply)
 {
 	struct flow *f = leg_flow(l);
 	bool dialling = l->state == TS_SYN_SENT;
 	uint32_t retries = l->retries;
-	enum drop_reason why = leg_input(l, s, now);
-	bool answer = why == DROP_ACK_BAD && !(s->flags & TCP_RST);
+	enum drop_reason why;
 	const struct svc *svc;
+	bool answer;
 
+	if (unlikely(!f->proven) && proof_exceeds_rate(e, l, s, now)) {
+		e->drop[DROP_SYN_RATE]++;
+		return VERDICT_CONSUMED;
+	}
+	why = leg_input(l, s, now);
+	answer = why == DROP_ACK_BAD && !(s->flags & TCP_RST);
 	if (dialling && l->state == TS_ESTABLISHED)
 		fastopen_learn(e, f, s, retries, now);
 	if (answer) /* RFC 9293, 3.10.7.3 and .4: half-open discovery */
@@ -276,6 +300,7 @@ mono_t engine_deadline(const struct engine *e)
 		a = mono_earlier(a, seams_deadline(e));
 	b = synq_deadline(&e->synq, e->now);
 	a = mono_before(a, b) ? a : b;
+	a = mono_earlier(a, doubt_deadline(e));
 	return mono_earlier(a, e->wait_at);
 }
 

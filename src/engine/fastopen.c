@@ -73,9 +73,11 @@ bool fastopen_accept(struct engine *e, struct svc *s, const struct opening *o,
 		     mono_t now)
 {
 	const struct segment *seg = o->seg;
-	struct flow *f = flow_new(e, s, &seg->t);
+	struct flow *f = NULL;
 	struct leg *l;
 
+	if (!o->fast.proven || admit_proven(e, s, &seg->t.remote, now))
+		f = flow_new(e, s, &seg->t);
 	if (!f)
 		return false;
 	l = &f->leg[LEG_CLIENT];

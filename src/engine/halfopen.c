@@ -9,6 +9,10 @@
  */
 #include "internal.h"
 
+/* Cookies of one source that may fail before its word alone does not do. */
+static const struct rate fail_rate = {
+	.interval_ns = 100000000, .burst = 100, .prefix4 = 32, .prefix6 = 64};
+
 static uint16_t synack_wnd(const struct tcp_cfg *c)
 {
 	return (uint16_t)min_u32(c->rmem[1] / 2, 65535);
@@ -23,6 +27,26 @@ static uint32_t tsval_of(const struct svc *s, const struct tuple *t, mono_t now,
 	return (uint32_t)(now.us / USEC_PER_MSEC) + off;
 }
 
+/* What a client was told, and what it has spent. */
+static void cookie_now(const struct engine *e, const struct svc *s,
+		       const struct tuple *t, const struct spent_look *look,
+		       struct cookie_now *out)
+{
+	seq_t isn;
+
+	out->wall_s = engine_wall_s(e, e->now);
+	out->tsval = tsval_of(s, t, e->now, &isn);
+	memcpy(out->variant, look->uses, sizeof(out->variant));
+}
+
+static void look_up_spent(const struct engine *e, const struct tuple *t,
+			  seq_t client_isn, mono_t now, struct spent_look *out)
+{
+	int64_t epoch = cookie_epoch(&e->cookies, engine_wall_s(e, now));
+
+	spent_look(&e->spent, t, client_isn, epoch, out);
+}
+
 static bool wants_ecn(const struct tcp_cfg *c, const struct segment *seg)
 {
 	return c->ecn && seg->flags & TCP_ECE && seg->flags & TCP_CWR;
@@ -33,13 +57,19 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 			     struct tx *reply)
 {
 	const struct tcp_cfg *c = &s->cfg->tcp;
+	int64_t wall_s = engine_wall_s(e, now);
 	bool ecn = wants_ecn(c, seg);
+	struct spent_look spent;
 	struct tcp_opts o;
 	seq_t isn;
 	uint32_t tsval = tsval_of(s, &seg->t, now, &isn);
 
-	isn = cookie_make(&e->cookies, seg, engine_wall_s(e, now), ecn,
+	look_up_spent(e, &seg->t, seg->seq, now, &spent);
+	isn = cookie_make(&e->cookies, seg, wall_s, ecn,
+			  spent_uses(&spent, spent.epoch),
 			  c->timestamps ? &tsval : NULL);
+	s->stats->cookies_until = mono_add(
+		now, (2 * e->cookies.epoch_s + COOKIE_SKEW_S) * USEC_PER_SEC);
 	leg_synack_opts(c, &seg->opts, leg_mss_offer(seg->family), tsval,
 			seg->opts.tsval, &o);
 	pressure_sent(&s->stats->pressure);
@@ -107,28 +137,55 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-/* The handshake is complete: @how and the numbers make the client leg. */
-static bool open_flow(struct engine *e, struct svc *s,
-		      const struct segment *seg, const struct leg_resume *how,
-		      mono_t now)
+/* The clock of the gateway that sent the SYN-ACK is ahead of ours by so many
+ * ms: a TSval must not go back. */
+static uint32_t ts_lead(const struct tcp_opts *peer, uint32_t ts_off,
+			mono_t now)
 {
-	struct flow *f = flow_room(e, s, now) ? flow_new(e, s, &seg->t) : NULL;
+	uint32_t ours = (uint32_t)(now.us / USEC_PER_MSEC) + ts_off;
+	int32_t lead = (int32_t)(peer->tsecr - ours);
+
+	return peer->tsecr && lead > 0 && lead <= COOKIE_SKEW_S * 1000
+		       ? (uint32_t)lead
+		       : 0;
+}
+
+enum opened {
+	OPENED,
+	NO_ROOM,
+	OVER_RATE,
+};
+
+/* The handshake is complete: @how and the numbers make the client leg. */
+static enum opened open_flow(struct engine *e, struct svc *s,
+			     const struct segment *seg,
+			     const struct leg_resume *how, mono_t now)
+{
 	struct leg_resume r = *how;
+	struct flow *f = NULL;
 	uint32_t ts_off;
 	seq_t isn;
 
+	if (!admit_proven(e, s, &seg->t.remote, now)) {
+		e->drop[DROP_SYN_RATE]++;
+		return OVER_RATE;
+	}
+	if (flow_room(e, s, now))
+		f = flow_new(e, s, &seg->t);
 	if (!f) {
+		e->drop[DROP_SYN_LIMIT]++;
 		s->stats->shield[SC_TcpExtListenDrops]++;
-		return false;
+		return NO_ROOM;
 	}
 	svc_isn(s, &seg->t, now, &isn, &ts_off);
+	ts_off += ts_lead(r.peer, ts_off, now);
 	r.irs = seq_sub(seg->seq, 1);
 	r.iss = seq_sub(seg->ack, 1);
 	r.ts_off = ts_off;
 	leg_open_cookie(&f->leg[LEG_CLIENT], &r, now);
 	leg_input(&f->leg[LEG_CLIENT], seg, now);
 	flow_settle(e, f, now);
-	return true;
+	return OPENED;
 }
 
 static struct svc *svc_of_entry(struct engine *e, const struct synq_syn *q)
@@ -159,6 +216,7 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 				 .sent_again = q->sent_again,
 				 .answered_at = synq_answered_at(q, now)};
 	struct segment first = *seg;
+	enum opened done;
 
 	peer.has = (q->mss ? OPT_HAS_MSS : 0) |
 		   (q->wscale_ok ? OPT_HAS_WSCALE : 0) |
@@ -175,14 +233,14 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 	first.ack = seq_add(q->iss, 1);
 	first.data.len = 0;
 	first.flags = TCP_ACK;
-	if (!open_flow(e, s, &first, &how, now)) {
-		if (s->cfg->shield.abort_on_overflow) {
-			answer_rst(reply, seg);
-			return VERDICT_REPLY;
-		}
+	done = open_flow(e, s, &first, &how, now);
+	if (done == NO_ROOM && s->cfg->shield.abort_on_overflow) {
+		answer_rst(reply, seg);
+		return VERDICT_REPLY;
+	}
+	if (done != OPENED) {
 		synq_refuse(&e->synq, q, now);
 		s->stats->half_open++;
-		e->drop[DROP_SYN_LIMIT]++;
 		return VERDICT_CONSUMED;
 	}
 	if (seg->data.len || seg->flags & TCP_FIN || seg->opts.nsack ||
@@ -265,37 +323,107 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 	return true;
 }
 
-/* An ACK of no flow: a cookie that comes back? */
-bool halfopen_cookie_ack(struct engine *e, struct svc *s,
+/*
+ * It may be the first segment of its connection that came, and not the first
+ * that was sent: a RST waits for the other.  Who fails too often gets none.
+ */
+static void cookie_failed(struct engine *e, struct svc *s,
+			  const struct segment *seg, mono_t now)
+{
+	uint64_t *c = s->stats->shield;
+
+	c[SC_TcpExtSyncookiesFailed]++;
+	e->drop[DROP_NO_FLOW]++;
+	if (!ratelimit_take(&e->cookie_fails, &fail_rate, &seg->t.remote,
+			    s->index, now))
+		c[SC_CookieLimited]++;
+	else if (doubt_add(e, s, seg, now))
+		return;
+	c[SC_UnknownDropped]++;
+}
+
+/*
+ * The cookie of @seg, in *c.  A source that failed too often has to bring the
+ * timestamp too, which nobody guesses: so it can't be locked out by others.
+ */
+static bool cookie_valid(struct engine *e, struct svc *s,
+			 const struct segment *seg, struct spent_look *spent,
+			 struct cookie_syn *c)
+{
+	struct cookie_now when;
+	bool again = false;
+
+	look_up_spent(e, &seg->t, seq_sub(seg->seq, 1), e->now, spent);
+	cookie_now(e, s, &seg->t, spent, &when);
+	if (!cookie_check(&e->cookies, seg, &when, c))
+		return c->ts_ok ||
+		       ratelimit_has(&e->cookie_fails, &fail_rate,
+				     &seg->t.remote, s->index, e->now);
+	for (int i = 0; i < 3; i++) {
+		if (!when.variant[i])
+			continue;
+		when.variant[i]--;
+		again = true;
+	}
+	if (again && !cookie_check(&e->cookies, seg, &when, c))
+		s->stats->shield[SC_CookieReplays]++;
+	return false;
+}
+
+static void cookie_taken(struct engine *e, struct svc *s,
 			 const struct segment *seg, mono_t now)
+{
+	pressure_answered(&s->stats->pressure);
+	validated_add(&e->validated, &seg->t.remote, s->index, now,
+		      s->cfg->shield.validated_for);
+	s->stats->shield[SC_TcpExtSyncookiesRecv]++;
+}
+
+/* An ACK of no flow: a cookie that comes back?  Looked at only while one may
+ * be out; of a fleet's always with tcp_syncookies = 2. */
+bool halfopen_cookie_ack(struct engine *e, struct svc *s,
+			 const struct segment *seg, mono_t now,
+			 struct tx *reply, enum verdict *v)
 {
 	struct tcp_opts peer = {0};
 	struct leg_resume how = {.peer = &peer};
+	struct spent_look spent;
 	struct cookie_syn c;
+	enum opened done;
 
-	if (cookie_check(&e->cookies, seg, engine_wall_s(e, now), &c)) {
-		s->stats->shield[SC_TcpExtSyncookiesFailed]++;
+	*v = VERDICT_CONSUMED;
+	if (s->cfg->syncookies != 2 &&
+	    !(mono_is_set(s->stats->cookies_until) &&
+	      mono_before(now, s->stats->cookies_until)))
 		return false;
+	if (!cookie_valid(e, s, seg, &spent, &c)) {
+		if (s->cfg->unknown != UNKNOWN_RESET) {
+			s->stats->shield[SC_TcpExtSyncookiesFailed]++;
+			return false;
+		}
+		cookie_failed(e, s, seg, now);
+		return true;
 	}
 	if (e->stopping) {
 		e->drop[DROP_STOPPING]++;
 		return true;
 	}
-	if (!spent_take(&e->spent, &seg->t, seq_sub(seg->ack, 1))) {
-		s->stats->shield[SC_CookieReplays]++;
+	if (!spent_take(&e->spent, &spent, c.epoch)) {
+		s->stats->shield[SC_CookieOverflows]++;
 		return false;
 	}
 	cookie_opts(&c, seg, &peer);
 	how.ecn = c.ecn;
-	if (!open_flow(e, s, seg, &how, now)) {
-		spent_undo(&e->spent, &seg->t, seq_sub(seg->ack, 1));
-		e->drop[DROP_SYN_LIMIT]++;
+	done = open_flow(e, s, seg, &how, now);
+	if (done == OPENED) {
+		cookie_taken(e, s, seg, now);
 		return true;
 	}
-	pressure_answered(&s->stats->pressure);
-	validated_add(&e->validated, &seg->t.remote, s->index, now,
-		      s->cfg->shield.validated_for);
-	s->stats->shield[SC_TcpExtSyncookiesRecv]++;
+	spent_undo(&e->spent, &spent, c.epoch);
+	if (done == NO_ROOM && s->cfg->on_limit == LIMIT_REFUSE) {
+		answer_rst(reply, seg);
+		*v = VERDICT_REPLY;
+	}
 	return true;
 }
 
@@ -320,7 +448,7 @@ int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 		case SYNQ_WAIT:
 			break;
 		case SYNQ_IDLE:
-			return n;
+			return n + doubt_pull(e, tx + n, max - n, now);
 		}
 	}
 	return n;

@@ -48,6 +48,7 @@ enum engine_counter_id {
 	X(TcpExtSyncookiesSent)                                              \
 	X(TcpExtSyncookiesRecv) X(TcpExtSyncookiesFailed) X(                 \
 		TcpExtListenOverflows) X(TcpExtListenDrops) X(CookieReplays) \
+		X(CookieOverflows) X(CookieLimited) \
 		X(EvictedSlow) X(                  \
 			TcpExtPAWSPassive) X(TcpExtTCPFastOpenActive)        \
 			X(TcpExtTCPFastOpenActiveFail) X(                    \
@@ -75,6 +76,7 @@ struct svc_stats {
 	struct tcp_stats tcp;
 	uint64_t shield[SC_COUNT];
 	struct pressure pressure;
+	mono_t cookies_until; /* the last one sent is valid until then */
 	struct tfo_pending tfo_pending;
 	uint32_t half_open, orphans, users;
 };
@@ -130,6 +132,24 @@ struct flow {
 	uint32_t serial : 22;
 };
 
+#define DOUBTS_MAX 1024u
+
+/**
+ * struct doubts - Segments that may have overtaken what makes them known
+ * @item:  a ring, in the order they came; each waits equally long
+ * @first: the oldest
+ * @n:     how many there are
+ */
+struct doubts {
+	struct doubt {
+		struct tuple t;
+		seq_t ack;
+		uint16_t service;
+		mono_t due;
+	} item[DOUBTS_MAX];
+	uint32_t first, n;
+};
+
 struct engine {
 	struct slab flows, runs, ooo;
 	struct wheel wheel;
@@ -141,6 +161,8 @@ struct engine {
 	struct synq synq;
 	struct ratelimit ratelimit;
 	struct offenders offenders[2]; /* [1]: whose address is proven */
+	struct ratelimit cookie_fails; /* by source */
+	struct doubts doubts;
 	struct validated validated;
 	struct recycle recycle;
 	struct tfo_cache tfo_cache;
@@ -260,6 +282,12 @@ enum drop_reason may_connect(struct engine *e, struct svc *s,
 /* bypass.c: TCP that cannot be ended here, and why. */
 enum verdict bypass(struct engine *e, const struct segment *s,
 		    enum drop_reason why, mono_t now);
+/* rate_limit: may a client that has proven its address connect?  Counts it. */
+bool admit_proven(struct engine *e, const struct svc *s,
+		  const struct ipaddr *client, mono_t now);
+/* The same of one whose address nobody can prove: buckets of their own. */
+bool admit_unproven(struct engine *e, const struct svc *s,
+		    const struct ipaddr *client, mono_t now);
 
 /**
  * struct opening - A SYN that may become a connection
@@ -285,11 +313,19 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 /* A segment for a queued SYN; false: there is none. */
 bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 		    struct tx *reply, enum verdict *v);
-/* False: it brings no cookie (any more). */
+/* An ACK of no flow brought a cookie, or may belong to one that is on its way,
+ * and was dealt with by *v; false: neither. */
 bool halfopen_cookie_ack(struct engine *e, struct svc *s,
-			 const struct segment *seg, mono_t now);
-/* SYN-ACKs to send again. */
+			 const struct segment *seg, mono_t now,
+			 struct tx *reply, enum verdict *v);
+/* SYN-ACKs to send again, and RSTs that waited. */
 int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now);
+
+/* doubt.c: RSTs that wait for a moment.  False: there is no room. */
+bool doubt_add(struct engine *e, const struct svc *s, const struct segment *seg,
+	       mono_t now);
+int doubt_pull(struct engine *e, struct tx *tx, int max, mono_t now);
+mono_t doubt_deadline(const struct engine *e);
 
 /* fastopen.c */
 void fastopen_opts(struct leg *l, struct tcp_opts *o);

@@ -73,6 +73,8 @@ void svc_isn(const struct svc *s, const struct tuple *t, mono_t now, seq_t *isn,
 	isn_make(&s->engine->isn_key, t, now, isn, ts_off);
 	if (s->cfg->tcp.timestamps == 2)
 		*ts_off = 0;
+	/* by the wall clock: gateways of a fleet go on with each other's */
+	*ts_off += (uint32_t)(s->engine->wall_offset_us / USEC_PER_MSEC);
 }
 
 struct svc *svc_by_index(struct engine *e, uint16_t index)

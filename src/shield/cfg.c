@@ -134,7 +134,7 @@ const struct opt_desc shield_options[] = {
 	{.name = "tcp_fastopen",
 	 CFG(fastopen),
 	 INT(0, 0x7ff),
-	 .def = "3",
+	 .def = "1",
 	 .help = "bits: 1 to servers, 2 to clients, 4 and 0x200 no cookie"},
 	{.name = "tcp_fastopen_key",
 	 CFG(fastopen_key),

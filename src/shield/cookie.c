@@ -14,14 +14,16 @@
  * without talking to it.  A cookie is valid in the epoch that made it and the
  * one after: for one to two epochs.  A gateway whose clock is behind takes the
  * next epoch's cookies too during the last seconds of its own.  A forged ACK
- * succeeds with a chance of 2^-24 for each of the (at most three) keys.
+ * succeeds with a chance of 2^-24 for each of the (at most three) keys, and one
+ * that claims timestamps with 2^-40: its TSecr must be of the key's epoch too.
  *
  * Three bits of window scale hold the usual shifts; others are rounded down,
  * which costs speed but never overruns the client.  With timestamps the wscale
  * field says so, and six low bits of our TSval carry the exact shift and two
- * more bits of the MSS.  They come back in TSecr and are not authenticated: a
- * client that changes them lies about itself only.  That TSval is up to 63 ms
- * old, never ahead of the clock, so that the flow's later ones are newer.
+ * more bits of the MSS.  They come back in TSecr, and those six are not
+ * authenticated: a client that changes them lies about itself only.  That TSval
+ *is up to 63 ms old, never ahead of the clock, so that the flow's later ones
+ *are newer.
  */
 #include <assert.h>
 #include <errno.h>
@@ -137,39 +139,69 @@ static void ts_encode(uint32_t *tsval, const struct tcp_opts *o, uint32_t step)
 }
 
 seq_t cookie_make(struct cookie_keys *k, const struct segment *syn,
-		  int64_t wall_s, bool ecn, uint32_t *tsval)
+		  int64_t wall_s, bool ecn, uint8_t variant, uint32_t *tsval)
 {
 	struct mac_input in = {.t = syn->t, .client_isn = syn->seq.v};
-	uint32_t class, step, wscale = wscale_encode(&syn->opts);
+	uint32_t class, step, data, wscale = wscale_encode(&syn->opts);
 
 	mss_encode(syn_mss(syn), &class, &step);
 	if (tsval && syn->opts.has & OPT_HAS_TS) {
 		ts_encode(tsval, &syn->opts, step);
 		wscale = WSCALE_IN_TS;
 	}
-	in.data = class << DATA_MSS_SHIFT | wscale << DATA_WSCALE_SHIFT;
+	data = class << DATA_MSS_SHIFT | wscale << DATA_WSCALE_SHIFT;
 	if (syn->opts.has & OPT_HAS_SACKOK)
-		in.data |= DATA_SACK;
+		data |= DATA_SACK;
 	if (ecn)
-		in.data |= DATA_ECN;
-	return SEQ(cookie_mac(k, wall_s / k->epoch_s, &in) | in.data);
+		data |= DATA_ECN;
+	in.data = data | (uint32_t)variant << DATA_BITS;
+	return SEQ(cookie_mac(k, cookie_epoch(k, wall_s), &in) | data);
+}
+
+static bool has_ts(uint32_t data)
+{
+	return (data >> DATA_WSCALE_SHIFT & 7) == WSCALE_IN_TS;
+}
+
+/* Is TSecr of @epoch?  The clocks of a fleet may differ by COOKIE_SKEW_S. */
+static bool made_in(const struct cookie_keys *k, int64_t epoch,
+		    const struct cookie_now *now, uint32_t tsecr)
+{
+	int64_t age_ms = (int32_t)(now->tsval - tsecr);
+	int64_t made = now->wall_s - age_ms / 1000;
+
+	return age_ms <= COOKIE_TS_AGE_S * 1000 &&
+	       made >= epoch * k->epoch_s - COOKIE_SKEW_S &&
+	       made < (epoch + 1) * k->epoch_s + COOKIE_SKEW_S;
 }
 
 /* 0, -ESTALE or -EBADMSG.  Always the same work: no early end. */
-static int mac_check(struct cookie_keys *k, uint32_t cookie, int64_t wall_s,
-		     const struct mac_input *in)
+static int mac_check(struct cookie_keys *k, const struct segment *ack,
+		     const struct cookie_now *now, const struct mac_input *in,
+		     int64_t *epoch)
 {
-	int64_t epoch = wall_s / k->epoch_s;
-	bool skew = k->epoch_s - wall_s % k->epoch_s <= COOKIE_SKEW_S;
-	uint32_t now = (cookie ^ cookie_mac(k, epoch, in)) & MAC_MASK;
-	uint32_t prev = (cookie ^ cookie_mac(k, epoch - 1, in)) & MAC_MASK;
-	int64_t other = skew ? epoch + 1 : epoch - 2;
-	uint32_t more = (cookie ^ cookie_mac(k, other, in)) & MAC_MASK;
-	bool valid = !now | !prev | (!more & skew);
+	int64_t e = cookie_epoch(k, now->wall_s);
+	bool skew = k->epoch_s - now->wall_s % k->epoch_s <= COOKIE_SKEW_S;
+	const int64_t of[3] = {e - 1, e, skew ? e + 1 : e - 2};
+	const bool current[3] = {true, true, skew};
+	int rc = -EBADMSG;
 
-	if (valid)
-		return 0;
-	return more ? -EBADMSG : -ESTALE;
+	for (int i = 0; i < 3; i++) {
+		struct mac_input try = *in;
+		uint32_t wrong;
+
+		if (current[i])
+			try.data |= (uint32_t)now->variant[i] << DATA_BITS;
+		wrong = seq_sub(ack->ack, 1).v ^ cookie_mac(k, of[i], &try);
+		wrong &= MAC_MASK;
+		wrong |= has_ts(in->data) &
+			 !made_in(k, of[i], now, ack->opts.tsecr);
+		if (wrong)
+			continue;
+		*epoch = of[i];
+		rc = current[i] ? 0 : -ESTALE;
+	}
+	return rc;
 }
 
 static void decode(struct cookie_syn *out, uint32_t data,
@@ -195,7 +227,7 @@ static void decode(struct cookie_syn *out, uint32_t data,
 }
 
 int cookie_check(struct cookie_keys *k, const struct segment *ack,
-		 int64_t wall_s, struct cookie_syn *out)
+		 const struct cookie_now *now, struct cookie_syn *out)
 {
 	uint32_t cookie = seq_sub(ack->ack, 1).v;
 	struct mac_input in = {
@@ -203,11 +235,13 @@ int cookie_check(struct cookie_keys *k, const struct segment *ack,
 		.client_isn = seq_sub(ack->seq, 1).v,
 		.data = cookie & ~MAC_MASK,
 	};
-	int rc = mac_check(k, cookie, wall_s, &in);
+	int64_t epoch = 0;
+	int rc = mac_check(k, ack, now, &in, &epoch);
 
 	if (rc)
 		return rc;
 	decode(out, in.data, &ack->opts);
+	out->epoch = epoch;
 	/* We agreed on timestamps: without them it is no peer of ours. */
 	if (out->ts_ok && !(ack->opts.has & OPT_HAS_TS))
 		return -EBADMSG;

@@ -67,6 +67,20 @@ bool ratelimit_take(struct ratelimit *r, const struct rate *rate,
 	return true;
 }
 
+bool ratelimit_has(const struct ratelimit *r, const struct rate *rate,
+		   const struct ipaddr *a, uint32_t service, mono_t now)
+{
+	struct assoc_key k = {.space = service};
+	const struct bucket *b;
+
+	if (rate->interval_ns == 0)
+		return true;
+	k.addr = ipaddr_masked(a, rate->prefix4, rate->prefix6);
+	b = assoc_find(&r->table, &k);
+	return !b || b->full_ns - now.us * 1000 <=
+			     (rate->burst - 1) * rate->interval_ns;
+}
+
 /* ---------------------------------------------------------------- parsing */
 
 static void skip_space(const char **p)

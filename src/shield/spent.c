@@ -1,53 +1,132 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * An entry is 20 bits of hash, 6 of the epoch and 6 of the count; 0 is free,
+ * and so is one whose epoch is neither this one, the one before nor the one
+ * after.  An entry that is not looked at for 64 epochs seems to be of this one
+ * again: it takes a place until the next epoch, no more.  Two connections whose
+ * entries look alike (2^-16) share a count, which both ends of a handshake see
+ * alike.
+ */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "shield/spent.h"
 
-int spent_init(struct spent *s, const uint8_t secret[32])
+#define USES_MASK SPENT_USES_MAX
+#define EPOCH_SHIFT 6
+#define EPOCH_MASK 63u
+#define TAG_SHIFT 12
+
+int spent_init(struct spent *s, const uint8_t secret[32], int64_t epoch_s)
 {
+	uint64_t want = (uint64_t)epoch_s * 2 * SPENT_RATE / 3 * 4;
+	uint32_t n = SPENT_WAYS;
+
+	while (n < SPENT_MAX && n < want)
+		n *= 2;
 	hash_derive(&s->key, secret, "spent", 0);
-	s->tag = calloc(SPENT_SETS, sizeof(*s->tag));
-	return s->tag ? 0 : -ENOMEM;
+	s->mask = n / SPENT_WAYS - 1;
+	s->set = calloc(n / SPENT_WAYS, sizeof(*s->set));
+	return s->set ? 0 : -ENOMEM;
 }
 
 void spent_fini(struct spent *s)
 {
-	free(s->tag);
-	s->tag = NULL;
+	free(s->set);
+	s->set = NULL;
 }
 
-static uint64_t *locate(struct spent *s, const struct tuple *t, seq_t iss,
-			uint64_t *tag)
+static uint32_t *set_at(const struct spent *s, uint64_t hash, int i)
+{
+	return s->set[(hash >> (i ? 22 : 0)) & s->mask];
+}
+
+static uint32_t key_of(uint64_t hash, int64_t epoch)
+{
+	return (uint32_t)(hash >> 44) << TAG_SHIFT |
+	       ((uint32_t)epoch & EPOCH_MASK) << EPOCH_SHIFT;
+}
+
+/* The entry of this key, or NULL. */
+static uint32_t *find(const struct spent *s, uint64_t hash, uint32_t key)
+{
+	for (int i = 0; i < 2; i++) {
+		uint32_t *set = set_at(s, hash, i);
+
+		for (uint32_t w = 0; w < SPENT_WAYS; w++) {
+			if (set[w] & USES_MASK && (set[w] & ~USES_MASK) == key)
+				return &set[w];
+		}
+	}
+	return NULL;
+}
+
+static bool is_free(uint32_t entry, int64_t epoch)
+{
+	uint32_t of = entry >> EPOCH_SHIFT & EPOCH_MASK;
+
+	return !(entry & USES_MASK) ||
+	       ((of - (uint32_t)epoch + 1) & EPOCH_MASK) > 2;
+}
+
+/* A free place in the emptier of the two sets, or NULL. */
+static uint32_t *find_room(const struct spent *s, uint64_t hash, int64_t epoch)
+{
+	uint32_t *best = NULL, most = 0;
+
+	for (int i = 0; i < 2; i++) {
+		uint32_t *set = set_at(s, hash, i), *room = NULL, n = 0;
+
+		for (uint32_t w = 0; w < SPENT_WAYS; w++) {
+			if (!is_free(set[w], epoch))
+				continue;
+			room = &set[w];
+			n++;
+		}
+		if (n > most) {
+			most = n;
+			best = room;
+		}
+	}
+	return best;
+}
+
+void spent_look(const struct spent *s, const struct tuple *t, seq_t isn,
+		int64_t epoch, struct spent_look *out)
 {
 	struct {
 		struct tuple t;
-		uint32_t iss;
-	} id = {*t, iss.v};
+		uint32_t isn;
+	} id = {*t, isn.v};
 
-	*tag = hash_bytes(&s->key, &id, sizeof(id)) | 1;
-	return s->tag[(*tag >> 32) % SPENT_SETS];
+	out->hash = hash_bytes(&s->key, &id, sizeof(id));
+	out->epoch = epoch;
+	for (int i = 0; i < 3; i++) {
+		const uint32_t *e =
+			find(s, out->hash, key_of(out->hash, epoch + i - 1));
+
+		out->uses[i] = e ? (uint8_t)(*e & USES_MASK) : 0;
+	}
 }
 
-bool spent_take(struct spent *s, const struct tuple *t, seq_t iss)
+bool spent_take(struct spent *s, const struct spent_look *l, int64_t epoch)
 {
-	uint64_t tag, *set = locate(s, t, iss, &tag);
+	uint32_t key = key_of(l->hash, epoch), *e = find(s, l->hash, key);
 
-	for (uint32_t i = 0; i < SPENT_WAYS; i++) {
-		if (set[i] == tag)
-			return false;
-	}
-	memmove(&set[1], &set[0], (SPENT_WAYS - 1) * sizeof(set[0]));
-	set[0] = tag;
+	if (e && (*e & USES_MASK) == SPENT_USES_MAX)
+		return false;
+	if (!e)
+		e = find_room(s, l->hash, l->epoch);
+	if (!e)
+		return false;
+	*e = (*e & ~USES_MASK) == key ? *e + 1 : key + 1;
 	return true;
 }
 
-void spent_undo(struct spent *s, const struct tuple *t, seq_t iss)
+void spent_undo(struct spent *s, const struct spent_look *l, int64_t epoch)
 {
-	uint64_t tag, *set = locate(s, t, iss, &tag);
+	uint32_t *e = find(s, l->hash, key_of(l->hash, epoch));
 
-	for (uint32_t i = 0; i < SPENT_WAYS; i++) {
-		if (set[i] == tag)
-			set[i] = 0;
-	}
+	if (e)
+		(*e)--;
 }

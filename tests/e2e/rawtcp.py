@@ -451,6 +451,49 @@ def case_late_ack(w, a):
     c.send(RST)
 
 
+def case_same_numbers(w, a):
+    """One 4-tuple and initial sequence number, n times; each connection is
+    reset, and then its ACK comes once more."""
+    opened = replayed = 0
+    first = Conn(w, a["server"], int(a["port"]), ws=7)
+    for _ in range(int(a["n"])):
+        c = Conn(w, a["server"], int(a["port"]), ws=7, src=first.src,
+                 sport=first.sport, isn=first.isn)
+        if c.open() is None:
+            break
+        c.data(GET % 1024)
+        s = c.recv(0.5, lambda s: s.data or s.flags & RST)
+        opened += bool(s and s.data)
+        c.send(RST)
+        c.seq = (c.isn + 1) % MOD
+        c.send(ACK)
+        s = c.recv(0.15, lambda s: not s.flags & FIN and not s.data)
+        replayed += bool(s and not s.flags & RST)
+    say(opened=opened, replayed=replayed)
+
+
+def case_overtaken(w, a):
+    """A request in two segments: the second one comes first, and is sent
+    again later."""
+    c = Conn(w, a["server"], int(a["port"]), ws=7)
+    c.syn()
+    if c.syn_ack() is None:
+        say(synack="none")
+        return
+    req = GET % 1024
+    first = c.seq
+    c.send(ACK | PSH, seq=first + 10, data=req[10:])
+    time.sleep(0.03)
+    c.send(ACK | PSH, seq=first, data=req[:10])
+    reset = c.recv(0.3, lambda s: s.flags & RST)
+    c.send(ACK | PSH, seq=first + 10, data=req[10:])
+    c.seq = (first + len(req)) % MOD
+    got, _, end = c.read(1.0)
+    say(reset=int(reset is not None), bytes=len(got), end=end)
+    if end == "FIN":
+        close_both(c)
+
+
 def case_unknown(w, a):
     """Segments of no connection: what comes back?"""
     out = {}

@@ -94,7 +94,8 @@ main() {
 	topo_make "e2e$$"
 	start_nginx
 	start_peer_server
-	conf_write "$TMP/penstock.conf" "handshake = server_first"
+	conf_write "$TMP/penstock.conf" "handshake = server_first" \
+		"tcp_fastopen = 3"
 	start_penstockd "$TMP/penstock.conf" || die "no gateway to test"
 
 	for f in $FAMILIES; do

@@ -237,6 +237,24 @@ shield_forged() {
 	assert_counted TcpExtSyncookiesFailed 1
 }
 
+# A copy of a cookie's ACK opens nothing, and the same numbers do again.
+shield_again() {
+	shield_only
+	# shellcheck disable=SC2086
+	raw same_numbers $RAW_HTTP n=20
+	assert_fields "$LINE" opened=20 replayed=0
+	assert_counted CookieReplays 20
+}
+
+# The second segment of the first flight comes first.
+shield_overtaken() {
+	shield_only
+	# shellcheck disable=SC2086
+	raw overtaken $RAW_HTTP
+	assert_fields "$LINE" reset=0 end=FIN
+	assert_num "bytes of the answer" "$(field bytes "$LINE")" -ge 1024
+}
+
 # shield_defer: a bare ACK opens nothing at the server before data comes.
 shield_defer() {
 	shield_only
@@ -427,6 +445,9 @@ shield_cases() {
 	run_case shield_cookie_silent_server_window_stays_open 20 \
 		shield_at_once
 	run_case shield_cookie_forged_ack_is_refused 20 shield_forged
+	run_case shield_cookie_copied_opens_nothing_same_numbers_do 20 \
+		shield_again
+	run_case shield_cookie_first_flight_out_of_order 20 shield_overtaken
 	run_case shield_million_spoofed_syns_nothing_grows 90 shield_million
 	shield_conf "$cf" "tcp_syncookies = 0" "tcp_synack_retries = 1"
 	run_case shield_synack_retries_1_two_answers 20 shield_retries 2

@@ -14,12 +14,12 @@ limits() {
 limits_rate() {
 	shield_only
 	# shellcheck disable=SC2086 # two words
-	raw burst $RAW_HTTP n=20 src=10.4.4.4
+	raw burst $RAW_HTTP n=20 src=10.4.4.4 ack=1
 	assert_num "within the burst" "$(field ok "$LINE")" -ge 5
 	assert_num "above the burst" "$(field ok "$LINE")" -le 9
 	assert_fields "$LINE" refused=0
 	# shellcheck disable=SC2086
-	raw burst $RAW_HTTP n=5 src=10.4.4.5
+	raw burst $RAW_HTTP n=5 src=10.4.4.5 ack=1
 	assert_fields "$LINE" ok=5
 	assert_counted RateLimited 10
 }
@@ -28,13 +28,24 @@ limits_rate() {
 limits_rate_prefix() {
 	shield_only
 	# shellcheck disable=SC2086
-	raw burst $RAW_HTTP n=5 src=10.4.4.4
+	raw burst $RAW_HTTP n=5 src=10.4.4.4 ack=1
 	assert_fields "$LINE" ok=5
 	# shellcheck disable=SC2086
 	raw burst $RAW_HTTP n=3 src=10.4.4.200
 	assert_fields "$LINE" ok=0 silent=3
 	# shellcheck disable=SC2086
-	raw burst $RAW_HTTP n=3 src=10.4.5.4
+	raw burst $RAW_HTTP n=3 src=10.4.5.4 ack=1
+	assert_fields "$LINE" ok=3
+}
+
+# SYNs in somebody's name cost him nothing: only who has answered counts.
+limits_rate_spoofed() {
+	shield_only
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=40 src=10.4.6.4
+	assert_fields "$LINE" ok=40
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=3 src=10.4.6.4 ack=1
 	assert_fields "$LINE" ok=3
 }
 
@@ -44,13 +55,21 @@ limits_validated() {
 	# shellcheck disable=SC2086
 	raw burst $RAW_HTTP n=20 src=10.4.4.4 ack=1
 	assert_fields "$LINE" ok=20
+	local i
+	for i in 5 6 7; do # his neighbours, one bucket with him
+		# shellcheck disable=SC2086
+		raw burst $RAW_HTTP n=1 src=10.4.4.$i ack=1
+	done
 	# shellcheck disable=SC2086
-	raw burst $RAW_HTTP n=10 src=10.4.4.5
-	assert_num "without a cookie brought back" "$(field ok "$LINE")" -le 4
+	raw burst $RAW_HTTP n=5 src=10.4.4.8
+	assert_fields "$LINE" ok=0
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=5 src=10.4.4.4
+	assert_fields "$LINE" ok=5
 	sleep 2 # validated_for
 	# shellcheck disable=SC2086
-	raw burst $RAW_HTTP n=10 src=10.4.4.4
-	assert_num "when it is over" "$(field ok "$LINE")" -le 5
+	raw burst $RAW_HTTP n=5 src=10.4.4.4
+	assert_fields "$LINE" ok=0
 }
 
 limits_deny() {
@@ -228,8 +247,11 @@ shield_limits_cases() {
 	run_case limits_rate_beyond_burst_is_dropped 20 limits_rate
 	shield_conf "$cf" "rate_limit = 1/m burst 5 per 24/112"
 	run_case limits_rate_prefix_shares_one_bucket 20 limits_rate_prefix
-	shield_conf "$cf" "tcp_syncookies = 2" "rate_limit = 1/m burst 3 per 32/128" \
-		"validated_for = 2s"
+	shield_conf "$cf" "rate_limit = 1/m burst 3"
+	run_case limits_rate_spoofed_syns_shut_nobody_out 30 \
+		limits_rate_spoofed
+	shield_conf "$cf" "tcp_syncookies = 2" \
+		"rate_limit = 1/m burst 3 per 24/64" "validated_for = 2s"
 	run_case limits_validated_client_skips_them_for_a_while 20 \
 		limits_validated
 	shield_conf "$cf" "deny = $(raw_net 10.9.0.0/16)" \

@@ -156,7 +156,7 @@ tfo_bad_cookie() {
 
 # Key A; then B with A as backup; then B alone.
 tfo_rotation() {
-	local c base=("handshake = client_first")
+	local c base=("handshake = client_first" "tcp_fastopen = 3")
 	shield_only
 	# shellcheck disable=SC2086
 	raw fastopen $RAW_HTTP src=10.3.3.3 only=1
@@ -258,11 +258,16 @@ tfo_timeout() {
 	assert_eq "SYNs with data" "$1" "$(syns_with_data)"
 }
 
+# tfo_conf KEY=VALUE...: with Fast Open towards clients, which is off by default.
+tfo_conf() {
+	shield_conf "tcp_fastopen = 3" "$@"
+}
+
 shield_tfo_cases() {
 	data_file 1024 >/dev/null
 	data_file 20000 >/dev/null
 	tfo_servers_start
-	shield_conf "handshake = client_first"
+	tfo_conf "handshake = client_first"
 	run_case tfo_curl_server_without_gets_data_in_syn 20 tfo_curl
 	run_case tfo_server_with_data_in_both_syns 20 tfo_both
 	run_case tfo_server_without_saves_one_round_trip 30 tfo_rtt "$TFO_PLAIN"
@@ -275,11 +280,11 @@ shield_tfo_cases() {
 	run_case tfo_experimental_option_is_answered 20 tfo_segments exp=1
 	run_case tfo_invalid_cookie_ordinary_handshake 20 tfo_bad_cookie
 	family_use 4
-	shield_conf "handshake = server_first"
+	tfo_conf "handshake = server_first"
 	run_case tfo_server_first_syn_data_is_delivered_once 20 tfo_segments
 	run_case tfo_server_first_experimental_is_answered 20 \
 		tfo_segments exp=1
-	shield_conf "handshake = auto"
+	tfo_conf "handshake = auto"
 	run_case tfo_auto_experimental_is_answered 20 tfo_segments exp=1
 	run_case tfo_auto_curl_gets_data_in_syn 20 tfo_curl
 	run_case tfo_auto_server_with_data_in_both_syns 20 tfo_both
@@ -287,21 +292,21 @@ shield_tfo_cases() {
 	run_case tfo_curl_server_without_gets_data_in_syn 20 tfo_curl
 	run_case tfo_server_with_data_in_both_syns 20 tfo_both
 	family_use 4
-	shield_conf "handshake = client_first" "tcp_fastopen_key = $TFO_KEY_A"
+	tfo_conf "handshake = client_first" "tcp_fastopen_key = $TFO_KEY_A"
 	run_case tfo_key_rotation_old_key_while_backup 20 tfo_rotation
 	stop_penstockd
 	tfo_kernel_asked "$TFO_KEY_A"
-	shield_conf "handshake = client_first" "tcp_fastopen_key = $TFO_KEY_A"
+	tfo_conf "handshake = client_first" "tcp_fastopen_key = $TFO_KEY_A"
 	run_case tfo_kernel_cookie_same_key_opens 20 tfo_kernel_cookie
 	shield_conf "handshake = client_first" "tcp_fastopen = 1"
 	run_case tfo_off_towards_clients_no_cookie 20 tfo_off
-	shield_conf "handshake = client_first" "tcp_max_syn_backlog = 16"
+	tfo_conf "handshake = client_first" "tcp_max_syn_backlog = 16"
 	run_case tfo_flood_cookies_instead 20 tfo_flood
-	shield_conf "handshake = client_first"
+	tfo_conf "handshake = client_first"
 	run_case tfo_path_swallows_syn_data_falls_back 30 tfo_blackhole
-	shield_conf "handshake = client_first"
+	tfo_conf "handshake = client_first"
 	run_case tfo_blackhole_timeout_0_goes_on 30 tfo_timeout 1
-	shield_conf "handshake = client_first" \
+	tfo_conf "handshake = client_first" \
 		"tcp_fastopen_blackhole_timeout_sec = 60"
 	run_case tfo_blackhole_timeout_60_stops 30 tfo_timeout 0
 	tfo_servers_end

@@ -90,7 +90,7 @@ struct attempt {
 	uint32_t ts_clock, bit;
 	int64_t wall, late;
 	bool ecn, ts;
-	uint8_t change;
+	uint8_t change, variant;
 };
 
 static void make_attempt(struct input *in, struct attempt *a)
@@ -102,7 +102,7 @@ static void make_attempt(struct input *in, struct attempt *a)
 	a->ts = (a->syn.opts.has & OPT_HAS_TS) && next8(in) & 1;
 	a->late = next8(in);
 	a->bit = next8(in) % 32;
-	a->change = next8(in) % 5;
+	a->variant = a->change = next8(in) % 5;
 }
 
 static void change_ack(const struct attempt *a, struct segment *ack)
@@ -126,6 +126,19 @@ static void change_ack(const struct attempt *a, struct segment *ack)
 	}
 }
 
+/* @late seconds after it was made. */
+static int check(const struct attempt *a, struct cookie_keys *k,
+		 const struct segment *ack, int64_t late,
+		 struct cookie_syn *said)
+{
+	struct cookie_now now = {.wall_s = a->wall + late,
+				 .tsval = a->ts_clock + (uint32_t)late * 1000,
+				 .variant = {a->variant, a->variant,
+					     a->variant}};
+
+	return cookie_check(k, ack, &now, said);
+}
+
 /* Take the cookie in its time; true where a changed or an old one is taken. */
 static void one_secret(const struct attempt *a, struct cookie_keys *k,
 		       bool *forged, bool *old)
@@ -135,20 +148,21 @@ static void one_secret(const struct attempt *a, struct cookie_keys *k,
 	struct segment ack = a->syn;
 	seq_t iss;
 
-	iss = cookie_make(k, &a->syn, a->wall, a->ecn, a->ts ? &tsval : NULL);
+	iss = cookie_make(k, &a->syn, a->wall, a->ecn, a->variant,
+			  a->ts ? &tsval : NULL);
 	assert(a->ts_clock - tsval < 64);
 	ack.flags = TCP_ACK;
 	ack.seq = seq_add(a->syn.seq, 1);
 	ack.ack = seq_add(iss, 1);
 	ack.opts.has = a->ts ? OPT_HAS_TS : 0;
 	ack.opts.tsecr = tsval;
-	if (a->late <= k->epoch_s) {
-		assert(cookie_check(k, &ack, a->wall + a->late, &said) == 0);
+	if (a->late <= k->epoch_s && a->late < COOKIE_TS_AGE_S) {
+		assert(check(a, k, &ack, a->late, &said) == 0);
 		check_said(&a->syn, &said, a->ecn, a->ts);
 	}
-	*old = cookie_check(k, &ack, a->wall + 2 * k->epoch_s, &said) == 0;
+	*old = check(a, k, &ack, 2 * k->epoch_s, &said) == 0;
 	change_ack(a, &ack);
-	*forged = cookie_check(k, &ack, a->wall, &said) == 0;
+	*forged = check(a, k, &ack, 0, &said) == 0;
 }
 
 static void syn_cookie(struct input *in, struct cookie_keys *k)

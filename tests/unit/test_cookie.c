@@ -58,13 +58,25 @@ static struct segment make_ack(const struct segment *syn, seq_t isn,
 	return a;
 }
 
+/* Our clock of timestamps is the wall clock; the cookie was made at WALL. */
+static int check(struct cookie_keys *k, const struct segment *ack, int64_t wall,
+		 struct cookie_syn *out)
+{
+	struct cookie_now now = {
+		.wall_s = wall,
+		.tsval = ack->opts.tsecr + (uint32_t)(wall - WALL) * 1000,
+	};
+
+	return cookie_check(k, ack, &now, out);
+}
+
 static int round_trip(const struct segment *syn, bool ecn, uint32_t clock,
 		      struct cookie_syn *out)
 {
-	seq_t isn = cookie_make(&keys, syn, WALL, ecn, &clock);
+	seq_t isn = cookie_make(&keys, syn, WALL, ecn, 0, &clock);
 	struct segment ack = make_ack(syn, isn, clock);
 
-	return cookie_check(&keys, &ack, WALL + 1, out);
+	return check(&keys, &ack, WALL + 1, out);
 }
 
 START_TEST(cookie_plain_syn_restores_options)
@@ -145,7 +157,7 @@ START_TEST(cookie_tsval_is_never_ahead_of_the_clock)
 	for (uint32_t i = 0; i < 300; i++) {
 		uint32_t clock = i - 100, ts = clock; /* wraps */
 
-		cookie_make(&keys, &s, WALL, false, &ts);
+		cookie_make(&keys, &s, WALL, false, 0, &ts);
 		ck_assert_int_ge((int32_t)(clock - ts), 0);
 		ck_assert_uint_lt(clock - ts, COOKIE_TS_STEP);
 	}
@@ -155,13 +167,13 @@ END_TEST
 START_TEST(cookie_timestamps_refused_keeps_quantised_shift)
 {
 	struct segment s = make_syn(1400, 9, true, true);
-	seq_t isn = cookie_make(&keys, &s, WALL, false, NULL);
+	seq_t isn = cookie_make(&keys, &s, WALL, false, 0, NULL);
 	struct cookie_syn c;
 	struct segment ack;
 
 	s.opts.has &= (uint8_t)~OPT_HAS_TS;
 	ack = make_ack(&s, isn, 0);
-	ck_assert_int_eq(cookie_check(&keys, &ack, WALL, &c), 0);
+	ck_assert_int_eq(check(&keys, &ack, WALL, &c), 0);
 	ck_assert(!c.ts_ok && c.wscale_ok);
 	ck_assert_uint_eq(c.wscale, 8);
 	ck_assert_uint_eq(c.mss, 1360);
@@ -172,31 +184,31 @@ START_TEST(cookie_timestamp_missing_in_ack_is_refused)
 {
 	struct segment s = make_syn(1400, 9, true, true);
 	uint32_t ts = 1000;
-	seq_t isn = cookie_make(&keys, &s, WALL, false, &ts);
+	seq_t isn = cookie_make(&keys, &s, WALL, false, 0, &ts);
 	struct segment ack = make_ack(&s, isn, ts);
 	struct cookie_syn c;
 
 	ack.opts.has = 0;
-	ck_assert_int_eq(cookie_check(&keys, &ack, WALL, &c), -EBADMSG);
+	ck_assert_int_eq(check(&keys, &ack, WALL, &c), -EBADMSG);
 }
 END_TEST
 
 START_TEST(cookie_ages_over_two_epochs)
 {
 	struct segment s = make_syn(1460, 7, true, false);
-	seq_t isn = cookie_make(&keys, &s, WALL, false, NULL);
+	seq_t isn = cookie_make(&keys, &s, WALL, false, 0, NULL);
 	struct segment ack = make_ack(&s, isn, 0);
 	int64_t start = WALL - WALL % 60;
 	struct cookie_syn c;
 
-	ck_assert_int_eq(cookie_check(&keys, &ack, start, &c), 0);
-	ck_assert_int_eq(cookie_check(&keys, &ack, start + 119, &c), 0);
-	ck_assert_int_eq(cookie_check(&keys, &ack, start + 120, &c), -ESTALE);
-	ck_assert_int_eq(cookie_check(&keys, &ack, start + 174, &c), -ESTALE);
-	ck_assert_int_eq(cookie_check(&keys, &ack, start + 180, &c), -EBADMSG);
+	ck_assert_int_eq(check(&keys, &ack, start, &c), 0);
+	ck_assert_int_eq(check(&keys, &ack, start + 119, &c), 0);
+	ck_assert_int_eq(check(&keys, &ack, start + 120, &c), -ESTALE);
+	ck_assert_int_eq(check(&keys, &ack, start + 174, &c), -ESTALE);
+	ck_assert_int_eq(check(&keys, &ack, start + 180, &c), -EBADMSG);
 	/* a gateway that is behind by a few seconds, and by too many */
-	ck_assert_int_eq(cookie_check(&keys, &ack, start - 5, &c), 0);
-	ck_assert_int_eq(cookie_check(&keys, &ack, start - 6, &c), -EBADMSG);
+	ck_assert_int_eq(check(&keys, &ack, start - 5, &c), 0);
+	ck_assert_int_eq(check(&keys, &ack, start - 6, &c), -EBADMSG);
 }
 END_TEST
 
@@ -210,9 +222,9 @@ START_TEST(cookie_of_another_gateway_is_accepted)
 
 	cookie_keys_init(&other, secret, 60);
 	cookie_keys_init(&foreign, wrong, 60);
-	ack = make_ack(&s, cookie_make(&other, &s, WALL, false, NULL), 0);
-	ck_assert_int_eq(cookie_check(&keys, &ack, WALL + 2, &c), 0);
-	ck_assert_int_eq(cookie_check(&foreign, &ack, WALL + 2, &c), -EBADMSG);
+	ack = make_ack(&s, cookie_make(&other, &s, WALL, false, 0, NULL), 0);
+	ck_assert_int_eq(check(&keys, &ack, WALL + 2, &c), 0);
+	ck_assert_int_eq(check(&foreign, &ack, WALL + 2, &c), -EBADMSG);
 }
 END_TEST
 
@@ -220,22 +232,22 @@ END_TEST
 START_TEST(cookie_any_changed_bit_is_refused)
 {
 	struct segment s = make_syn(1460, 7, true, false);
-	seq_t isn = cookie_make(&keys, &s, WALL, false, NULL);
+	seq_t isn = cookie_make(&keys, &s, WALL, false, 0, NULL);
 	struct cookie_syn c;
 
 	for (int bit = 0; bit < 32; bit++) {
 		struct segment ack = make_ack(&s, SEQ(isn.v ^ BIT(bit)), 0);
 
-		ck_assert_int_ne(cookie_check(&keys, &ack, WALL, &c), 0);
+		ck_assert_int_ne(check(&keys, &ack, WALL, &c), 0);
 		ack = make_ack(&s, isn, 0);
 		ack.seq.v ^= BIT(bit);
-		ck_assert_int_ne(cookie_check(&keys, &ack, WALL, &c), 0);
+		ck_assert_int_ne(check(&keys, &ack, WALL, &c), 0);
 	}
 	for (size_t byte = 0; byte < sizeof(s.t); byte++) {
 		struct segment ack = make_ack(&s, isn, 0);
 
 		((uint8_t *)&ack.t)[byte] ^= 1;
-		ck_assert_int_ne(cookie_check(&keys, &ack, WALL, &c), 0);
+		ck_assert_int_ne(check(&keys, &ack, WALL, &c), 0);
 	}
 }
 END_TEST
@@ -252,9 +264,85 @@ START_TEST(cookie_random_forgeries_fail)
 	prng_seed(&r, 4);
 	for (uint32_t i = 0; i < 1u << 22; i++) {
 		ack.ack = SEQ(prng_u32(&r));
-		hits += cookie_check(&keys, &ack, WALL, &c) == 0;
+		hits += check(&keys, &ack, WALL, &c) == 0;
 	}
 	ck_assert_uint_lt(hits, 8);
+}
+END_TEST
+
+/* TSecr has to be of the epoch whose key made the cookie. */
+START_TEST(cookie_foreign_timestamp_is_refused)
+{
+	static const int32_t late_ms[] = {4000, 6000, 74000, 76000};
+	static const bool taken[] = {false, true, true, false};
+	struct segment s = make_syn(1460, 7, true, true);
+	uint32_t ts = 123456789;
+	seq_t isn = cookie_make(&keys, &s, WALL, false, 0, &ts);
+	struct segment ack = make_ack(&s, isn, ts);
+	struct cookie_now now = {.wall_s = WALL + 30};
+	struct cookie_syn c;
+	uint32_t hits = 0;
+	struct prng r;
+
+	/* it comes 10 s into the next epoch; 5 s are allowed */
+	for (size_t i = 0; i < ARRAY_LEN(late_ms); i++) {
+		now.tsval = ts + (uint32_t)late_ms[i];
+		ck_assert_int_eq(cookie_check(&keys, &ack, &now, &c) == 0,
+				 taken[i]);
+	}
+	prng_seed(&r, 5);
+	now.tsval = ts + 30000;
+	for (uint32_t i = 0; i < 1u << 20; i++) {
+		ack.opts.tsecr = prng_u32(&r) << 6 | (ts & 63);
+		hits += cookie_check(&keys, &ack, &now, &c) == 0;
+	}
+	/* 70 s of 2^32 ms: 17 expected */
+	ck_assert_uint_lt(hits, 60);
+	ck_assert_uint_gt(hits, 2);
+}
+END_TEST
+
+/* The same numbers once more: another cookie, and only that is taken. */
+START_TEST(cookie_variant_is_a_cookie_of_its_own)
+{
+	struct segment s = make_syn(1460, 7, true, false);
+	seq_t first = cookie_make(&keys, &s, WALL, false, 0, NULL);
+	seq_t second = cookie_make(&keys, &s, WALL, false, 1, NULL);
+	struct segment ack = make_ack(&s, second, 0);
+	struct cookie_now now = {.wall_s = WALL, .variant = {0, 1, 0}};
+	struct cookie_syn c;
+
+	ck_assert_uint_ne(first.v & ~255u, second.v & ~255u);
+	ck_assert_uint_eq(first.v & 255, second.v & 255);
+	ck_assert_int_eq(cookie_check(&keys, &ack, &now, &c), 0);
+	ck_assert_int_eq(c.epoch, WALL / 60);
+	ck_assert_uint_eq(c.mss, 1460);
+	ack = make_ack(&s, first, 0);
+	ck_assert_int_eq(cookie_check(&keys, &ack, &now, &c), -EBADMSG);
+	now = (struct cookie_now){.wall_s = WALL + 60, .variant = {1, 0, 0}};
+	ack = make_ack(&s, second, 0);
+	ck_assert_int_eq(cookie_check(&keys, &ack, &now, &c), 0);
+	ck_assert_int_eq(c.epoch, WALL / 60);
+}
+END_TEST
+
+/* The format that the header describes, byte by byte. */
+START_TEST(cookie_format_is_as_described)
+{
+	struct segment s = make_syn(1460, 7, true, false);
+	uint8_t in[44] = {[10] = 0xff, [11] = 0xff, [12] = 192, 0,  2,	 1,
+			  [26] = 0xff, [27] = 0xff, [28] = 198, 51, 100, 7};
+	uint32_t word[2] = {12345, 6 << 5 | 4 << 2 | 1 << 1 | 3 << 8};
+	uint16_t port[2] = {443, 40000};
+	struct hash_key key;
+	uint32_t want;
+
+	memcpy(in + 32, port, 4);
+	memcpy(in + 36, word, 8);
+	hash_derive(&key, secret, "syn cookie", WALL / 60);
+	want = (uint32_t)hash_bytes(&key, in, 44);
+	want = (want & ~255u) | (word[1] & 255);
+	ck_assert_uint_eq(cookie_make(&keys, &s, WALL, false, 3, NULL).v, want);
 }
 END_TEST
 
@@ -262,12 +350,12 @@ START_TEST(cookie_opts_equal_the_syn)
 {
 	struct segment s = make_syn(1460, 11, true, true);
 	uint32_t ts = 5000;
-	seq_t isn = cookie_make(&keys, &s, WALL, false, &ts);
+	seq_t isn = cookie_make(&keys, &s, WALL, false, 0, &ts);
 	struct segment ack = make_ack(&s, isn, ts);
 	struct cookie_syn c;
 	struct tcp_opts o;
 
-	ck_assert_int_eq(cookie_check(&keys, &ack, WALL, &c), 0);
+	ck_assert_int_eq(check(&keys, &ack, WALL, &c), 0);
 	cookie_opts(&c, &ack, &o);
 	ck_assert_uint_eq(o.has, s.opts.has);
 	ck_assert_uint_eq(o.mss, 1460);
@@ -296,6 +384,9 @@ int main(void)
 	tcase_add_test(tc, cookie_of_another_gateway_is_accepted);
 	tcase_add_test(tc, cookie_any_changed_bit_is_refused);
 	tcase_add_test(tc, cookie_random_forgeries_fail);
+	tcase_add_test(tc, cookie_foreign_timestamp_is_refused);
+	tcase_add_test(tc, cookie_variant_is_a_cookie_of_its_own);
+	tcase_add_test(tc, cookie_format_is_as_described);
 	tcase_add_test(tc, cookie_opts_equal_the_syn);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);

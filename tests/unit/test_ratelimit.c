@@ -66,6 +66,27 @@ START_TEST(bucket_gives_burst_then_rate)
 }
 END_TEST
 
+/* Asking takes nothing. */
+START_TEST(bucket_has_says_what_take_will)
+{
+	struct ipaddr a = v4(0xc0000201), other = v4(0xc0000300);
+	const struct rate none = {.interval_ns = 0};
+
+	for (int i = 0; i < 20; i++) {
+		ck_assert(ratelimit_has(&rl, &rate, &a, 0, now));
+		ck_assert(ratelimit_has(&rl, &rate, &a, 0, now));
+		ck_assert(ratelimit_take(&rl, &rate, &a, 0, now));
+	}
+	ck_assert(!ratelimit_has(&rl, &rate, &a, 0, now));
+	ck_assert(ratelimit_has(&rl, &rate, &a, 1, now));
+	ck_assert(ratelimit_has(&rl, &rate, &other, 0, now));
+	ck_assert(ratelimit_has(&rl, &none, &a, 0, now));
+	ck_assert_uint_eq(rl.refused, 0);
+	now = mono_add(now, 100 * MSEC);
+	ck_assert(ratelimit_has(&rl, &rate, &a, 0, now));
+}
+END_TEST
+
 START_TEST(bucket_is_shared_by_the_prefix_only)
 {
 	struct ipaddr a = v4(0xc0000201), same = v4(0xc00002ff);
@@ -244,6 +265,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, bucket_gives_burst_then_rate);
+	tcase_add_test(tc, bucket_has_says_what_take_will);
 	tcase_add_test(tc, bucket_is_shared_by_the_prefix_only);
 	tcase_add_test(tc, bucket_ipv6_uses_its_own_prefix);
 	tcase_add_test(tc, set_full_forgets_least_recently_used);

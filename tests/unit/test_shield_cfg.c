@@ -75,7 +75,7 @@ START_TEST(defaults_are_the_documented_ones)
 	ck_assert_int_eq(cfg.syn_hold, 30000000);
 	ck_assert_int_eq(cfg.rate_limit.interval_ns, 0);
 	ck_assert_int_eq(cfg.validated_for, 0);
-	ck_assert_uint_eq(cfg.fastopen, 3);
+	ck_assert_uint_eq(cfg.fastopen, 1);
 	ck_assert_uint_eq(cfg.fastopen_key.n, 0);
 	ck_assert_uint_eq(cfg.tw_reuse, 1);
 	ck_assert_int_eq(cfg.tw_reuse_delay, 1000000);
