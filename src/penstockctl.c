@@ -13,6 +13,7 @@
 
 #include "control/client.h"
 #include "control/config.h"
+#include "control/host.h"
 #include "control/keys.h"
 #include "control/rules.h"
 #include "penstockctl.h"
@@ -92,7 +93,18 @@ static int rules_command(const struct args *a, const char *verb,
 	if (!strcmp(verb, "apply"))
 		return rules_apply(plan, a->state) ? EXIT_USAGE : EXIT_GOOD;
 	rc = rules_check(plan, stdout);
+	rules_notes(plan, stdout);
 	return rc < 0 ? EXIT_USAGE : rc ? EXIT_DIFFERS : EXIT_GOOD;
+}
+
+static int load_for_host(const struct args *a, struct config **cfg)
+{
+	if (config_load(a->conf, cfg, stderr))
+		return -EINVAL;
+	if (!host_judge((*cfg)->policy, a->conf, stderr))
+		return 0;
+	config_free(*cfg);
+	return -EINVAL;
 }
 
 static int cmd_rules(const struct args *a, int argc, char **argv)
@@ -108,7 +120,7 @@ static int cmd_rules(const struct args *a, int argc, char **argv)
 	/* What is applied is known without the file, which may be gone. */
 	if (!strcmp(argv[1], "remove"))
 		return rules_remove(a->state) ? EXIT_USAGE : EXIT_GOOD;
-	if (config_load(a->conf, &cfg, stderr))
+	if (load_for_host(a, &cfg))
 		return EXIT_USAGE;
 	rc = rules_plan_init(&plan, cfg);
 	if (!rc)
@@ -124,7 +136,7 @@ static int cmd_test(const struct args *a)
 {
 	struct config *cfg;
 
-	if (config_load(a->conf, &cfg, stderr))
+	if (load_for_host(a, &cfg))
 		return EXIT_USAGE;
 	if (!cfg->policy->nservice)
 		fprintf(stderr, "warning: %s: no service: nothing is taken\n",

@@ -21,6 +21,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "control/host.h"
 #include "control/source.h"
 #include "penstockd.h"
 
@@ -71,6 +72,11 @@ static int load_config(const char *path, struct config **out, FILE *errors)
 			c->daemon.workers);
 		config_free(c);
 		return -EINVAL;
+	}
+	err = host_judge(c->policy, path, errors);
+	if (err) {
+		config_free(c);
+		return err;
 	}
 	*out = c;
 	return 0;

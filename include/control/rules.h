@@ -31,11 +31,14 @@ enum rules_family {
  * @text:  per family: the rules of our own chains in the form that
  *         iptables-save prints, one a line; NULL when no service needs the
  *         family
- * @own_source: a service's packets to its server bear an address of this host
+ * @queue: the first queue, @queues of them
+ * @own_source: packets of ours bear an address of this host: towards servers by
+ *         `source', or towards clients who address it
  */
 struct rules_plan {
 	char tun[16];
 	char *text[RULES_FAMILIES];
+	uint32_t queue, queues;
 	bool own_source;
 };
 
@@ -53,11 +56,12 @@ extern const char *const rules_chains[];
  * @from:   only where this is the value now; NULL: everywhere
  * @to:     the value
  * @own_source: only when the plan has own_source
+ * @either: needed for services of any family
  */
 struct rules_sysctl {
 	enum rules_family family;
 	const char *glob, *from, *to;
-	bool own_source;
+	bool own_source, either;
 };
 
 /* Is the setting part of the plan? */
@@ -91,6 +95,10 @@ int rules_remove(const char *state);
 
 /* Say on @out what differs from the plan.  Return: differences, or -errno */
 int rules_check(const struct rules_plan *p, FILE *out);
+
+/* Say on @out what is no part of the plan, and yet in the way: no daemon on a
+ * queue, a policy of FORWARD that drops. */
+void rules_notes(const struct rules_plan *p, FILE *out);
 
 /* The state file of this network namespace: /run/penstock-rules/ID. */
 int rules_state_path(char *buf, size_t len);

@@ -46,6 +46,9 @@ struct rules_state {
 /* A file that is not there is no error: @s->found is false then.
  * Return: 0, -EINVAL (malformed) or -errno */
 int rules_state_read(struct rules_state *s, const char *path);
+/* The name that the file at @path has while it is undone: then the daemon puts
+ * nothing back (rules = restore). */
+void rules_state_removing(const char *path, char *buf, size_t len);
 /* Whole or not at all; makes the directory.  Return: 0 or -errno */
 int rules_state_write(const struct rules_state *s, const char *path);
 void rules_state_fini(struct rules_state *s);
@@ -54,8 +57,9 @@ void rules_state_fini(struct rules_state *s);
  * because the kernel changes it along with another.  Settings that are noted
  * already, and those of a TUN device of our own, are left alone. */
 int rules_state_note_sysctls(struct rules_state *s);
-/* Put the noted values back, of those that still exist. */
-void rules_state_restore_sysctls(const struct rules_state *s);
+/* Put the noted values back, of those that still exist, and say on stderr which
+ * could not be.  Return: 0, or -errno of one */
+int rules_state_restore_sysctls(const struct rules_state *s);
 
 /* A setting's value without the newline.  @path is below /proc/sys. */
 int sysctl_read(const char *path, char *buf, size_t len);

@@ -235,9 +235,13 @@ static int tables_remove(enum rules_family f, bool table_before)
 	if (err || !ours || table_before || table_read(f, &now, true))
 		return err;
 	if (table_is_empty(now))
-		nft_table_delete(f == RULES_V4, "raw");
+		err = nft_table_delete(f == RULES_V4, "raw");
 	free(now);
-	return 0;
+	if (!err || err == -ENOENT)
+		return 0;
+	fprintf(stderr, "IPv%d: table raw: %s\n", f == RULES_V4 ? 4 : 6,
+		strerror(-err));
+	return err;
 }
 
 static enum tun_before tun_look(const char *name)
@@ -445,7 +449,7 @@ int rules_apply(const struct rules_plan *p, const char *state)
 int rules_remove(const char *state)
 {
 	struct rules_state s;
-	char path[256];
+	char path[256], removing[272];
 	int err = 0, rc;
 
 	if (!state)
@@ -453,6 +457,8 @@ int rules_remove(const char *state)
 	if (err)
 		return err;
 	state = state ? state : path;
+	rules_state_removing(state, removing, sizeof(removing));
+	rename(state, removing); /* no matter whether there is one */
 	err = rules_state_read(&s, state);
 	if (err)
 		goto out;
@@ -465,9 +471,15 @@ int rules_remove(const char *state)
 		goto out;
 	rc = tun_remove(&s);
 	err = err ? err : rc;
-	rules_state_restore_sysctls(&s);
+	rc = rules_state_restore_sysctls(&s);
+	err = err ? err : rc;
 	if (!err)
-		unlink(state);
+		unlink(removing);
+	else
+		fprintf(stderr,
+			"not all is undone: %s keeps what was there before, "
+			"for another `rules remove'\n",
+			removing);
 out:
 	rules_state_fini(&s);
 	return err;

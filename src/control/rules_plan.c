@@ -38,13 +38,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/host.h"
 #include "control/rules.h"
 
 const char *const rules_chains[] = {"PENSTOCK", "PENSTOCK_Q", "PENSTOCK_OUT",
 				    "PENSTOCK_DEFRAG", NULL};
 
 const struct rules_sysctl rules_sysctl_host[] = {
-	{RULES_V4, "net/ipv4/ip_forward", NULL, "1", false},
+	{.glob = "net/ipv4/ip_forward", .to = "1"},
+	/* The sockets that a transparent proxy left in TIME_WAIT would claim
+	 * packets of ours of the same addresses, and forwarding drops those. */
+	{.glob = "net/ipv4/ip_early_demux", .to = "0", .either = true},
 	/* What bears an address of this host is else refused from outside. */
 	{.family = RULES_V4,
 	 .glob = "net/ipv4/conf/all/accept_local",
@@ -52,25 +56,41 @@ const struct rules_sysctl rules_sysctl_host[] = {
 	 .own_source = true},
 	/* Answers go out for addresses whose route leads elsewhere: strict
 	 * reverse path filters would drop them, loose ones do not. */
-	{RULES_V4, "net/ipv4/conf/*/rp_filter", "1", "2", false},
-	{RULES_V4, "net/ipv4/conf/*/send_redirects", "1", "0", false},
-	{RULES_V6, "net/ipv6/conf/all/forwarding", NULL, "1", false},
+	{.family = RULES_V4,
+	 .glob = "net/ipv4/conf/*/rp_filter",
+	 .from = "1",
+	 .to = "2"},
+	{.family = RULES_V4,
+	 .glob = "net/ipv4/conf/*/send_redirects",
+	 .from = "1",
+	 .to = "0"},
+	{.family = RULES_V6, .glob = "net/ipv6/conf/all/forwarding", .to = "1"},
 	{.glob = NULL},
 };
 
 const struct rules_sysctl rules_sysctl_tun[] = {
-	{RULES_V4, "net/ipv4/conf/%s/forwarding", NULL, "1", false},
-	{RULES_V4, "net/ipv4/conf/%s/rp_filter", "1", "2", false},
-	{RULES_V4, "net/ipv4/conf/%s/send_redirects", "1", "0", false},
-	{RULES_V6, "net/ipv6/conf/%s/disable_ipv6", NULL, "0", false},
-	{RULES_V6, "net/ipv6/conf/%s/forwarding", NULL, "1", false},
+	{.family = RULES_V4, .glob = "net/ipv4/conf/%s/forwarding", .to = "1"},
+	{.family = RULES_V4,
+	 .glob = "net/ipv4/conf/%s/rp_filter",
+	 .from = "1",
+	 .to = "2"},
+	{.family = RULES_V4,
+	 .glob = "net/ipv4/conf/%s/send_redirects",
+	 .from = "1",
+	 .to = "0"},
+	{.family = RULES_V6, .glob = "net/ipv6/conf/%s/disable_ipv6", .to = "0"},
+	{.family = RULES_V6, .glob = "net/ipv6/conf/%s/forwarding", .to = "1"},
 	{.glob = NULL},
 };
 
 bool rules_sysctl_wanted(const struct rules_plan *p,
 			 const struct rules_sysctl *s)
 {
-	return p->text[s->family] && (p->own_source || !s->own_source);
+	bool used = p->text[s->family];
+
+	if (s->either)
+		used = p->text[RULES_V4] || p->text[RULES_V6];
+	return used && (p->own_source || !s->own_source);
 }
 
 static bool text_has_line(const char *text, const char *line)
@@ -376,9 +396,12 @@ int rules_plan_init(struct rules_plan *p, const struct config *cfg)
 {
 	*p = (struct rules_plan){0};
 	memcpy(p->tun, cfg->daemon.tun, sizeof(p->tun));
+	p->queue = cfg->daemon.queue;
+	p->queues = cfg->daemon.workers;
 	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
 		p->own_source |= cfg->policy->service[i].source.mode !=
 				 SOURCE_CLIENT;
+	p->own_source |= host_listens(cfg->policy);
 	for (int f = 0; f < RULES_FAMILIES; f++) {
 		bool v4 = f == RULES_V4;
 

@@ -23,6 +23,7 @@
  */
 static const char *const noted_globs[] = {
 	"net/ipv4/ip_forward",
+	"net/ipv4/ip_early_demux",
 	"net/ipv4/conf/*/forwarding",
 	"net/ipv4/conf/*/accept_redirects",
 	"net/ipv4/conf/*/accept_local",
@@ -154,22 +155,39 @@ int rules_state_note_sysctls(struct rules_state *s)
 	return err;
 }
 
-/* The order of the notes has ip_forward and "all" before the interfaces;
- * a second pass catches what the kernel changed along with others. */
-void rules_state_restore_sysctls(const struct rules_state *s)
+/* Return: 0, or -errno when the value is not the noted one and stays so. */
+static int restore_one(const struct saved_sysctl *v)
 {
 	char now[32];
+	int err;
+
+	if (sysctl_read(v->path, now, sizeof(now)) || !strcmp(now, v->value))
+		return 0;
+	err = sysctl_write(v->path, v->value);
+	if (err || sysctl_read(v->path, now, sizeof(now)))
+		return err;
+	return strcmp(now, v->value) ? -EINVAL : 0;
+}
+
+/* The order of the notes has ip_forward and "all" before the interfaces;
+ * a second pass catches what the kernel changed along with others. */
+int rules_state_restore_sysctls(const struct rules_state *s)
+{
+	int err = 0;
 
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint32_t i = 0; i < s->nsysctl; i++) {
 			const struct saved_sysctl *v = &s->sysctl[i];
+			int rc = restore_one(v);
 
-			if (sysctl_read(v->path, now, sizeof(now)) ||
-			    !strcmp(now, v->value))
+			if (!rc || !pass)
 				continue;
-			sysctl_write(v->path, v->value);
+			fprintf(stderr, PROC_SYS "%s: not put back to %s: %s\n",
+				v->path, v->value, strerror(-rc));
+			err = rc;
 		}
 	}
+	return err;
 }
 
 static int parse_line(struct rules_state *s, const char *line)
@@ -202,9 +220,26 @@ static int parse_line(struct rules_state *s, const char *line)
 	return -EINVAL;
 }
 
-int rules_state_read(struct rules_state *s, const char *path)
+void rules_state_removing(const char *path, char *buf, size_t len)
+{
+	snprintf(buf, len, "%s.removing", path);
+}
+
+/* A removal that did not end has left it under the other name. */
+static FILE *state_open(const char *path)
 {
 	FILE *f = fopen(path, "re");
+	char other[272];
+
+	if (f || errno != ENOENT)
+		return f;
+	rules_state_removing(path, other, sizeof(other));
+	return fopen(other, "re");
+}
+
+int rules_state_read(struct rules_state *s, const char *path)
+{
+	FILE *f = state_open(path);
 	char line[256];
 	int err = 0;
 
@@ -246,12 +281,12 @@ static void make_parent(const char *path)
 	if (!slash || slash == dir)
 		return;
 	*slash = '\0';
-	mkdir(dir, 0700);
+	mkdir(dir, 0711); /* the daemon may see that there is a file */
 }
 
 int rules_state_write(const struct rules_state *s, const char *path)
 {
-	char tmp[272];
+	char tmp[272], old[272];
 	FILE *f;
 
 	make_parent(path);
@@ -262,8 +297,11 @@ int rules_state_write(const struct rules_state *s, const char *path)
 	state_print(s, f);
 	if (fflush(f) | ferror(f) | fclose(f))
 		goto err_print;
-	if (!rename(tmp, path))
+	rules_state_removing(path, old, sizeof(old));
+	if (!rename(tmp, path)) {
+		unlink(old);
 		return 0;
+	}
 
 err_print:
 	fprintf(stderr, "%s: %s\n", path, strerror(errno));

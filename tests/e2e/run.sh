@@ -16,13 +16,13 @@ cd "$(dirname "$0")/../.." || exit 1
 
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_seg
 	fault_xfer fault_profile fault_conf modes
-	proof shield bypass shield_tfo shield_tw shield_limits shield_source
+	proof shield bypass host shield_tfo shield_tw shield_limits shield_source
 	toxi daemon rules scenario"
 FAMILIES="4 6"
 
 # Groups that restart the daemon, so no idle connection may be open; and one
 # that has a topology of its own.
-RESTARTS='^(modes|proof|bypass|toxi|daemon|shield.*|fault_conf)$'
+RESTARTS='^(modes|proof|bypass|host|toxi|daemon|shield.*|fault_conf)$'
 APART='^rules$'
 # These try both families themselves, so once is enough.
 BOTH='^(shield_tfo|shield_source)$'
@@ -113,7 +113,8 @@ main() {
 		done
 	done
 	family_use 4
-	[[ $FAMILIES == *4* && $SELECTED == *rules* ]] && penstock_on &&
+	# It tries both families, whatever is asked for.
+	[[ $SELECTED == *rules* ]] && penstock_on &&
 		rules_group
 	cases_summary
 }

@@ -2,11 +2,10 @@
 /*
  * The rules that a configuration asks for, and what remembers the host before.
  * LINKS: control/rules_plan control/rules_state control/config control/keys
- * LINKS: control/diag control/inidoc control/run engine/policy tcp/cfg
- * LINKS: util/option shield/cfg shield/prefix shield/tfo shield/ratelimit
- * LINKS: shield/assoc util/hash fault/% util/slab
- * LINKS: util/wheel
- * LINKS: util/word control/textfile
+ * LINKS: control/host control/diag control/inidoc control/run engine/policy
+ * LINKS: tcp/cfg util/option shield/cfg shield/prefix shield/tfo
+ * LINKS: shield/ratelimit shield/assoc util/hash fault/% util/slab
+ * LINKS: util/wheel util/word control/textfile
  */
 #include <check.h>
 #include <errno.h>
@@ -293,7 +292,7 @@ START_TEST(script_has_only_the_families_in_use)
 	rules_print(&plan, "x.conf", f);
 	fclose(f);
 	ck_assert_int_eq(strncmp(text, "#!/bin/sh\n", 10), 0);
-	ck_assert_ptr_null(strstr(text, "ipv4"));
+	ck_assert_ptr_null(strstr(text, "ipv4/conf"));
 	ck_assert_ptr_null(strstr(text, "\niptables"));
 	ck_assert_ptr_nonnull(strstr(text, "\nip6tables-restore --noflush"));
 	ck_assert_ptr_nonnull(strstr(text, plan.text[RULES_V6]));
@@ -327,6 +326,41 @@ START_TEST(state_written_is_read_back)
 	ck_assert_str_eq(b.sysctl[1].path, v[1].path);
 	ck_assert_str_eq(b.sysctl[1].value, "2");
 	rules_state_fini(&b);
+}
+END_TEST
+
+/* What a removal that failed has left. */
+START_TEST(state_of_a_broken_removal_is_found)
+{
+	struct rules_state s = {.tun = "t0"};
+	char other[80];
+
+	ck_assert_int_eq(rules_state_write(&s, path), 0);
+	rules_state_removing(path, other, sizeof(other));
+	ck_assert_int_eq(rename(path, other), 0);
+	ck_assert_int_eq(rules_state_read(&s, path), 0);
+	ck_assert(s.found);
+	ck_assert_str_eq(s.tun, "t0");
+	ck_assert_int_eq(rules_state_write(&s, path), 0);
+	ck_assert_int_ne(access(other, F_OK), 0);
+	rules_state_fini(&s);
+}
+END_TEST
+
+START_TEST(early_demux_is_off_for_any_family)
+{
+	const struct rules_sysctl *s = rules_sysctl_host;
+
+	while (s->glob && !strstr(s->glob, "ip_early_demux"))
+		s++;
+	ck_assert_ptr_nonnull(s->glob);
+	ck_assert_str_eq(s->to, "0");
+	plan_for("[service a]\nlisten = [2001:db8::10]:443\n");
+	ck_assert(rules_sysctl_wanted(&plan, s));
+	plan_for("[service a]\nlisten = 192.0.2.1:443\n");
+	ck_assert(rules_sysctl_wanted(&plan, s));
+	plan_for("");
+	ck_assert(!rules_sysctl_wanted(&plan, s));
 }
 END_TEST
 
@@ -413,6 +447,8 @@ int main(void)
 	tcase_add_test(t, no_service_needs_no_rules);
 	tcase_add_test(t, script_has_only_the_families_in_use);
 	tcase_add_test(t, state_written_is_read_back);
+	tcase_add_test(t, state_of_a_broken_removal_is_found);
+	tcase_add_test(t, early_demux_is_off_for_any_family);
 	tcase_add_test(t, state_missing_is_not_found);
 	tcase_add_test(t, state_malformed_is_refused);
 	tcase_add_test(t, command_takes_input_gives_output_and_status);
