@@ -36,7 +36,9 @@ static const char usage_text[] =
 	"  status         what it is doing\n"
 	"  flows          one line per connection\n"
 	"  nstat          counters, by the kernel's names\n"
-	"  reload         read the configuration again, as SIGHUP does\n"
+	"  reload         read the configuration again, as SIGHUP does; exits "
+	"1\n"
+	"                 when the host's rules are not those of the file\n"
 	"  stop           stop, as SIGTERM does\n"
 	"  ask JSON       any request of the control protocol\n"
 	"  fault add NAME type=TYPE [KEY=VALUE ...]\n"
@@ -300,8 +302,9 @@ static void print_result(const struct args *a, const char *cmd,
 static int cmd_daemon(const struct args *a, int argc, char **argv)
 {
 	bool nstat = !strcmp(argv[0], "nstat");
-	const char *cmd = nstat ? "counters" : argv[0];
+	const char *cmd = nstat ? "counters" : argv[0], *warning;
 	json_t *request, *answer, *result;
+	int rc;
 
 	if (argc != 1)
 		return usage("too many words for this command");
@@ -309,11 +312,17 @@ static int cmd_daemon(const struct args *a, int argc, char **argv)
 	if (a->max)
 		json_object_set_new(request, "max", json_integer(a->max));
 	result = ask(a, request, &answer);
+	rc = result ? EXIT_GOOD : EXIT_USAGE;
+	warning = json_string_value(json_object_get(result, "warning"));
+	if (warning && !strcmp(cmd, "reload")) {
+		fputs(warning, stderr);
+		rc = EXIT_DIFFERS;
+	}
 	if (result)
 		print_result(a, cmd, result);
 	json_decref(request);
 	json_decref(answer);
-	return result ? EXIT_GOOD : EXIT_USAGE;
+	return rc;
 }
 
 static const struct {

@@ -141,6 +141,7 @@ static void adopt_daemon_cfg(struct daemon_cfg *now,
 	warn_restart(now, new);
 	now->shutdown_grace = new->shutdown_grace;
 	now->log_level = new->log_level;
+	now->rules = new->rules;
 	log_set_level(now->log_level);
 }
 
@@ -160,6 +161,7 @@ static int adopt_config(struct daemon *d, struct config *c, FILE *errors)
 	d->cfg = c;
 	warn_harm(c->policy);
 	log_info("reload: %u services from %s", c->policy->nservice, d->path);
+	rules_look(d);
 	return 0;
 }
 
@@ -416,6 +418,8 @@ static int run(struct daemon *d)
 		err = faults_open(d);
 	if (!err)
 		err = units_start(d);
+	if (!err)
+		err = rules_watch_start(d);
 	if (err) {
 		d->status = EXIT_FAILURE;
 		goto out;
@@ -429,6 +433,7 @@ static int run(struct daemon *d)
 	faults_finish(d);
 out:
 	control_free(d);
+	rules_watch_free(d);
 	units_free(d);
 	faults_close(d);
 	attacks_free(d);

@@ -48,6 +48,7 @@ struct metrics {
  * @metrics:  taken when the first metric is asked for
  * @faults:   the log and the reports of faults
  * @watch:    attacks on services
+ * @rules:    what is known of the host's rules
  * @started:  for the uptime
  * @ticks:    seconds of it, about
  * @stop_by:  while stopping: when the grace is over
@@ -68,6 +69,7 @@ struct daemon {
 	struct control_http *http;
 	struct metrics metrics;
 	struct faults *faults;
+	struct rules_watch *rules;
 	struct watch *watch;
 
 	struct log_limit loss_limit;
@@ -89,6 +91,19 @@ int daemon_reload(struct daemon *d, FILE *errors);
 /* Begin to stop; when that has begun already, cut the grace short.  Returns
  * at once. */
 void daemon_stop(struct daemon *d);
+
+/* --- penstockd_rules.c ---------------------------------------------------- */
+
+/* Begin to watch, when the workers run.  0 or -ENOMEM */
+int rules_watch_start(struct daemon *d);
+void rules_watch_free(struct daemon *d);
+/* Compare the host with the file now, and say what is news. */
+void rules_look(struct daemon *d);
+/* At the last look: 1 as in the file, 0 not, -1 nobody knows. */
+int rules_ok(const struct daemon *d);
+const char *rules_word(const struct daemon *d);
+/* What differed, one a line; "" for nothing. */
+const char *rules_differences(const struct daemon *d);
 
 /* --- penstockd_units.c ---------------------------------------------------- */
 

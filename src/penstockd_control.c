@@ -53,6 +53,12 @@ static int gauges_append(struct daemon *d, struct metrics *m)
 
 	for (i = 0; i < ARRAY_LEN(all) && !err; i++)
 		err = metrics_add(m, &all[i]);
+	if (!err && rules_ok(d) >= 0)
+		err = metrics_add(
+			m, &(struct control_metric){
+				   "rules_ok", NULL, -1, true,
+				   "the host's rules are those of the file",
+				   (uint64_t)rules_ok(d)});
 	return err;
 }
 
@@ -152,6 +158,7 @@ static json_t *op_status(void *arg)
 	put_number(o, "workers", d->n);
 	put_number(o, "queue", c->queue);
 	put_gauges(d, o);
+	json_object_set_new(o, "rules", json_string(rules_word(d)));
 	json_object_set_new(o, "services", service_names(d->cfg->policy));
 	attacks_status(d, o);
 	return o;
@@ -200,7 +207,15 @@ static void op_flows(void *arg, FILE *out, uint32_t max)
 
 static int op_reload(void *arg, FILE *errors)
 {
-	return daemon_reload(arg, errors);
+	int err = daemon_reload(arg, errors);
+	const char *differ = err ? "" : rules_differences(arg);
+
+	if (*differ)
+		fprintf(errors,
+			"reloaded, but the host's rules are not those of the "
+			"file: `penstockctl rules apply'\n%s",
+			differ);
+	return err;
 }
 
 static void op_stop(void *arg)

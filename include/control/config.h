@@ -11,6 +11,12 @@
 #include "fault/cfg.h"
 #include "util/types.h"
 
+enum rules_mode {
+	RULES_WATCH,
+	RULES_RESTORE,
+	RULES_OFF
+};
+
 /**
  * struct daemon_cfg - [penstock], and what of [tcp] belongs to the process
  * @workers:    NFQUEUEs and threads
@@ -30,6 +36,7 @@
  * @http_names: host names that it answers to, besides addresses
  * @fault_log:  path of the file for decisions of faults; empty = none
  * @log_level:  enum log_level
+ * @rules:      enum rules_mode
  */
 struct daemon_cfg {
 	uint32_t workers, queue;
@@ -43,7 +50,7 @@ struct daemon_cfg {
 	char http[64];
 	char http_names[256];
 	char fault_log[256];
-	uint8_t log_level, http_write;
+	uint8_t log_level, http_write, rules;
 };
 
 /**

@@ -14,4 +14,19 @@
  */
 int nft_table_delete(bool v4, const char *name);
 
+struct nft_watch;
+
+/* Be told of every change of nftables here; NULL where that is not possible. */
+struct nft_watch *nft_watch_open(void);
+void nft_watch_close(struct nft_watch *w);
+int nft_watch_fd(const struct nft_watch *w);
+
+/**
+ * nft_watch_read() - Read what was told, until there is no more
+ * @table: its name
+ * Return: it was about this table, its chains or rules, in family ip or ip6; or
+ *         something got lost
+ */
+bool nft_watch_read(struct nft_watch *w, const char *table);
+
 #endif

@@ -93,6 +93,9 @@ int rules_apply(const struct rules_plan *p, const char *state);
  */
 int rules_remove(const char *state);
 
+/* Put back our chains alone, as rules_apply() would.  Return: 0 or -errno */
+int rules_restore(const struct rules_plan *p);
+
 /* Say on @out what differs from the plan.  Return: differences, or -errno */
 int rules_check(const struct rules_plan *p, FILE *out);
 

@@ -56,7 +56,8 @@ struct control_metric {
  * @metric:  the metric number @i (0, 1, ...); false when there is none.  The
  *           texts are valid until the next call
  * @flows:   one line per flow, at most @max
- * @reload:  read the configuration again.  0, or -errno with the reasons in
+ * @reload:  read the configuration again.  0, with lines in @errors when there
+ *           is something to warn of, or -errno with the reasons in
  *           @errors, one a line
  * @stop:    begin to stop, as SIGTERM does; returns at once
  * @command: any other command, or NULL.  The result is owned by the caller.

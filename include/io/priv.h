@@ -22,6 +22,14 @@ bool priv_has_net_admin(void);
 int priv_drop(void);
 
 /**
+ * priv_lend() - Let programs that the calling thread starts have CAP_NET_ADMIN
+ *
+ * As the ambient capability, so that they need not be root's.  Failure is not
+ * told: the program will.
+ */
+void priv_lend(void);
+
+/**
  * priv_explain_queue() - Log why a queue could not be bound
  * @queue: queue number
  * @err:   -errno as the kernel gave it

@@ -40,6 +40,9 @@ static json_t *answer_fallible(const struct control_ops *ops, const char *cmd,
 		err = ops->command(ops->arg, cmd, request, &result, errors);
 	if (fclose(errors))
 		err = -ENOMEM;
+	/* What a reload says although it went well. */
+	if (!err && !result && said && *said)
+		result = json_pack("{s:s}", "warning", said);
 	if (!err)
 		answer = answer_result(result ? result : json_null());
 	else if (said && *said)

@@ -117,6 +117,13 @@ err_text:
 	return -EINVAL;
 }
 
+static const char *const rules_names[] = {
+	[RULES_WATCH] = "watch",
+	[RULES_RESTORE] = "restore",
+	[RULES_OFF] = "off",
+	NULL,
+};
+
 static const char *const yes_names[] = {"no", "yes", NULL};
 
 #define SEC ((int64_t)USEC_PER_SEC)
@@ -213,6 +220,13 @@ static const struct opt_desc daemon_options[] = {
 	 .help = "file that decisions of faults are appended to, as JSON "
 		 "lines; "
 		 "empty: none"},
+	{.name = "rules",
+	 CFG(rules),
+	 .type = OPT_ENUM,
+	 .def = "watch",
+	 .names = rules_names,
+	 .help = "the host's packet rules: say when they are not as they "
+		 "should be, put them back, or neither"},
 	{.name = "log_level",
 	 CFG(log_level),
 	 .type = OPT_ENUM,

@@ -7,6 +7,9 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 static struct nlmsghdr *put_msg(struct mnl_nlmsg_batch *b, uint16_t type,
 				uint8_t family, uint16_t res_id, uint32_t seq)
@@ -70,4 +73,91 @@ err_errno:
 	err = -errno;
 	mnl_socket_close(nl);
 	return err;
+}
+
+struct nft_watch {
+	struct mnl_socket *nl;
+};
+
+struct nft_watch *nft_watch_open(void)
+{
+	struct nft_watch *w = calloc(1, sizeof(*w));
+	int group = NFNLGRP_NFTABLES;
+
+	if (!w)
+		return NULL;
+	w->nl = mnl_socket_open2(NETLINK_NETFILTER,
+				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (w->nl && mnl_socket_bind(w->nl, 0, MNL_SOCKET_AUTOPID) >= 0 &&
+	    mnl_socket_setsockopt(w->nl, NETLINK_ADD_MEMBERSHIP, &group,
+				  sizeof(group)) >= 0)
+		return w;
+	nft_watch_close(w);
+	return NULL;
+}
+
+void nft_watch_close(struct nft_watch *w)
+{
+	if (!w)
+		return;
+	if (w->nl)
+		mnl_socket_close(w->nl);
+	free(w);
+}
+
+int nft_watch_fd(const struct nft_watch *w)
+{
+	return mnl_socket_get_fd(w->nl);
+}
+
+/* The table's name has the same attribute in all of these. */
+static bool is_about(const struct nlmsghdr *nlh, const char *table)
+{
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+	const char *end = mnl_nlmsg_get_payload_tail(nlh);
+	const struct nlattr *a;
+
+	switch (NFNL_MSG_TYPE(nlh->nlmsg_type)) {
+	case NFT_MSG_NEWTABLE:
+	case NFT_MSG_DELTABLE:
+	case NFT_MSG_NEWCHAIN:
+	case NFT_MSG_DELCHAIN:
+	case NFT_MSG_NEWRULE:
+	case NFT_MSG_DELRULE:
+		break;
+	default:
+		return false;
+	}
+	if (nfg->nfgen_family != NFPROTO_IPV4 &&
+	    nfg->nfgen_family != NFPROTO_IPV6)
+		return false;
+	for (a = mnl_nlmsg_get_payload_offset(nlh, sizeof(*nfg));
+	     mnl_attr_ok(a, (int)(end - (const char *)a));
+	     a = mnl_attr_next(a)) {
+		if (mnl_attr_get_type(a) == NFTA_TABLE_NAME)
+			return !strcmp(mnl_attr_get_str(a), table);
+	}
+	return false;
+}
+
+bool nft_watch_read(struct nft_watch *w, const char *table)
+{
+	char buf[16384];
+	bool found = false;
+	ssize_t n;
+
+	for (;;) {
+		const struct nlmsghdr *nlh = (const struct nlmsghdr *)buf;
+		int left;
+
+		n = mnl_socket_recvfrom(w->nl, buf, sizeof(buf));
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return found;
+		found |= n <= 0;
+		if (n <= 0 && errno != ENOBUFS)
+			return found;
+		for (left = n > 0 ? (int)n : 0; mnl_nlmsg_ok(nlh, left);
+		     nlh = mnl_nlmsg_next(nlh, &left))
+			found |= is_about(nlh, table);
+	}
 }

@@ -423,6 +423,17 @@ static int plan_apply(const struct rules_plan *p, const struct rules_state *s)
 	return err;
 }
 
+int rules_restore(const struct rules_plan *p)
+{
+	int err = 0;
+
+	for (int f = 0; f < RULES_FAMILIES && !err; f++) {
+		if (p->text[f])
+			err = tables_apply(p, (enum rules_family)f);
+	}
+	return err;
+}
+
 int rules_apply(const struct rules_plan *p, const char *state)
 {
 	struct rules_state s;

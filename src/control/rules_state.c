@@ -281,7 +281,9 @@ static void make_parent(const char *path)
 	if (!slash || slash == dir)
 		return;
 	*slash = '\0';
-	mkdir(dir, 0711); /* the daemon may see that there is a file */
+	mkdir(dir, 0700);
+	if (!strcmp(dir, STATE_DIR)) /* the daemon sees that there is a file */
+		chmod(dir, 0711);
 }
 
 int rules_state_write(const struct rules_state *s, const char *path)

@@ -31,6 +31,18 @@ int priv_drop(void)
 	return 0;
 }
 
+void priv_lend(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_get_caps_process() ||
+	    !capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN))
+		return;
+	capng_update(CAPNG_ADD, CAPNG_INHERITABLE, CAP_NET_ADMIN);
+	if (!capng_apply(CAPNG_SELECT_CAPS))
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0,
+		      0);
+}
+
 int priv_explain_queue(uint16_t queue, int err)
 {
 	if (err == -EPERM && !priv_has_net_admin()) {

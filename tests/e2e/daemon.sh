@@ -532,7 +532,10 @@ daemon_reload_removes() {
 	daemon_begin
 	daemon_talk 3
 	daemon_conf "-$PORT_PEER" "-$PORT_IDLE"
-	ctl reload || fail "reload exits $?"
+	ctl reload 2>"$TMP/err" # taken, but its rules are there still
+	assert_eq "exit code of reload" 1 $?
+	grep -q "unexpected: .*--dport $PORT_PEER " "$TMP/err" ||
+		fail "reload does not say what is there too much"
 	n=$(nstat_of TcpPassiveOpens@e2e)
 	peer_run echo 100000 9
 	assert_fields "$LINE" bad=- rx=100000 end=FIN

@@ -65,6 +65,122 @@ host_others_time_wait() {
 	return 0
 }
 
+# --- rules that are not there ------------------------------------------------
+
+HOST_PORTS="80 443"
+
+# host_conf KEY=VALUE...: only some ports, and the state where it belongs.
+host_conf() {
+	SERVICE_PORTS=$HOST_PORTS conf_write "$TMP/penstock.conf" "$@"
+	mkdir -p "$TMP/run"
+	chmod 777 "$TMP/run"
+	sed -i "s|^control = .*|control = $TMP/run/sock|
+		s|^secret_file = .*|secret_file =|" "$TMP/penstock.conf"
+}
+
+host_apply() { in_g "$PENSTOCKCTL" -c "$TMP/penstock.conf" rules apply; }
+
+# host_daemon COMMAND...: rules, and the daemon behind that command.
+host_daemon() {
+	# shellcheck disable=SC2034 # penstock_gauge reads it
+	PENSTOCK_CONF=$TMP/penstock.conf
+	host_apply || fail "rules apply"
+	: >"$TMP/host.log"
+	ip netns exec "$NS_G" "$@" "$PENSTOCKD" -c "$TMP/penstock.conf" \
+		>>"$TMP/host.log" 2>&1 </dev/null &
+	PENSTOCK_PID=$!
+	poll 10 host_says 'info: rules: as ' || {
+		cat "$TMP/host.log"
+		fail "the daemon did not look"
+	}
+}
+
+host_says() { grep -qE "$1" "$TMP/host.log"; }
+
+# host_rules WORD: what the daemon thinks of them.
+host_rules() {
+	"$PENSTOCKCTL" -c "$TMP/penstock.conf" status |
+		grep -qE "^rules +$1\$"
+}
+
+host_rules_end() {
+	kill -TERM "$PENSTOCK_PID"
+	wait "$PENSTOCK_PID"
+	in_g "$PENSTOCKCTL" rules remove || fail "rules remove"
+	PENSTOCK_PID=
+}
+
+host_watch_tells() {
+	host_conf
+	host_daemon "$@"
+	host_rules ok || fail "rules are applied, and status says not so"
+	assert_eq "metric" 1 "$(counter rules_ok)"
+	in_g "$IPT" -t raw -F PENSTOCK
+	poll 10 host_rules differ || fail "nobody noticed"
+	assert_eq "metric" 0 "$(counter rules_ok)"
+	host_says 'warn: rules: .*tables: missing: -A PENSTOCK ' ||
+		fail "the log does not say what is missing"
+	host_apply
+	poll 10 host_rules ok || fail "it is not seen that all is well again"
+	host_rules_end
+}
+
+# A new listen without `rules apply' is told in every way.
+host_reload_tells() {
+	local rc
+	host_conf
+	host_daemon
+	HOST_PORTS="80 443 5201" host_conf
+	"$PENSTOCKCTL" -c "$TMP/penstock.conf" reload 2>"$TMP/err"
+	rc=$?
+	cat "$TMP/err"
+	assert_eq "exit code of reload" 1 "$rc"
+	grep -q "missing: .*--dport 5201" "$TMP/err" || fail "it says not what"
+	host_says 'warn: rules: .*--dport 5201' || fail "the log says nothing"
+	assert_eq "metric" 0 "$(counter rules_ok)"
+	host_apply
+	"$PENSTOCKCTL" -c "$TMP/penstock.conf" reload ||
+		fail "reload fails with rules applied"
+	assert_eq "metric" 1 "$(counter rules_ok)"
+	host_rules_end
+}
+
+host_restore_restores() {
+	host_conf "[penstock] rules = restore"
+	host_daemon "$@"
+	in_g "$IPT" -t raw -F
+	in_g "$IPT" -t raw -X PENSTOCK
+	poll 15 host_says 'our chains were put back' || fail "not put back"
+	poll 10 host_rules ok || fail "and yet they differ"
+	in_g "$PENSTOCKCTL" -c "$TMP/penstock.conf" rules check ||
+		fail "the host is not as it should be"
+	# What the operator takes away stays away.
+	in_g "$PENSTOCKCTL" rules remove || fail "rules remove"
+	sleep 3
+	in_g "$IPT-save" | grep -q PENSTOCK && fail "put back after remove"
+	kill -TERM "$PENSTOCK_PID"
+	wait "$PENSTOCK_PID"
+	PENSTOCK_PID=
+}
+
+host_off_is_silent() {
+	host_conf
+	host_daemon
+	host_conf "[penstock] rules = off"
+	in_g "$IPT" -t raw -F PENSTOCK
+	"$PENSTOCKCTL" -c "$TMP/penstock.conf" reload || fail "reload"
+	host_rules off || fail "status"
+	host_rules_end
+}
+
+# As systemd starts it: no root, capabilities handed down.  The TUN device may be
+# closed to others here; the daemon gives up what opens it.
+host_unprivileged() {
+	"$1" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		--inh-caps -all,+net_admin,+net_raw,+dac_override \
+		--ambient-caps +net_admin,+net_raw,+dac_override
+}
+
 # Each case has a daemon of its own.
 host_case() {
 	"$1"
@@ -79,6 +195,14 @@ host_cases() {
 	run_case host_own_address_is_a_service 30 host_case host_own_address
 	run_case host_time_wait_of_others_is_not_in_the_way 40 \
 		host_case host_others_time_wait
+	run_case host_rules_watch_tells 60 host_watch_tells
+	run_case host_rules_reload_tells 60 host_reload_tells
+	run_case host_rules_restore_restores 60 host_restore_restores
+	run_case host_rules_watch_needs_no_root 60 \
+		host_unprivileged host_watch_tells
+	run_case host_rules_restore_needs_no_root 60 \
+		host_unprivileged host_restore_restores
+	run_case host_rules_off_is_silent 60 host_off_is_silent
 	unset EXPECT_DEATH
 	shield_conf "handshake = auto"
 }
