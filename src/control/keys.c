@@ -242,7 +242,7 @@ static const struct opt_desc daemon_tcp_options[] = {
 	 CFG(max_tw),
 	 INT(0, 1 << 26),
 	 .def = "262144",
-	 .help = "connections in TIME_WAIT at once"},
+	 .help = "connections in TIME_WAIT at once (Linux: by memory)"},
 	{.name = NULL},
 };
 

@@ -405,7 +405,8 @@ const struct opt_desc service_options[] = {
 	 .min = 0,
 	 .max = 1 << 24,
 	 .def = "16384",
-	 .help = "connections with one leg left; more are reset"},
+	 .help = "connections with one leg left; more are reset (Linux: by "
+		 "memory)"},
 	{.name = "tcp_syncookies",
 	 CFG(syncookies),
 	 .type = OPT_INT,
@@ -419,6 +420,6 @@ const struct opt_desc service_options[] = {
 	 .min = 1,
 	 .max = 1 << 24,
 	 .def = "4096",
-	 .help = "half-open connections of a service"},
+	 .help = "half-open connections of a service (Linux: by memory)"},
 	{.name = NULL},
 };

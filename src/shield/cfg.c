@@ -150,7 +150,8 @@ const struct opt_desc shield_options[] = {
 	 CFG(tw_reuse),
 	 INT(0, 2),
 	 .def = "1",
-	 .help = "towards servers: 0 never, 1 when safe, 2 loopback only"},
+	 .help = "towards servers: 0 never, 1 when safe, 2 loopback only "
+		 "(Linux: 2)"},
 	{.name = "tcp_tw_reuse_delay",
 	 CFG(tw_reuse_delay),
 	 TIME(MSEC, 1 * MSEC, 60 * SEC),

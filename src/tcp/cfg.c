@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The keys of [tcp]: Linux's names, meanings and defaults (6.18,
- * Documentation/networking/ip-sysctl.rst).
+ * Documentation/networking/ip-sysctl.rst).  Where a default is another one, the
+ * help says what Linux's is; test_config.c holds the two together.
  */
 #include "tcp/cfg.h"
 
@@ -210,7 +211,7 @@ const struct opt_desc tcp_options[] = {
 	{.name = "tcp_rfc1337",
 	 CFG(rfc1337),
 	 INT(0, 1),
-	 .def = "1",
+	 .def = "0",
 	 .help = "1 a RST does not end TIME_WAIT, 0 it does"},
 	{.name = "tcp_invalid_ratelimit",
 	 CFG(invalid_ratelimit),
@@ -233,7 +234,8 @@ const struct opt_desc tcp_options[] = {
 	 .def = "4096 131072 6291456",
 	 .parse = mem_parse,
 	 .allowed = mem_allowed,
-	 .help = "receive buffer of a leg: least, default, most"},
+	 .help = "receive buffer of a leg: least, default, most (Linux: "
+		 "4096 131072 33554432)"},
 	{.name = "tcp_wmem",
 	 CFG(wmem),
 	 .type = OPT_CUSTOM,

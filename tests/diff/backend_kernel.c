@@ -90,7 +90,6 @@ static void make_namespace(void)
 	/* penstock's defaults, where a kernel may be built with others */
 	set_sysctl("/proc/sys/net/ipv4/tcp_rmem", "4096 131072 6291456");
 	set_sysctl("/proc/sys/net/ipv4/tcp_wmem", "4096 16384 4194304");
-	set_sysctl("/proc/sys/net/ipv4/tcp_rfc1337", "1");
 	/* 1, 2, 4 s from the first SYN on, as before 6.5 */
 	set_sysctl("/proc/sys/net/ipv4/tcp_syn_linear_timeouts", "0");
 	set_sysctl("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");

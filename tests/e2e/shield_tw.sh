@@ -56,6 +56,32 @@ tw_server_holds() {
 			grep -c "$CLIENT")" -gt 50
 }
 
+# tw_strangers RFC1337: nothing stands in the path; the client's own kernel
+# leaves 2000 4-tuples in TIME_WAIT at the server.  Between cases.
+tw_strangers() {
+	stop_penstockd
+	in_s sysctl -qw net.ipv4.tcp_rfc1337=0
+	in_c "$TOOLS/shortconn" -a "$CLIENT" -c 32 -w 2000 -t 1 -x 1024 \
+		"$SERVER" "$PORT_HTTP" /keep/f1024 >"$TMP/direct.json"
+	in_s sysctl -qw net.ipv4.tcp_rfc1337="$1"
+}
+
+# Then penstock comes, and dials into each of them: numbers of another stack
+# than its own.  None may wait for a SYN's retransmission.
+tw_after_strangers() {
+	local out
+	echo "direct: $(<"$TMP/direct.json")"
+	assert_num "4-tuples that the server held" \
+		"$(in_s ss -Htan state time-wait "sport = :$PORT_HTTP" |
+			grep -c "$CLIENT")" -gt 1000
+	out=$(in_c "$TOOLS/shortconn" -a "$CLIENT" -c 32 -w 2000 -t 2 -x 1024 \
+		"$SERVER" "$PORT_HTTP" /keep/f1024)
+	echo "then:   $out"
+	assert_num connections "$(jq .connections <<<"$out")" -gt 500
+	assert_eq errors 0 "$(jq .errors <<<"$out")"
+	assert_eq "stalls of a second" 0 "$(jq .stalls <<<"$out")"
+}
+
 # tw_reuse LOW HIGH ARG...: the client closes first, so we hold TIME_WAIT
 # towards the server: ms until the same 4-tuple is answered.
 tw_reuse() {
@@ -71,7 +97,7 @@ tw_reuse() {
 
 shield_tw_cases() {
 	local cf="handshake = client_first" sf="handshake = server_first"
-	local calm="tcp_syncookies = 0"
+	local calm="tcp_syncookies = 0" rfc1337
 	data_file 1024 >/dev/null
 	shield_conf "$cf" "$calm" "tcp_rfc1337 = 1"
 	TW_ABOVE=1 run_case tw_newer_syn_reopens_above 20 \
@@ -93,6 +119,13 @@ shield_tw_cases() {
 		tw_reopened -- tw_reopen
 	run_case tw_server_first_holds_tuple_connects_at_first_syn 20 \
 		tw_server_holds
+	for rfc1337 in 0 1; do
+		tw_strangers "$rfc1337"
+		shield_conf "$cf"
+		run_case "tw_strangers_time_wait_rfc1337_$rfc1337" 30 \
+			tw_after_strangers
+	done
+	in_s sysctl -qw net.ipv4.tcp_rfc1337=0
 	shield_conf "$cf" "tcp_syncookies = 2"
 	run_case tw_cookie_newer_syn_reopens 20 tw_reopened -- tw_reopen
 	shield_conf "$cf" "$calm" "tcp_rfc1337 = 0"

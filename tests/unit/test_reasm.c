@@ -48,6 +48,42 @@ START_TEST(hole_is_reported_and_filled)
 }
 END_TEST
 
+/* RFC 5681, 4.2, also when nothing else asks for an ACK at once. */
+START_TEST(filled_hole_is_acked_at_once)
+{
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 100, 100);
+	r.l.quickack = 0;
+	rig_clear(&r);
+	rig_data(&r, 0, 100);
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_eq(r.tx[0].s.ack.v, rig_peer(200).v);
+	rig_read(&r, 200);
+}
+END_TEST
+
+/* The peer has to send it again, so it must not be told that it is held. */
+START_TEST(block_that_waits_for_memory_is_not_sacked)
+{
+	uint64_t limit;
+
+	rig_establish(&r, RIG_ALL);
+	rig_data(&r, 0, 1); /* the sink has a chunk, with room for 4,000 */
+	rig_data(&r, 3001, 1400);
+	rig_data(&r, 6000, 100);
+	limit = r.pool.limit;
+	r.pool.limit = r.pool.held;
+	ck_drop(rig_data(&r, 1, 3000), DROP_NONE);
+	ck_assert_uint_eq(rig_last(&r)->s.ack.v, rig_peer(3001).v);
+	ck_assert_uint_eq(rig_last(&r)->s.opts.nsack, 1);
+	ck_block(0, 6000, 6100);
+	r.pool.limit = limit;
+	ck_drop(rig_data(&r, 3001, 1400), DROP_NONE);
+	ck_assert_uint_eq(r.l.rcv_nxt.v, rig_peer(4401).v);
+	rig_read(&r, r.sink.bytes);
+}
+END_TEST
+
 /* RFC 2018, 8: only a fault asks for it. */
 START_TEST(reneged_text_is_neither_told_of_nor_delivered)
 {
@@ -451,6 +487,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, in_order_text_reaches_the_sink);
 	tcase_add_test(tc, hole_is_reported_and_filled);
+	tcase_add_test(tc, filled_hole_is_acked_at_once);
+	tcase_add_test(tc, block_that_waits_for_memory_is_not_sacked);
 	tcase_add_test(tc, reneged_text_is_neither_told_of_nor_delivered);
 	tcase_add_test(tc, sack_blocks_are_newest_first);
 	tcase_add_test(tc, sack_keeps_older_blocks_while_the_newest_grows);
