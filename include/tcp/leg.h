@@ -239,9 +239,10 @@ struct leg {
 	uint16_t pmtu;
 	uint16_t rcv_mss; /* estimate of what the peer sends */
 	uint16_t run_count, ooo_count;
-	uint16_t ip_id;	  /* IPv4 identification of the next packet */
-	uint8_t ack;	  /* enum ack_owed */
-	uint8_t quickack; /* ACKs to send at once */
+	uint16_t ip_id;	      /* IPv4 identification of the next packet */
+	uint8_t ack : 2;      /* enum ack_owed */
+	uint8_t dup_owed : 6; /* duplicate ACKs to send, without SACK */
+	uint8_t quickack;     /* ACKs to send at once */
 	uint8_t sack_n, dupacks;
 	uint8_t rtx_kind; /* enum rtx_kind */
 	uint8_t cc;	  /* enum tcp_cc_kind */

@@ -22,6 +22,7 @@
 #define RUNS_MAX 1024u
 #define RUNS_SHARE 4u
 #define OOO_MAX 512u /* nodes that a leg may have in any case */
+#define DUP_OWED_MAX 63
 #define DUPTHRESH 3u
 #define SSTHRESH_INF 0x7fffffffu
 #define FAR (1u << 30) /* sequence numbers: far from the beginning */
@@ -214,6 +215,14 @@ uint32_t window_initial(const struct leg *l);
 void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
 		    mono_t now);
 bool window_update_due(const struct leg *l);
+
+/* Does the peer count duplicate ACKs now?  Without SACK they are all it has
+ * (RFC 5681, 3.2): of each segment behind the hole it needs one that has no
+ * data and the window of the one before. */
+static inline bool acker_is_counted(const struct leg *l)
+{
+	return l->ooo && !l->sack_ok;
+}
 
 /* acker.c: when to acknowledge. */
 void acker_owe(struct leg *l, mono_t now); /* delayed or now, by the rules */

@@ -257,6 +257,8 @@ static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
 	}
 	fill_opts(l, &o, true, now);
 	emit(l, tx, &m, &o);
+	if (l->dup_owed && --l->dup_owed) /* the next one */
+		acker_now(l);
 	return true;
 }
 
@@ -570,6 +572,12 @@ static bool may_send_data(const struct leg *l)
 	       (l->state == TS_SYN_RECEIVED && l->tfo_early);
 }
 
+/* A peer without SACK does not count a duplicate that rides on data. */
+static bool dupack_due(const struct leg *l)
+{
+	return l->ack == ACK_NOW && acker_is_counted(l) && leg_synchronized(l);
+}
+
 bool leg_output(struct leg *l, struct tx *tx, mono_t now)
 {
 	bool sent = false;
@@ -581,6 +589,8 @@ bool leg_output(struct leg *l, struct tx *tx, mono_t now)
 		return false;
 	if (l->syn_pending)
 		sent = out_syn(l, tx, now);
+	else if (dupack_due(l) && out_ack(l, tx, now))
+		sent = true;
 	else if (may_send_data(l) && out_data(l, tx, now))
 		sent = true;
 	else if (l->probe_pending && leg_synchronized(l))

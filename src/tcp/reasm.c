@@ -428,6 +428,7 @@ static enum drop_reason in_order(struct leg *l, const struct segment *s,
 	if (!deliver_around(l, d) && seq_eq(l->rcv_nxt, before)) {
 		return DROP_BUFFER_LIMIT;
 	}
+	l->dup_owed = 0;
 	window_on_data(l, s, seq_span(l->rcv_nxt, before), now);
 	l->unacked_bytes += seq_span(l->rcv_nxt, before);
 	if (had_ooo || l->dsack.start.v != l->dsack.end.v)
@@ -473,6 +474,8 @@ enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now)
 		return in_order(l, s, d, now);
 	acker_now(l);
 	l->quickack = QUICKACKS; /* recovery needs each ACK */
+	if (!l->sack_ok && l->dup_owed < DUP_OWED_MAX)
+		l->dup_owed++;
 	return ooo_insert(l, seq, d);
 }
 

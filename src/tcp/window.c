@@ -42,7 +42,7 @@ static uint32_t window_choose(struct leg *l)
 	uint32_t cur = leg_rcv_wnd(l), want = window_free(l);
 	uint32_t step = min_u32(l->rcv_mss, l->rcv_cap / 2);
 
-	if (want < cur || want - cur < step)
+	if (want < cur || want - cur < step || acker_is_counted(l))
 		want = cur;
 	if (l->behave && l->behave->window)
 		want = l->behave->window(l, want);
@@ -78,7 +78,7 @@ bool window_update_due(const struct leg *l)
 {
 	uint32_t cur = leg_rcv_wnd(l), want = window_free(l);
 
-	if (want < l->rcv_mss || want <= cur)
+	if (want < l->rcv_mss || want <= cur || acker_is_counted(l))
 		return false;
 	return want >= 2 * cur &&
 	       want - cur >= min_u32(l->rcv_mss, l->rcv_cap / 2);

@@ -106,6 +106,19 @@ elapsed_since() { echo $(((${EPOCHREALTIME/./} - $1) / 1000)); }
 
 # --- segments -------------------------------------------------------------
 
+# A client without SACK repairs what was lost by duplicate ACKs.  Those that
+# ride on the echo, or whose window has moved, it does not count: its timer
+# does it then.
+fault_loss_no_sack() {
+	in_c sysctl -qw net.ipv4.tcp_sack=0
+	trap 'in_c sysctl -qw net.ipv4.tcp_sack=1' EXIT
+	fault_begin "x type=loss percent=2 side=client dir=from_peer seed=3"
+	wire_segments
+	fault_intact echo $((2 * m))
+	fault_grew client TcpExtTCPRenoRecovery -gt \
+		"$(fault_grown client TcpExtTCPTimeouts)"
+}
+
 fault_curl() {
 	in_c curl -sS --max-time "$1" -o "$TMP/got" "http://$URL/f$2"
 }
@@ -233,6 +246,8 @@ fault_segment_cases() {
 	fault_case fault_reorder_queues_out_of_order 30 fault_counted \
 		"x type=reorder percent=20 time=10ms dir=to_peer on=data" \
 		send $m client TcpExtTCPOFOQueue -ge 1
+	fault_case fault_loss_no_sack_duplicates_are_counted 40 \
+		fault_loss_no_sack
 	fault_case fault_duplicate_draws_dsack 30 fault_counted \
 		"x type=duplicate percent=20 dir=to_peer on=data" send $m \
 		client TcpExtTCPDSACKOldSent -ge 1

@@ -33,7 +33,8 @@ CONTROL = re.compile(r"^test_(attack|config|control|listener|rules|scenario|"
 # Unit tests that can see src/tcp, src/engine or src/shield.
 UNIT = re.compile(r"^test_(leg|model|board|rack|reasm|recovery|cubic|rtt|"
                   r"window|engine|flow|halfopen|admit|hostile|cookie|synq|"
-                  r"timewait|pressure|fault|shield)|" + CONTROL.pattern)
+                  r"timewait|pressure|fault|shield|defaults)|" +
+                  CONTROL.pattern)
 HOSTILE = re.compile(r"^hostile_(?!alloc)")  # which replaces the allocator
 HELPERS = ["unit/rig", "hostile/gate"]
 

@@ -138,6 +138,71 @@ START_TEST(sack_without_timestamps_has_room_for_four_blocks)
 }
 END_TEST
 
+/* ---- peers without SACK count duplicates (RFC 5681, 2 and 3.2) ---- */
+
+/* Each segment behind a hole draws an ACK of its own, without data and with the
+ * window of the one before: else the peer does not count it, and waits for its
+ * timer.  Here our side has data to send, and its reader makes room. */
+START_TEST(no_sack_each_segment_behind_a_hole_draws_a_countable_ack)
+{
+	uint16_t wnd;
+
+	rig_establish(&r, RIG_NO_SACK);
+	rig_write(&r, 3000);
+	rig_ack(&r, 3000);
+	rig_data(&r, 0, 30000);
+	wnd = rig_last(&r)->s.wnd;
+	for (uint32_t i = 1; i <= 3; i++) {
+		rig_clear(&r);
+		r.mute = true;
+		rig_write(&r, 500);
+		rig_data(&r, 30000 + i * 1000, 1000);
+		r.mute = false;
+		rig_pump(&r);
+		ck_assert_uint_eq(r.ntx, 2);
+		ck_assert_uint_eq(r.tx[0].s.data.len, 0);
+		ck_assert_uint_eq(r.tx[0].s.ack.v, rig_peer(30000).v);
+		ck_assert_uint_eq(r.tx[0].s.wnd, wnd);
+		ck_assert_uint_eq(r.tx[1].s.data.len, 500);
+		rig_clear(&r);
+		rig_read(&r, 9000); /* no duplicate that is none */
+		ck_assert_uint_eq(r.ntx, 0);
+	}
+	rig_data(&r, 30000, 1000);
+	ck_assert_uint_eq(rig_last(&r)->s.ack.v, rig_peer(34000).v);
+	ck_assert_uint_gt(rig_last(&r)->s.wnd, wnd);
+	rig_read(&r, r.sink.bytes);
+}
+END_TEST
+
+/* Several came before we could answer: the peer must be able to count to
+ * three.  Once the hole is filled nobody counts any more. */
+START_TEST(no_sack_segments_in_one_batch_draw_a_duplicate_each)
+{
+	rig_establish(&r, RIG_NO_SACK);
+	rig_data(&r, 0, 1000);
+	rig_clear(&r);
+	r.mute = true;
+	for (uint32_t i = 2; i < 6; i++)
+		rig_data(&r, i * 1000, 1000);
+	r.mute = false;
+	rig_pump(&r);
+	ck_assert_uint_eq(r.ntx, 4);
+	for (uint32_t i = 0; i < 4; i++)
+		ck_assert_uint_eq(r.tx[i].s.ack.v, rig_peer(1000).v);
+	rig_clear(&r);
+	r.mute = true;
+	for (uint32_t i = 7; i < 11; i++)
+		rig_data(&r, i * 1000, 1000);
+	rig_data(&r, 1000, 1000);
+	r.mute = false;
+	rig_pump(&r);
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_eq(r.tx[0].s.ack.v, rig_peer(6000).v);
+	rig_read(&r, 6000);
+}
+END_TEST
+
 START_TEST(sack_is_not_sent_without_agreement)
 {
 	rig_establish(&r, RIG_NO_SACK);
@@ -493,6 +558,9 @@ int main(void)
 	tcase_add_test(tc, sack_blocks_are_newest_first);
 	tcase_add_test(tc, sack_keeps_older_blocks_while_the_newest_grows);
 	tcase_add_test(tc, sack_without_timestamps_has_room_for_four_blocks);
+	tcase_add_test(
+		tc, no_sack_each_segment_behind_a_hole_draws_a_countable_ack);
+	tcase_add_test(tc, no_sack_segments_in_one_batch_draw_a_duplicate_each);
 	tcase_add_test(tc, sack_is_not_sent_without_agreement);
 	tcase_add_test(tc, duplicate_is_reported_by_dsack_once);
 	tcase_add_test(tc, duplicate_of_held_data_is_reported_before_its_block);
