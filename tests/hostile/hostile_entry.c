@@ -176,6 +176,51 @@ START_TEST(dialling_again_begins_above_the_old_connection)
 }
 END_TEST
 
+/* Both ends close, the server first: the client leg is left in TIME_WAIT. */
+static void close_server_first(struct conn *c)
+{
+	struct hdr_spec h = {.flags = TCP_FIN | TCP_ACK, .wnd = 60000};
+
+	gate_from_server(&g, c, 0, TCP_FIN);
+	c->sseq = seq_add(c->sseq, 1);
+	h.seq = c->cseq;
+	h.ack = c->cack = seq_add(c->cack, 1);
+	gate_send(&g, &c->t, &h, 0);
+	c->sack = seq_add(c->sack, 1);
+	gate_from_server(&g, c, 0, 0);
+	ck_assert_uint_eq(gate_gauges(&g).time_wait, 1);
+	ck_assert_uint_eq(gate_gauges(&g).flows, 0);
+}
+
+/* A device that begins at the same number after each boot, on the same port:
+ * our ACK draws its RST, which ends TIME_WAIT, and its SYN again is answered.
+ * So each time, however fast they follow each other. */
+START_TEST(client_with_an_old_number_gets_its_port_again)
+{
+	struct conn c;
+
+	gate_start(&g);
+	gate_connect(&g, &c, 1);
+	for (int i = 0; i < 20; i++) {
+		struct hdr_spec h = {
+			.seq = SEQ(0x80000000), .flags = TCP_SYN, .wnd = 60000};
+
+		close_server_first(&c);
+		gate_run(&g, 20000);
+		g.ntx = 0;
+		gate_send(&g, &c.t, &h, 0);
+		ck_assert_uint_eq(g.ntx, 1);
+		ck_assert_uint_eq(g.tx[0].flags, TCP_ACK);
+		h.seq = g.tx[0].ack;
+		h.flags = TCP_RST;
+		gate_send(&g, &c.t, &h, 0);
+		ck_assert_uint_eq(gate_gauges(&g).time_wait, 0);
+		gate_connect(&g, &c, 1);
+	}
+	ck_assert_uint_eq(gate_gauges(&g).flows, 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("entry");
@@ -191,6 +236,7 @@ int main(void)
 		dialling_ack_of_an_old_connection_is_reset_and_dialled_again);
 	tcase_add_test(tc, fast_open_without_data_is_answered_before_the_ack);
 	tcase_add_test(tc, dialling_again_begins_above_the_old_connection);
+	tcase_add_test(tc, client_with_an_old_number_gets_its_port_again);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
