@@ -175,6 +175,23 @@ START_TEST(no_sack_each_segment_behind_a_hole_draws_a_countable_ack)
 }
 END_TEST
 
+/* The reader makes room for most of the window: with a hole, an ACK that says
+ * so would look like a duplicate and be none. */
+START_TEST(no_sack_window_update_waits_for_the_hole)
+{
+	rig_establish(&r, RIG_NO_SACK);
+	rig_data(&r, 0, 60000);
+	rig_data(&r, 61000, 1000);
+	rig_clear(&r);
+	rig_read(&r, 60000);
+	ck_assert_uint_eq(r.ntx, 0);
+	rig_data(&r, 60000, 1000);
+	ck_assert_uint_eq(r.ntx, 1);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 30000);
+	rig_read(&r, 2000);
+}
+END_TEST
+
 /* Several came before we could answer: the peer must be able to count to
  * three.  Once the hole is filled nobody counts any more. */
 START_TEST(no_sack_segments_in_one_batch_draw_a_duplicate_each)
@@ -560,6 +577,7 @@ int main(void)
 	tcase_add_test(tc, sack_without_timestamps_has_room_for_four_blocks);
 	tcase_add_test(
 		tc, no_sack_each_segment_behind_a_hole_draws_a_countable_ack);
+	tcase_add_test(tc, no_sack_window_update_waits_for_the_hole);
 	tcase_add_test(tc, no_sack_segments_in_one_batch_draw_a_duplicate_each);
 	tcase_add_test(tc, sack_is_not_sent_without_agreement);
 	tcase_add_test(tc, duplicate_is_reported_by_dsack_once);
