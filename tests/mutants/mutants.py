@@ -30,11 +30,11 @@ TEST_LIMIT = 1500  # seconds, for what sleeps for ever
 # Unit tests that can see src/control, and all else.
 CONTROL = re.compile(r"^test_(attack|config|control|listener|rules|scenario|"
                      r"secret|toxiproxy)")
-# Unit tests that can see src/tcp, src/engine or src/shield.
+# Unit tests that can see all else; test_io_live wants namespaces.
 UNIT = re.compile(r"^test_(leg|model|board|rack|reasm|recovery|cubic|rtt|"
                   r"window|engine|flow|halfopen|admit|hostile|cookie|synq|"
-                  r"timewait|pressure|fault|shield|defaults)|" +
-                  CONTROL.pattern)
+                  r"timewait|pressure|fault|shield|defaults|policy|prefix|"
+                  r"ratelimit|tfo|parse|build|csum|icmp|io_(?!live))|" + CONTROL.pattern)
 HOSTILE = re.compile(r"^hostile_(?!alloc)")  # which replaces the allocator
 HELPERS = ["unit/rig", "hostile/gate"]
 
@@ -203,15 +203,19 @@ class Bench:
                     f"{objects}/{name}.o", f"{objects}/helpers.a",
                     f"{self.build}/libpenstock.a", "-lcheck", "-lsubunit",
                     "-lrt", "-lsodium", "-levent", "-levent_pthreads",
-                    "-ljansson", "-linih", "-lm"], self.dir)
+                    "-ljansson", "-linih", "-lnetfilter_queue", "-lmnl",
+                    "-lseccomp", "-lcap-ng", "-lsystemd", "-lm"], self.dir)
 
     def order(self, fault):
         """The tests that look at the fault's file first, models last."""
         stem = os.path.basename(fault.path)[:-2] if fault else "-"
 
+        module = fault.path.split("/")[1] if fault else "-"
+
         def rank(test):
             near = test[1].endswith("_" + stem)
-            return ("model" in test[1], not near, test[1])
+            kin = f"_{module}" in test[1] or f"_{stem.split('_')[0]}" in test[1]
+            return ("model" in test[1], not near, not kin, test[1])
 
         shell = fault and fault.path.startswith("src/control/")
         return sorted((t for t in self.tests
@@ -235,6 +239,7 @@ class Bench:
                              f"golden.txt <{objects}/cells.txt"]
         yield "sim --regress", [sim, "--regress", "tests/sim/regress.txt"]
         yield "sim --budget", [sim, "--budget", "tests/sim/budgets.txt"]
+        yield "fault-sim", [f"{self.build}/fault/fault_sim", "100", "1"]
         yield "sim", [sim, "--seeds", str(self.seeds), "--failures", "1"]
         for _, t in models:
             self.link(t)
@@ -243,7 +248,8 @@ class Bench:
     def test(self, fault=None):
         """None, or (which test noticed, what it said)."""
         rc, out = self.make(f"{self.build}/libpenstock.a",
-                            f"{self.build}/sim/sim")
+                            f"{self.build}/sim/sim",
+                            f"{self.build}/fault/fault_sim")
         if rc:
             return "build", out
         for name, cmd in self.steps(fault):
