@@ -179,15 +179,19 @@ END_TEST
  * so would look like a duplicate and be none. */
 START_TEST(no_sack_window_update_waits_for_the_hole)
 {
+	r.cfg.rmem[1] = r.cfg.rmem[2] = 65536;
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
 	rig_establish(&r, RIG_NO_SACK);
-	rig_data(&r, 0, 60000);
+	rig_data(&r, 0, 30000);
+	rig_data(&r, 30000, 30000);
+	ck_assert_uint_lt(leg_rcv_wnd(&r.l), 10000);
 	rig_data(&r, 61000, 1000);
 	rig_clear(&r);
 	rig_read(&r, 60000);
 	ck_assert_uint_eq(r.ntx, 0);
 	rig_data(&r, 60000, 1000);
 	ck_assert_uint_eq(r.ntx, 1);
-	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 30000);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 50000);
 	rig_read(&r, 2000);
 }
 END_TEST
