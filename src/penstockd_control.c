@@ -42,6 +42,13 @@ static int gauges_append(struct daemon *d, struct metrics *m)
 		 "buffers that hold data of connections", g.mem_held},
 		{"mem_limit_bytes", NULL, -1, true, "limit of mem_held_bytes",
 		 g.mem_limit},
+		{"reassembly_nodes", NULL, -1, true,
+		 "nodes that hold what came out of order", g.nodes},
+		{"reassembly_nodes_max", NULL, -1, true,
+		 "limit of reassembly_nodes", g.nodes_max},
+		{"sources", NULL, -1, true,
+		 "client addresses (IPv6: /64) at services with connections",
+		 g.sources},
 		{"timers", NULL, -1, true, "timers that run", g.timers},
 		{"queue_waiting", NULL, -1, true,
 		 "packets that wait in the kernel's queues", units_waiting(d)},
@@ -136,6 +143,9 @@ static void put_gauges(struct daemon *d, json_t *o)
 	put_number(o, "time_wait_max", g.time_wait_max);
 	put_number(o, "mem_held", g.mem_held);
 	put_number(o, "mem_limit", g.mem_limit);
+	put_number(o, "reassembly_nodes", g.nodes);
+	put_number(o, "reassembly_nodes_max", g.nodes_max);
+	put_number(o, "sources", g.sources);
 	put_number(o, "timers", g.timers);
 	put_number(o, "queue_waiting", units_waiting(d));
 }

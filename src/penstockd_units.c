@@ -264,6 +264,9 @@ static void do_gauges(void *arg, mono_t now)
 	c->sum->time_wait_max += g.time_wait_max;
 	c->sum->mem_held += without_ring(g.mem_held);
 	c->sum->mem_limit += g.mem_limit;
+	c->sum->nodes += g.nodes;
+	c->sum->nodes_max += g.nodes_max;
+	c->sum->sources += g.sources;
 	c->sum->timers += g.timers;
 }
 

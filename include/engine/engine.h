@@ -99,6 +99,8 @@ struct engine_gauges {
 	uint32_t half_open;
 	uint32_t time_wait, time_wait_max;
 	uint64_t mem_held, mem_limit; /* bytes */
+	uint32_t nodes, nodes_max;    /* of the out-of-order store */
+	uint32_t sources;	      /* that have connections */
 	uint32_t timers;
 };
 
@@ -135,7 +137,8 @@ void engine_dump_flows(const struct engine *e, FILE *out, mono_t now,
  * engine_check() - Verify the engine's invariants, for simulator and fuzzers
  * @err: out: the first violation, as text
  *
- * una <= nxt <= max; a right window edge never retreats; accounted memory =
+ * una <= nxt <= max; a right window edge never retreats; what flows and sources
+ * are charged is what they hold; accounted memory =
  * held memory; every flow owns a deadline or has a reason not to; both legs of
  * a flow find each other; table counts agree.  Costs a walk of all flows.
  * Return: 0 or -EINVAL

@@ -97,6 +97,8 @@ struct listen_set {
  * @port_min: first of the ports used where the client's is not kept
  * @port_max: last of them; not below @port_min
  * @max_orphans: flows with one leg left
+ * @max_per_source: connections of one source in a worker; 0: no own limit
+ * @idle_timeout: a flow that moves no byte for so long is reset, us; 0 off
  * @max_syn_backlog: half-open connections of this service
  * @shield: admission; its @access belongs to the policy
  */
@@ -114,6 +116,8 @@ struct service {
 	struct source source;
 	uint32_t port_min, port_max; /* ip_local_port_range */
 	uint32_t max_orphans;
+	uint32_t max_per_source;
+	int64_t idle_timeout;
 	uint32_t syncookies;
 	uint32_t max_syn_backlog;
 	struct tcp_cfg tcp;

@@ -52,6 +52,13 @@ struct leg_behaviour {
 	uint32_t (*max_seg)(struct leg *l, uint32_t len);
 };
 
+/* What a leg may still take of what all need. */
+enum leg_share {
+	LEG_SHARE_WINDOW, /* bytes that it may ask its peer for */
+	LEG_SHARE_BYTES,  /* bytes of buffers; 0: none at all */
+	LEG_SHARE_NODES	  /* nodes of the out-of-order store */
+};
+
 /**
  * struct leg_env - What all legs of a service share
  * @pool:  buffers and slice nodes
@@ -60,6 +67,8 @@ struct leg_behaviour {
  * @wheel: timers
  * @rng:   seeded; for jitter, never for secrets
  * @stats: counters
+ * @share: what a leg may still take; NULL: all that is there
+ * @idle_left: how long may the flow stay idle yet, us; 0: it ends.  May be NULL
  * @tfo_opts: adds the Fast Open option to a SYN or SYN-ACK of a leg whose
  *         @tfo_opt is set; may be NULL
  */
@@ -70,6 +79,8 @@ struct leg_env {
 	struct wheel *wheel;
 	struct prng *rng;
 	struct tcp_stats *stats;
+	uint64_t (*share)(struct leg *l, enum leg_share what);
+	int64_t (*idle_left)(struct leg *l, mono_t now);
 	void (*tfo_opts)(struct leg *l, struct tcp_opts *o);
 };
 
@@ -445,6 +456,9 @@ void leg_abort(struct leg *l, mono_t now);
 
 /* Deliver what is queued, then RST; bounded by orphan limits. */
 void leg_abort_after_drain(struct leg *l, mono_t now);
+
+/* leg_env.idle_left() is asked in @us, and again whenever it says. */
+void leg_watch_idle(struct leg *l, int64_t us, mono_t now);
 
 /* Nobody reads l's bytes any more: more data from the peer resets it. */
 void leg_sink_gone(struct leg *l, mono_t now);

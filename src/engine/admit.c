@@ -178,15 +178,20 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 {
 	enum drop_reason why = may_connect(e, s, seg, now);
 	bool flood = under_pressure(e, s, now);
+	const struct ipaddr *a = &seg->t.remote;
 	struct opening o = {.seg = seg};
 
 	if (why != DROP_NONE)
 		return refuse(e, why);
+	if (source_is_full(e, s, a)) {
+		s->stats->shield[SC_SourceLimited]++;
+		return at_limit(e, s, seg, reply);
+	}
 	svc_isn(s, &seg->t, now, &o.iss, &o.ts_off);
 	if (next->renewed && seq_lt(o.iss, next->least_iss))
 		o.iss = next->least_iss;
 	if (fastopen_syn(e, s, seg, flood, now, &o.fast) &&
-	    flow_room(e, s, now) && fastopen_accept(e, s, &o, now))
+	    flow_room(e, s, a, now) && fastopen_accept(e, s, &o, now))
 		return VERDICT_CONSUMED;
 	if (flood)
 		return halfopen_cookie(e, s, seg, now, reply);
@@ -195,11 +200,11 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 		return refuse(e, DROP_SYN_LIMIT);
 	}
 	if (s->cfg->handshake == HANDSHAKE_CLIENT_FIRST &&
-	    s->cfg->on_limit != LIMIT_EVICT_SLOWEST && !flow_room(e, s, now))
+	    s->cfg->on_limit != LIMIT_EVICT_SLOWEST && !flow_room(e, s, a, now))
 		return at_limit(e, s, seg, reply);
 	if (s->cfg->handshake == HANDSHAKE_CLIENT_FIRST)
 		return halfopen_queue(e, s, &o, now, reply);
-	if (!flow_room(e, s, now))
+	if (!flow_room(e, s, a, now))
 		return at_limit(e, s, seg, reply);
 	return open_flow(e, s, &o, now);
 }

@@ -20,8 +20,8 @@
 #define SYNQ_ENTRIES 65536u /* all services together */
 #define COOKIE_FAILS 16384u /* sources whose failed cookies are counted */
 
-static_assert(sizeof(struct flow) <= 1200,
-	      "an idle flow costs 1,200 bytes at most");
+static_assert(sizeof(struct flow) <= 1216,
+	      "an idle flow costs 1,216 bytes at most");
 
 static int reserve_shield(struct engine *e, const struct engine_cfg *c)
 {
@@ -40,6 +40,8 @@ static int reserve_shield(struct engine *e, const struct engine_cfg *c)
 	if (!rc)
 		rc = tfo_cache_init(&e->tfo_cache, TFO_CACHE_ENTRIES,
 				    c->secret);
+	if (!rc)
+		rc = shares_init(&e->shares, c->max_flows, c->secret);
 	return rc;
 }
 
@@ -104,6 +106,7 @@ void engine_free(struct engine *e)
 	seams_free(e);
 	if (e->set)
 		svc_set_put(e->set);
+	shares_fini(&e->shares);
 	tfo_cache_fini(&e->tfo_cache);
 	recycle_fini(&e->recycle);
 	validated_fini(&e->validated);
@@ -284,6 +287,7 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 			if (f->leg[i].state == TS_TIME_WAIT)
 				hand_over(e, &f->leg[i], now);
 		}
+		flow_account(e, f);
 		if (f->leg[0].state == TS_CLOSED &&
 		    f->leg[1].state == TS_CLOSED)
 			flow_free(e, f);

@@ -123,6 +123,7 @@ void flow_free(struct engine *e, struct flow *f)
 	flow_uncount(f);
 	flow_adopt(f);
 	fastopen_end(f, false, e->now);
+	flow_leave_source(e, f);
 	if (unlikely(f->faulty))
 		seams_unbind(e, f);
 	for (int i = 0; i < 2; i++) {
@@ -204,6 +205,35 @@ void flow_dial(struct engine *e, struct flow *f, mono_t now)
 		e->wait_at = mono_add(now, WAIT_STEP_US);
 }
 
+/* Since the peer of @l acknowledged bytes. */
+static uint32_t stalled_ms(const struct leg *l, mono_t now)
+{
+	int32_t ms = (int32_t)((uint32_t)(now.us / USEC_PER_MSEC) -
+			       l->progress_ms); /* it may be ahead */
+
+	return ms > 0 ? (uint32_t)ms + 2 : 2;
+}
+
+/* Since bytes moved at either end. */
+static uint32_t idle_ms(const struct flow *f, mono_t now)
+{
+	const struct leg *s = &f->leg[LEG_SERVER];
+	uint32_t ms = stalled_ms(&f->leg[LEG_CLIENT], now);
+
+	return s->state == TS_CLOSED ? ms : min_u32(ms, stalled_ms(s, now));
+}
+
+int64_t flow_idle_left(struct leg *l, mono_t now)
+{
+	const struct flow *f = leg_flow(l);
+	int64_t most = f->svc->cfg->idle_timeout;
+	int64_t left = most - (int64_t)idle_ms(f, now) * USEC_PER_MSEC;
+
+	if (most && left <= 0)
+		f->svc->stats->shield[SC_IdleClosed]++;
+	return most ? left : 0;
+}
+
 static void on_established(struct engine *e, struct flow *f, struct leg *l,
 			   mono_t now)
 {
@@ -213,6 +243,14 @@ static void on_established(struct engine *e, struct flow *f, struct leg *l,
 		flow_uncount(f);
 		fastopen_end(f, false, now);
 		f->proven = true;
+		if (!flow_join_source(e, f)) { /* since its SYN came */
+			f->svc->stats->shield[SC_SourceLimited]++;
+			leg_abort(client, now);
+			leg_abort(&f->leg[LEG_SERVER], now);
+			return;
+		}
+		if (f->svc->cfg->idle_timeout)
+			leg_watch_idle(client, f->svc->cfg->idle_timeout, now);
 		flow_dial(e, f, now);
 		leg_unmute(&f->leg[LEG_SERVER], now);
 	} else {
@@ -364,81 +402,88 @@ static void check_orphan(struct flow *f, mono_t now)
 	}
 	f->orphan = true;
 	f->svc->stats->orphans++;
+	if (!f->faulty) /* a fault may take one leg and go on with the other */
+		leg_sink_gone(left, now);
 }
 
-/* How little a flow moved for what it holds: idle time times memory. */
-static uint64_t slowness(const struct flow *f, mono_t now)
+/* Memory is short: how little did a flow move for what it holds? */
+static uint64_t memory_weight(const struct flow *f, mono_t now)
 {
 	uint64_t worst = 0;
 
 	for (int i = 0; i < 2; i++) {
 		const struct leg *l = &f->leg[i];
-		uint64_t held = l->sndq.mem + l->ooo_mem;
-		uint32_t ms = (uint32_t)(now.us / USEC_PER_MSEC);
-		uint64_t stalled = ms - l->progress_ms + 2; /* may be ahead */
+		uint64_t held = (uint64_t)l->sndq.mem + l->ooo_mem;
+		uint64_t w = held * stalled_ms(l, now);
 
-		if (held && (int32_t)stalled > 0 && l->state != TS_CLOSED &&
-		    held * stalled > worst)
-			worst = held * stalled;
+		if (l->state != TS_CLOSED && w > worst)
+			worst = w;
 	}
 	return worst;
 }
 
-static void evict_slowest(struct engine *e, mono_t now)
+/* Places are short: how many has its source, and how idle is it? */
+static uint64_t place_weight(const struct engine *e, const struct flow *f,
+			     uint32_t least, mono_t now)
 {
-	struct flow *slowest = NULL;
+	uint32_t n = flow_source_flows(e, f);
+
+	return n < least ? 0 : (uint64_t)n * idle_ms(f, now);
+}
+
+/* Of a sample.  For a place only a flow goes whose source has at least
+ * @least_flows: newcomers do not take from those who have less. */
+static void evict_heaviest(struct engine *e, uint32_t least_flows, mono_t now)
+{
+	bool memory = memory_out(e);
+	struct flow *heaviest = NULL;
 	uint64_t most = 0;
 
 	for (int i = 0; i < EVICT_SAMPLE; i++) {
 		struct flow *f = e->sample ? e->sample : e->first;
-		uint64_t s;
+		uint64_t w;
 
 		if (!f)
 			break;
 		e->sample = f->next;
-		s = slowness(f, now);
-		if (s > most) {
-			most = s;
-			slowest = f;
+		w = memory ? memory_weight(f, now)
+			   : place_weight(e, f, least_flows, now);
+		if (w > most) {
+			most = w;
+			heaviest = f;
 		}
 	}
-	if (!slowest)
+	if (!heaviest)
 		return;
 	e->evicting = true;
-	slowest->svc->stats->shield[SC_EvictedSlow]++;
-	leg_abort(&slowest->leg[LEG_CLIENT], now);
-	leg_abort(&slowest->leg[LEG_SERVER], now);
-	flow_settle(e, slowest, now);
+	heaviest->svc->stats->shield[SC_EvictedSlow]++;
+	leg_abort(&heaviest->leg[LEG_CLIENT], now);
+	leg_abort(&heaviest->leg[LEG_SERVER], now);
+	flow_settle(e, heaviest, now);
 }
 
-static bool memory_out(const struct engine *e)
+bool flow_room(struct engine *e, const struct svc *s, const struct ipaddr *a,
+	       mono_t now)
 {
-	return e->pool->held > e->pool->limit / 10 * 9;
-}
+	uint32_t flows;
 
-static bool has_room(const struct engine *e)
-{
-	return e->flows.used < e->flows.max && !memory_out(e);
-}
-
-bool flow_room(struct engine *e, const struct svc *s, mono_t now)
-{
-	if (has_room(e))
+	if (source_has_room(e, s, a))
 		return true;
 	if (s->cfg->on_limit != LIMIT_EVICT_SLOWEST || e->evicting)
 		return false;
 	/* memory is free at once, a place in the table once RSTs have left */
-	evict_slowest(e, now);
+	flows = source_flows(e, s, a);
+	evict_heaviest(e, flows, now);
 	for (int i = 1; i < EVICT_MAX && memory_out(e); i++)
-		evict_slowest(e, now);
-	return has_room(e);
+		evict_heaviest(e, flows, now);
+	return source_has_room(e, s, a);
 }
 
 void flow_relieve(struct engine *e, const struct svc *s, mono_t now)
 {
 	if (memory_out(e) && s->cfg->on_limit == LIMIT_EVICT_SLOWEST &&
 	    !e->evicting)
-		evict_slowest(e, now);
+		evict_heaviest(e, 0, now);
 }
 
 void flow_settle(struct engine *e, struct flow *f, mono_t now)
@@ -463,5 +508,6 @@ void flow_settle(struct engine *e, struct flow *f, mono_t now)
 		flow_free(e, f);
 		return;
 	}
+	flow_account(e, f);
 	flow_ready(e, f);
 }

@@ -170,7 +170,7 @@ static enum opened open_flow(struct engine *e, struct svc *s,
 		e->drop[DROP_SYN_RATE]++;
 		return OVER_RATE;
 	}
-	if (flow_room(e, s, now))
+	if (flow_room(e, s, &seg->t.remote, now))
 		f = flow_new(e, s, &seg->t);
 	if (!f) {
 		e->drop[DROP_SYN_LIMIT]++;

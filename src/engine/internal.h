@@ -14,6 +14,7 @@
 #include "shield/offenders.h"
 #include "shield/ratelimit.h"
 #include "shield/recycle.h"
+#include "shield/share.h"
 #include "shield/spent.h"
 #include "shield/synq.h"
 #include "shield/tfo.h"
@@ -49,7 +50,8 @@ enum engine_counter_id {
 	X(TcpExtSyncookiesRecv) X(TcpExtSyncookiesFailed) X(                 \
 		TcpExtListenOverflows) X(TcpExtListenDrops) X(CookieReplays) \
 		X(CookieOverflows) X(CookieLimited) \
-		X(EvictedSlow) X(                  \
+		X(EvictedSlow) X(SourceLimited) X(ShareNodesRefused)         \
+		X(ShareBytesRefused) X(IdleClosed) X(                        \
 			TcpExtPAWSPassive) X(TcpExtTCPFastOpenActive)        \
 			X(TcpExtTCPFastOpenActiveFail) X(                    \
 				TcpExtTCPFastOpenPassive)                    \
@@ -119,6 +121,9 @@ struct svc_set {
  * @waiting: the server leg's 4-tuple is still taken by its last incarnation
  * @serial:  number among the engine's flows, from 1, modulo 2^22
  * @faulty:  it has faults (struct seam_flow)
+ * @source:  number of its source plus 1; 0: the client is not proven
+ * @charged_nodes: of the out-of-order store, charged to the source
+ * @charged_bytes: of buffers, true size, charged to the source
  */
 struct flow {
 	struct leg leg[2];
@@ -130,6 +135,7 @@ struct flow {
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
 	bool tfo_in : 1, tfo_out : 1, orphan : 1, faulty : 1, proven : 1;
 	uint32_t serial : 22;
+	uint32_t source, charged_nodes, charged_bytes;
 };
 
 #define DOUBTS_MAX 1024u
@@ -165,6 +171,7 @@ struct engine {
 	struct doubts doubts;
 	struct validated validated;
 	struct recycle recycle;
+	struct shares shares;
 	struct tfo_cache tfo_cache;
 	struct tfo_blackhole tfo_blackhole;
 	struct tfo_keys tfo_keys; /* made from the secret, of @tfo_period */
@@ -235,20 +242,51 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t);
 void flow_free(struct engine *e, struct flow *f);
 /* Open the server leg; waits for its 4-tuple when that is still in use. */
 void flow_dial(struct engine *e, struct flow *f, mono_t now);
-/* Is there room for one more flow?  With on_limit = evict_slowest the flow
- * that moves least for the memory it holds (of a sample) is reset to make
- * some, which shows once its RSTs have left. */
-bool flow_room(struct engine *e, const struct svc *s, mono_t now);
+/* Is there room for one more flow of @a?  With on_limit = evict_slowest one of
+ * those that hold most and move least (of a sample) is reset to make some,
+ * which shows once its RSTs have left. */
+bool flow_room(struct engine *e, const struct svc *s, const struct ipaddr *a,
+	       mono_t now);
 /* Data found no memory: the same, once. */
 void flow_relieve(struct engine *e, const struct svc *s, mono_t now);
 /* The other leg's peer has ended: what @other's peer gets for it. */
 void flow_relay_fin(struct flow *f, struct leg *other, mono_t now);
 /* Dial the flows that wait. */
 void flow_dial_waiting(struct engine *e, mono_t now);
+/* leg_env.idle_left */
+int64_t flow_idle_left(struct leg *l, mono_t now);
 /* Act on the legs' events, put the flow on the ready list, free it when
  * nothing is left to do. */
 void flow_settle(struct engine *e, struct flow *f, mono_t now);
 void flow_ready(struct engine *e, struct flow *f);
+
+/* Nearly all of the memory is taken. */
+static inline bool memory_out(const struct engine *e)
+{
+	return e->pool->held > e->pool->limit / 10 * 9;
+}
+
+/* shares.c: what sources hold. */
+/* The client is proven: the flow counts for its source from now on.  False:
+ * the source has as many as max_per_source allows without it. */
+bool flow_join_source(struct engine *e, struct flow *f);
+void flow_leave_source(struct engine *e, struct flow *f);
+/* Charge the source with what the flow holds now. */
+void flow_account(struct engine *e, struct flow *f);
+/* leg_env.share */
+uint64_t flow_share(struct leg *l, enum leg_share what);
+/* Flows of the source that @f belongs to. */
+uint32_t flow_source_flows(const struct engine *e, const struct flow *f);
+/* Has @a as many connections as max_per_source allows? */
+bool source_is_full(const struct engine *e, const struct svc *s,
+		    const struct ipaddr *a);
+/* Connections of @a / is its share of places and bytes not used up? */
+uint32_t source_flows(const struct engine *e, const struct svc *s,
+		      const struct ipaddr *a);
+bool source_has_room(const struct engine *e, const struct svc *s,
+		     const struct ipaddr *a);
+/* NULL, or what does not add up. */
+const char *shares_check(const struct engine *e);
 
 /* engine.c: a leg takes a segment. */
 enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,

@@ -62,6 +62,8 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 					  .wheel = &e->wheel,
 					  .rng = &e->rng,
 					  .stats = &s->stats->tcp,
+					  .share = flow_share,
+					  .idle_left = flow_idle_left,
 					  .tfo_opts = fastopen_opts};
 	}
 	return set;

@@ -42,6 +42,9 @@ void engine_gauges(const struct engine *e, struct engine_gauges *g)
 	g->time_wait_max = tw_limit(&e->tw);
 	g->mem_held = e->pool->held;
 	g->mem_limit = e->pool->limit;
+	g->nodes = e->ooo.used;
+	g->nodes_max = e->ooo.max;
+	g->sources = e->shares.slab.used;
 	g->timers = e->wheel.armed;
 }
 
@@ -195,6 +198,8 @@ int engine_check(const struct engine *e, mono_t now, char *err, size_t errlen)
 	}
 	if (!why && n != e->flows.used)
 		why = "flow count";
+	if (!why)
+		why = shares_check(e);
 	if (!why && (runs != e->runs.used || ooo != e->ooo.used))
 		why = "scoreboard or reassembly memory leaked";
 	if (!why && e->pool->held > e->pool->limit && !e->first)

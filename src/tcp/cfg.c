@@ -202,7 +202,8 @@ const struct opt_desc tcp_options[] = {
 	 CFG(fin_timeout),
 	 TIME(SEC, 100 * MSEC, 3600 * SEC),
 	 .def = "60",
-	 .help = "time in FIN_WAIT_2 when nobody reads any more"},
+	 .help = "time in FIN_WAIT_2 when nobody reads any more; a "
+		 "half-closed peer is asked by keepalive after it"},
 	{.name = "tcp_timewait_len",
 	 CFG(timewait_len),
 	 TIME(SEC, 100 * MSEC, 600 * SEC),

@@ -160,6 +160,7 @@ static void ack_of_fin(struct leg *l, mono_t now)
 		leg_set_state(l, TS_FIN_WAIT_2, TE_RCV_ACK);
 		if (l->sink_closed)
 			timers_close(l, l->cfg->fin_timeout, now);
+		timers_keep(l, now);
 		break;
 	case TS_CLOSING:
 		leg_set_state(l, TS_TIME_WAIT, TE_RCV_ACK);
@@ -250,6 +251,7 @@ static void fin_reached(struct leg *l, mono_t now)
 	switch (l->state) {
 	case TS_ESTABLISHED:
 		leg_set_state(l, TS_CLOSE_WAIT, TE_RCV_FIN);
+		timers_keep(l, now);
 		break;
 	case TS_FIN_WAIT_1: /* our FIN is not acknowledged, or would be FW2 */
 		leg_set_state(l, TS_CLOSING, TE_RCV_FIN);

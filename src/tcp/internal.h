@@ -60,6 +60,12 @@ static inline bool leg_is_over(const struct leg *l)
 	return l->state == TS_CLOSING || l->state == TS_LAST_ACK;
 }
 
+static inline uint64_t leg_may_take(const struct leg *l, enum leg_share what)
+{
+	return l->env->share ? l->env->share((struct leg *)(uintptr_t)l, what)
+			     : UINT64_MAX;
+}
+
 /* Congestion state when the handshake ends. */
 void leg_established(struct leg *l, mono_t now);
 static inline bool leg_synchronized(const struct leg *l)
@@ -239,6 +245,8 @@ void acker_sent(struct leg *l);
 void timers_restart_rtx(struct leg *l, mono_t now);
 void timers_stop_rtx(struct leg *l);
 void timers_set_rtx(struct leg *l, enum rtx_kind kind, int64_t us, mono_t now);
+/* The next keepalive probe is so far off as the state wants. */
+void timers_keep(struct leg *l, mono_t now);
 void timers_on_receive(struct leg *l, mono_t now);
 void timers_close(struct leg *l, int64_t us, mono_t now);
 

@@ -15,7 +15,8 @@
  *
  * Limits of a leg: twice its window in true size, which is enough to hold all
  * of the window in segments of any usual size, and nodes in proportion to it
- * (nodes_max()).  Beyond them the *new* segment is dropped (the peer sends it
+ * (nodes_max()), and the leg's share of what all need (leg_env.share).  Beyond
+ * them the *new* segment is dropped (the peer sends it
  * again), so nothing that was SACKed is ever reneged on, unless a fault asks
  * for it (leg_renege()).  One-byte islands share chunks, so each costs a node
  * and a byte; the number of nodes is their limit.
@@ -105,10 +106,20 @@ static uint32_t nodes_max(const struct leg *l)
 	return max_u32(OOO_MAX, NODES_PER_CHUNK * chunks);
 }
 
+/* More of the buffers than its share?  That can be only where more than half
+ * of them are taken. */
+static bool over_share(const struct leg *l)
+{
+	const struct buf_pool *p = l->env->pool;
+
+	return p->held > p->limit / 2 && !leg_may_take(l, LEG_SHARE_BYTES);
+}
+
 static bool at_limit(const struct leg *l)
 {
 	return l->ooo_count >= nodes_max(l) ||
-	       l->ooo_mem / 2 > l->rcv_cap + l->sink_extra;
+	       l->ooo_mem / 2 > l->rcv_cap + l->sink_extra ||
+	       !leg_may_take(l, LEG_SHARE_NODES) || over_share(l);
 }
 
 static bool kept_by_reference(const struct slice *d)
@@ -340,7 +351,8 @@ static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 /* Give bytes at rcv_nxt to the sink. */
 static bool deliver(struct leg *l, const struct slice *d)
 {
-	if (bufq_append(l->sink, l->env->pool, d))
+	if ((over_share(l) && l->sink->bytes >= l->cfg->rmem[0]) ||
+	    bufq_append(l->sink, l->env->pool, d))
 		return false;
 	l->rcv_nxt = seq_add(l->rcv_nxt, d->len);
 	l->irs_far |= seq_span(l->rcv_nxt, l->irs) > FAR;

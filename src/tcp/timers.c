@@ -4,7 +4,8 @@
  *
  * A leg has five deadlines: t_rtx (retransmission, tail loss probe,
  * reordering or zero-window probe, told apart by rtx_kind), t_ack (delayed
- * ACK), t_pace, t_keep (keepalive) and t_close (every closing state).  The
+ * ACK), t_pace, t_keep (keepalive) and t_close (every closing state; before
+ * that, when the flow will have been idle for too long).  The
  * wheel knows one timer a leg: leg_arm() sets it to the earliest, and only
  * when that is earlier than what is armed; a timer that fires early looks and
  * arms again.
@@ -67,13 +68,32 @@ void timers_stop_rtx(struct leg *l)
 	l->t_rtx = MONO_UNSET;
 }
 
+/*
+ * A peer that has closed one direction may be gone: a kernel forgets a socket
+ * that nobody holds tcp_fin_timeout after its FIN.  So it is asked by then.
+ */
+static int64_t keep_at_most(const struct leg *l, int64_t us)
+{
+	bool half_closed = l->state == TS_FIN_WAIT_2 ||
+			   l->state == TS_CLOSE_WAIT;
+
+	return half_closed && us > l->cfg->fin_timeout ? l->cfg->fin_timeout
+						       : us;
+}
+
+void timers_keep(struct leg *l, mono_t now)
+{
+	if (l->cfg->keepalive_time && leg_synchronized(l) && !l->mute &&
+	    l->state != TS_TIME_WAIT)
+		l->t_keep =
+			mono_add(now, keep_at_most(l, l->cfg->keepalive_time));
+}
+
 void timers_on_receive(struct leg *l, mono_t now)
 {
 	l->last_rcv = now;
 	l->keep_probes = 0;
-	if (l->cfg->keepalive_time && leg_synchronized(l) && !l->mute &&
-	    l->state != TS_TIME_WAIT)
-		l->t_keep = mono_add(now, l->cfg->keepalive_time);
+	timers_keep(l, now);
 }
 
 void timers_close(struct leg *l, int64_t us, mono_t now)
@@ -222,7 +242,7 @@ static void keep_fire(struct leg *l, mono_t now)
 {
 	l->t_keep = MONO_UNSET;
 	if (board_outstanding(l) || l->sndq.bytes) { /* others watch */
-		l->t_keep = mono_add(now, l->cfg->keepalive_time);
+		timers_keep(l, now);
 		return;
 	}
 	if (l->keep_probes >= l->cfg->keepalive_probes ||
@@ -235,18 +255,38 @@ static void keep_fire(struct leg *l, mono_t now)
 	leg_count(l, CNT_TcpExtTCPKeepAlive);
 	l->keep_probes++;
 	l->probe_pending = true;
-	l->t_keep = mono_add(now, l->cfg->keepalive_intvl);
+	l->t_keep = mono_add(now, keep_at_most(l, l->cfg->keepalive_intvl));
+}
+
+/* Not closing: the time is that of an idle flow. */
+static bool still_in_use(struct leg *l, mono_t now)
+{
+	int64_t left = 0;
+
+	if (!l->sink_closed && l->env->idle_left)
+		left = l->env->idle_left(l, now);
+	if (left > 0)
+		timers_close(l, left, now);
+	return left > 0;
+}
+
+void leg_watch_idle(struct leg *l, int64_t us, mono_t now)
+{
+	if (l->state == TS_CLOSED || mono_is_set(l->t_close))
+		return;
+	timers_close(l, us, now);
+	leg_arm(l, now);
 }
 
 static void close_fire(struct leg *l, mono_t now)
 {
-	(void)now;
 	l->t_close = MONO_UNSET;
 	if (l->state == TS_TIME_WAIT) {
 		leg_closed(l, TE_TIMEOUT, LEG_EV_CLOSED);
 		return;
 	}
-	give_up(l);
+	if (!still_in_use(l, now))
+		give_up(l);
 }
 
 void leg_timeout(struct leg *l, mono_t now)

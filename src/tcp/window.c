@@ -7,14 +7,25 @@
  * and it only moves it right (RFC 9293, 3.8.6; RFC 7323, 2.4), unless a fault
  * asks for less than was promised.  rcv_cap starts
  * at tcp_rmem's middle value and grows while a round trip drains more than
- * half of it (dynamic right-sizing), up to tcp_rmem's last value - unless the
- * worker's memory is short, when windows stop growing.
+ * half of it (dynamic right-sizing), up to tcp_rmem's last value.  Where memory
+ * is short the leg's share of it (engine/shares.c) bounds both.
  */
 #include "internal.h"
 
-static bool memory_short(const struct leg *l)
+/*
+ * Bytes that may be promised beyond those in the sink.  tcp_rmem's least value
+ * is everybody's while there is memory at all: of the last eighth only those
+ * take who are below their share.
+ */
+static uint64_t memory_room(const struct leg *l)
 {
-	return l->env->pool->held > l->env->pool->limit / 2;
+	const struct buf_pool *p = l->env->pool;
+	uint64_t share = leg_may_take(l, LEG_SHARE_WINDOW);
+	uint32_t least = l->cfg->rmem[0], used = l->sink->bytes;
+
+	if (used >= least || (!share && p->held > p->limit - p->limit / 8))
+		return share;
+	return share > least - used ? share : least - used;
 }
 
 uint32_t window_initial(const struct leg *l)
@@ -28,12 +39,15 @@ static uint32_t window_free(const struct leg *l)
 	uint32_t most = 65535u << (l->wscale_ok ? l->wscale_ours : 0);
 	uint32_t cap = l->rcv_cap + l->sink_extra;
 	uint32_t used = l->sink->bytes;
+	uint64_t room;
 
-	if (memory_short(l))
-		cap = l->cfg->rmem[0];
 	if (!l->sink_extra && l->state <= TS_SYN_RECEIVED)
 		cap = window_initial(l);
-	return cap > used ? min_u32(cap - used, most) : 0;
+	if (cap <= used)
+		return 0;
+	room = memory_room(l);
+	return room < cap - used ? min_u32((uint32_t)room, most)
+				 : min_u32(cap - used, most);
 }
 
 /* SWS avoidance, receiver side (RFC 9293, 3.8.6.2.2). */
@@ -96,7 +110,8 @@ void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
 	if (mono_sub(now, l->drs_start) < (int64_t)rtt)
 		return;
 	need = 2ULL * l->drs_bytes + 16ULL * l->rcv_mss;
-	if (need > l->rcv_cap && !memory_short(l) &&
+	if (need > l->rcv_cap &&
+	    need - l->rcv_cap <= leg_may_take(l, LEG_SHARE_WINDOW) &&
 	    l->sink->bytes < l->rcv_cap + l->sink_extra)
 		l->rcv_cap = (uint32_t)(need > l->cfg->rmem[2] ? l->cfg->rmem[2]
 							       : need);

@@ -31,7 +31,8 @@ def has_test(ref):
     if name == "keys":
         path, pattern = SCRIPTS, rf"^script {case}$"
     elif name.endswith(".c"):
-        path, pattern = f"tests/unit/{name}", rf"tcase_add_test\(\s*\w+,\s*{case}\)"
+        suite = "hostile" if name.startswith("hostile_") else "unit"
+        path, pattern = f"tests/{suite}/{name}", rf"tcase_add_test\(\s*\w+,\s*{case}\)"
     else:
         path, pattern = f"tests/e2e/{name}", rf"^[^#]*\brun_case {case}\b"
     try:

@@ -188,7 +188,8 @@ plant_hostile()
 plant_keys()
 {
 	mkdir -p docs
-	cp -r "$root/tests/unit" "$root/tests/e2e" "$root/tests/diff" tests
+	cp -r "$root/tests/unit" "$root/tests/hostile" "$root/tests/e2e" \
+		"$root/tests/diff" tests
 	sed '/^| `tcp_sack`/d' "$root/docs/KEYS.md" >docs/KEYS.md
 	expect "$1" docs/KEYS.md "a key without a row"
 	sed 's/keys:sack_0`/keys:sack_9`/' "$root/docs/KEYS.md" >docs/KEYS.md

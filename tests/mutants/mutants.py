@@ -31,7 +31,7 @@ TEST_LIMIT = 1500  # seconds, for what sleeps for ever
 CONTROL = re.compile(r"^test_(attack|config|control|listener|rules|scenario|"
                      r"secret|toxiproxy)")
 # Unit tests that can see all else; test_io_live wants namespaces.
-UNIT = re.compile(r"^test_(leg|model|board|rack|reasm|recovery|cubic|rtt|"
+UNIT = re.compile(r"^test_(share|leg|model|board|rack|reasm|recovery|cubic|rtt|"
                   r"window|engine|flow|halfopen|admit|hostile|cookie|synq|"
                   r"timewait|pressure|fault|shield|defaults|policy|prefix|"
                   r"ratelimit|tfo|parse|build|csum|icmp|io_(?!live))|" + CONTROL.pattern)

@@ -66,9 +66,11 @@ int main(void)
 	     "| FIN_WAIT_1, CLOSING, LAST_ACK | the ACK of our FIN, or the "
 	     "retransmission limit (`tcp_retries2`; `tcp_orphan_retries` for "
 	     "CLOSING and LAST_ACK) |\n"
-	     "| FIN_WAIT_2 | the peer's FIN; keepalive while the other leg is "
-	     "read, `tcp_fin_timeout` once nobody reads |\n"
-	     "| CLOSE_WAIT | the other leg's FIN; keepalive |\n"
+	     "| FIN_WAIT_2 | the peer's FIN; keepalive that begins after "
+	     "`tcp_fin_timeout` while the other leg is read; "
+	     "`tcp_fin_timeout` once nobody reads |\n"
+	     "| CLOSE_WAIT | the other leg's FIN; keepalive that begins after "
+	     "`tcp_fin_timeout` |\n"
 	     "| TIME_WAIT | `tcp_timewait_len` |");
 	return 0;
 }

@@ -102,6 +102,17 @@ static void capture_in(const struct segment *s, mono_t now)
 	capture_put(bytes, tx.hdr_len + s->data.len, PCAPNG_IN, now);
 }
 
+/* As the engine: what may be taken shrinks as the pool fills. */
+static uint64_t rig_share(struct leg *l, enum leg_share what)
+{
+	const struct buf_pool *p = l->env->pool;
+	uint64_t left = p->limit > p->held ? p->limit - p->held : 0;
+
+	if (what != LEG_SHARE_WINDOW)
+		return UINT64_MAX;
+	return left > p->limit / 2 ? left : 0;
+}
+
 void rig_init_side(struct rig *r, enum leg_side side)
 {
 	memset(r, 0, sizeof(*r));
@@ -119,7 +130,8 @@ void rig_init_side(struct rig *r, enum leg_side side)
 				  .ooo = &r->ooo,
 				  .wheel = &r->wheel,
 				  .rng = &r->rng,
-				  .stats = &r->stats};
+				  .stats = &r->stats,
+				  .share = rig_share};
 	r->t.local = ipaddr_v4((const uint8_t[]){198, 51, 100, 80});
 	r->t.remote = ipaddr_v4((const uint8_t[]){192, 0, 2, 7});
 	r->t.lport = 443;

@@ -232,14 +232,75 @@ START_TEST(fin_wait_2_orphan_ends_after_fin_timeout)
 }
 END_TEST
 
-/* A half-closed connection that somebody reads is watched by keepalive only. */
-START_TEST(fin_wait_2_with_reader_lives_on)
+/* A half-closed connection that somebody reads lives for as long as its peer
+ * answers: it is asked after each tcp_fin_timeout of silence. */
+START_TEST(fin_wait_2_with_reader_lives_on_while_the_peer_answers)
 {
 	rig_goto(&r, TS_FIN_WAIT_2);
-	rig_run(&r, SECS(3600));
+	for (uint32_t i = 0; i < 50; i++) {
+		rig_clear(&r);
+		rig_run(&r, SECS(59));
+		ck_assert_uint_eq(r.ntx, 0);
+		rig_run(&r, SECS(2));
+		ck_assert_uint_eq(r.ntx, 1);
+		rig_ack(&r, r.tx[0].s.seq.v + 1 - rig_ours(0).v);
+	}
 	ck_state(&r, TS_FIN_WAIT_2);
 	rig_data(&r, 0, 10);
 	ck_assert_uint_eq(r.sink.bytes, 10);
+}
+END_TEST
+
+/* Who has closed one direction and says nothing is given up in minutes: the
+ * ten tcp_fin_timeouts that keepalive's nine probes take then. */
+static void ck_gone_after_600_s(enum tcp_state state)
+{
+	rig_goto(&r, state);
+	rig_clear(&r);
+	rig_run(&r, SECS(598));
+	ck_state(&r, state);
+	ck_assert_uint_eq(r.ntx, 9);
+	rig_run(&r, SECS(4));
+	ck_state(&r, TS_CLOSED);
+	ck_assert_uint_ne(r.l.ev & LEG_EV_TIMEOUT, 0);
+}
+
+START_TEST(fin_wait_2_silence_ends_in_minutes)
+{
+	ck_gone_after_600_s(TS_FIN_WAIT_2);
+}
+END_TEST
+
+START_TEST(close_wait_silence_ends_in_minutes)
+{
+	ck_gone_after_600_s(TS_CLOSE_WAIT);
+}
+END_TEST
+
+static int64_t idle_left_us;
+
+static int64_t idle_left(struct leg *l, mono_t now)
+{
+	(void)l;
+	(void)now;
+	return idle_left_us;
+}
+
+/* idle_timeout: the engine is asked, and asked again when it says. */
+START_TEST(established_watched_ends_when_the_flow_is_idle)
+{
+	r.env.idle_left = idle_left;
+	rig_establish(&r, RIG_ALL);
+	leg_watch_idle(&r.l, SECS(10), r.now);
+	idle_left_us = SECS(5);
+	rig_run(&r, SECS(11));
+	ck_state(&r, TS_ESTABLISHED);
+	idle_left_us = 0;
+	rig_run(&r, SECS(3));
+	ck_state(&r, TS_ESTABLISHED);
+	rig_run(&r, SECS(2));
+	ck_state(&r, TS_CLOSED);
+	ck_assert_uint_ne(r.l.ev & LEG_EV_TIMEOUT, 0);
 }
 END_TEST
 
@@ -406,7 +467,11 @@ int main(void)
 	tcase_add_test(tc, last_ack_silence_is_bounded_by_orphan_retries);
 	tcase_add_test(tc, closing_silence_is_bounded);
 	tcase_add_test(tc, fin_wait_2_orphan_ends_after_fin_timeout);
-	tcase_add_test(tc, fin_wait_2_with_reader_lives_on);
+	tcase_add_test(tc,
+		       fin_wait_2_with_reader_lives_on_while_the_peer_answers);
+	tcase_add_test(tc, fin_wait_2_silence_ends_in_minutes);
+	tcase_add_test(tc, close_wait_silence_ends_in_minutes);
+	tcase_add_test(tc, established_watched_ends_when_the_flow_is_idle);
 	tcase_add_test(tc, established_idle_keepalive_probes_then_gives_up);
 	tcase_add_test(tc, established_keepalive_answer_starts_anew);
 	tcase_add_test(tc, zero_window_is_probed_with_backoff);

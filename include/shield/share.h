@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_SHIELD_SHARE_H
+#define PENSTOCK_SHIELD_SHARE_H
+
+/*
+ * Who holds how much of what all need, and what each may still take.
+ *
+ * A source is a client's address (IPv6: its /64) at one service.  It has an
+ * entry for as long as it has a connection, so the table is as large as there
+ * may be connections and forgets nothing.  The hash is keyed.
+ */
+#include "shield/hindex.h"
+#include "util/hash.h"
+#include "util/slab.h"
+#include "util/types.h"
+
+#define SHARE_NONE UINT32_MAX /* no source */
+
+/* What is shared by weight; connections are counted beside. */
+enum share_pool {
+	SHARE_NODES, /* nodes of the out-of-order store */
+	SHARE_BYTES, /* buffers, true size */
+	SHARE_POOLS
+};
+
+/**
+ * struct share_source - What a source holds
+ * @addr:    its prefix
+ * @service: index
+ * @flows:   connections
+ * @held:    of each pool
+ */
+struct share_source {
+	struct ipaddr addr;
+	uint32_t service;
+	uint32_t flows;
+	uint64_t held[SHARE_POOLS];
+};
+
+/**
+ * struct shares - All sources of a worker
+ */
+struct shares {
+	struct slab slab;
+	struct hindex index;
+	struct hash_key key;
+};
+
+/* @max: sources at once.  0 or -ENOMEM. */
+int shares_init(struct shares *t, uint32_t max, const uint8_t secret[32]);
+void shares_fini(struct shares *t);
+
+/* The source of address @a; NULL when it has no connection. */
+struct share_source *share_find(const struct shares *t, const struct ipaddr *a,
+				uint32_t service);
+
+/* One more connection of @a.  Return: its source's number, or SHARE_NONE where
+ * the table is full */
+uint32_t share_join(struct shares *t, const struct ipaddr *a, uint32_t service);
+/* One less; it holds nothing any more. */
+void share_leave(struct shares *t, uint32_t source);
+
+/* What all sources hold together, and their connections. */
+void share_sum(const struct shares *t, uint64_t held[SHARE_POOLS],
+	       uint64_t *flows);
+
+static inline struct share_source *share_at(const struct shares *t, uint32_t i)
+{
+	return i == SHARE_NONE ? NULL : slab_at(&t->slab, i);
+}
+
+/**
+ * share_left() - What a connection may still take of a pool
+ * @free:   what is left of the pool
+ * @flow:   what the connection holds
+ * @source: what its source holds, the connection included
+ *
+ * Dynamic thresholds: a connection may hold half of what is free, a source as
+ * much as is free.  One greedy source so gets half of a pool, n of them
+ * n / (n + 1), and what is left is for those who hold little.
+ */
+static inline uint64_t share_left(uint64_t free, uint64_t flow, uint64_t source)
+{
+	uint64_t f = free / 2 > flow ? free / 2 - flow : 0;
+	uint64_t s = free > source ? free - source : 0;
+
+	return f < s ? f : s;
+}
+
+/**
+ * share_flows_ok() - May a source have one more connection?
+ * @free:  places that are left
+ * @flows: its connections
+ *
+ * Up to eight times what is free: one source alone gets eight ninths of the
+ * places.
+ */
+static inline bool share_flows_ok(uint32_t free, uint32_t flows)
+{
+	return flows < 8 * (uint64_t)free;
+}
+
+#endif

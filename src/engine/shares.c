@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shares: how much of what all need one client may take.
+ *
+ * A worker has three pools: places for flows, nodes of the out-of-order store,
+ * and bytes of buffers.  What a flow holds is compared with what its source
+ * was charged for it whenever the flow is settled, so that a charge costs O(1)
+ * and cannot drift: engine_check() adds everything up.
+ *
+ * Shares shrink as a pool fills (share_left()): whoever holds most is the
+ * first to get nothing more, and something is always left for those who hold
+ * little.  Memory is governed twice.  The window that a leg advertises is half
+ * of what it may still take, as a buffer may be twice as large as its bytes;
+ * and what was advertised while there was plenty is refused once the flow or
+ * its source holds twice its share.
+ *
+ * A flow has a source from the moment its client is proven: before that the
+ * address may be forged, and nobody can be charged.  With several workers each
+ * has its own pools; all connections of one client to one address of a service
+ * meet in one of them.
+ */
+#include "internal.h"
+
+#define LEAST_BYTES 8192u /* two chunks: with less no flow can move */
+
+static uint32_t held_nodes(const struct flow *f)
+{
+	return (uint32_t)f->leg[0].ooo_count + f->leg[1].ooo_count;
+}
+
+static uint32_t held_bytes(const struct flow *f)
+{
+	return f->leg[0].sndq.mem + f->leg[0].ooo_mem + f->leg[1].sndq.mem +
+	       f->leg[1].ooo_mem;
+}
+
+static uint64_t bytes_free(const struct engine *e)
+{
+	const struct buf_pool *p = e->pool;
+
+	return p->limit > p->held ? p->limit - p->held : 0;
+}
+
+static struct share_source *source_of(const struct engine *e,
+				      const struct flow *f)
+{
+	return f->source ? share_at(&e->shares, f->source - 1) : NULL;
+}
+
+void flow_account(struct engine *e, struct flow *f)
+{
+	struct share_source *s = source_of(e, f);
+	uint32_t nodes, bytes;
+
+	if (!s)
+		return;
+	nodes = held_nodes(f);
+	bytes = held_bytes(f);
+	s->held[SHARE_NODES] += nodes - (uint64_t)f->charged_nodes;
+	s->held[SHARE_BYTES] += bytes - (uint64_t)f->charged_bytes;
+	f->charged_nodes = nodes;
+	f->charged_bytes = bytes;
+}
+
+bool flow_join_source(struct engine *e, struct flow *f)
+{
+	const struct service *c = f->svc->cfg;
+	const struct share_source *s;
+
+	if (f->source)
+		return true;
+	f->source = share_join(&e->shares, &f->leg[LEG_CLIENT].t.remote,
+			       f->svc->index) +
+		    1;
+	s = source_of(e, f);
+	flow_account(e, f);
+	return !s || !c->max_per_source || s->flows <= c->max_per_source;
+}
+
+void flow_leave_source(struct engine *e, struct flow *f)
+{
+	struct share_source *s = source_of(e, f);
+
+	if (!s)
+		return;
+	s->held[SHARE_NODES] -= f->charged_nodes;
+	s->held[SHARE_BYTES] -= f->charged_bytes;
+	share_leave(&e->shares, f->source - 1);
+	f->source = 0;
+}
+
+/* What the flow's source holds, the flow as it is now. */
+static uint64_t source_held(const struct engine *e, const struct flow *f,
+			    enum share_pool pool, uint32_t now, uint32_t was)
+{
+	const struct share_source *s = source_of(e, f);
+
+	return s ? s->held[pool] - was + now : now;
+}
+
+static uint64_t nodes_left(const struct engine *e, const struct flow *f)
+{
+	uint32_t held = held_nodes(f);
+
+	return share_left(e->ooo.max - e->ooo.used, held,
+			  source_held(e, f, SHARE_NODES, held,
+				      f->charged_nodes));
+}
+
+static uint64_t bytes_left(const struct engine *e, const struct flow *f,
+			   uint64_t free)
+{
+	uint32_t held = held_bytes(f);
+
+	return share_left(free, held,
+			  source_held(e, f, SHARE_BYTES, held,
+				      f->charged_bytes));
+}
+
+uint64_t flow_share(struct leg *l, enum leg_share what)
+{
+	const struct flow *f = leg_flow(l);
+	const struct engine *e = f->svc->engine;
+	uint64_t left;
+
+	switch (what) {
+	case LEG_SHARE_WINDOW:
+		return bytes_left(e, f, bytes_free(e)) / 2;
+	case LEG_SHARE_NODES:
+		left = nodes_left(e, f);
+		f->svc->stats->shield[SC_ShareNodesRefused] += !left;
+		return left;
+	default:
+		left = bytes_left(e, f, 2 * bytes_free(e));
+		f->svc->stats->shield[SC_ShareBytesRefused] += !left;
+		return left;
+	}
+}
+
+bool source_is_full(const struct engine *e, const struct svc *s,
+		    const struct ipaddr *a)
+{
+	const struct share_source *src;
+
+	if (!s->cfg->max_per_source)
+		return false;
+	src = share_find(&e->shares, a, s->index);
+	return src && src->flows >= s->cfg->max_per_source;
+}
+
+uint32_t source_flows(const struct engine *e, const struct svc *s,
+		      const struct ipaddr *a)
+{
+	const struct share_source *src = share_find(&e->shares, a, s->index);
+
+	return src ? src->flows : 0;
+}
+
+bool source_has_room(const struct engine *e, const struct svc *s,
+		     const struct ipaddr *a)
+{
+	const struct share_source *src = share_find(&e->shares, a, s->index);
+	uint64_t bytes = src ? src->held[SHARE_BYTES] : 0;
+	uint64_t free = bytes_free(e);
+
+	if (free < LEAST_BYTES ||
+	    (memory_out(e) && !share_left(free, 0, bytes)))
+		return false;
+	return share_flows_ok(e->flows.max - e->flows.used,
+			      src ? src->flows : 0);
+}
+
+uint32_t flow_source_flows(const struct engine *e, const struct flow *f)
+{
+	const struct share_source *s = source_of(e, f);
+
+	return s ? s->flows : 1;
+}
+
+/* ---- invariants: what was charged is what is held ---- */
+
+static const char *check_charge(const struct engine *e, const struct flow *f)
+{
+	if (!f->source)
+		return f->charged_nodes || f->charged_bytes
+			       ? "charged without a source"
+			       : NULL;
+	if (f->charged_nodes != held_nodes(f) ||
+	    f->charged_bytes != held_bytes(f))
+		return "what a flow holds is not what was charged";
+	return source_of(e, f)->flows ? NULL : "a flow of a dead source";
+}
+
+const char *shares_check(const struct engine *e)
+{
+	uint64_t held[SHARE_POOLS] = {0}, sum[SHARE_POOLS] = {0};
+	uint64_t flows = 0, counted = 0;
+
+	for (const struct flow *f = e->first; f; f = f->next) {
+		const char *err = check_charge(e, f);
+
+		if (err)
+			return err;
+		held[SHARE_NODES] += f->charged_nodes;
+		held[SHARE_BYTES] += f->charged_bytes;
+		flows += f->source != 0;
+	}
+	share_sum(&e->shares, sum, &counted);
+	if (held[SHARE_NODES] != sum[SHARE_NODES] ||
+	    held[SHARE_BYTES] != sum[SHARE_BYTES] || flows != counted)
+		return "sources do not hold what their flows do";
+	return NULL;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <errno.h>
+
+#include "shield/share.h"
+
+struct share_key {
+	struct ipaddr addr;
+	uint32_t service;
+};
+
+static uint64_t key_hash(const struct shares *t, const struct share_key *k)
+{
+	return hash_bytes(&t->key, k, sizeof(*k));
+}
+
+static uint64_t source_hash(const void *table, uint32_t i)
+{
+	const struct shares *t = table;
+	const struct share_source *s = share_at(t, i);
+	struct share_key k = {s->addr, s->service};
+
+	return key_hash(t, &k);
+}
+
+int shares_init(struct shares *t, uint32_t max, const uint8_t secret[32])
+{
+	int rc;
+
+	memset(t, 0, sizeof(*t));
+	max = min_u32(max, HINDEX_MAX);
+	hash_derive(&t->key, secret, "shares", 0);
+	rc = slab_init(&t->slab, sizeof(struct share_source), max);
+	return rc ? rc : hindex_init(&t->index, max);
+}
+
+void shares_fini(struct shares *t)
+{
+	hindex_fini(&t->index);
+	slab_fini(&t->slab);
+}
+
+static struct share_key key_of(const struct ipaddr *a, uint32_t service)
+{
+	struct share_key k = {*a, service};
+
+	if (!ipaddr_is_v4(a)) /* the host's half */
+		memset(k.addr.b + 8, 0, 8);
+	return k;
+}
+
+static uint32_t look_up(const struct shares *t, const struct share_key *k,
+			struct hindex_probe *p)
+{
+	uint32_t i;
+
+	*p = hindex_begin(&t->index, key_hash(t, k));
+	while ((i = hindex_next(&t->index, p)) != HINDEX_NONE) {
+		const struct share_source *s = share_at(t, i);
+
+		if (s->service == k->service && ipaddr_eq(&s->addr, &k->addr))
+			return i;
+	}
+	return SHARE_NONE;
+}
+
+struct share_source *share_find(const struct shares *t, const struct ipaddr *a,
+				uint32_t service)
+{
+	struct share_key k = key_of(a, service);
+	struct hindex_probe p;
+
+	return t->slab.used ? share_at(t, look_up(t, &k, &p)) : NULL;
+}
+
+uint32_t share_join(struct shares *t, const struct ipaddr *a, uint32_t service)
+{
+	struct share_key k = key_of(a, service);
+	struct share_source *s;
+	struct hindex_probe p;
+	uint32_t i = look_up(t, &k, &p);
+
+	if (i == SHARE_NONE) {
+		s = slab_alloc(&t->slab);
+		if (!s)
+			return SHARE_NONE;
+		*s = (struct share_source){.addr = k.addr, .service = service};
+		i = slab_index(&t->slab, s);
+		hindex_insert(&t->index, key_hash(t, &k), i);
+	}
+	share_at(t, i)->flows++;
+	return i;
+}
+
+void share_leave(struct shares *t, uint32_t source)
+{
+	struct share_source *s = share_at(t, source);
+	struct hindex_probe p;
+	struct share_key k;
+
+	if (!s || --s->flows)
+		return;
+	assert(!s->held[SHARE_NODES] && !s->held[SHARE_BYTES]);
+	k = (struct share_key){s->addr, s->service};
+	look_up(t, &k, &p);
+	hindex_delete(&t->index, &p, source_hash, t);
+	slab_free(&t->slab, s);
+}
+
+void share_sum(const struct shares *t, uint64_t held[SHARE_POOLS],
+	       uint64_t *flows)
+{
+	*flows = held[SHARE_NODES] = held[SHARE_BYTES] = 0;
+	for (uint32_t i = 0; i <= t->index.mask; i++) {
+		const struct share_source *s;
+
+		if (!t->index.slot[i])
+			continue;
+		s = share_at(t, (t->index.slot[i] & HINDEX_MASK) - 1);
+		*flows += s->flows;
+		held[SHARE_NODES] += s->held[SHARE_NODES];
+		held[SHARE_BYTES] += s->held[SHARE_BYTES];
+	}
+}
