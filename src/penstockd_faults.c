@@ -20,7 +20,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "engine/faults.h"
+#include "impair/impair.h"
 #include "penstockd.h"
 
 #define RING_LINES 4096u

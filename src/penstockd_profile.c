@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/faults.h"
+#include "impair/impair.h"
 #include "penstockd.h"
 
 #define TEXT_BYTES 16384u /* one profile: its series are bounded */

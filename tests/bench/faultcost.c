@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/faults.h"
+#include "impair/impair.h"
 #include "sim/world.h"
 #include "util/log.h"
 

@@ -17,7 +17,7 @@
 
 #include <stdlib.h>
 
-#include "engine/faults.h"
+#include "impair/impair.h"
 #include "sim/world.h"
 
 #define CHAOS_US (5 * USEC_PER_SEC)

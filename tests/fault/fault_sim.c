@@ -17,7 +17,7 @@
  */
 #include <stdlib.h>
 
-#include "engine/faults.h"
+#include "impair/impair.h"
 #include "fault/cases.h"
 #include "fault/chaos.h"
 #include "fault/sight.h"

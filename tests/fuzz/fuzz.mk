@@ -4,7 +4,7 @@
 FUZZ := parse segments ini cookie control toxi scenario
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
-fuzz_mods := util wire tcp shield fault engine
+fuzz_mods := util wire tcp shield fault engine impair
 fuzz_src := $(foreach m,$(fuzz_mods),$(wildcard src/$(m)/*.c))
 fuzz_src_parse := $(wildcard src/util/*.c src/wire/*.c)
 fuzz_src_segments := $(fuzz_src) tests/sim/spkt.c

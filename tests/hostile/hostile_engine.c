@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "../unit/wire_pkt.h"
-#include "engine/faults.h"
+#include "impair/impair.h"
 #include "gate.h"
 
 #define POOL (16u << 20)

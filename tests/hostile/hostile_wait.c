@@ -3,7 +3,7 @@
  * Connections that wait for a port of the gateway: many that get none, one that
  * could have one, and clients that go away while they wait.
  */
-#include "engine/faults.h"
+#include "impair/impair.h"
 #include "gate.h"
 
 #include <stdio.h>

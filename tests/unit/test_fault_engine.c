@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/faults.h"
+#include "impair/impair.h"
 #include "wire/build.h"
 #include "wire/segment.h"
 

@@ -6,7 +6,7 @@
  * The error comes from the address that the peer speaks to, since that is the
  * only one there is for sure.
  */
-#include "seams.h"
+#include "internal.h"
 #include "wire/build.h"
 
 /* Type and code by family: ICMP (RFC 792), ICMPv6 (RFC 4443). */

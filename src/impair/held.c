@@ -10,7 +10,7 @@
  */
 #include <stdlib.h>
 
-#include "seams.h"
+#include "internal.h"
 #include "wire/build.h"
 
 static bool before(const struct held *a, const struct held *b)

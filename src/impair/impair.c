@@ -19,7 +19,7 @@
  */
 #include <stdlib.h>
 
-#include "seams.h"
+#include "internal.h"
 
 #define HELD_MAX 65536u
 #define EMBRYOS_MAX 4096u

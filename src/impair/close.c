@@ -7,7 +7,7 @@
  * acknowledged; what that side still sends is taken and thrown away, since
  * nobody reads it any more.
  */
-#include "seams.h"
+#include "internal.h"
 
 static void bury(struct engine *e, struct flow *f, struct leg *l)
 {

@@ -7,7 +7,7 @@
  * window_shrink alone takes back what was promised.  An answer that holds
  * something back leaves a time at which the leg is to ask again.
  */
-#include "seams.h"
+#include "internal.h"
 
 #define STRETCH_US (200 * USEC_PER_MSEC)
 

@@ -7,7 +7,7 @@
  * behind when a fault outlives it.  Some faults answer here in the place of a
  * connection that never comes to be.
  */
-#include "seams.h"
+#include "internal.h"
 
 static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
 				     mono_t now)

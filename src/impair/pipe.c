@@ -9,7 +9,7 @@
  * never changed.  FIN waits for the last byte; a reset lets all go at once,
  * since those bytes were acknowledged.
  */
-#include "seams.h"
+#include "internal.h"
 
 #define RETRY_US (10 * USEC_PER_MSEC)
 

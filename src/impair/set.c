@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The set of faults of an engine: adding, removing, asking (engine/faults.h).
+ * The set of faults of an engine: adding, removing, asking (impair/impair.h).
  */
 #include <stdlib.h>
 
-#include "seams.h"
+#include "internal.h"
 
 void seam_remove(struct engine *e, int slot, mono_t now)
 {

@@ -5,7 +5,7 @@
  * What a leg has to send is cut into single packets, each is judged, and what
  * remains of it goes by way of seam_hold.c, at once or later.
  */
-#include "seams.h"
+#include "internal.h"
 
 static void describe_out(struct fault_event *ev, struct fault_flow *w,
 			 const struct leg *l, const struct held *h, mono_t now)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PENSTOCK_ENGINE_FAULTS_H
-#define PENSTOCK_ENGINE_FAULTS_H
+#ifndef PENSTOCK_IMPAIR_IMPAIR_H
+#define PENSTOCK_IMPAIR_IMPAIR_H
 
 /*
  * Faults of an engine: added and removed while it runs.  As long as none was

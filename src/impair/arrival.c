@@ -6,7 +6,7 @@
  * and each is judged by itself.  One that is held is copied and comes back
  * through seam_hold.c, which judges it no second time.
  */
-#include "seams.h"
+#include "internal.h"
 #include "wire/build.h"
 
 struct fault_track *seam_track(struct fault_flow *w, const struct leg *l,

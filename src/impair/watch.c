@@ -5,7 +5,7 @@
  * leaving ones when they leave.  Forged and damaged ones are not shown: they
  * tell the peer nothing.
  */
-#include "seams.h"
+#include "internal.h"
 
 void seam_watch_in(struct engine *e, struct fault_flow *w, int side,
 		   const struct segment *s, mono_t now)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PENSTOCK_ENGINE_SEAMS_H
-#define PENSTOCK_ENGINE_SEAMS_H
+#ifndef PENSTOCK_IMPAIR_INTERNAL_H
+#define PENSTOCK_IMPAIR_INTERNAL_H
 
 /*
  * What the seams' files share: see seams.c for the theory.
  */
-#include "engine/faults.h"
+#include "impair/impair.h"
 #include "fault/set.h"
-#include "internal.h"
+#include "../engine/internal.h"
 
 #define PIPE_MARKS 32
 #define COPIES_MAX 8 /* of a segment */

@@ -3,7 +3,7 @@
  * Segments that no leg sent: made from one that leaves, or from a leg's
  * variables, and sealed like any other.
  */
-#include "seams.h"
+#include "internal.h"
 
 static uint8_t *tcp_of(struct held *h)
 {

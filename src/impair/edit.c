@@ -3,7 +3,7 @@
  * Header fields of a packet that leaves: ECN, TTL, urgent pointer, the
  * acknowledgment, and the options of a SYN.
  */
-#include "seams.h"
+#include "internal.h"
 
 /* struct tcp_opts.has of an option at @p of @len bytes. */
 static uint8_t option_bit(const uint8_t *p, uint8_t len)

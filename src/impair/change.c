@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "seams.h"
+#include "internal.h"
 
 /* The names that the set will have after the changes so far. */
 struct names {
