@@ -176,7 +176,7 @@ valgrind: $(UNIT_BINS) ## unit tests under valgrind
 		CK_TIMEOUT_MULTIPLIER=50 tests/unit/run.sh $(UNIT_BINS)
 
 COVERAGE_SUITES ?= unit sim fault-sim matrix hostile
-coverage: ## line and branch coverage of src/tcp, src/engine, src/wire
+coverage: ## line and branch coverage of src/tcp, src/engine, src/impair, src/wire
 	@tests/tools/coverage.sh '$(BUILD)/coverage' '$(MAKE)' $(JOBS) \
 		SEED=$(CHECK_SEED) SEEDS=$(CHECK_SEEDS) -- $(COVERAGE_SUITES)
 

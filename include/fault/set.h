@@ -20,7 +20,7 @@
 #include "util/wheel.h"
 
 /**
- * struct fault_event - A segment at a seam, as faults see it
+ * struct fault_event - A segment at an engine, as faults see it
  * @side:    whose leg: 0 client, 1 server
  * @to_peer: it is about to leave; else it has arrived
  * @state:   the leg's (enum tcp_state), 0 when there is none yet

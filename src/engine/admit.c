@@ -2,9 +2,10 @@
 /*
  * Segments that no leg takes: may one become a flow?
  *
- * In this order: no service claims it - pass; TIME_WAIT; a SYN opens a flow or
- * is answered by a cookie; an ACK may bring a cookie back; all else is unknown
- * and treated as the service says.
+ * In this order: a SYN in the queue has its answer; TIME_WAIT; no service
+ * claims it - pass; a SYN opens a flow, waits in the queue or is answered by a
+ * cookie; an ACK may bring a cookie back; all else is unknown and treated as
+ * the service says.
  */
 #include "internal.h"
 
@@ -89,6 +90,36 @@ static uint32_t backlog(const struct engine *e, const struct svc *s)
 	if (s->cfg->handshake != HANDSHAKE_CLIENT_FIRST)
 		n = min_u32(n, max_u32(e->flows.max / 2, 1));
 	return n;
+}
+
+/* Fast Open: data and all.  False: no room; an ordinary handshake then. */
+static bool open_fast(struct engine *e, struct svc *s, const struct opening *o,
+		      mono_t now)
+{
+	const struct segment *seg = o->seg;
+	struct flow *f = NULL;
+	struct leg *l;
+
+	if (!o->fast.proven || admit_proven(e, s, &seg->t.remote, now))
+		f = flow_new(e, s, &seg->t);
+	if (!f)
+		return false;
+	l = &f->leg[LEG_CLIENT];
+	leg_open_passive(l, seg, o->iss, o->ts_off, now);
+	if (!leg_take_syn_data(l, seg, now)) {
+		flow_free(e, f);
+		return false;
+	}
+	l->tfo_opt = o->fast.renew;
+	l->tfo_exp = o->fast.experimental;
+	f->tfo_in = true;
+	f->proven = o->fast.proven;
+	tfo_pending_begin(&s->stats->tfo_pending);
+	s->stats->shield[SC_TcpExtTCPFastOpenPassive]++;
+	leg_accept(l, now);
+	flow_dial(e, f, now);
+	flow_settle(e, f, now);
+	return true;
 }
 
 /* Cookies: always, or while many connections are half open - of the service, or
@@ -191,7 +222,7 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 	if (next->renewed && seq_lt(o.iss, next->least_iss))
 		o.iss = next->least_iss;
 	if (fastopen_syn(e, s, seg, flood, now, &o.fast) &&
-	    flow_room(e, s, a, now) && fastopen_accept(e, s, &o, now))
+	    flow_room(e, s, a, now) && open_fast(e, s, &o, now))
 		return VERDICT_CONSUMED;
 	if (flood)
 		return halfopen_cookie(e, s, seg, now, reply);

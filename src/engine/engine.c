@@ -103,7 +103,7 @@ void engine_free(struct engine *e)
 {
 	while (e->first)
 		flow_free(e, e->first);
-	seams_free(e);
+	hooks_free(e);
 	if (e->set)
 		svc_set_put(e->set);
 	shares_fini(&e->shares);
@@ -157,8 +157,8 @@ enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 		fastopen_learn(e, f, s, retries, now);
 	if (answer) /* RFC 9293, 3.10.7.3 and .4: half-open discovery */
 		answer_rst(reply, s);
-	/* an ACK of a flow with faults leaves by seam 2 */
-	if (!answer && s->data.len && !f->faulty &&
+	/* an ACK of a hooked flow leaves by its hook */
+	if (!answer && s->data.len && !f->hooked &&
 	    leg_answer_loss(l, reply, now))
 		answer = true;
 	svc = f->svc;
@@ -172,8 +172,8 @@ static enum verdict flow_input(struct engine *e, struct leg *l,
 			       const struct segment *s, mono_t now,
 			       struct tx *reply)
 {
-	if (unlikely(leg_flow(l)->faulty))
-		return seams_input(e, l, s, now, reply);
+	if (unlikely(leg_flow(l)->hooked))
+		return hooks_input(e, l, s, now, reply);
 	return flow_take(e, l, s, now, reply);
 }
 
@@ -221,8 +221,8 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 	l = table_find(e, &s.t);
 	if (l)
 		return flow_input(e, l, &s, now, reply);
-	if (unlikely(e->seams))
-		return seams_admit(e, &s, now, reply);
+	if (unlikely(e->hooks))
+		return hooks_admit(e, &s, now, reply);
 	return admit(e, &s, now, reply);
 }
 
@@ -258,8 +258,8 @@ static int flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
 {
 	int n = 0;
 
-	if (unlikely(f->faulty))
-		return seams_flow_pull(e, f, tx, max, now);
+	if (unlikely(f->hooked))
+		return hooks_flow_pull(e, f, tx, max, now);
 	for (int i = 0; i < 2; i++) {
 		while (n < max && leg_output(&f->leg[i], &tx[n], now))
 			n++;
@@ -273,8 +273,8 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 
 	e->evicting = false;
 	e->now = now;
-	if (unlikely(e->seams))
-		n = seams_pull(e, tx, n, max, now);
+	if (unlikely(e->hooks))
+		n = hooks_pull(e, tx, n, max, now);
 	while (n < max && e->ready_head) {
 		struct flow *f = e->ready_head;
 
@@ -300,8 +300,8 @@ mono_t engine_deadline(const struct engine *e)
 	mono_t a = wheel_deadline(&e->wheel), b = tw_deadline(&e->tw);
 
 	a = mono_before(a, b) ? a : b;
-	if (unlikely(e->seams))
-		a = mono_earlier(a, seams_deadline(e));
+	if (unlikely(e->hooks))
+		a = mono_earlier(a, hooks_deadline(e));
 	b = synq_deadline(&e->synq, e->now);
 	a = mono_before(a, b) ? a : b;
 	a = mono_earlier(a, doubt_deadline(e));
@@ -322,8 +322,8 @@ void engine_expire(struct engine *e, mono_t now)
 	wheel_expire(&e->wheel, now, on_timer, e);
 	tw_expire(&e->tw, now);
 	flow_dial_waiting(e, now);
-	if (unlikely(e->seams))
-		seams_expire(e, now);
+	if (unlikely(e->hooks))
+		hooks_expire(e, now);
 }
 
 void engine_set_policy(struct engine *e, struct policy *p)

@@ -69,35 +69,6 @@ bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
 	return a->action == TFO_ACCEPT;
 }
 
-bool fastopen_accept(struct engine *e, struct svc *s, const struct opening *o,
-		     mono_t now)
-{
-	const struct segment *seg = o->seg;
-	struct flow *f = NULL;
-	struct leg *l;
-
-	if (!o->fast.proven || admit_proven(e, s, &seg->t.remote, now))
-		f = flow_new(e, s, &seg->t);
-	if (!f)
-		return false;
-	l = &f->leg[LEG_CLIENT];
-	leg_open_passive(l, seg, o->iss, o->ts_off, now);
-	if (!leg_take_syn_data(l, seg, now)) {
-		flow_free(e, f);
-		return false;
-	}
-	l->tfo_opt = o->fast.renew;
-	l->tfo_exp = o->fast.experimental;
-	f->tfo_in = true;
-	f->proven = o->fast.proven;
-	tfo_pending_begin(&s->stats->tfo_pending);
-	s->stats->shield[SC_TcpExtTCPFastOpenPassive]++;
-	leg_accept(l, now);
-	flow_dial(e, f, now);
-	flow_settle(e, f, now);
-	return true;
-}
-
 void fastopen_end(struct flow *f, bool reset, mono_t now)
 {
 	if (f->tfo_in)

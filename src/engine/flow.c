@@ -41,8 +41,8 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 	f->counted = true;
 	s->stats->half_open++;
 	f->serial = ++e->count[EC_FlowsOpened] & (BIT(22) - 1);
-	if (unlikely(e->seams))
-		seams_bind(e, f);
+	if (unlikely(e->hooks))
+		hooks_bind(e, f);
 	return f;
 }
 
@@ -124,8 +124,8 @@ void flow_free(struct engine *e, struct flow *f)
 	flow_adopt(f);
 	fastopen_end(f, false, e->now);
 	flow_leave_source(e, f);
-	if (unlikely(f->faulty))
-		seams_unbind(e, f);
+	if (unlikely(f->hooked))
+		hooks_unbind(e, f);
 	for (int i = 0; i < 2; i++) {
 		table_remove(e, &f->leg[i]);
 		leg_fini(&f->leg[i]);
@@ -282,7 +282,7 @@ static bool wait_end(struct engine *e, struct flow *f, mono_t now)
 	if (late)
 		on_no_server(f, true, now);
 	else if (f->leg[LEG_CLIENT].fin_rcvd &&
-		 !(f->faulty && seams_pending(e, f, LEG_SERVER)))
+		 !(f->hooked && hooks_pending(e, f, LEG_SERVER)))
 		leg_shutdown(&f->leg[LEG_SERVER], now);
 	flow_settle(e, f, now);
 	return true;
@@ -318,8 +318,8 @@ static void on_urgent(const struct engine *e, const struct flow *f,
 
 	if (other->state == TS_CLOSED) /* not dialled yet: no numbers */
 		return;
-	if (unlikely(f->faulty))
-		end = seq_add(end, seams_pending(e, f, other->side));
+	if (unlikely(f->hooked))
+		end = seq_add(end, hooks_pending(e, f, other->side));
 
 	other->urg_seq = seq_add(
 		end, seq_span(l->rcv_urg, seq_sub(l->rcv_nxt, l->fin_rcvd)));
@@ -327,8 +327,8 @@ static void on_urgent(const struct engine *e, const struct flow *f,
 }
 
 /* close = rst: what ends a connection that both sides closed is a RST, so
- * that neither kernel keeps TIME_WAIT (linger 0).  A FIN that a fault holds
- * has closed nothing yet. */
+ * that neither kernel keeps TIME_WAIT (linger 0).  A FIN that is held
+ * back has closed nothing yet. */
 void flow_relay_fin(struct flow *f, struct leg *other, mono_t now)
 {
 	const struct leg *from = &f->leg[other->side ^ 1];
@@ -348,8 +348,8 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 		       other->state == TS_SYN_RECEIVED;
 
 	l->ev = 0;
-	if (unlikely(f->faulty))
-		ev = seams_relay(e, f, l, ev, now);
+	if (unlikely(f->hooked))
+		ev = hooks_relay(e, f, l, ev, now);
 	if (ev & LEG_EV_ESTABLISHED)
 		on_established(e, f, l, now);
 	if (ev & LEG_EV_URGENT)
@@ -402,7 +402,7 @@ static void check_orphan(struct flow *f, mono_t now)
 	}
 	f->orphan = true;
 	f->svc->stats->orphans++;
-	if (!f->faulty) /* a fault may take one leg and go on with the other */
+	if (!f->hooked) /* a fault may take one leg and go on with the other */
 		leg_sink_gone(left, now);
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "engine/engine.h"
+#include "engine/hooks.h"
 #include "shield/cookie.h"
 #include "shield/pressure.h"
 #include "shield/offenders.h"
@@ -98,44 +99,12 @@ struct svc {
 	uint16_t index;
 };
 
-struct seams;
-
 /* All services of one policy; lives until its last flow ends. */
 struct svc_set {
 	uint32_t refs;
 	struct policy *policy;
 	uint32_t n;
 	struct svc svc[];
-};
-
-/**
- * struct flow - One proxied connection
- * @leg:     client leg, server leg
- * @dialled: the server leg was opened
- * @counted: it counts as half open
- * @orphan:  one leg is left, and counted as such
- * @tfo_in:  the client began with Fast Open; its handshake is not complete
- * @tfo_out: the server leg's SYN had a Fast Open option
- * @proven:  the client's address is its own: it has answered our SYN-ACK, or
- *           brought a Fast Open cookie.  Until then the server leg is mute
- * @waiting: the server leg's 4-tuple is still taken by its last incarnation
- * @serial:  number among the engine's flows, from 1, modulo 2^22
- * @faulty:  it has faults (struct seam_flow)
- * @source:  number of its source plus 1; 0: the client is not proven
- * @charged_nodes: of the out-of-order store, charged to the source
- * @charged_bytes: of buffers, true size, charged to the source
- */
-struct flow {
-	struct leg leg[2];
-	struct svc *svc;
-	struct flow *prev, *next;
-	struct flow *ready_next;
-	uint32_t wait_prev, wait_next; /* place in the slab plus 1; 0: none */
-	uint32_t wait_ms;	       /* ms clock: waiting since */
-	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
-	bool tfo_in : 1, tfo_out : 1, orphan : 1, faulty : 1, proven : 1;
-	uint32_t serial : 22;
-	uint32_t source, charged_nodes, charged_bytes;
 };
 
 #define DOUBTS_MAX 1024u
@@ -180,7 +149,8 @@ struct engine {
 	struct tw_table tw;
 	int64_t wall_offset_us;
 	uint64_t seed;
-	struct seams *seams; /* NULL until a fault is configured */
+	const struct engine_hooks *hooks; /* NULL: none */
+	void *wing;			  /* of @hooks */
 	uint32_t *bucket;
 	uint32_t bucket_mask;
 	struct flow *first;  /* all flows */
@@ -208,14 +178,7 @@ static inline int64_t engine_wall_s(const struct engine *e, mono_t now)
 /* table.c: legs by 4-tuple. */
 int table_init(struct engine *e, uint32_t max_flows);
 void table_fini(struct engine *e);
-struct leg *table_find(const struct engine *e, const struct tuple *t);
 void table_insert(struct engine *e, struct leg *l);
-void table_remove(struct engine *e, struct leg *l);
-
-static inline struct flow *leg_flow(struct leg *l)
-{
-	return (struct flow *)(l - l->side);
-}
 
 /* services.c */
 struct svc_set *svc_set_new(struct engine *e, struct policy *p);
@@ -249,16 +212,10 @@ bool flow_room(struct engine *e, const struct svc *s, const struct ipaddr *a,
 	       mono_t now);
 /* Data found no memory: the same, once. */
 void flow_relieve(struct engine *e, const struct svc *s, mono_t now);
-/* The other leg's peer has ended: what @other's peer gets for it. */
-void flow_relay_fin(struct flow *f, struct leg *other, mono_t now);
 /* Dial the flows that wait. */
 void flow_dial_waiting(struct engine *e, mono_t now);
 /* leg_env.idle_left */
 int64_t flow_idle_left(struct leg *l, mono_t now);
-/* Act on the legs' events, put the flow on the ready list, free it when
- * nothing is left to do. */
-void flow_settle(struct engine *e, struct flow *f, mono_t now);
-void flow_ready(struct engine *e, struct flow *f);
 
 /* Nearly all of the memory is taken. */
 static inline bool memory_out(const struct engine *e)
@@ -288,32 +245,24 @@ bool source_has_room(const struct engine *e, const struct svc *s,
 /* NULL, or what does not add up. */
 const char *shares_check(const struct engine *e);
 
-/* engine.c: a leg takes a segment. */
-enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
-		       mono_t now, struct tx *reply);
-
-/* seams.c, seam_*.c: where faults attach; called only when there are any. */
-void seams_free(struct engine *e);
-void seams_bind(struct engine *e, struct flow *f);
-void seams_unbind(struct engine *e, struct flow *f);
-enum verdict seams_input(struct engine *e, struct leg *l,
+/* hooks.c: to be called only where there are hooks (but for the last). */
+void hooks_bind(struct engine *e, struct flow *f);
+void hooks_unbind(struct engine *e, struct flow *f);
+enum verdict hooks_input(struct engine *e, struct leg *l,
 			 const struct segment *s, mono_t now, struct tx *reply);
-enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
+enum verdict hooks_admit(struct engine *e, const struct segment *s, mono_t now,
 			 struct tx *reply);
-int seams_flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
+int hooks_flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
 		    mono_t now);
-/* @n packets of no flow are in @tx already: judged too. */
-int seams_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now);
-uint16_t seams_relay(struct engine *e, struct flow *f, struct leg *l,
+int hooks_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now);
+uint16_t hooks_relay(struct engine *e, struct flow *f, struct leg *l,
 		     uint16_t ev, mono_t now);
-uint32_t seams_pending(const struct engine *e, const struct flow *f, int to);
-mono_t seams_deadline(const struct engine *e);
-void seams_expire(struct engine *e, mono_t now);
+uint32_t hooks_pending(const struct engine *e, const struct flow *f, int to);
+mono_t hooks_deadline(const struct engine *e);
+void hooks_expire(struct engine *e, mono_t now);
+void hooks_free(struct engine *e);
 
-/* admit.c: a segment that no leg takes. */
-enum verdict admit(struct engine *e, const struct segment *s, mono_t now,
-		   struct tx *reply);
-/* Lists and limits.  DROP_NONE: the SYN may go on. */
+/* admit.c: lists and limits.  DROP_NONE: the SYN may go on. */
 enum drop_reason may_connect(struct engine *e, struct svc *s,
 			     const struct segment *seg, mono_t now);
 
@@ -369,12 +318,9 @@ mono_t doubt_deadline(const struct engine *e);
 void fastopen_opts(struct leg *l, struct tcp_opts *o);
 /* Add the cookie that @a offers to a SYN-ACK's options. */
 void fastopen_offer(const struct tfo_answer *a, struct tcp_opts *o);
-/* Judge a SYN; true: fastopen_accept() it. */
+/* Judge a SYN; true: it may open a connection with what it brings. */
 bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
 		  bool flood, mono_t now, struct tfo_answer *a);
-/* False: no room; an ordinary handshake then. */
-bool fastopen_accept(struct engine *e, struct svc *s, const struct opening *o,
-		     mono_t now);
 void fastopen_end(struct flow *f, bool reset, mono_t now);
 void fastopen_plan(struct engine *e, struct flow *f, mono_t now);
 void fastopen_learn(struct engine *e, struct flow *f, const struct segment *s,
@@ -394,12 +340,5 @@ bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
  * use it; else *iss and *ts_off were made acceptable to the server. */
 bool tw_dial(struct engine *e, struct flow *f, mono_t now, seq_t *iss,
 	     uint32_t *ts_off);
-
-/* answer.c: replies without state. */
-void answer_rst(struct tx *tx, const struct segment *s);
-void answer_ack(struct tx *tx, const struct segment *s, seq_t seq, seq_t ack,
-		uint16_t wnd, const struct tcp_opts *o);
-void answer_syn_ack(struct tx *tx, const struct segment *s, seq_t iss,
-		    uint16_t wnd, bool ecn, const struct tcp_opts *o);
 
 #endif

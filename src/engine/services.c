@@ -145,3 +145,16 @@ void svc_server_tuple(const struct svc *s, const struct tuple *t,
 		out->rport = s->cfg->connect.port;
 	}
 }
+
+const char *flow_service(const struct flow *f)
+{
+	return f->svc->cfg->name;
+}
+
+const char *engine_service_at(struct engine *e, const struct ipaddr *a,
+			      uint16_t port)
+{
+	const struct svc *s = svc_for_client(e, a, port);
+
+	return s ? s->cfg->name : NULL;
+}

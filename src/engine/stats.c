@@ -176,7 +176,7 @@ static const char *check_flow(struct engine *e, struct flow *f)
 			return err;
 		if (l->state != TS_CLOSED && table_find(e, &l->t) != l)
 			return "leg not found by its addresses";
-		if (l->sink != &f->leg[i ^ 1].sndq && !f->faulty)
+		if (l->sink != &f->leg[i ^ 1].sndq && !f->hooked)
 			return "sink is not the other leg's queue";
 	}
 	return NULL;

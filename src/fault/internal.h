@@ -36,7 +36,7 @@ struct fault_ctx {
  * @kind:   FAULT_ON_* filter of its events (FAULT_ON_ALWAYS: all)
  * @dir:    when the spec says nothing
  * @timed:  acts by time alone as well
- * @asked:  answers questions of the stack (engine/seam_ask.c)
+ * @asked:  answers questions of the stack (impair/behave.c)
  * @kinds:  words of "kind" that it takes, a bit each
  * @kinds_many: several of them at once
  * @harm:   the peer may see a wrong stream

@@ -2,7 +2,7 @@
 /*
  * The table of all types.  What a type does to a segment is in types_*.c, by
  * group; types without a function act elsewhere: on streams (stream.c), or as
- * answers to questions of the stack (engine/seam_ask.c).
+ * answers to questions of the stack (impair/behave.c).
  */
 #include "internal.h"
 

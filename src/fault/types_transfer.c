@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Types that act on a running transfer, as far as segments show it; the
- * others answer questions of the stack (engine/seam_ask.c).
+ * others answer questions of the stack (impair/behave.c).
  */
 #include "internal.h"
 

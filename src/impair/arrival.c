@@ -1,73 +1,76 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Seam 1: a segment arrives.
+ * A segment arrives.
  *
  * What offload glued together is cut into pieces that were one packet each,
- * and each is judged by itself.  One that is held is copied and comes back
- * through seam_hold.c, which judges it no second time.
+ * and each is judged by itself.  One that is held is copied, finds its leg or
+ * admission when it is due, and is judged no second time.
  */
 #include "internal.h"
 #include "wire/build.h"
 
-struct fault_track *seam_track(struct fault_flow *w, const struct leg *l,
-			       bool to_peer)
+void arrival_crossed(struct impair *im, const struct tuple *t)
 {
-	struct fault_track *t = &w->track[l->side][to_peer];
+	struct leg *l = table_find(im->e, t);
 
-	if (!t->known) {
-		t->known = true;
-		t->base = seq_add(to_peer ? l->iss : l->irs, 1);
-		t->at = 0;
-	}
-	return t;
+	if (l && l->state >= TS_ESTABLISHED)
+		l->ack = ACK_NOW;
 }
 
-uint64_t seam_offset(const struct fault_track *t, seq_t seq)
+/* About what we sent: to its leg. */
+static void deliver_error(struct impair *im, const struct icmp_error *about,
+			  mono_t now)
 {
-	int64_t d = (int64_t)t->at + seq_diff(seq, t->base);
+	struct leg *l = table_find(im->e, &about->t);
 
-	return d > 0 ? (uint64_t)d : 0;
-}
-
-void seam_describe(struct fault_event *ev, struct fault_flow *w,
-		   const struct leg *l, const struct segment *s, mono_t now)
-{
-	bool fast = s->opts.has & (OPT_HAS_TFO | OPT_HAS_TFO_EXP);
-	bool syn = s->flags & TCP_SYN;
-	struct fault_track *track;
-
-	*ev = (struct fault_event){
-		.side = l ? l->side : LEG_CLIENT,
-		.state = l ? l->state : TS_LISTEN,
-		.flags = s->flags,
-		.len = s->data.len,
-		.wire = s->data.len + (s->family == 4 ? 40 : 60) +
-			wire_opts_len(&s->opts, syn),
-		.tfo = fast ? (uint8_t)(1 + s->opts.tfo_len) : 0,
-		.seq = s->seq,
-		.now = now};
-	if (!l && w->old)
-		ev->state = TS_CLOSED;
-	if (!l || s->flags & TCP_SYN || l->state < TS_SYN_RECEIVED)
+	if (!l)
 		return;
-	track = seam_track(w, l, false);
-	ev->ahead = seq_diff(s->seq, l->rcv_nxt);
-	ev->wnd = leg_rcv_wnd(l);
-	ev->beyond = ev->ahead > 0 && (uint32_t)ev->ahead > ev->wnd;
-	ev->off = ev->beyond ? seam_offset(track, s->seq)
-			     : fault_track_offset(track, s->seq, s->data.len,
-						  &ev->fresh);
-	ev->ooo = l->ooo != NULL;
-	ev->sack = l->sack_ok;
-	ev->last = (l->state == TS_LAST_ACK || l->state == TS_CLOSING) &&
-		   s->flags & TCP_ACK && l->fin_sent && seq_eq(s->ack, l->nxt);
-	if (s->flags & TCP_ACK && !seq_gt(s->ack, l->nxt))
-		ev->acked = seam_offset(seam_track(w, l, true), s->ack);
+	leg_icmp(l, about, now);
+	flow_settle(im->e, leg_flow(l), now);
+}
+
+/* It is due: out, or to its leg. */
+void arrival_deliver(struct impair *im, struct held *h, mono_t now)
+{
+	struct tx reply = {0};
+	struct fault_flow *w;
+	enum verdict v;
+	struct leg *l;
+
+	if (h->out) {
+		departure_leave(im, h, now);
+		return;
+	}
+	if (h->notice) {
+		deliver_error(im, &h->about, now);
+		held_free(im, h);
+		return;
+	}
+	l = table_find(im->e, &h->seg.t);
+	v = l ? flow_take(im->e, l, &h->seg, now, &reply)
+	      : admit(im->e, &h->seg, now, &reply);
+	if (h->crossed)
+		arrival_crossed(im, &h->seg.t);
+	w = l ? NULL : fault_embryo_find(&im->set, &h->seg.t);
+	held_free(im, h);
+	if (v != VERDICT_REPLY || departure_judge(im, w, &reply, now))
+		return;
+	h = held_out(im, &reply, 0, 0, true, true);
+	if (h)
+		departure_leave(im, h, now);
+}
+
+/* Until @due; takes @h. */
+static void hold(struct impair *im, struct held *h, mono_t due, mono_t now)
+{
+	h = delayq_put(im, h, due, now);
+	if (h)
+		arrival_deliver(im, h, now);
 }
 
 /* Held, doubled or damaged: true when the original goes no further. */
-bool seam_detain(struct engine *e, const struct segment *s,
-		 const struct fault_verdict *v, mono_t now)
+bool arrival_detain(struct impair *im, const struct segment *s,
+		    const struct fault_verdict *v, mono_t now)
 {
 	/* an IPv6 header has no checksum: it is taken, here as it is */
 	bool damage = v->damage &&
@@ -75,26 +78,26 @@ bool seam_detain(struct engine *e, const struct segment *s,
 	int64_t at = v->delay_us;
 
 	if (v->drop) {
-		e->drop[DROP_FAULT]++;
+		engine_drop(im->e, DROP_FAULT);
 		return true;
 	}
 	if (damage && !v->fix) { /* no receiver takes it */
-		e->drop[v->damage == FAULT_WHERE_IP ? DROP_IP_CSUM
-						    : DROP_TCP_CSUM]++;
+		engine_drop(im->e, v->damage == FAULT_WHERE_IP ? DROP_IP_CSUM
+							       : DROP_TCP_CSUM);
 		return true;
 	}
 	for (uint32_t i = 0; i < v->copies && i < COPIES_MAX; i++) {
-		struct held *h = held_in(e, s);
+		struct held *h = held_in(im, s);
 
 		at += v->spacing_us;
 		if (h)
 			h->slot = v->slot;
 		/* at the same time is after the original */
-		held_queue(e, h, mono_add(now, at ? at : 1), now);
+		hold(im, h, mono_add(now, at ? at : 1), now);
 	}
 	if (!v->delay_us && !damage)
 		return false;
-	struct held *h = held_in(e, s);
+	struct held *h = held_in(im, s);
 
 	if (h && damage) {
 		struct prng r = {v->dice};
@@ -108,11 +111,11 @@ bool seam_detain(struct engine *e, const struct segment *s,
 		h->slot = v->slot;
 		h->crossed = v->open;
 	}
-	held_queue(e, h, mono_add(now, v->delay_us), now);
+	hold(im, h, mono_add(now, v->delay_us), now);
 	return true;
 }
 
-void seam_edit(struct segment *s, const struct fault_verdict *v)
+void arrival_edit(struct segment *s, const struct fault_verdict *v)
 {
 	s->opts.has &= (uint8_t)~v->strip;
 	if (v->mss && s->opts.mss > v->mss)
@@ -132,7 +135,7 @@ void seam_edit(struct segment *s, const struct fault_verdict *v)
 	s->opts.has &= OPT_HAS_TS;
 }
 
-bool seam_crosses(const struct fault_flow *w, const struct fault_event *ev)
+bool arrival_crosses(const struct fault_flow *w, const struct fault_event *ev)
 {
 	uint16_t kind = ev->flags & (TCP_SYN | TCP_ACK | TCP_RST);
 
@@ -140,27 +143,19 @@ bool seam_crosses(const struct fault_flow *w, const struct fault_event *ev)
 	       kind == (TCP_SYN | TCP_ACK) && ev->state <= TS_SYN_RECEIVED;
 }
 
-void seam_crossed(struct engine *e, const struct tuple *t)
-{
-	struct leg *l = table_find(e, t);
-
-	if (l && l->state >= TS_ESTABLISHED)
-		l->ack = ACK_NOW;
-}
-
 /* The peer has just entered TIME_WAIT. */
-static void replay(struct engine *e, const struct leg *l,
+static void replay(struct impair *im, const struct leg *l,
 		   const struct fault_verdict *v, mono_t now)
 {
 	mono_t due = mono_add(now, v->replay_us);
-	struct held *h = held_replay(e, l, v->replay, due);
+	struct held *h = held_replay(im, l, v->replay, due);
 
 	if (h)
 		h->slot = v->slot;
-	held_queue(e, h, due, now);
+	hold(im, h, due, now);
 }
 
-static enum verdict input_piece(struct engine *e, struct leg *l,
+static enum verdict input_piece(struct impair *im, struct leg *l,
 				const struct segment *s, bool glued, mono_t now,
 				struct tx *reply)
 {
@@ -170,53 +165,54 @@ static enum verdict input_piece(struct engine *e, struct leg *l,
 	struct segment changed;
 	enum verdict done;
 
-	seam_watch_in(e, seam_of(e, f)->w, l->side, s, now);
-	seam_describe(&ev, seam_of(e, f)->w, l, s, now);
+	watch_in(im, impaired(f)->w, l->side, s, now);
+	describe_in(&ev, impaired(f)->w, l, s, now);
 	ev.glued = glued;
-	fault_judge(&e->seams->set, seam_of(e, f)->w, &ev, &v);
-	v.open = seam_crosses(seam_of(e, f)->w, &ev);
+	fault_judge(&im->set, impaired(f)->w, &ev, &v);
+	v.open = arrival_crosses(impaired(f)->w, &ev);
 	if (v.act) {
-		seam_reset(e, f, l->side, v.act, now);
-		flow_settle(e, f, now);
+		close_reset(im, f, l->side, v.act, now);
+		flow_settle(im->e, f, now);
 		return VERDICT_CONSUMED;
 	}
 	if (v.icmp)
-		seam_icmp_peer(e, s, &v, now);
+		departure_send(im, icmp_for_peer(im, s, &v), now, now);
 	if (v.replay)
-		replay(e, l, &v, now);
+		replay(im, l, &v, now);
 	changed = *s;
-	seam_edit(&changed, &v);
-	if (seam_detain(e, &changed, &v, now))
+	arrival_edit(&changed, &v);
+	if (arrival_detain(im, &changed, &v, now))
 		return VERDICT_CONSUMED;
 	if (v.renege)
 		leg_renege(l);
-	done = flow_take(e, l, &changed, now, reply);
+	done = flow_take(im->e, l, &changed, now, reply);
 	if (v.open)
-		seam_crossed(e, &s->t);
+		arrival_crossed(im, &s->t);
 	return done;
 }
 
-enum verdict seams_input(struct engine *e, struct leg *l,
-			 const struct segment *s, mono_t now, struct tx *reply)
+enum verdict arrival_input(void *wing, struct leg *l, const struct segment *s,
+			   mono_t now, struct tx *reply)
 {
 	uint32_t most = leg_mss_offer(l->family) - (l->ts_ok ? 12u : 0);
 	struct segment piece = *s;
 	enum verdict v = VERDICT_CONSUMED;
 	uint32_t left = s->data.len;
+	struct impair *im = wing;
 
 	if (left <= most)
-		return input_piece(e, l, s, false, now, reply);
+		return input_piece(im, l, s, false, now, reply);
 	while (left) {
 		/* an earlier piece may have ended the flow */
-		l = table_find(e, &s->t);
-		if (!l || !leg_flow(l)->faulty)
+		l = table_find(im->e, &s->t);
+		if (!l || !leg_flow(l)->hooked)
 			break;
 		piece.data.len = min_u32(left, most);
 		left -= piece.data.len;
 		piece.flags = s->flags;
 		if (left)
 			piece.flags &= (uint16_t) ~(TCP_FIN | TCP_PSH);
-		v = input_piece(e, l, &piece, true, now, reply);
+		v = input_piece(im, l, &piece, true, now, reply);
 		piece.data.p += piece.data.len;
 		piece.seq = seq_add(piece.seq, piece.data.len);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Seam 3: questions that the stack asks, and faults answer.
+ * Questions that the stack asks, and faults answer.
  *
  * The answers only ever make a correct endpoint a worse one (late ACKs, a
  * window that stays shut, small segments, a FIN that does not come), and
@@ -11,16 +11,16 @@
 
 #define STRETCH_US (200 * USEC_PER_MSEC)
 
-static struct seam_flow *asked(struct leg *l)
+static struct impair_flow *asked(struct leg *l)
 {
-	return container_of(l->behave, struct seam_flow, behave);
+	return impaired(leg_flow(l));
 }
 
 static struct fault_conn *ask(struct leg *l, enum fault_type type,
 			      struct fault_event *ev,
 			      const struct fault_spec **spec)
 {
-	struct seam_flow *sf = asked(l);
+	struct impair_flow *sf = asked(l);
 	struct fault_conn *c;
 
 	*ev = (struct fault_event){
@@ -32,28 +32,28 @@ static struct fault_conn *ask(struct leg *l, enum fault_type type,
 		.seq = l->nxt,
 		.off = seq_span(l->rcv_nxt, l->irs),
 		.acked = seq_span(l->una, l->iss),
-		.now = sf->e->now,
+		.now = engine_now(sf->im->e),
 	};
-	c = fault_ask(&sf->e->seams->set, sf->w, type, ev, spec);
+	c = fault_ask(&sf->im->set, sf->w, type, ev, spec);
 	if (c && (*spec)->duration_us) /* its end is a time to ask again */
-		seams_arm(sf->e, leg_flow(l));
+		timer_arm(sf->im, leg_flow(l));
 	return c;
 }
 
 static void answered(struct leg *l, struct fault_conn *c,
 		     const struct fault_event *ev, const char *action)
 {
-	struct seam_flow *sf = asked(l);
+	struct impair_flow *sf = asked(l);
 
-	fault_ask_done(&sf->e->seams->set, sf->w, c, ev, action);
+	fault_ask_done(&sf->im->set, sf->w, c, ev, action);
 }
 
 static void ask_again(struct leg *l, mono_t at)
 {
-	struct seam_flow *sf = asked(l);
+	struct impair_flow *sf = asked(l);
 
 	sf->again = mono_earlier(sf->again, at);
-	seams_arm(sf->e, leg_flow(l));
+	timer_arm(sf->im, leg_flow(l));
 }
 
 /* The right edge stays where it is, so the window closes as data comes. */
@@ -123,8 +123,8 @@ static uint32_t ask_window_shrink(struct leg *l, uint32_t wnd)
 	struct fault_conn *c;
 
 	if (mono_is_set(*shut)) {
-		if (!mono_due(*shut, asked(l)->e->now) &&
-		    fault_carries(&asked(l)->e->seams->set, asked(l)->w,
+		if (!mono_due(*shut, engine_now(asked(l)->im->e)) &&
+		    fault_carries(&asked(l)->im->set, asked(l)->w,
 				  FT_WINDOW_SHRINK))
 			return min_u32(wnd, cur);
 		*shut = MONO_UNSET;
@@ -276,7 +276,7 @@ static uint32_t ask_max_seg(struct leg *l, uint32_t len)
 	return len ? ask_tiny(l, len) : 0;
 }
 
-const struct leg_behaviour seams_behaviour = {.window = ask_window,
-					      .may_ack = ask_ack,
-					      .may_fin = ask_fin,
-					      .max_seg = ask_max_seg};
+const struct leg_behaviour behave_faulty = {.window = ask_window,
+					    .may_ack = ask_ack,
+					    .may_fin = ask_fin,
+					    .max_seg = ask_max_seg};

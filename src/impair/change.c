@@ -1,11 +1,69 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several changes of the faults at once: all are checked against what the set
- * would be by then, and only when every one is good is the first one done.
+ * Changes of an engine's faults.
+ *
+ * Several at once are all checked against what the set would be by then, and
+ * only when every one is good is the first one done.
  */
 #include <stdlib.h>
 
 #include "internal.h"
+
+int engine_fault_add(struct engine *e, const struct fault_spec *spec,
+		     mono_t now, char *err, size_t errlen)
+{
+	struct impair *im = impair_open(e, now);
+	int slot = im ? fault_set_add(&im->set, spec, now) : -ENOMEM;
+
+	if (slot < 0) {
+		snprintf(err, errlen, "fault %s: %s", spec->name,
+			 slot == -EEXIST   ? "there is one of this name"
+			 : slot == -ENOSPC ? "too many faults"
+					   : "no memory");
+		return slot;
+	}
+	if (spec->scope == FAULT_ALL)
+		set_join(im, slot, now);
+	return 0;
+}
+
+static int slot_of(const struct impair *im, const char *name)
+{
+	int slot = im ? fault_set_find(&im->set, name) : -1;
+
+	return slot < 0 ? -ENOENT : slot;
+}
+
+int engine_fault_del(struct engine *e, const char *name, mono_t now)
+{
+	struct impair *im = engine_wing(e);
+	int slot = slot_of(im, name);
+
+	if (slot < 0)
+		return slot;
+	set_remove(im, slot, now);
+	return 0;
+}
+
+void engine_fault_reset(struct engine *e, mono_t now)
+{
+	struct impair *im = engine_wing(e);
+
+	while (im && im->set.n)
+		set_remove(im, im->set.order[0], now);
+}
+
+int engine_fault_lease(struct engine *e, const char *name, int64_t lease_us,
+		       mono_t now)
+{
+	struct impair *im = engine_wing(e);
+	int slot = slot_of(im, name);
+
+	if (slot < 0)
+		return slot;
+	fault_set_lease(&im->set, slot, lease_us, now);
+	return 0;
+}
 
 /* The names that the set will have after the changes so far. */
 struct names {
@@ -21,9 +79,9 @@ static int name_at(const struct names *s, const char *name)
 	return -1;
 }
 
-static void names_now(const struct engine *e, struct names *s)
+static void names_now(const struct impair *im, struct names *s)
 {
-	const struct fault_set *set = e->seams ? &e->seams->set : NULL;
+	const struct fault_set *set = im ? &im->set : NULL;
 
 	s->n = 0;
 	for (uint32_t i = 0; set && i < set->n; i++)
@@ -62,17 +120,18 @@ int engine_fault_rehearse(struct engine *e, const struct fault_change *c,
 			  uint32_t n, mono_t now, uint32_t *bad,
 			  const char **err)
 {
+	struct impair *im = engine_wing(e);
 	struct names names;
 
-	if (e->seams)
-		seams_expire(e, now);
-	names_now(e, &names);
+	if (im)
+		impair_expire(im, now);
+	names_now(im, &names);
 	for (uint32_t i = 0; i < n; i++) {
 		*bad = i;
 		*err = rehearse(&c[i], &names);
 		if (*err)
 			return -EINVAL;
-		if (c[i].verb != FAULT_DO_ADD || !seams_open(e, now))
+		if (c[i].verb != FAULT_DO_ADD || impair_open(e, now))
 			continue;
 		*err = "no memory";
 		return -ENOMEM;
@@ -130,40 +189,4 @@ int engine_fault_batch(struct engine *e, const char *const *lines, uint32_t n,
 		snprintf(err, errlen, "line %u: %s", at + 1, bad);
 	free(c);
 	return bad ? -EINVAL : 0;
-}
-
-bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
-		      struct engine_fault *out)
-{
-	const struct fault_set *s = e->seams ? &e->seams->set : NULL;
-	const struct fault *f;
-
-	if (!s || i >= s->n)
-		return false;
-	f = &s->fault[s->order[i]];
-	*out = (struct engine_fault){.spec = &f->spec,
-				     .conns = f->conns,
-				     .active = f->active,
-				     .lease_left_us = -1};
-	memcpy(out->count, f->count, sizeof(out->count));
-	memcpy(out->peer, f->peer, sizeof(out->peer));
-	memcpy(out->answered, f->answered, sizeof(out->answered));
-	out->unwatched = f->unwatched;
-	if (f->lease_end.us != MONO_NEVER.us)
-		out->lease_left_us = mono_due(f->lease_end, now)
-					     ? 0
-					     : mono_sub(f->lease_end, now);
-	return true;
-}
-
-const char *engine_fault_gone(const struct engine *e, uint32_t i,
-			      struct fault_expect *expect, uint64_t *n)
-{
-	const struct fault_set *s = e->seams ? &e->seams->set : NULL;
-
-	if (!s || i >= s->ngone)
-		return NULL;
-	*expect = s->gone[i].expect;
-	*n = s->gone[i].n;
-	return s->gone[i].name;
 }

@@ -9,67 +9,73 @@
  */
 #include "internal.h"
 
-static void bury(struct engine *e, struct flow *f, struct leg *l)
+void close_pump(struct impair *im, struct flow *f, int to, mono_t now)
+{
+	if (pipe_pump(im, f, to, now))
+		close_both(im, f, now);
+}
+
+static void bury(struct impair *im, struct flow *f, struct leg *l)
 {
 	if (l->state != TS_CLOSED)
 		return;
 	l->ev = 0;
-	table_remove(e, l);
-	bufq_purge(&l->sndq, e->pool);
-	if (f->faulty)
-		pipe_purge(e, f, l->side);
+	table_remove(im->e, l);
+	bufq_purge(&l->sndq, im->pool);
+	if (f->hooked)
+		pipe_purge(im, f, l->side);
 }
 
 /* The peer of @side gets a RST; the other one an orderly end, or the same. */
-void seam_reset(struct engine *e, struct flow *f, int side, uint8_t act,
-		mono_t now)
+void close_reset(struct impair *im, struct flow *f, int side, uint8_t act,
+		 mono_t now)
 {
 	struct leg *l = &f->leg[side], *o = &f->leg[side ^ 1];
 
 	if (act == FAULT_ACT_CLOSE) {
-		seam_close(e, f, now);
+		close_both(im, f, now);
 		return;
 	}
 	if (act & FAULT_ACT_VANISH) {
 		leg_vanish(l);
 		leg_vanish(o);
-		bury(e, f, l);
-		bury(e, f, o);
-		flow_ready(e, f);
+		bury(im, f, l);
+		bury(im, f, o);
+		flow_ready(im->e, f);
 		return;
 	}
 	leg_abort(l, now);
-	bury(e, f, l);
+	bury(im, f, l);
 	if (act & FAULT_ACT_RESET_BOTH || o->state <= TS_SYN_RECEIVED ||
 	    o->mute) {
 		leg_abort(o, now);
-		bury(e, f, o);
+		bury(im, f, o);
 	} else {
-		pipe_flush(e, f, side ^ 1);
+		pipe_flush(im, f, side ^ 1);
 		leg_shutdown(o, now);
-		pipe_discard(e, f, side, now);
+		pipe_discard(im, f, side, now);
 	}
-	flow_ready(e, f);
+	flow_ready(im->e, f);
 }
 
 /* As a kernel's close() on both sockets of a proxy: what was handed on is
  * delivered, what was not is lost. */
-void seam_close(struct engine *e, struct flow *f, mono_t now)
+void close_both(struct impair *im, struct flow *f, mono_t now)
 {
-	struct seam_flow *sf = seam_of(e, f);
+	struct impair_flow *sf = impaired(f);
 
 	if (sf->closed)
 		return;
 	if (f->leg[0].state <= TS_SYN_RECEIVED ||
 	    f->leg[1].state <= TS_SYN_RECEIVED) {
-		seam_reset(e, f, LEG_CLIENT, FAULT_ACT_RESET_BOTH, now);
+		close_reset(im, f, LEG_CLIENT, FAULT_ACT_RESET_BOTH, now);
 		return;
 	}
 	sf->closed = true;
 	for (int side = 0; side < 2; side++) {
-		pipe_discard(e, f, side, now);
+		pipe_discard(im, f, side, now);
 		leg_shutdown(&f->leg[side], now);
 		leg_sink_gone(&f->leg[side], now);
 	}
-	flow_ready(e, f);
+	flow_ready(im->e, f);
 }

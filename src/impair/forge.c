@@ -23,13 +23,13 @@ static void move_word(uint8_t *p, uint32_t by)
 }
 
 /* An ACK with the header of @h, which stands where @h ends. */
-static struct held *ack_after(struct engine *e, const struct held *h,
+static struct held *ack_after(struct impair *im, const struct held *h,
 			      uint32_t space)
 {
 	const struct tx tx = {.hdr_len = h->hdr_len,
 			      .l4_off = h->l4_off,
 			      .family = h->family};
-	struct held *c = held_out(e, &tx, 0, 0, true, true);
+	struct held *c = held_out(im, &tx, 0, 0, true, true);
 
 	if (!c)
 		return NULL;
@@ -42,10 +42,10 @@ static struct held *ack_after(struct engine *e, const struct held *h,
 }
 
 /* The right edge that was promised stays where it is. */
-struct held *held_early(struct engine *e, const struct held *h,
+struct held *held_early(struct impair *im, const struct held *h,
 			const struct fault_verdict *v)
 {
-	struct held *c = ack_after(e, h, 0);
+	struct held *c = ack_after(im, h, 0);
 	uint32_t less = (v->early + BIT(v->shift) - 1) >> v->shift, wnd;
 
 	if (!c)
@@ -73,10 +73,10 @@ static void age_timestamp(struct held *h, uint32_t ms)
 	}
 }
 
-struct held *held_unack(struct engine *e, struct held *h, int64_t after_us)
+struct held *held_unack(struct impair *im, struct held *h, int64_t after_us)
 {
 	bool fin = get_be16(tcp_of(h) + 12) & TCP_FIN;
-	struct held *c = fin && after_us ? ack_after(e, h, h->len + 1) : NULL;
+	struct held *c = fin && after_us ? ack_after(im, h, h->len + 1) : NULL;
 
 	move_word(tcp_of(h) + 8, (uint32_t)-1);
 	held_seal(h);
@@ -93,11 +93,11 @@ static void invert(struct held *h, uint32_t off, uint32_t len)
 		h->buf->data[off + i] ^= 0xff;
 }
 
-struct held *held_overlap(struct engine *e, struct held *h,
+struct held *held_overlap(struct impair *im, struct held *h,
 			  const struct fault_verdict *v)
 {
 	uint32_t cut = (h->len - v->overlap) / 2;
-	struct held *c = held_clone(e, h);
+	struct held *c = held_clone(im, h);
 
 	if (!c)
 		return NULL;
@@ -116,7 +116,7 @@ struct held *held_overlap(struct engine *e, struct held *h,
 	return c;
 }
 
-struct held *held_replay(struct engine *e, const struct leg *l, int kind,
+struct held *held_replay(struct impair *im, const struct leg *l, int kind,
 			 mono_t due)
 {
 	struct tcp_opts o = {.has = l->ts_ok ? OPT_HAS_TS : 0,
@@ -151,5 +151,49 @@ struct held *held_replay(struct engine *e, const struct leg *l, int kind,
 		o.tsecr = 0;
 	}
 	wire_build(&tx, &h, len);
-	return held_out(e, &tx, 0, len, true, true);
+	return held_out(im, &tx, 0, len, true, true);
+}
+
+struct held *held_forge(struct impair *im, const struct held *h, int kind)
+{
+	struct held *c = held_new(im, kind == FAULT_DATA_OOW ? 1 : 0);
+	uint8_t *tcp;
+	uint32_t seq, ack;
+	uint16_t flags = TCP_ACK;
+
+	if (!c)
+		return NULL;
+	memcpy(c->hdr, h->hdr, sizeof(c->hdr));
+	c->out = c->false_word = true;
+	c->family = h->family;
+	c->hdr_len = h->hdr_len;
+	c->l4_off = h->l4_off;
+	tcp = c->hdr + c->l4_off;
+	seq = get_be32(tcp + 4);
+	ack = get_be32(tcp + 8);
+	if (kind == FAULT_RST_EXACT || kind == FAULT_RST_INWINDOW)
+		flags = TCP_RST | TCP_ACK;
+	if (kind == FAULT_SYN_INWINDOW)
+		flags = TCP_SYN;
+	if (kind == FAULT_NULL)
+		flags = 0;
+	if (kind == FAULT_RST_INWINDOW || kind == FAULT_SYN_INWINDOW)
+		seq += 100;
+	if (kind == FAULT_DATA_OOW)
+		seq += 1u << 30;
+	if (kind == FAULT_ACK_OLD)
+		ack -= 1u << 30;
+	if (kind == FAULT_ACK_FUTURE)
+		ack += 1u << 30;
+	if (kind == FAULT_PAWS_OLD && c->hdr_len - c->l4_off >= 32)
+		put_be32(tcp + 24, get_be32(tcp + 24) - 1000000);
+	if (c->buf)
+		c->buf->data[0] = 0;
+	put_be32(tcp + 4, seq);
+	put_be32(tcp + 8, ack);
+	put_be16(tcp + 12, (uint16_t)((get_be16(tcp + 12) & 0xf000) | flags));
+	held_seal(c);
+	if (kind == FAULT_BADSUM)
+		tcp[16] ^= 0x55;
+	return c;
 }

@@ -1,71 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets under way inside a fault: a heap by deadline, and the queue of those
- * that are ready to leave.
+ * Packets that faults hold.
  *
- * They are copies (header, payload in a chunk of the pool, so the pool's limit
- * holds for them too); one that finds no memory is lost, and counted.  They
- * belong to no flow: as in a network, a delayed packet outlives its sender.
- * An incoming one finds its leg, or admission, when it is due.
+ * They are copies: header, payload in a chunk of the pool, so the pool's limit
+ * holds for them too.  One that finds no memory is lost, and counted.
  */
-#include <stdlib.h>
-
 #include "internal.h"
 #include "wire/build.h"
 
-static bool before(const struct held *a, const struct held *b)
+struct held *held_new(struct impair *im, uint32_t len)
 {
-	return a->due.us != b->due.us ? a->due.us < b->due.us
-				      : a->serial < b->serial;
-}
-
-static void sift_up(struct seams *s, uint32_t i)
-{
-	while (i && before(s->heap[i], s->heap[(i - 1) / 2])) {
-		struct held *t = s->heap[i];
-
-		s->heap[i] = s->heap[(i - 1) / 2];
-		s->heap[(i - 1) / 2] = t;
-		i = (i - 1) / 2;
-	}
-}
-
-static struct held *heap_pop(struct seams *s)
-{
-	struct held *top = s->heap[0], *last = s->heap[--s->nheap];
-	uint32_t i = 0, c;
-
-	while ((c = 2 * i + 1) < s->nheap) {
-		if (c + 1 < s->nheap && before(s->heap[c + 1], s->heap[c]))
-			c++;
-		if (!before(s->heap[c], last))
-			break;
-		s->heap[i] = s->heap[c];
-		i = c;
-	}
-	s->heap[i] = last;
-	return top;
-}
-
-static struct held *held_new(struct engine *e, uint32_t len)
-{
-	struct seams *s = e->seams;
 	struct held *h;
 
 	if (len > buf_class_room(BUF_CHUNK))
 		return NULL;
-	h = slab_alloc(&s->held);
+	h = slab_alloc(&im->held);
 	if (!h) {
-		s->overflow++;
+		im->overflow++;
 		return NULL;
 	}
 	memset(h, 0, offsetof(struct held, hdr));
 	h->len = len;
 	if (len) {
-		h->buf = buf_alloc(e->pool, BUF_CHUNK);
+		h->buf = buf_alloc(im->pool, BUF_CHUNK);
 		if (!h->buf) {
-			slab_free(&s->held, h);
-			s->overflow++;
+			slab_free(&im->held, h);
+			im->overflow++;
 			return NULL;
 		}
 		h->buf->used = (uint16_t)len;
@@ -73,16 +33,16 @@ static struct held *held_new(struct engine *e, uint32_t len)
 	return h;
 }
 
-void held_free(struct engine *e, struct held *h)
+void held_free(struct impair *im, struct held *h)
 {
 	if (h->buf)
 		buf_put(h->buf);
-	slab_free(&e->seams->held, h);
+	slab_free(&im->held, h);
 }
 
-struct held *held_in(struct engine *e, const struct segment *sg)
+struct held *held_in(struct impair *im, const struct segment *sg)
 {
-	struct held *h = held_new(e, sg->data.len);
+	struct held *h = held_new(im, sg->data.len);
 
 	if (!h)
 		return NULL;
@@ -113,10 +73,10 @@ static void gather(const struct tx *tx, uint32_t off, uint32_t len,
 	}
 }
 
-struct held *held_out(struct engine *e, const struct tx *tx, uint32_t off,
+struct held *held_out(struct impair *im, const struct tx *tx, uint32_t off,
 		      uint32_t len, bool first, bool last)
 {
-	struct held *h = held_new(e, len);
+	struct held *h = held_new(im, len);
 	uint8_t *tcp;
 	uint16_t gone = 0;
 
@@ -140,9 +100,9 @@ struct held *held_out(struct engine *e, const struct tx *tx, uint32_t off,
 	return h;
 }
 
-struct held *held_whole(struct engine *e, const struct tx *tx)
+struct held *held_whole(struct impair *im, const struct tx *tx)
 {
-	struct held *h = held_new(e, 0);
+	struct held *h = held_new(im, 0);
 
 	if (!h)
 		return NULL;
@@ -231,53 +191,9 @@ void held_damage(struct held *h, const struct fault_verdict *v)
 	h->false_word = true;
 }
 
-struct held *held_forge(struct engine *e, const struct held *h, int kind)
+struct held *held_clone(struct impair *im, const struct held *h)
 {
-	struct held *c = held_new(e, kind == FAULT_DATA_OOW ? 1 : 0);
-	uint8_t *tcp;
-	uint32_t seq, ack;
-	uint16_t flags = TCP_ACK;
-
-	if (!c)
-		return NULL;
-	memcpy(c->hdr, h->hdr, sizeof(c->hdr));
-	c->out = c->false_word = true;
-	c->family = h->family;
-	c->hdr_len = h->hdr_len;
-	c->l4_off = h->l4_off;
-	tcp = c->hdr + c->l4_off;
-	seq = get_be32(tcp + 4);
-	ack = get_be32(tcp + 8);
-	if (kind == FAULT_RST_EXACT || kind == FAULT_RST_INWINDOW)
-		flags = TCP_RST | TCP_ACK;
-	if (kind == FAULT_SYN_INWINDOW)
-		flags = TCP_SYN;
-	if (kind == FAULT_NULL)
-		flags = 0;
-	if (kind == FAULT_RST_INWINDOW || kind == FAULT_SYN_INWINDOW)
-		seq += 100;
-	if (kind == FAULT_DATA_OOW)
-		seq += 1u << 30;
-	if (kind == FAULT_ACK_OLD)
-		ack -= 1u << 30;
-	if (kind == FAULT_ACK_FUTURE)
-		ack += 1u << 30;
-	if (kind == FAULT_PAWS_OLD && c->hdr_len - c->l4_off >= 32)
-		put_be32(tcp + 24, get_be32(tcp + 24) - 1000000);
-	if (c->buf)
-		c->buf->data[0] = 0;
-	put_be32(tcp + 4, seq);
-	put_be32(tcp + 8, ack);
-	put_be16(tcp + 12, (uint16_t)((get_be16(tcp + 12) & 0xf000) | flags));
-	held_seal(c);
-	if (kind == FAULT_BADSUM)
-		tcp[16] ^= 0x55;
-	return c;
-}
-
-struct held *held_clone(struct engine *e, const struct held *h)
-{
-	struct held *c = held_new(e, h->len);
+	struct held *c = held_new(im, h->len);
 	struct buf *b;
 
 	if (!c)
@@ -293,132 +209,4 @@ struct held *held_clone(struct engine *e, const struct held *h)
 		c->seg.data.p = b->data;
 	}
 	return c;
-}
-
-static void out_push(struct seams *s, struct held *h)
-{
-	h->next = NULL;
-	if (s->out_head)
-		s->out_tail->next = h;
-	else
-		s->out_head = h;
-	s->out_tail = h;
-}
-
-/* It is due: out, or to its leg. */
-static void deliver(struct engine *e, struct held *h, mono_t now)
-{
-	struct tx reply = {0};
-	struct fault_flow *w;
-	enum verdict v;
-	struct leg *l;
-
-	if (h->out) {
-		seam_watch_out(e, h, now);
-		out_push(e->seams, h);
-		return;
-	}
-	if (h->notice) {
-		seam_icmp_deliver(e, &h->about, now);
-		held_free(e, h);
-		return;
-	}
-	l = table_find(e, &h->seg.t);
-	v = l ? flow_take(e, l, &h->seg, now, &reply)
-	      : admit(e, &h->seg, now, &reply);
-	if (h->crossed)
-		seam_crossed(e, &h->seg.t);
-	w = l ? NULL : fault_embryo_find(&e->seams->set, &h->seg.t);
-	held_free(e, h);
-	if (v != VERDICT_REPLY || seam_depart(e, w, &reply, now))
-		return;
-	h = held_out(e, &reply, 0, 0, true, true);
-	if (!h)
-		return;
-	seam_watch_out(e, h, now);
-	out_push(e->seams, h);
-}
-
-void held_queue(struct engine *e, struct held *h, mono_t due, mono_t now)
-{
-	struct seams *s = e->seams;
-
-	if (!h)
-		return;
-	h->due = due;
-	h->serial = s->serial++;
-	if (due.us <= now.us) {
-		deliver(e, h, now);
-	} else if (s->nheap == s->heap_max) {
-		s->overflow++;
-		held_free(e, h);
-	} else {
-		s->heap[s->nheap] = h;
-		sift_up(s, s->nheap++);
-	}
-}
-
-void held_expire(struct engine *e, mono_t now)
-{
-	struct seams *s = e->seams;
-
-	while (s->nheap && s->heap[0]->due.us <= now.us)
-		deliver(e, heap_pop(s), now);
-}
-
-void held_release(struct engine *e, int slot, bool drop, mono_t now)
-{
-	struct seams *s = e->seams;
-	uint32_t n = s->nheap;
-
-	s->nheap = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		struct held *h = s->heap[i];
-
-		if (h->slot == slot && drop) {
-			held_free(e, h);
-			continue;
-		}
-		if (h->slot == slot)
-			h->due = now;
-		s->heap[s->nheap] = h; /* never ahead of i */
-		sift_up(s, s->nheap++);
-	}
-}
-
-void held_forget(struct engine *e)
-{
-	struct seams *s = e->seams;
-	struct held *h;
-
-	while ((h = s->spent)) {
-		s->spent = h->next;
-		held_free(e, h);
-	}
-}
-
-int held_drain(struct engine *e, struct tx *tx, int max)
-{
-	struct seams *s = e->seams;
-	struct held *h;
-	int n = 0;
-
-	while (n < max && (h = s->out_head)) {
-		struct tx *t = &tx[n++];
-
-		s->out_head = h->next;
-		memcpy(t->hdr, h->hdr, h->hdr_len);
-		t->hdr_len = h->hdr_len;
-		t->l4_off = h->l4_off;
-		t->family = h->family;
-		t->csum_done = true;
-		t->gso_size = 0;
-		t->payload = h->len;
-		t->niov = h->len ? 1 : 0;
-		if (h->len)
-			t->iov[0] = (struct iovec){h->buf->data, h->len};
-		h->next = s->spent;
-		s->spent = h;
-	}
-	return n;
 }

@@ -51,17 +51,18 @@ static int error_about(struct tx *tx, const struct segment *s, seq_t seq,
 			       kind == FAULT_ICMP_PTB ? mtu : 0);
 }
 
-void seam_icmp_peer(struct engine *e, const struct segment *s,
-		    const struct fault_verdict *v, mono_t now)
+struct held *icmp_for_peer(struct impair *im, const struct segment *s,
+			   const struct fault_verdict *v)
 {
 	seq_t seq = seq_add(s->seq, v->bad_quote ? 1u << 30 : 0);
 	struct tx tx = {0};
 
-	if (!error_about(&tx, s, seq, v->icmp, v->icmp_mtu))
-		held_queue(e, held_whole(e, &tx), now, now);
+	if (error_about(&tx, s, seq, v->icmp, v->icmp_mtu))
+		return NULL;
+	return held_whole(im, &tx);
 }
 
-void seam_icmp_refuse(struct tx *reply, const struct segment *s, uint8_t code)
+void icmp_refuse(struct tx *reply, const struct segment *s, uint8_t code)
 {
 	uint8_t kind = code == 3   ? FAULT_ICMP_PORT
 		       : code == 1 ? FAULT_ICMP_HOST
@@ -70,14 +71,14 @@ void seam_icmp_refuse(struct tx *reply, const struct segment *s, uint8_t code)
 	error_about(reply, s, s->seq, kind, 0);
 }
 
-void seam_icmp_leg(struct engine *e, const struct leg *l, const struct held *h,
-		   const struct fault_verdict *v, mono_t now)
+struct held *icmp_for_leg(struct impair *im, const struct leg *l,
+			  const struct held *h, const struct fault_verdict *v)
 {
-	struct held *n = held_whole(e, NULL);
+	struct held *n = held_whole(im, NULL);
 	seq_t seq = SEQ(get_be32(h->hdr + h->l4_off + 4));
 
 	if (!n)
-		return;
+		return NULL;
 	n->notice = true;
 	n->about = (struct icmp_error){
 		.t = l->t,
@@ -87,17 +88,5 @@ void seam_icmp_leg(struct engine *e, const struct leg *l, const struct held *h,
 						      : ICMP_K_UNREACH_SOFT,
 		.mtu = v->icmp_mtu,
 		.family = h->family};
-	/* not while the leg is being asked for what it has to send */
-	held_queue(e, n, mono_add(now, 1), now);
-}
-
-void seam_icmp_deliver(struct engine *e, const struct icmp_error *about,
-		       mono_t now)
-{
-	struct leg *l = table_find(e, &about->t);
-
-	if (!l)
-		return;
-	leg_icmp(l, about, now);
-	flow_settle(e, leg_flow(l), now);
+	return n;
 }

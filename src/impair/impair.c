@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where faults meet flows.
+ * Where faults meet flows: the engine's hooks (engine/hooks.h).
  *
- * An engine without faults has no struct seams, and a flow without faults no
- * struct seam_flow: each seam is one branch on a NULL pointer then.
+ * An engine without faults has no struct impair, and a flow without faults no
+ * struct impair_flow: each hook is one branch then.
  *
- * Seam 1 (arrival, seam_in.c): a segment of a flow with faults is cut into what
- * was one packet on the wire, and each piece is judged: passed on, dropped,
- * held, doubled.  A segment that no leg takes is judged on behalf of an embryo
- * (seam_embryo.c).  Seam 2 (departure, seam_out.c): what a leg has to send is
- * cut likewise, and leaves by way of a queue (seam_hold.c).  Seam 3 is
- * seam_ask.c, seam 4 seam_pipe.c; what is done to whole connections is
- * seam_act.c.  This file is the life of a flow's faults; seam_set.c is the set
- * of faults itself.
+ * A segment of a flow with faults that arrives (arrival.c) is cut into what was
+ * one packet on the wire, and each piece is judged: passed on, dropped, held,
+ * doubled.  One that no leg takes is judged on behalf of an embryo (opening.c).
+ * What a leg has to send (departure.c) is cut and judged likewise.  Packets
+ * that wait are in delayq.c.  Questions of the stack are answered in behave.c;
+ * bytes between the legs go through pipe.c; what is done to whole connections
+ * is close.c.  attach.c is the life of a flow's faults, set.c what a change of
+ * the set of faults means to flows, change.c and report.c are the wing's API.
  *
  * Nobody frees a flow here while its caller still uses it: a reset during a
  * pull only closes the legs, and engine_pull() does the rest.
@@ -24,240 +24,142 @@
 #define HELD_MAX 65536u
 #define EMBRYOS_MAX 4096u
 
-int seams_open(struct engine *e, mono_t now)
-{
-	struct seams *s;
-
-	if (e->seams)
-		return 0;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	s->heap_max = HELD_MAX;
-	s->heap = calloc(HELD_MAX, sizeof(struct held *));
-	s->of = calloc(e->flows.max, sizeof(struct seam_flow *));
-	if (!s->heap || !s->of ||
-	    fault_set_init(&s->set, e->seed, e->flows.max + EMBRYOS_MAX, now) ||
-	    slab_init(&s->held, sizeof(struct held), HELD_MAX * 2) ||
-	    slab_init(&s->flows, sizeof(struct seam_flow), e->flows.max)) {
-		slab_fini(&s->held);
-		fault_set_fini(&s->set);
-		free(s->heap);
-		free(s->of);
-		free(s);
-		return -ENOMEM;
-	}
-	e->seams = s;
-	return 0;
-}
-
-void seams_free(struct engine *e)
-{
-	struct seams *s = e->seams;
-	struct held *h;
-
-	if (!s)
-		return;
-	held_forget(e);
-	while ((h = s->out_head)) {
-		s->out_head = h->next;
-		held_free(e, h);
-	}
-	while (s->nheap)
-		held_free(e, s->heap[--s->nheap]);
-	fault_set_fini(&s->set);
-	slab_fini(&s->flows);
-	slab_fini(&s->held);
-	free(s->heap);
-	free(s->of);
-	free(s);
-	e->seams = NULL;
-}
-
-/* ---- a flow's faults ---- */
-
-void seam_attach(struct engine *e, struct flow *f, struct fault_flow *w)
-{
-	struct seam_flow *sf = slab_alloc(&e->seams->flows);
-
-	if (!sf) {
-		fault_flow_free(&e->seams->set, w);
-		return;
-	}
-	memset(sf, 0, sizeof(*sf));
-	sf->behave = seams_behaviour;
-	sf->e = e;
-	sf->w = w;
-	w->owner = f;
-	e->seams->of[slab_index(&e->flows, f)] = sf;
-	f->faulty = true;
-	f->leg[0].behave = f->leg[1].behave = &sf->behave;
-}
-
-void seam_open_pipes(struct engine *e, struct flow *f)
-{
-	struct fault_set *set = &e->seams->set;
-
-	if (fault_has_stream(set, seam_of(e, f)->w, FAULT_DOWNSTREAM))
-		pipe_open(e, f, LEG_CLIENT);
-	if (fault_has_stream(set, seam_of(e, f)->w, FAULT_UPSTREAM))
-		pipe_open(e, f, LEG_SERVER);
-}
-
-void seams_arm(struct engine *e, struct flow *f)
-{
-	struct seam_flow *sf = seam_of(e, f);
-	struct wheel *wheel = &e->seams->set.wheel;
-	mono_t wake = fault_flow_wake(&e->seams->set, sf->w);
-
-	wake = mono_earlier(wake, sf->again);
-	wake = mono_earlier(wake, fault_react_wake(sf->w));
-	wake = mono_earlier(wake, sf->pipe[0].wake);
-	wake = mono_earlier(wake, sf->pipe[1].wake);
-	if (mono_is_set(wake))
-		wheel_arm(wheel, &sf->w->timer, wake);
-	else
-		wheel_cancel(wheel, &sf->w->timer);
-}
-
-void seams_bind(struct engine *e, struct flow *f)
-{
-	struct seams *s = e->seams;
-	const struct tuple *t = &f->leg[LEG_CLIENT].t;
-	struct fault_flow *w = fault_embryo_find(&s->set, t);
-
-	if (w)
-		fault_embryo_take(&s->set, w);
-	else
-		w = fault_flow_new(&s->set, f->svc->cfg->name, t, e->now);
-	if (w && !w->active) {
-		fault_flow_free(&s->set, w);
-		w = NULL;
-	}
-	if (w)
-		seam_attach(e, f, w);
-	if (!f->faulty)
-		return;
-	seam_open_pipes(e, f);
-	seams_arm(e, f);
-}
-
-void seams_unbind(struct engine *e, struct flow *f)
-{
-	struct seam_flow *sf = seam_of(e, f);
-
-	pipe_purge(e, f, LEG_CLIENT);
-	pipe_purge(e, f, LEG_SERVER);
-	/* what a fault does to the peer may outlive the flow */
-	wheel_cancel(&e->seams->set.wheel, &sf->w->timer);
-	sf->w->owner = NULL;
-	sf->w->old = true;
-	if (fault_lingers(&e->seams->set, sf->w))
-		fault_embryo_keep(&e->seams->set, sf->w, e->now);
-	else if (!fault_embryo_listen(&e->seams->set, sf->w, e->now))
-		fault_flow_free(&e->seams->set, sf->w);
-	f->leg[0].behave = f->leg[1].behave = NULL;
-	slab_free(&e->seams->flows, sf);
-	f->faulty = false;
-}
-
-/* ---- between the legs ---- */
-
 /* A leg's events pass by: returns those that go on now. */
-uint16_t seams_relay(struct engine *e, struct flow *f, struct leg *l,
-		     uint16_t ev, mono_t now)
+static uint16_t relay(void *wing, struct flow *f, struct leg *l, uint16_t ev,
+		      mono_t now)
 {
+	struct impair *im = wing;
 	int to = l->side ^ 1;
-	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct pipe *p = &impaired(f)->pipe[to];
 
-	if (seam_of(e, f)->closed)
+	if (impaired(f)->closed)
 		ev &= (uint16_t) ~(LEG_EV_RST | LEG_EV_TIMEOUT | LEG_EV_FIN);
 	if (ev & (LEG_EV_RST | LEG_EV_TIMEOUT))
-		pipe_flush(e, f, to);
-	pipe_pump(e, f, to, now);
+		pipe_flush(im, f, to);
+	close_pump(im, f, to, now);
 	if (ev & LEG_EV_FIN && p->on && p->q.bytes) {
 		p->fin = true;
 		ev &= (uint16_t)~LEG_EV_FIN;
 	}
 	if (ev & (LEG_EV_ROOM | LEG_EV_ESTABLISHED))
-		pipe_pump(e, f, l->side, now);
-	seams_arm(e, f);
+		close_pump(im, f, l->side, now);
+	timer_arm(im, f);
 	return ev;
 }
 
 /* Bytes that have not reached @to's send queue yet. */
-uint32_t seams_pending(const struct engine *e, const struct flow *f, int to)
+static uint32_t pending(const void *wing, const struct flow *f, int to)
 {
-	return seam_of(e, f)->pipe[to].q.bytes;
+	(void)wing;
+	return impaired(f)->pipe[to].q.bytes;
 }
 
-/* ---- time ---- */
-
-/* What a fault held back may go now: the ACK, the window, the FIN. */
-void seam_ask_again(struct flow *f)
+static void wake_flow(struct impair *im, struct flow *f, mono_t now)
 {
-	for (int i = 0; i < 2; i++)
-		if (f->leg[i].state >= TS_ESTABLISHED &&
-		    f->leg[i].state != TS_TIME_WAIT)
-			f->leg[i].ack = ACK_NOW;
-}
-
-static void wake_flow(struct engine *e, struct flow *f, mono_t now)
-{
-	struct seam_flow *sf = seam_of(e, f);
+	struct impair_flow *sf = impaired(f);
 	uint8_t side = 0, act;
 
 	if (mono_due(sf->again, now)) {
 		sf->again = MONO_UNSET;
-		seam_ask_again(f);
+		timer_ask_again(f);
 	}
-	if (fault_ask_over(&e->seams->set, sf->w, now))
-		seam_ask_again(f);
-	fault_react_expire(&e->seams->set, sf->w, now);
-	act = fault_flow_due(&e->seams->set, sf->w, now, &side);
+	if (fault_ask_over(&im->set, sf->w, now))
+		timer_ask_again(f);
+	fault_react_expire(&im->set, sf->w, now);
+	act = fault_flow_due(&im->set, sf->w, now, &side);
 	if (act)
-		seam_reset(e, f, side, act, now);
-	pipe_pump(e, f, LEG_CLIENT, now);
-	pipe_pump(e, f, LEG_SERVER, now);
-	seams_arm(e, f);
-	flow_settle(e, f, now);
+		close_reset(im, f, side, act, now);
+	close_pump(im, f, LEG_CLIENT, now);
+	close_pump(im, f, LEG_SERVER, now);
+	timer_arm(im, f);
+	flow_settle(im->e, f, now);
 }
 
 static void on_wake(struct wtimer *t, mono_t now, void *arg)
 {
 	struct fault_flow *w = container_of(t, struct fault_flow, timer);
-	struct engine *e = arg;
+	struct impair *im = arg;
 
 	if (w->owner) {
-		wake_flow(e, w->owner, now);
+		wake_flow(im, w->owner, now);
 		return;
 	}
-	if (fault_embryo_wake(&e->seams->set, w, now))
+	if (fault_embryo_wake(&im->set, w, now))
 		return;
-	fault_embryo_take(&e->seams->set, w);
-	fault_flow_free(&e->seams->set, w);
+	fault_embryo_take(&im->set, w);
+	fault_flow_free(&im->set, w);
 }
 
-mono_t seams_deadline(const struct engine *e)
+static mono_t deadline(const void *wing)
 {
-	const struct seams *s = e->seams;
+	const struct impair *im = wing;
 	mono_t t =
-		mono_earlier(wheel_deadline(&s->set.wheel), s->set.lease_end);
+		mono_earlier(wheel_deadline(&im->set.wheel), im->set.lease_end);
 
-	if (s->nheap)
-		t = mono_earlier(t, s->heap[0]->due);
-	return t;
+	return mono_earlier(t, delayq_deadline(im));
 }
 
-void seams_expire(struct engine *e, mono_t now)
+void impair_expire(void *wing, mono_t now)
 {
-	struct seams *s = e->seams;
+	struct impair *im = wing;
+	struct held *h;
 	int slot;
 
-	while ((slot = fault_set_expired(&s->set, now)) >= 0) {
-		fault_set_bury(&s->set, slot);
-		seam_remove(e, slot, now);
+	while ((slot = fault_set_expired(&im->set, now)) >= 0) {
+		fault_set_bury(&im->set, slot);
+		set_remove(im, slot, now);
 	}
-	wheel_expire(&s->set.wheel, now, on_wake, e);
-	held_expire(e, now);
+	wheel_expire(&im->set.wheel, now, on_wake, im);
+	while ((h = delayq_due(im, now)))
+		arrival_deliver(im, h, now);
+}
+
+static void impair_free(void *wing)
+{
+	struct impair *im = wing;
+
+	delayq_free(im);
+	fault_set_fini(&im->set);
+	slab_fini(&im->flows);
+	slab_fini(&im->held);
+	free(im);
+}
+
+static const struct engine_hooks hooks = {.bind = attach_bind,
+					  .unbind = attach_unbind,
+					  .input = arrival_input,
+					  .admit = opening_admit,
+					  .flow_pull = departure_flow_pull,
+					  .pull = departure_pull,
+					  .relay = relay,
+					  .pending = pending,
+					  .deadline = deadline,
+					  .expire = impair_expire,
+					  .free = impair_free};
+
+struct impair *impair_open(struct engine *e, mono_t now)
+{
+	uint32_t flows = engine_max_flows(e);
+	struct impair *im = engine_wing(e);
+
+	if (im)
+		return im;
+	im = calloc(1, sizeof(*im));
+	if (!im)
+		return NULL;
+	im->e = e;
+	im->pool = engine_pool(e);
+	if (delayq_init(im, HELD_MAX) ||
+	    fault_set_init(&im->set, engine_seed(e), flows + EMBRYOS_MAX,
+			   now) ||
+	    slab_init(&im->held, sizeof(struct held), HELD_MAX * 2) ||
+	    slab_init(&im->flows, sizeof(struct impair_flow), flows)) {
+		slab_fini(&im->held);
+		fault_set_fini(&im->set);
+		delayq_free(im);
+		free(im);
+		return NULL;
+	}
+	engine_hook(e, &hooks, im);
+	return im;
 }

@@ -3,11 +3,15 @@
 #define PENSTOCK_IMPAIR_INTERNAL_H
 
 /*
- * What the seams' files share: see seams.c for the theory.
+ * What the files of src/impair share.  Nothing outside includes this; the
+ * theory of operation is in impair.c.
  */
-#include "impair/impair.h"
+#include <assert.h>
+#include <errno.h>
+
+#include "engine/hooks.h"
 #include "fault/set.h"
-#include "../engine/internal.h"
+#include "impair/impair.h"
 
 #define PIPE_MARKS 32
 #define COPIES_MAX 8 /* of a segment */
@@ -62,156 +66,205 @@ struct pipe {
 };
 
 /**
- * struct seam_flow - Of a flow with faults
- * @behave: a copy of seams_behaviour: leads from a leg to here
+ * struct impair_flow - Of a flow with faults
+ * @behave: a copy of behave_faulty: leads from a leg to here
  * @again: when the legs are to ask their questions again
  * @shut:  until when a shrunk window stays so
  * @pipe:  by the side that its bytes go to
- * @closed: by seam_close(): each leg ends for itself
+ * @closed: by close_both(): each leg ends for itself
  */
-struct seam_flow {
+struct impair_flow {
 	struct leg_behaviour behave;
-	struct engine *e;
+	struct impair *im;
 	struct fault_flow *w;
 	mono_t again, shut[2];
 	struct pipe pipe[2];
 	bool closed;
 };
 
-struct seams {
+/**
+ * struct impair - The faults of an engine at work
+ * @held: of struct held
+ * @flows: of struct impair_flow
+ * @heap: packets under way, by when they are due
+ * @out_head: packets to be pulled
+ * @spent: pulled: valid until the next pull
+ * @serial: of the next packet that is put on its way
+ * @overflow: packets lost for want of room
+ */
+struct impair {
+	struct engine *e;
+	struct buf_pool *pool;
 	struct fault_set set;
 	struct slab held, flows;
-	struct seam_flow **of; /* by the flow's index in its slab */
 	struct held **heap;
 	uint32_t nheap, heap_max;
-	struct held *out_head, *out_tail; /* to be pulled */
-	struct held *spent; /* pulled: valid until the next pull */
+	struct held *out_head, *out_tail;
+	struct held *spent;
 	uint64_t serial, overflow;
 };
 
-static inline struct seam_flow *seam_of(const struct engine *e,
-					const struct flow *f)
+/* Of a flow that is hooked. */
+static inline struct impair_flow *impaired(const struct flow *f)
 {
-	return e->seams->of[slab_index(&e->flows, f)];
+	return container_of(f->leg[0].behave, struct impair_flow, behave);
 }
 
-/* seam_ask.c: questions of the stack. */
-extern const struct leg_behaviour seams_behaviour;
+/* impair.c: the hooks.  Takes the memory and hooks itself in, if that is not
+ * done yet; NULL: no memory. */
+struct impair *impair_open(struct engine *e, mono_t now);
+void impair_expire(void *wing, mono_t now);
 
-/* seams.c: the life of a flow's faults. */
-/* Take the memory; 0 (also when that is done already) or -ENOMEM. */
-int seams_open(struct engine *e, mono_t now);
-/* The flow carries @w from now on; takes @w. */
-void seam_attach(struct engine *e, struct flow *f, struct fault_flow *w);
-void seam_open_pipes(struct engine *e, struct flow *f);
-/* The flow's timer, to the earliest of what it waits for. */
-void seams_arm(struct engine *e, struct flow *f);
+/* change.c, report.c: impair/impair.h */
 
+/* set.c: the fault of a slot goes, and lets go of what it holds. */
+void set_remove(struct impair *im, int slot, mono_t now);
+/* One with scope=all has come: living connections join it. */
+void set_join(struct impair *im, int slot, mono_t now);
+
+/* attach.c: the flow carries @w from now on; takes @w. */
+void attach_flow(struct impair *im, struct flow *f, struct fault_flow *w);
+/* Faults of streams need pipes between its legs. */
+void attach_pipes(struct impair *im, struct flow *f);
+void attach_bind(void *wing, struct flow *f);
+void attach_unbind(void *wing, struct flow *f);
+
+/* timer.c: the flow's timer, to the earliest of what it waits for. */
+void timer_arm(struct impair *im, struct flow *f);
 /* What a fault held back may go now: the ACK, the window, the FIN. */
-void seam_ask_again(struct flow *f);
+void timer_ask_again(struct flow *f);
 
-/* seam_act.c: both connections are closed: FIN to both, and data that still
- * comes is answered by a RST. */
-void seam_close(struct engine *e, struct flow *f, mono_t now);
+/* behave.c: answers to questions of the stack. */
+extern const struct leg_behaviour behave_faulty;
+
+/* opening.c: a segment that no leg takes. */
+enum verdict opening_admit(void *wing, const struct segment *s, mono_t now,
+			   struct tx *reply);
+
+/* arrival.c: arrival. */
+enum verdict arrival_input(void *wing, struct leg *l, const struct segment *s,
+			   mono_t now, struct tx *reply);
+/* A delayed packet is due: it leaves, or gets to its leg.  Takes @h. */
+void arrival_deliver(struct impair *im, struct held *h, mono_t now);
+/* Held, doubled or damaged: true when the original goes no further. */
+bool arrival_detain(struct impair *im, const struct segment *s,
+		    const struct fault_verdict *v, mono_t now);
+void arrival_edit(struct segment *s, const struct fault_verdict *v);
+/* Does the client answer the SYN that crossed its own? */
+bool arrival_crosses(const struct fault_flow *w, const struct fault_event *ev);
+/* The client has its side of a simultaneous open: it waits for our ACK. */
+void arrival_crossed(struct impair *im, const struct tuple *t);
+
+/* departure.c: departure. */
+int departure_flow_pull(void *wing, struct flow *f, struct tx *tx, int max,
+			mono_t now);
+int departure_pull(void *wing, struct tx *tx, int n, int max, mono_t now);
+/* A packet of no flow leaves; true when the faults of @w took it. */
+bool departure_judge(struct impair *im, struct fault_flow *w,
+		     const struct tx *tx, mono_t now);
+/* It leaves when it is due, unjudged.  Takes @h (or NULL). */
+void departure_send(struct impair *im, struct held *h, mono_t due, mono_t now);
+/* It leaves now.  Takes @h. */
+void departure_leave(struct impair *im, struct held *h, mono_t now);
+
+/* close.c: both connections are closed: FIN to both, and data that still comes
+ * is answered by a RST. */
+void close_both(struct impair *im, struct flow *f, mono_t now);
 /* The peer of @side gets a RST and the other one an orderly end, or
  * what else @act (FAULT_ACT_*) says. */
-void seam_reset(struct engine *e, struct flow *f, int side, uint8_t act,
-		mono_t now);
-
-/* seam_in.c: arrival. */
-struct fault_track *seam_track(struct fault_flow *w, const struct leg *l,
-			       bool to_peer);
-uint64_t seam_offset(const struct fault_track *t, seq_t seq);
-void seam_describe(struct fault_event *ev, struct fault_flow *w,
-		   const struct leg *l, const struct segment *s, mono_t now);
-/* Held, doubled or damaged: true when the original goes no further. */
-bool seam_detain(struct engine *e, const struct segment *s,
-		 const struct fault_verdict *v, mono_t now);
-void seam_edit(struct segment *s, const struct fault_verdict *v);
-
-/* Does the client answer the SYN that crossed its own? */
-bool seam_crosses(const struct fault_flow *w, const struct fault_event *ev);
-/* The client has its side of a simultaneous open: it waits for our ACK. */
-void seam_crossed(struct engine *e, const struct tuple *t);
-
-/* seam_icmp.c: errors about segments.  To the peer that sent @s, and to our
- * own leg about @h. */
-void seam_icmp_peer(struct engine *e, const struct segment *s,
-		    const struct fault_verdict *v, mono_t now);
-void seam_icmp_leg(struct engine *e, const struct leg *l, const struct held *h,
-		   const struct fault_verdict *v, mono_t now);
-void seam_icmp_deliver(struct engine *e, const struct icmp_error *about,
-		       mono_t now);
-/* The answer in place of a connection: the destination is unreachable. */
-void seam_icmp_refuse(struct tx *reply, const struct segment *s, uint8_t code);
-
-/* seam_out.c: a packet of no flow leaves; true when the faults of @w took it. */
-bool seam_depart(struct engine *e, struct fault_flow *w, const struct tx *tx,
+void close_reset(struct impair *im, struct flow *f, int side, uint8_t act,
 		 mono_t now);
+/* pipe_pump(), and what comes of it. */
+void close_pump(struct impair *im, struct flow *f, int to, mono_t now);
 
-/* seam_watch.c: a segment is on the wire, from the peer or to it. */
-void seam_watch_in(struct engine *e, struct fault_flow *w, int side,
-		   const struct segment *s, mono_t now);
-void seam_watch_out(struct engine *e, const struct held *h, mono_t now);
+/* pipe.c: bytes between the legs. */
+void pipe_open(struct flow *f, int to);
+/* Bytes that are free to go do.  True: a fault closes both connections here. */
+bool pipe_pump(struct impair *im, struct flow *f, int to, mono_t now);
+void pipe_flush(struct impair *im, struct flow *f, int to);
+/* Nobody reads @to's bytes any more, and the sender shall not notice. */
+void pipe_discard(struct impair *im, struct flow *f, int to, mono_t now);
+/* Does it hold bytes on which such a fault acts? */
+bool pipe_holds(const struct flow *f, const struct fault_spec *spec);
+void pipe_purge(struct impair *im, struct flow *f, int to);
+/* All that it holds is free to go. */
+void pipe_unmark(struct flow *f, int to, mono_t now);
+
+/* describe.c: a segment as faults see it.  @l NULL: no leg has it. */
+void describe_in(struct fault_event *ev, struct fault_flow *w,
+		 const struct leg *l, const struct segment *s, mono_t now);
+void describe_out(struct fault_event *ev, struct fault_flow *w,
+		  const struct leg *l, const struct held *h, mono_t now);
+
+/* watch.c: a segment is on the wire, from the peer or to it. */
+void watch_in(struct impair *im, struct fault_flow *w, int side,
+	      const struct segment *s, mono_t now);
+void watch_out(struct impair *im, const struct held *h, mono_t now);
 /* What a fault says in the place of a connection. */
-void seam_watch_reply(struct engine *e, struct fault_flow *w, int side,
-		      const struct tx *reply, mono_t now);
+void watch_reply(struct impair *im, struct fault_flow *w, int side,
+		 const struct tx *reply, mono_t now);
 
-/* seam_set.c: the fault of a slot goes, and lets go of what it holds. */
-void seam_remove(struct engine *e, int slot, mono_t now);
+/* icmp.c: errors about segments; NULL: no memory.  To the peer that sent @s. */
+struct held *icmp_for_peer(struct impair *im, const struct segment *s,
+			   const struct fault_verdict *v);
+/* To our own leg, about @h. */
+struct held *icmp_for_leg(struct impair *im, const struct leg *l,
+			  const struct held *h, const struct fault_verdict *v);
+/* The answer in place of a connection: the destination is unreachable. */
+void icmp_refuse(struct tx *reply, const struct segment *s, uint8_t code);
 
-/* seam_hold.c: packets under way. */
-struct held *held_in(struct engine *e, const struct segment *s);
-struct held *held_out(struct engine *e, const struct tx *tx, uint32_t off,
-		      uint32_t len, bool first, bool last);
-/* Recompute lengths and checksums of an outgoing one. */
-void held_seal(struct held *h);
-/* One that is sent as it is: an ICMP error; @tx NULL: nothing is sent.  NULL:
- * no memory. */
-struct held *held_whole(struct engine *e, const struct tx *tx);
-/* A forged segment modelled on @h (enum fault_inject), or NULL. */
-struct held *held_forge(struct engine *e, const struct held *h, int kind);
-/* seam_forge.c: segments that no leg sent; NULL: no memory, or none is due.
- * One that acknowledges v->early bytes more than @h. */
-struct held *held_early(struct engine *e, const struct held *h,
-			const struct fault_verdict *v);
-/* @h no longer acknowledges the peer's FIN; the segment that does @after_us
- * later, if @h is our FIN; 0: none. */
-struct held *held_unack(struct engine *e, struct held *h, int64_t after_us);
-/* @h loses its beginning to the segment returned, but for v->overlap bytes. */
-struct held *held_overlap(struct engine *e, struct held *h,
-			  const struct fault_verdict *v);
-/* An old segment of @l's connection (enum fault_kind), to leave at @due. */
-struct held *held_replay(struct engine *e, const struct leg *l, int kind,
-			 mono_t due);
-void held_damage(struct held *h, const struct fault_verdict *v);
-void held_free(struct engine *e, struct held *h);
-/* Into the heap until @due; at once when it is now.  Takes @h (or NULL). */
-void held_queue(struct engine *e, struct held *h, mono_t due, mono_t now);
-/* A second one like it, or NULL. */
-struct held *held_clone(struct engine *e, const struct held *h);
-void held_expire(struct engine *e, mono_t now);
-/* All of a slot: let go, or thrown away. */
-void held_release(struct engine *e, int slot, bool drop, mono_t now);
+/* delayq.c: packets under way.  0 or -ENOMEM. */
+int delayq_init(struct impair *im, uint32_t max);
+void delayq_free(struct impair *im);
+/* Takes @h (or NULL), and gives it back when it is due already. */
+struct held *delayq_put(struct impair *im, struct held *h, mono_t due,
+			mono_t now);
+/* The next that is due, or NULL. */
+struct held *delayq_due(struct impair *im, mono_t now);
+/* When the next one will be; MONO_UNSET: there is none. */
+mono_t delayq_deadline(const struct impair *im);
+/* All of a slot: due now, or thrown away. */
+void delayq_release(struct impair *im, int slot, bool drop, mono_t now);
+/* One is ready to leave. */
+void outq_push(struct impair *im, struct held *h);
 /* Move what is ready into @tx. */
-int held_drain(struct engine *e, struct tx *tx, int max);
-void held_forget(struct engine *e);
+int outq_drain(struct impair *im, struct tx *tx, int max);
+/* What was moved has left. */
+void outq_forget(struct impair *im);
 
-/* seam_edit.c: header fields of an outgoing one. */
+/* edit.c: header fields of an outgoing one. */
 void held_edit(struct held *h, const struct fault_verdict *v);
 /* 1 + length of the cookie in its Fast Open option; 0: there is none. */
 uint8_t held_tfo(const struct held *h);
 
-/* seam_pipe.c: bytes between the legs. */
-void pipe_open(struct engine *e, struct flow *f, int to);
-void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now);
-void pipe_flush(struct engine *e, struct flow *f, int to);
-/* Nobody reads @to's bytes any more, and the sender shall not notice. */
-void pipe_discard(struct engine *e, struct flow *f, int to, mono_t now);
-/* Does it hold bytes on which such a fault acts? */
-bool pipe_holds(const struct engine *e, const struct flow *f,
-		const struct fault_spec *spec);
-void pipe_purge(struct engine *e, struct flow *f, int to);
-void pipe_unmark(struct engine *e, struct flow *f, int to, mono_t now);
+/* forge.c: segments that no leg sent; NULL: no memory, or none is due.
+ * One modelled on @h (enum fault_inject). */
+struct held *held_forge(struct impair *im, const struct held *h, int kind);
+/* One that acknowledges v->early bytes more than @h. */
+struct held *held_early(struct impair *im, const struct held *h,
+			const struct fault_verdict *v);
+/* @h no longer acknowledges the peer's FIN; the segment that does @after_us
+ * later, if @h is our FIN; 0: none. */
+struct held *held_unack(struct impair *im, struct held *h, int64_t after_us);
+/* @h loses its beginning to the segment returned, but for v->overlap bytes. */
+struct held *held_overlap(struct impair *im, struct held *h,
+			  const struct fault_verdict *v);
+/* An old segment of @l's connection (enum fault_kind), to leave at @due. */
+struct held *held_replay(struct impair *im, const struct leg *l, int kind,
+			 mono_t due);
+
+/* held.c: copies of packets; NULL: no memory, and it is counted. */
+struct held *held_new(struct impair *im, uint32_t len);
+void held_free(struct impair *im, struct held *h);
+struct held *held_in(struct impair *im, const struct segment *s);
+struct held *held_out(struct impair *im, const struct tx *tx, uint32_t off,
+		      uint32_t len, bool first, bool last);
+/* One that is sent as it is: an ICMP error; @tx NULL: nothing is sent. */
+struct held *held_whole(struct impair *im, const struct tx *tx);
+/* A second one like it. */
+struct held *held_clone(struct impair *im, const struct held *h);
+/* Recompute lengths and checksums of an outgoing one. */
+void held_seal(struct held *h);
+void held_damage(struct held *h, const struct fault_verdict *v);
 
 #endif

@@ -9,12 +9,12 @@
  */
 #include "internal.h"
 
-static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
+static struct fault_flow *embryo_for(struct impair *im, const struct segment *s,
 				     mono_t now)
 {
-	struct fault_set *set = &e->seams->set;
+	struct fault_set *set = &im->set;
 	struct fault_flow *w = fault_embryo_find(set, &s->t);
-	struct svc *svc;
+	const char *service;
 
 	if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
 		return w;
@@ -26,9 +26,9 @@ static struct fault_flow *embryo_for(struct engine *e, const struct segment *s,
 	}
 	if (w)
 		return w;
-	svc = svc_for_client(e, &s->t.local, s->t.lport);
-	if (svc)
-		w = fault_flow_new(set, svc->cfg->name, &s->t, now);
+	service = engine_service_at(im->e, &s->t.local, s->t.lport);
+	if (service)
+		w = fault_flow_new(set, service, &s->t, now);
 	if (w) {
 		w->isn = s->seq;
 		fault_embryo_keep(set, w, now);
@@ -48,7 +48,7 @@ static enum verdict answer(struct tx *reply, const struct segment *s,
 		answer_rst(reply, s);
 		break;
 	case FAULT_ANSWER_ICMP:
-		seam_icmp_refuse(reply, s, v->icmp_code);
+		icmp_refuse(reply, s, v->icmp_code);
 		break;
 	case FAULT_ANSWER_SYNACK:
 		answer_syn_ack(reply, s, SEQ(v->dice), v->wnd, false, &o);
@@ -63,22 +63,24 @@ static enum verdict answer(struct tx *reply, const struct segment *s,
 }
 
 /* What is left of a flow that ended, when its server speaks. */
-static struct fault_flow *left_behind(struct engine *e, const struct segment *s)
+static struct fault_flow *left_behind(struct impair *im,
+				      const struct segment *s)
 {
 	const struct tuple t = {.local = s->t.remote,
 				.remote = s->t.local,
 				.lport = s->t.rport,
 				.rport = s->t.lport};
-	struct fault_flow *w = fault_embryo_find(&e->seams->set, &t);
+	struct fault_flow *w = fault_embryo_find(&im->set, &t);
 
 	return w && w->old ? w : NULL;
 }
 
-enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
-			 struct tx *reply)
+enum verdict opening_admit(void *wing, const struct segment *s, mono_t now,
+			   struct tx *reply)
 {
-	struct fault_flow *w = embryo_for(e, s, now);
-	struct fault_flow *left = w ? NULL : left_behind(e, s);
+	struct impair *im = wing;
+	struct fault_flow *w = embryo_for(im, s, now);
+	struct fault_flow *left = w ? NULL : left_behind(im, s);
 	struct fault_verdict v;
 	struct fault_event ev;
 	struct segment changed;
@@ -86,38 +88,38 @@ enum verdict seams_admit(struct engine *e, const struct segment *s, mono_t now,
 
 	w = left ? left : w;
 	if (w)
-		seam_watch_in(e, w, left ? LEG_SERVER : LEG_CLIENT, s, now);
+		watch_in(im, w, left ? LEG_SERVER : LEG_CLIENT, s, now);
 	if (!w || !w->active)
-		return admit(e, s, now, reply);
-	seam_describe(&ev, w, NULL, s, now);
+		return admit(im->e, s, now, reply);
+	describe_in(&ev, w, NULL, s, now);
 	ev.side = left ? LEG_SERVER : LEG_CLIENT;
 	if (w->old) { /* it lives on as long as somebody speaks to it */
-		fault_embryo_take(&e->seams->set, w);
-		fault_embryo_keep(&e->seams->set, w, now);
+		fault_embryo_take(&im->set, w);
+		fault_embryo_keep(&im->set, w, now);
 	}
-	fault_judge(&e->seams->set, w, &ev, &v);
-	v.open = seam_crosses(w, &ev);
+	fault_judge(&im->set, w, &ev, &v);
+	v.open = arrival_crosses(w, &ev);
 	if (v.act & FAULT_ACT_ANSWER) {
-		fault_embryo_take(&e->seams->set, w);
-		fault_embryo_keep(&e->seams->set, w, now);
+		fault_embryo_take(&im->set, w);
+		fault_embryo_keep(&im->set, w, now);
 		done = answer(reply, s, &v);
 		if (done == VERDICT_REPLY)
-			seam_watch_reply(e, w, ev.side, reply, now);
+			watch_reply(im, w, ev.side, reply, now);
 		return done;
 	}
 	if (v.icmp)
-		seam_icmp_peer(e, s, &v, now);
+		departure_send(im, icmp_for_peer(im, s, &v), now, now);
 	changed = *s;
-	seam_edit(&changed, &v);
-	if (v.act || seam_detain(e, &changed, &v, now))
+	arrival_edit(&changed, &v);
+	if (v.act || arrival_detain(im, &changed, &v, now))
 		return VERDICT_CONSUMED;
-	done = admit(e, &changed, now, reply);
+	done = admit(im->e, &changed, now, reply);
 	if (v.open)
-		seam_crossed(e, &s->t);
+		arrival_crossed(im, &s->t);
 	/* a cookie or a RST answers without state; else a flow took the
 	 * embryo, and may be gone again */
-	w = fault_embryo_find(&e->seams->set, &s->t);
-	if (done == VERDICT_REPLY && seam_depart(e, w, reply, now))
+	w = fault_embryo_find(&im->set, &s->t);
+	if (done == VERDICT_REPLY && departure_judge(im, w, reply, now))
 		return VERDICT_CONSUMED;
 	return done;
 }

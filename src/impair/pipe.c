@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Seam 4: bytes between the legs.
+ * Bytes between the legs.
  *
  * A flow with a fault of streams has a queue between a leg's receive side and
  * the other leg's send queue; it is the leg's sink, so what it holds closes
@@ -13,9 +13,9 @@
 
 #define RETRY_US (10 * USEC_PER_MSEC)
 
-void pipe_open(struct engine *e, struct flow *f, int to)
+void pipe_open(struct flow *f, int to)
 {
-	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct pipe *p = &impaired(f)->pipe[to];
 
 	if (p->on)
 		return;
@@ -29,18 +29,17 @@ static int stream_to(int to)
 }
 
 /* Bytes that arrived since the last look get their mark. */
-static void mark_new(struct engine *e, struct flow *f, int to, mono_t now)
+static void mark_new(struct impair *im, struct flow *f, int to, mono_t now)
 {
-	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct pipe *p = &impaired(f)->pipe[to];
 	uint64_t end = p->out + p->q.bytes;
 	mono_t due;
 
 	if (end == p->in)
 		return;
 	p->in = end;
-	due = mono_add(now,
-		       fault_stream_latency(&e->seams->set, seam_of(e, f)->w,
-					    stream_to(to), now));
+	due = mono_add(now, fault_stream_latency(&im->set, impaired(f)->w,
+						 stream_to(to), now));
 	if (p->marks && mono_before(due, p->mark[p->marks - 1].due))
 		due = p->mark[p->marks - 1].due;
 	if (p->marks == PIPE_MARKS ||
@@ -74,14 +73,14 @@ static void drop_marks(struct pipe *p)
 }
 
 /* What came is thrown away; the end of the stream still passes. */
-static uint32_t throw_away(struct engine *e, struct flow *f, int to)
+static uint32_t throw_away(struct impair *im, struct flow *f, int to)
 {
-	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct pipe *p = &impaired(f)->pipe[to];
 	uint32_t n = p->q.bytes;
 	mono_t wake = p->wake;
 	bool fin = p->fin;
 
-	pipe_purge(e, f, to);
+	pipe_purge(im, f, to);
 	p->fin = fin;
 	p->wake = wake;
 	return n;
@@ -96,10 +95,10 @@ static uint32_t room_of(const struct leg *src, const struct leg *dst)
 
 /* The last @n bytes of the send queue came through the pipe: faults may change
  * them in place, since nobody else reads them yet. */
-static void damage(struct engine *e, struct flow *f, int to, uint32_t n,
+static void damage(struct impair *im, struct flow *f, int to, uint32_t n,
 		   mono_t now)
 {
-	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct pipe *p = &impaired(f)->pipe[to];
 	struct bufq *q = &f->leg[to].sndq;
 	struct iovec iov[16];
 	uint32_t got;
@@ -113,8 +112,8 @@ static void damage(struct engine *e, struct flow *f, int to, uint32_t n,
 						   .iov = iov,
 						   .n = k};
 
-		fault_stream_damage(&e->seams->set, seam_of(e, f)->w,
-				    stream_to(to), &part, now);
+		fault_stream_damage(&im->set, impaired(f)->w, stream_to(to),
+				    &part, now);
 	}
 }
 
@@ -122,129 +121,123 @@ static void damage(struct engine *e, struct flow *f, int to, uint32_t n,
  * FIN for @to; one that has not begun yet gets it once it has.  Where a fault
  * ended the stream it is a FIN, whatever the service makes of a sender's.
  */
-static void end_stream(struct engine *e, struct flow *f, int to, mono_t now)
+static void end_stream(struct flow *f, int to, mono_t now)
 {
 	struct leg *dst = &f->leg[to];
 	bool early = to == LEG_SERVER ? !f->dialled : dst->state == TS_LISTEN;
 
-	seam_of(e, f)->pipe[to].owed = early;
+	impaired(f)->pipe[to].owed = early;
 	if (early)
 		return;
-	if (seam_of(e, f)->pipe[to].discard)
+	if (impaired(f)->pipe[to].discard)
 		leg_shutdown(dst, now);
 	else
 		flow_relay_fin(f, dst, now);
 }
 
-void pipe_pump(struct engine *e, struct flow *f, int to, mono_t now)
+bool pipe_pump(struct impair *im, struct flow *f, int to, mono_t now)
 {
-	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct pipe *p = &impaired(f)->pipe[to];
 	struct leg *src = &f->leg[to ^ 1], *dst = &f->leg[to];
 	uint32_t n, moved = 0;
 	uint8_t ended;
 	mono_t wake;
 
 	if (!p->on)
-		return;
+		return false;
 	if (p->owed)
-		end_stream(e, f, to, now);
+		end_stream(f, to, now);
 	if (p->discard) {
 		moved = p->q.bytes;
-		pipe_purge(e, f, to);
+		pipe_purge(im, f, to);
 		if (moved)
 			leg_sink_drained(src, src->sink_extra, now);
-		return;
+		return false;
 	}
-	mark_new(e, f, to, now);
+	mark_new(im, f, to, now);
 	p->wake = MONO_UNSET;
 	while ((n = min_u32(unmark(p, now, &p->wake), room_of(src, dst)))) {
-		n = fault_stream_release(&e->seams->set, seam_of(e, f)->w,
+		n = fault_stream_release(&im->set, impaired(f)->w,
 					 stream_to(to), n, now, &wake);
 		p->wake = mono_earlier(p->wake, wake);
 		if (!n)
 			break;
-		if (bufq_move(&dst->sndq, &p->q, e->pool, n))
+		if (bufq_move(&dst->sndq, &p->q, im->pool, n))
 			p->wake =
 				mono_earlier(p->wake, mono_add(now, RETRY_US));
 		n = (uint32_t)(p->in - p->out) - p->q.bytes;
 		p->out += n;
-		damage(e, f, to, n, now);
+		damage(im, f, to, n, now);
 		moved += n;
 		drop_marks(p);
 		if (!n)
 			break;
 	}
 	if (p->q.bytes &&
-	    fault_stream_discards(&e->seams->set, seam_of(e, f)->w,
-				  stream_to(to)))
-		moved += throw_away(e, f, to);
+	    fault_stream_discards(&im->set, impaired(f)->w, stream_to(to)))
+		moved += throw_away(im, f, to);
 	if (moved)
 		leg_sink_drained(src, src->sink_extra, now);
-	ended = fault_stream_ended(&e->seams->set, seam_of(e, f)->w,
-				   stream_to(to));
-	if (ended & FAULT_ACT_CLOSE) {
-		if (p->in) /* also a limit of 0 waits for the first byte */
-			seam_close(e, f, now);
-		return;
-	}
+	ended = fault_stream_ended(&im->set, impaired(f)->w, stream_to(to));
+	if (ended & FAULT_ACT_CLOSE) /* a limit of 0 waits for a byte, too */
+		return p->in != 0;
 	if (ended) {
 		p->discard = true;
-		end_stream(e, f, to, now);
-		pipe_pump(e, f, to, now);
-		return;
+		end_stream(f, to, now);
+		return pipe_pump(im, f, to, now);
 	}
 	if (!p->q.bytes && p->fin) {
 		p->fin = false;
-		end_stream(e, f, to, now);
+		end_stream(f, to, now);
 	}
+	return false;
 }
 
-void pipe_flush(struct engine *e, struct flow *f, int to)
+void pipe_flush(struct impair *im, struct flow *f, int to)
 {
-	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct pipe *p = &impaired(f)->pipe[to];
 	uint32_t before;
 
 	if (!p->on || !p->q.bytes)
 		return;
 	before = p->q.bytes;
-	bufq_move(&f->leg[to].sndq, &p->q, e->pool, before);
+	bufq_move(&f->leg[to].sndq, &p->q, im->pool, before);
 	p->out += before - p->q.bytes;
 	p->in = p->out + p->q.bytes;
 	p->marks = 0;
 }
 
-void pipe_purge(struct engine *e, struct flow *f, int to)
+void pipe_purge(struct impair *im, struct flow *f, int to)
 {
-	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct pipe *p = &impaired(f)->pipe[to];
 
-	bufq_purge(&p->q, e->pool);
+	bufq_purge(&p->q, im->pool);
 	p->in = p->out;
 	p->marks = 0;
 	p->fin = false;
 	p->wake = MONO_UNSET;
 }
 
-bool pipe_holds(const struct engine *e, const struct flow *f,
-		const struct fault_spec *spec)
+bool pipe_holds(const struct flow *f, const struct fault_spec *spec)
 {
 	for (int to = 0; to < 2; to++) {
-		if (seam_of(e, f)->pipe[to].q.bytes &&
+		if (impaired(f)->pipe[to].q.bytes &&
 		    fault_spec_has_stream(spec, stream_to(to)))
 			return true;
 	}
 	return false;
 }
 
-void pipe_discard(struct engine *e, struct flow *f, int to, mono_t now)
+void pipe_discard(struct impair *im, struct flow *f, int to, mono_t now)
 {
-	pipe_open(e, f, to);
-	seam_of(e, f)->pipe[to].discard = true;
-	pipe_pump(e, f, to, now);
+	pipe_open(f, to);
+	impaired(f)->pipe[to].discard = true;
+	pipe_pump(im, f, to, now);
 }
 
-void pipe_unmark(struct engine *e, struct flow *f, int to, mono_t now)
+void pipe_unmark(struct flow *f, int to, mono_t now)
 {
-	struct pipe *p = &seam_of(e, f)->pipe[to];
+	struct pipe *p = &impaired(f)->pipe[to];
 
 	for (uint32_t i = 0; i < p->marks; i++)
 		p->mark[i].due = now;

@@ -7,8 +7,8 @@
  */
 #include "internal.h"
 
-void seam_watch_in(struct engine *e, struct fault_flow *w, int side,
-		   const struct segment *s, mono_t now)
+void watch_in(struct impair *im, struct fault_flow *w, int side,
+	      const struct segment *s, mono_t now)
 {
 	const struct sack_block *b = s->opts.sack;
 	struct fault_wire x = {.peer = &s->t.remote,
@@ -26,32 +26,32 @@ void seam_watch_in(struct engine *e, struct fault_flow *w, int side,
 			seq_lt(b[0].start, s->ack) ||
 			(s->opts.nsack > 1 && seq_ge(b[0].start, b[1].start) &&
 			 seq_le(b[0].end, b[1].end));
-	fault_wire_pass(&e->seams->set, w, &x);
+	fault_wire_pass(&im->set, w, &x);
 }
 
 /* Whose faults a leaving packet of these addresses has, and on which side. */
-static struct fault_flow *watched(const struct engine *e, const struct tuple *t,
+static struct fault_flow *watched(struct impair *im, const struct tuple *t,
 				  int *side)
 {
 	const struct tuple back = {.local = t->remote,
 				   .remote = t->local,
 				   .lport = t->rport,
 				   .rport = t->lport};
-	struct leg *l = table_find(e, t);
+	struct leg *l = table_find(im->e, t);
 	struct fault_flow *w;
 
 	*side = l ? l->side : LEG_CLIENT;
 	if (l)
-		return leg_flow(l)->faulty ? seam_of(e, leg_flow(l))->w : NULL;
-	w = fault_embryo_find(&e->seams->set, t);
+		return leg_flow(l)->hooked ? impaired(leg_flow(l))->w : NULL;
+	w = fault_embryo_find(&im->set, t);
 	if (w)
 		return w;
 	*side = LEG_SERVER;
-	return fault_embryo_find(&e->seams->set, &back);
+	return fault_embryo_find(&im->set, &back);
 }
 
 /* Its headers: IP, and TCP at @l4. */
-static void pass_out(struct engine *e, struct fault_flow *w, int side,
+static void pass_out(struct impair *im, struct fault_flow *w, int side,
 		     const uint8_t *l4, uint32_t len, mono_t now)
 {
 	const struct fault_wire x = {.now = now,
@@ -63,10 +63,10 @@ static void pass_out(struct engine *e, struct fault_flow *w, int side,
 				     .side = (uint8_t)side,
 				     .to_peer = true};
 
-	fault_wire_pass(&e->seams->set, w, &x);
+	fault_wire_pass(&im->set, w, &x);
 }
 
-void seam_watch_out(struct engine *e, const struct held *h, mono_t now)
+void watch_out(struct impair *im, const struct held *h, mono_t now)
 {
 	const uint8_t *ip = h->hdr, *tcp = h->hdr + h->l4_off;
 	bool v4 = h->family == 4;
@@ -80,35 +80,16 @@ void seam_watch_out(struct engine *e, const struct held *h, mono_t now)
 
 	if (h->false_word)
 		return;
-	w = watched(e, &t, &side);
+	w = watched(im, &t, &side);
 	if (w)
-		pass_out(e, w, side, tcp, h->len, now);
+		pass_out(im, w, side, tcp, h->len, now);
 }
 
-void seam_watch_reply(struct engine *e, struct fault_flow *w, int side,
-		      const struct tx *reply, mono_t now)
+void watch_reply(struct impair *im, struct fault_flow *w, int side,
+		 const struct tx *reply, mono_t now)
 {
 	const uint8_t *ip = reply->hdr;
 
 	if (ip[reply->family == 4 ? 9 : 6] == 6)
-		pass_out(e, w, side, ip + reply->l4_off, 0, now);
-}
-
-void engine_profile_reset(struct engine *e)
-{
-	if (e->seams)
-		memset(e->seams->set.profile, 0, sizeof(e->seams->set.profile));
-}
-
-void engine_profile_read(const struct engine *e, struct fault_profile *table)
-{
-	const struct fault_profile *p;
-
-	for (uint32_t i = 0; e->seams && i < FAULT_PROFILES_MAX; i++) {
-		p = &e->seams->set.profile[i];
-		if (p->conns)
-			fault_profile_merge(fault_profile_find(table, &p->addr,
-							       p->side),
-					    p);
-	}
+		pass_out(im, w, side, ip + reply->l4_off, 0, now);
 }

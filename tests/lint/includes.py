@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """The include graph: arrows go down only.
 
-engine -> shield, fault, tcp -> wire -> util; io -> wire, util; control ->
-util and the headers that publish option tables.  io and engine never meet:
-penstockd.c joins them.  Siblings of one floor do not know each other.  What
-is deterministic (wire, tcp, shield, fault, engine) calls no clock, no random
-device and no descriptor either.
+impair -> engine, fault; engine -> shield, tcp -> wire -> util; io -> wire,
+util; control -> util and the headers that publish option tables.  The engine
+knows no faults: impair hooks itself in.  io and engine never meet: penstockd.c
+joins them.  Siblings of one floor do not know each other.  What is
+deterministic (wire, tcp, shield, fault, engine, impair) calls no clock, no
+random device and no descriptor either.
 """
 import os
 import re
@@ -18,14 +19,15 @@ DOWN = {
     "tcp": {"wire", "util"},
     "shield": {"wire", "util"},
     "fault": {"wire", "util"},
-    "engine": {"shield", "fault", "tcp", "wire", "util"},
+    "engine": {"shield", "tcp", "wire", "util"},
+    "impair": {"engine", "fault", "tcp", "wire", "util"},
     "io": {"wire", "util"},
     "control": {"util"},
 }
 # Option tables and what they configure: all that control may know of others.
 TABLES = {"control": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
                       "engine/policy.h"}}
-PURE = {"wire", "tcp", "shield", "fault", "engine"}
+PURE = {"wire", "tcp", "shield", "fault", "engine", "impair"}
 IMPURE = re.compile(
     r"(?<![\w.>])(clock_gettime|gettimeofday|time|getrandom|randombytes\w*|"
     r"s?rand|s?random|arc4random\w*|socket|sendto|sendmsg|sendmmsg|recvfrom|"

@@ -100,6 +100,9 @@ plant_includes()
 	echo '#include "io/io.h"' | c include/engine/side.h
 	expect "$1" include/engine/side.h "engine including io"
 	clean_tree
+	echo '#include "fault/cfg.h"' | c src/engine/wing.c
+	expect "$1" src/engine/wing.c "engine including fault"
+	clean_tree
 	echo '#include "wire/wire.h"' | c src/control/side.c
 	expect "$1" src/control/side.c "control including wire"
 	clean_tree

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # coverage.sh BUILD MAKE JOBS [VAR=VALUE...] -- SUITE... - line and branch coverage
 #
-# Builds with gcov's counters, runs the suites, reports on src/tcp, src/engine
-# and src/wire, and fails below 90% of lines or 80% of branches.  The branch
+# Builds with gcov's counters, runs the suites, reports on src/tcp, src/engine,
+# src/impair and src/wire, and fails below 90% of lines or 80% of branches.  The branch
 # that a false assertion would take is not asked for.
 set -u
 build=$1
@@ -15,7 +15,7 @@ tests/tools/suites.sh "$build" "$2" "$3" CFLAGS='-O0 -g -Wno-error --coverage' "
 rc=${PIPESTATUS[0]}
 
 gcovr --root . --object-directory "$build" "$build/obj" -j 2 \
-	--filter 'src/(tcp|engine|wire)/' --exclude-unreachable-branches \
+	--filter 'src/(tcp|engine|impair|wire)/' --exclude-unreachable-branches \
 	--exclude-branches-by-pattern '.*\bassert\(.*' \
 	--gcov-ignore-parse-errors \
 	--json-summary "$build/coverage.json" --txt "$build/lines.txt" \

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls of the hooks, and what a wing above the engine is given of it
+ * (engine/hooks.h).
+ *
+ * The calls are functions of their own, so that where there are no hooks they
+ * cost no more than the branch around them.
+ */
+#include "engine/hooks.h"
+#include "internal.h"
+
+void engine_hook(struct engine *e, const struct engine_hooks *h, void *wing)
+{
+	e->hooks = h;
+	e->wing = wing;
+}
+
+void *engine_wing(const struct engine *e)
+{
+	return e->wing;
+}
+
+struct buf_pool *engine_pool(const struct engine *e)
+{
+	return e->pool;
+}
+
+uint64_t engine_seed(const struct engine *e)
+{
+	return e->seed;
+}
+
+uint32_t engine_max_flows(const struct engine *e)
+{
+	return e->flows.max;
+}
+
+mono_t engine_now(const struct engine *e)
+{
+	return e->now;
+}
+
+void engine_drop(struct engine *e, enum drop_reason why)
+{
+	e->drop[why]++;
+}
+
+struct flow *engine_flow_first(const struct engine *e)
+{
+	return e->first;
+}
+
+void hooks_bind(struct engine *e, struct flow *f)
+{
+	e->hooks->bind(e->wing, f);
+}
+
+void hooks_unbind(struct engine *e, struct flow *f)
+{
+	e->hooks->unbind(e->wing, f);
+}
+
+enum verdict hooks_input(struct engine *e, struct leg *l,
+			 const struct segment *s, mono_t now, struct tx *reply)
+{
+	return e->hooks->input(e->wing, l, s, now, reply);
+}
+
+enum verdict hooks_admit(struct engine *e, const struct segment *s, mono_t now,
+			 struct tx *reply)
+{
+	return e->hooks->admit(e->wing, s, now, reply);
+}
+
+int hooks_flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
+		    mono_t now)
+{
+	return e->hooks->flow_pull(e->wing, f, tx, max, now);
+}
+
+int hooks_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now)
+{
+	return e->hooks->pull(e->wing, tx, n, max, now);
+}
+
+uint16_t hooks_relay(struct engine *e, struct flow *f, struct leg *l,
+		     uint16_t ev, mono_t now)
+{
+	return e->hooks->relay(e->wing, f, l, ev, now);
+}
+
+uint32_t hooks_pending(const struct engine *e, const struct flow *f, int to)
+{
+	return e->hooks->pending(e->wing, f, to);
+}
+
+mono_t hooks_deadline(const struct engine *e)
+{
+	return e->hooks->deadline(e->wing);
+}
+
+void hooks_expire(struct engine *e, mono_t now)
+{
+	e->hooks->expire(e->wing, now);
+}
+
+void hooks_free(struct engine *e)
+{
+	if (e->hooks)
+		e->hooks->free(e->wing);
+}

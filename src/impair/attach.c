@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A flow gets its faults, and loses them.
+ *
+ * A connection that no fault selects is left alone.  What a fault still does to
+ * the peers may outlive the flow: then its faults are kept as an embryo.
+ */
+#include "internal.h"
+
+void attach_flow(struct impair *im, struct flow *f, struct fault_flow *w)
+{
+	struct impair_flow *sf = slab_alloc(&im->flows);
+
+	if (!sf) {
+		fault_flow_free(&im->set, w);
+		return;
+	}
+	memset(sf, 0, sizeof(*sf));
+	sf->behave = behave_faulty;
+	sf->im = im;
+	sf->w = w;
+	w->owner = f;
+	f->hooked = true;
+	f->leg[0].behave = f->leg[1].behave = &sf->behave;
+}
+
+void attach_pipes(struct impair *im, struct flow *f)
+{
+	if (fault_has_stream(&im->set, impaired(f)->w, FAULT_DOWNSTREAM))
+		pipe_open(f, LEG_CLIENT);
+	if (fault_has_stream(&im->set, impaired(f)->w, FAULT_UPSTREAM))
+		pipe_open(f, LEG_SERVER);
+}
+
+void attach_bind(void *wing, struct flow *f)
+{
+	struct impair *im = wing;
+	const struct tuple *t = &f->leg[LEG_CLIENT].t;
+	struct fault_flow *w = fault_embryo_find(&im->set, t);
+
+	if (w)
+		fault_embryo_take(&im->set, w);
+	else
+		w = fault_flow_new(&im->set, flow_service(f), t,
+				   engine_now(im->e));
+	if (w && !w->active) {
+		fault_flow_free(&im->set, w);
+		w = NULL;
+	}
+	if (w)
+		attach_flow(im, f, w);
+	if (!f->hooked)
+		return;
+	attach_pipes(im, f);
+	timer_arm(im, f);
+}
+
+void attach_unbind(void *wing, struct flow *f)
+{
+	struct impair *im = wing;
+	struct impair_flow *sf = impaired(f);
+	mono_t now = engine_now(im->e);
+
+	pipe_purge(im, f, LEG_CLIENT);
+	pipe_purge(im, f, LEG_SERVER);
+	/* what a fault does to the peer may outlive the flow */
+	wheel_cancel(&im->set.wheel, &sf->w->timer);
+	sf->w->owner = NULL;
+	sf->w->old = true;
+	if (fault_lingers(&im->set, sf->w))
+		fault_embryo_keep(&im->set, sf->w, now);
+	else if (!fault_embryo_listen(&im->set, sf->w, now))
+		fault_flow_free(&im->set, sf->w);
+	f->leg[0].behave = f->leg[1].behave = NULL;
+	slab_free(&im->flows, sf);
+	f->hooked = false;
+}

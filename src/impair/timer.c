@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When a flow's faults are to be looked at again.
+ */
+#include "internal.h"
+
+void timer_arm(struct impair *im, struct flow *f)
+{
+	struct impair_flow *sf = impaired(f);
+	mono_t wake = fault_flow_wake(&im->set, sf->w);
+
+	wake = mono_earlier(wake, sf->again);
+	wake = mono_earlier(wake, fault_react_wake(sf->w));
+	wake = mono_earlier(wake, sf->pipe[0].wake);
+	wake = mono_earlier(wake, sf->pipe[1].wake);
+	if (mono_is_set(wake))
+		wheel_arm(&im->set.wheel, &sf->w->timer, wake);
+	else
+		wheel_cancel(&im->set.wheel, &sf->w->timer);
+}
+
+/* What a fault held back may go now: the ACK, the window, the FIN. */
+void timer_ask_again(struct flow *f)
+{
+	for (int i = 0; i < 2; i++)
+		if (f->leg[i].state >= TS_ESTABLISHED &&
+		    f->leg[i].state != TS_TIME_WAIT)
+			f->leg[i].ack = ACK_NOW;
+}
