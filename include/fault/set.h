@@ -438,12 +438,6 @@ bool fault_closes_on_remove(const struct fault_spec *f);
 uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 		       uint8_t *side);
 
-/* Walks all expectations: false with the first that failed in @err. */
-bool fault_set_expect(const struct fault_set *s, char *err, size_t errlen);
-
-/* One JSON object per fault: the list, with counters. Returns the length. */
-size_t fault_set_list(const struct fault_set *s, char *out, size_t outlen);
-
 /* The dice, for tests: a 64-bit value from (key, ordinal, event, draw). */
 uint64_t fault_dice(uint64_t key, uint64_t ordinal, uint64_t event,
 		    uint64_t draw);

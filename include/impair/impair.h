@@ -35,15 +35,6 @@ int engine_fault_lease(struct engine *e, const char *name, int64_t lease_us,
 		       mono_t now);
 
 /**
- * engine_fault_batch() - Several changes, all or none
- * @lines: "add NAME type=...", "del NAME", "reset", "lease NAME TIME"
- * @err:   out: number of the line and what is wrong with it
- * Return: 0 or -EINVAL; then nothing was changed
- */
-int engine_fault_batch(struct engine *e, const char *const *lines, uint32_t n,
-		       mono_t now, char *err, size_t errlen);
-
-/**
  * engine_fault_rehearse() - Would these changes, in this order, succeed?
  * @c:   @n changes
  * @bad: out: index of the first that would not
@@ -103,12 +94,6 @@ uint32_t engine_fault_match(const struct engine *e,
 			    const struct fault_spec *spec,
 			    void (*fn)(void *arg, const struct tuple *t),
 			    void *arg, uint32_t *spared);
-
-/* One JSON object a line for each fault, with counters; the length. */
-size_t engine_fault_list(const struct engine *e, char *out, size_t outlen);
-
-/* Do all expectations hold?  If not, the first that does not is in @err. */
-bool engine_fault_expect(const struct engine *e, char *err, size_t errlen);
 
 /**
  * engine_profile_read() - What was measured of peers

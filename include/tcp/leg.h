@@ -476,16 +476,6 @@ static inline seq_t leg_snd_front(const struct leg *l)
 		       : l->una;
 }
 
-/* One past everything queued, FIN included. */
-static inline seq_t leg_snd_end(const struct leg *l)
-{
-	seq_t e = leg_snd_front(l);
-
-	if (l->fin_sent && seq_eq(l->una, l->nxt))
-		return l->una; /* FIN acknowledged */
-	return seq_add(e, l->sndq.bytes + l->fin_queued);
-}
-
 /* Everything queued has been acknowledged, FIN included. */
 static inline bool leg_all_acked(const struct leg *l)
 {

@@ -39,10 +39,4 @@ static inline uint32_t prng_below(struct prng *r, uint32_t n)
 	return (uint32_t)(((uint64_t)prng_u32(r) * n) >> 32);
 }
 
-/* Uniform in [0, 1). */
-static inline double prng_unit(struct prng *r)
-{
-	return (double)(prng_u64(r) >> 11) * 0x1.0p-53;
-}
-
 #endif

@@ -5,8 +5,6 @@
  * Several at once are all checked against what the set would be by then, and
  * only when every one is good is the first one done.
  */
-#include <stdlib.h>
-
 #include "internal.h"
 
 int engine_fault_add(struct engine *e, const struct fault_spec *spec,
@@ -167,26 +165,4 @@ void engine_fault_perform(struct engine *e, const struct fault_change *c,
 		assert(!rc); /* rehearsed */
 		(void)rc;
 	}
-}
-
-int engine_fault_batch(struct engine *e, const char *const *lines, uint32_t n,
-		       mono_t now, char *err, size_t errlen)
-{
-	struct fault_change *c = calloc(n ? n : 1, sizeof(*c));
-	const char *bad = c ? NULL : "no memory";
-	char why[1600];
-	uint32_t i, at = 0;
-
-	for (i = 0; i < n && !bad; i++) {
-		if (!fault_change_parse(lines[i], &c[i], why, sizeof(why)))
-			continue;
-		bad = why;
-		at = i;
-	}
-	if (!bad && !engine_fault_rehearse(e, c, n, now, &at, &bad))
-		engine_fault_perform(e, c, n, now);
-	if (bad)
-		snprintf(err, errlen, "line %u: %s", at + 1, bad);
-	free(c);
-	return bad ? -EINVAL : 0;
 }

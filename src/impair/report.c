@@ -27,22 +27,6 @@ uint32_t engine_fault_match(const struct engine *e,
 	return n;
 }
 
-size_t engine_fault_list(const struct engine *e, char *out, size_t outlen)
-{
-	const struct impair *im = engine_wing(e);
-
-	if (outlen)
-		out[0] = '\0';
-	return im ? fault_set_list(&im->set, out, outlen) : 0;
-}
-
-bool engine_fault_expect(const struct engine *e, char *err, size_t errlen)
-{
-	const struct impair *im = engine_wing(e);
-
-	return !im || fault_set_expect(&im->set, err, errlen);
-}
-
 int engine_fault_sink(struct engine *e, void (*fn)(void *arg, const char *json),
 		      void *arg, mono_t now)
 {

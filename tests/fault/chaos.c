@@ -17,7 +17,7 @@
 
 #include <stdlib.h>
 
-#include "impair/impair.h"
+#include "fault/told.h"
 #include "sim/world.h"
 
 #define CHAOS_US (5 * USEC_PER_SEC)
@@ -230,11 +230,11 @@ static void change(struct engine *e, mono_t now)
 		any_change(text[i], now);
 		line[i] = text[i];
 	}
-	engine_fault_batch(e, NULL, 0, now, err, sizeof(err));
-	engine_fault_list(e, before, sizeof(before));
-	if (!engine_fault_batch(e, line, n, now, err, sizeof(err)))
+	told_change(e, NULL, 0, now, err, sizeof(err));
+	told_list(e, before, sizeof(before));
+	if (!told_change(e, line, n, now, err, sizeof(err)))
 		return;
-	engine_fault_list(e, after, sizeof(after));
+	told_list(e, after, sizeof(after));
 	if (strcmp(before, after) != 0)
 		chaos.wrong = "a refused batch changed something";
 	if (!strstr(err, "no such fault") && !strstr(err, "of this name")) {

@@ -17,10 +17,10 @@
  */
 #include <stdlib.h>
 
-#include "impair/impair.h"
 #include "fault/cases.h"
 #include "fault/chaos.h"
 #include "fault/sight.h"
+#include "fault/told.h"
 #include "util/log.h"
 
 struct engine *__real_engine_new(const struct engine_cfg *cfg, mono_t now);
@@ -117,8 +117,8 @@ static void take_profiles(const struct engine *e)
 void __wrap_engine_free(struct engine *e)
 {
 	take_profiles(e);
-	engine_fault_list(e, run.list, sizeof(run.list));
-	run.met = engine_fault_expect(e, run.unmet, sizeof(run.unmet));
+	told_list(e, run.list, sizeof(run.list));
+	run.met = told_met(e, run.unmet, sizeof(run.unmet));
 	__real_engine_free(e);
 }
 

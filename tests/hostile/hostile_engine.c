@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "../unit/wire_pkt.h"
-#include "impair/impair.h"
+#include "fault/told.h"
 #include "gate.h"
 
 #define POOL (16u << 20)
@@ -632,8 +632,8 @@ START_TEST(segment_far_beyond_the_window_arms_no_fault)
 	char err[200];
 
 	gate_start(&g);
-	ck_assert_int_eq(
-		engine_fault_batch(g.e, &line, 1, g.now, err, sizeof(err)), 0);
+	ck_assert_int_eq(told_change(g.e, &line, 1, g.now, err, sizeof(err)),
+			 0);
 	gate_connect(&g, &c, 1);
 	far.seq = seq_add(c.cseq, 1u << 29);
 	far.ack = c.cack;

@@ -3,7 +3,7 @@
  * Connections that wait for a port of the gateway: many that get none, one that
  * could have one, and clients that go away while they wait.
  */
-#include "impair/impair.h"
+#include "fault/told.h"
 #include "gate.h"
 
 #include <stdio.h>
@@ -173,8 +173,8 @@ START_TEST(waiting_client_ends_fin_follows_held_bytes)
 	char err[200];
 	seq_t iss;
 
-	ck_assert_int_eq(
-		engine_fault_batch(g.e, &line, 1, g.now, err, sizeof(err)), 0);
+	ck_assert_int_eq(told_change(g.e, &line, 1, g.now, err, sizeof(err)),
+			 0);
 	connects(&first, 0, 0);
 	connects(&c, 1, 0);
 	gate_from_client(&g, &c, 100);

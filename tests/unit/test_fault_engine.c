@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "impair/impair.h"
+#include "fault/told.h"
 #include "wire/build.h"
 #include "wire/segment.h"
 
@@ -91,7 +91,7 @@ static int syn(uint16_t port)
 static int batch(const char *const *lines, uint32_t n)
 {
 	err[0] = '\0';
-	return engine_fault_batch(e, lines, n, now, err, sizeof(err));
+	return told_change(e, lines, n, now, err, sizeof(err));
 }
 
 static size_t count(void)
@@ -99,7 +99,7 @@ static size_t count(void)
 	char list[8000];
 	size_t n = 0;
 
-	engine_fault_list(e, list, sizeof(list));
+	told_list(e, list, sizeof(list));
 	for (const char *p = list; *p; p++)
 		n += *p == '\n';
 	return n;
@@ -309,14 +309,14 @@ START_TEST(lease_over_fault_is_judged_until_it_is_added_again)
 	now = mono_add(now, 2 * USEC_PER_SEC);
 	engine_expire(e, now);
 	ck_assert_uint_eq(count(), 0);
-	ck_assert(!engine_fault_expect(e, err, sizeof(err)));
+	ck_assert(!told_met(e, err, sizeof(err)));
 	ck_assert_str_eq(err, "fault a: expected injected>1, it is 1");
 	ck_assert_str_eq(engine_fault_gone(e, 0, &x, &n), "a");
 	ck_assert_uint_eq(n, 1);
 	ck_assert_ptr_null(engine_fault_gone(e, 1, &x, &n));
 	lines[0] = "add a type=syn_drop";
 	ck_assert_int_eq(batch(lines, 1), 0);
-	ck_assert(engine_fault_expect(e, err, sizeof(err)));
+	ck_assert(told_met(e, err, sizeof(err)));
 }
 END_TEST
 
@@ -357,7 +357,7 @@ START_TEST(scope_all_takes_living_connections)
 
 	syn(1001);
 	ck_assert_int_eq(batch(lines, 2), 0);
-	engine_fault_list(e, list, sizeof(list));
+	told_list(e, list, sizeof(list));
 	ck_assert_ptr_nonnull(strstr(list, "\"active\":1"));
 	ck_assert_ptr_nonnull(strstr(list, "\"active\":0"));
 	ck_assert_int_eq(engine_check(e, now, err, sizeof(err)), 0);

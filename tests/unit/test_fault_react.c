@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fault/set.h"
+#include "fault/told.h"
 #include "wire/segment.h"
 
 #define PEER 5000u /* the peer's first sequence number after its SYN */
@@ -70,7 +70,7 @@ static void heard(uint32_t seq, uint32_t len, uint32_t ack)
 	wire(false, TCP_ACK, seq, len, ack);
 }
 
-/* A segment at a seam; what leaves and is not dropped is on the wire. */
+/* A segment is judged; what leaves and is not dropped is on the wire. */
 static void judge(bool to_peer, uint32_t seq, uint32_t len)
 {
 	const struct fault_event ev = {.to_peer = to_peer,
@@ -404,13 +404,18 @@ END_TEST
 
 START_TEST(list_tells_reactions)
 {
+	struct engine_fault f;
 	char list[1500];
 
 	begin("a type=inject kind=data-oow");
 	judge(true, OURS, 0);
 	pass_ms(1);
 	heard(PEER, 0, OURS);
-	fault_set_list(&set, list, sizeof(list));
+	f = (struct engine_fault){.spec = &set.fault[slot].spec};
+	memcpy(f.peer, set.fault[slot].peer, sizeof(f.peer));
+	memcpy(f.answered, set.fault[slot].answered, sizeof(f.answered));
+	f.unwatched = set.fault[slot].unwatched;
+	told_fault(&f, list, sizeof(list));
 	ck_assert_msg(strstr(list, "\"peer\":{\"ack\":1},\"ok\":1,"
 				   "\"wrong\":0,\"unwatched\":0}\n"),
 		      "%s", list);
