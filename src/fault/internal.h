@@ -52,7 +52,7 @@ struct fault_type_desc {
 
 extern const struct fault_type_desc fault_types[FT_COUNT];
 
-/* keys.c: words of "kind" (enum fault_inject, fault_kind, fault_icmp) and
+/* names.c: words of "kind" (enum fault_inject, fault_kind, fault_icmp) and
  * "mode" (enum fault_ecn, fault_tfo); NULL at the end. */
 extern const char *const fault_inject_name[], *const fault_mode_name[];
 

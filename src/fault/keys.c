@@ -200,30 +200,8 @@ static const char *const with_names[] = {"rst", "icmp-port", "icmp-host",
 /* in the order of OPT_HAS_* */
 static const char *const option_names[] = {"mss", "ws",	 "sack", "ts",
 					   "uto", "tfo", NULL};
-/* of all types; enum fault_ecn, then enum fault_tfo */
-const char *const fault_mode_name[] = {"bleach",	"ce",
-				       "ece",		"cwr",
-				       "blackhole",	"ignore-data",
-				       "reject-cookie", "stale-cookie",
-				       "no-cookie",	NULL};
-static_assert(ARRAY_LEN(fault_mode_name) == FAULT_MODE_COUNT + 1,
-	      "a word a mode");
 static const char *const icmp_names[] = {"none", "ptb", NULL};
 static const char *const quote_names[] = {"valid", "bad-seq", NULL};
-/* of all types; enum fault_inject, then fault_kind, fault_icmp */
-const char *const fault_inject_name[] = {"rst-exact",	  "rst-inwindow",
-					 "syn-inwindow",  "ack-old",
-					 "ack-future",	  "data-oow",
-					 "paws-old",	  "badsum",
-					 "null",	  "keepalive",
-					 "window",	  "data",
-					 "ack",		  "rst",
-					 "syn",		  "ptb",
-					 "unreach-net",	  "unreach-host",
-					 "unreach-proto", "unreach-port",
-					 "unreach-admin", NULL};
-static_assert(ARRAY_LEN(fault_inject_name) == FAULT_ICMP_COUNT + 1,
-	      "a word a kind");
 static const char *const favor_names[] = {"old", "new", NULL};
 static const char *const content_names[] = {"same", "differ", NULL};
 static const char *const then_names[] = {"rst", "silence", NULL};
@@ -496,9 +474,6 @@ static int read_conns(const char *text, void *field, char *err, size_t errlen)
 	}
 	return read_list(text, c, err, errlen);
 }
-
-const char *const fault_counter_name[FC_COUNT + 1] = {
-	"matched", "rolled", "injected", "suppressed", NULL};
 
 static int read_expect(const char *text, void *field, char *err, size_t errlen)
 {

@@ -37,11 +37,6 @@
 #define RBIT(id) BIT(FR_##id)
 #define REPEATED_ACK (RBIT(DUP_ACK) | RBIT(SACK) | RBIT(DSACK))
 
-const char *const fault_reaction_name[FR_COUNT + 1] = {
-#define X(id, name) name,
-	FAULT_REACTIONS(X)
-#undef X
-};
 static_assert(FR_COUNT <= 16, "reactions fit fault_pending.mask");
 
 /* What a correct peer answers to a forged segment (docs/FAULTS.md). */

@@ -6,12 +6,6 @@
 #include "internal.h"
 #include "util/word.h"
 
-const char *const fault_type_name[FT_COUNT + 1] = {
-#define X(id, name) name,
-	FAULT_TYPES(X)
-#undef X
-};
-
 static const char *const param_name[FP_COUNT] = {
 #define X(id, key, reader, help) key,
 	FAULT_PARAMS(X)
