@@ -222,9 +222,8 @@ static void gather_hits(struct change_call *c)
 			continue;
 		c->fault = c->c[i].spec.name;
 		for (uint32_t k = 0; k < c->d->n; k++)
-			engine_fault_match(c->d->unit[k].engine, &c->c[i].spec,
-					   c->dry ? add_hit : NULL, c,
-					   &c->spared);
+			impair_match(c->d->unit[k].engine, &c->c[i].spec,
+				     c->dry ? add_hit : NULL, c, &c->spared);
 	}
 }
 
@@ -244,8 +243,8 @@ static void do_changes(void *arg, mono_t now)
 	struct daemon *d = c->d;
 
 	for (uint32_t i = 0; i < d->n; i++) {
-		if (engine_fault_rehearse(d->unit[i].engine, c->c, c->n, now,
-					  &c->bad, &c->why))
+		if (impair_rehearse(d->unit[i].engine, c->c, c->n, now, &c->bad,
+				    &c->why))
 			return;
 	}
 	gather_hits(c);
@@ -255,9 +254,9 @@ static void do_changes(void *arg, mono_t now)
 		struct engine *e = d->unit[i].engine;
 
 		if (adds_any(c) &&
-		    engine_fault_sink(e, on_report, &d->faults->from[i], now))
+		    impair_sink(e, on_report, &d->faults->from[i], now))
 			log_warn("faults: no memory for reports");
-		engine_fault_perform(e, c->c, c->n, now);
+		impair_perform(e, c->c, c->n, now);
 	}
 }
 
@@ -380,7 +379,7 @@ struct list_call {
 	uint32_t n;
 };
 
-static void add_to_sum(struct fault_sum *sum, const struct engine_fault *f)
+static void add_to_sum(struct fault_sum *sum, const struct impair_fault *f)
 {
 	sum->conns += f->conns;
 	sum->active += f->active;
@@ -396,7 +395,7 @@ static void add_to_sum(struct fault_sum *sum, const struct engine_fault *f)
 static void do_list(void *arg, mono_t now)
 {
 	struct list_call *c = arg;
-	struct engine_fault f;
+	struct impair_fault f;
 	const char *none;
 	uint32_t i, k;
 
@@ -404,9 +403,8 @@ static void do_list(void *arg, mono_t now)
 		struct engine *e = c->d->unit[k].engine;
 
 		/* Leases that have ended end everywhere: lists are alike. */
-		engine_fault_rehearse(e, NULL, 0, now, &i, &none);
-		for (i = 0; i < FAULT_MAX && engine_fault_get(e, i, now, &f);
-		     i++) {
+		impair_rehearse(e, NULL, 0, now, &i, &none);
+		for (i = 0; i < FAULT_MAX && impair_get(e, i, now, &f); i++) {
 			if (i == c->n) {
 				c->f[i] = (struct fault_sum){
 					.spec = *f.spec,
@@ -690,10 +688,9 @@ static void do_judge_gone(void *arg, mono_t now)
 
 	(void)now;
 	for (uint32_t i = 0;
-	     (name = engine_fault_gone(d->unit[0].engine, i, &e, &sum)); i++) {
+	     (name = impair_gone(d->unit[0].engine, i, &e, &sum)); i++) {
 		for (uint32_t k = 1; k < d->n; k++) {
-			other = engine_fault_gone(d->unit[k].engine, i, &same,
-						  &n);
+			other = impair_gone(d->unit[k].engine, i, &same, &n);
 			sum += other ? n : 0;
 		}
 		c->good &= judge(d, name, &e, sum);

@@ -23,9 +23,9 @@ static void do_profile(void *arg, mono_t now)
 
 	(void)now;
 	for (uint32_t i = 0; i < c->d->n; i++) {
-		engine_profile_read(c->d->unit[i].engine, c->table);
+		impair_profile_read(c->d->unit[i].engine, c->table);
 		if (c->reset)
-			engine_profile_reset(c->d->unit[i].engine);
+			impair_profile_reset(c->d->unit[i].engine);
 	}
 }
 

@@ -12,45 +12,44 @@
 #include "fault/profile.h"
 
 /**
- * engine_fault_add() - Add one fault
+ * impair_add() - Add one fault
  * @err: out: why not
  * With scope=all it takes living connections too.
  * Return: 0, -EEXIST, -ENOSPC or -ENOMEM
  */
-int engine_fault_add(struct engine *e, const struct fault_spec *spec,
-		     mono_t now, char *err, size_t errlen);
+int impair_add(struct engine *e, const struct fault_spec *spec, mono_t now,
+	       char *err, size_t errlen);
 
 /**
- * engine_fault_del() - Remove a fault by name
+ * impair_del() - Remove a fault by name
  * What it holds is released, dropped, or its connections are reset, as its
  * on_remove says.  Return: 0 or -ENOENT
  */
-int engine_fault_del(struct engine *e, const char *name, mono_t now);
+int impair_del(struct engine *e, const char *name, mono_t now);
 
 /* Remove all. */
-void engine_fault_reset(struct engine *e, mono_t now);
+void impair_reset(struct engine *e, mono_t now);
 
 /* Renew a lease from now on; 0: it stays.  0 or -ENOENT. */
-int engine_fault_lease(struct engine *e, const char *name, int64_t lease_us,
-		       mono_t now);
+int impair_lease(struct engine *e, const char *name, int64_t lease_us,
+		 mono_t now);
 
 /**
- * engine_fault_rehearse() - Would these changes, in this order, succeed?
+ * impair_rehearse() - Would these changes, in this order, succeed?
  * @c:   @n changes
  * @bad: out: index of the first that would not
  * @err: out: why not
  * Faults whose lease has ended go; memory for the first fault is taken.  After
- * 0 engine_fault_perform() of the same at the same time cannot fail.
+ * 0 impair_perform() of the same at the same time cannot fail.
  * Return: 0, -EINVAL or -ENOMEM
  */
-int engine_fault_rehearse(struct engine *e, const struct fault_change *c,
-			  uint32_t n, mono_t now, uint32_t *bad,
-			  const char **err);
-void engine_fault_perform(struct engine *e, const struct fault_change *c,
-			  uint32_t n, mono_t now);
+int impair_rehearse(struct engine *e, const struct fault_change *c, uint32_t n,
+		    mono_t now, uint32_t *bad, const char **err);
+void impair_perform(struct engine *e, const struct fault_change *c, uint32_t n,
+		    mono_t now);
 
 /**
- * struct engine_fault - A fault at work
+ * struct impair_fault - A fault at work
  * @spec:   as configured; valid until the next change
  * @conns:  connections that its selectors matched so far
  * @active: connections that carry it now
@@ -60,7 +59,7 @@ void engine_fault_perform(struct engine *e, const struct fault_change *c,
  * @unwatched: decisions whose reaction was not waited for
  * @lease_left_us: until it removes itself; -1: it stays
  */
-struct engine_fault {
+struct impair_fault {
 	const struct fault_spec *spec;
 	uint32_t conns, active;
 	uint64_t count[FC_COUNT];
@@ -69,44 +68,43 @@ struct engine_fault {
 };
 
 /* The @i'th fault (0, 1, ...) by order; false: there are no more. */
-bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
-		      struct engine_fault *f);
+bool impair_get(const struct engine *e, uint32_t i, mono_t now,
+		struct impair_fault *f);
 
 /**
- * engine_fault_gone() - A fault whose lease ended, with its expectation
+ * impair_gone() - A fault whose lease ended, with its expectation
  * @i: 0, 1, ...
  * @expect: out: what it expects
  * @n: out: its counter
  * Return: its name, valid until the next change; NULL: there are no more
  */
-const char *engine_fault_gone(const struct engine *e, uint32_t i,
-			      struct fault_expect *expect, uint64_t *n);
+const char *impair_gone(const struct engine *e, uint32_t i,
+			struct fault_expect *expect, uint64_t *n);
 
 /**
- * engine_fault_match() - Dry run: which living connections would it hit?
+ * impair_match() - Dry run: which living connections would it hit?
  * @spec:   with scope=new it hits none of them, however well they match
  * @fn:     called for each that is hit, with the client leg's addresses; may be
  *          NULL
  * @spared: grows by those that match and yet are not hit, for their scope
  * Ordinals and toxicity are not rolled.  Return: how many are hit
  */
-uint32_t engine_fault_match(const struct engine *e,
-			    const struct fault_spec *spec,
-			    void (*fn)(void *arg, const struct tuple *t),
-			    void *arg, uint32_t *spared);
+uint32_t impair_match(const struct engine *e, const struct fault_spec *spec,
+		      void (*fn)(void *arg, const struct tuple *t), void *arg,
+		      uint32_t *spared);
 
 /**
- * engine_profile_read() - What was measured of peers
+ * impair_profile_read() - What was measured of peers
  * @table: FAULT_PROFILES_MAX of them: added to, by fault_profile_merge(), so
  *         the engines of a process can be read one after the other.  All zero
  *         to begin with; an entry without connections is not in use
  */
-void engine_profile_read(const struct engine *e, struct fault_profile *table);
+void impair_profile_read(const struct engine *e, struct fault_profile *table);
 /* Forget it. */
-void engine_profile_reset(struct engine *e);
+void impair_profile_reset(struct engine *e);
 
 /* Where the JSON lines of decisions go; NULL: nowhere. */
-int engine_fault_sink(struct engine *e, void (*fn)(void *arg, const char *json),
-		      void *arg, mono_t now);
+int impair_sink(struct engine *e, void (*fn)(void *arg, const char *json),
+		void *arg, mono_t now);
 
 #endif

@@ -7,8 +7,8 @@
  */
 #include "internal.h"
 
-int engine_fault_add(struct engine *e, const struct fault_spec *spec,
-		     mono_t now, char *err, size_t errlen)
+int impair_add(struct engine *e, const struct fault_spec *spec, mono_t now,
+	       char *err, size_t errlen)
 {
 	struct impair *im = impair_open(e, now);
 	int slot = im ? fault_set_add(&im->set, spec, now) : -ENOMEM;
@@ -32,7 +32,7 @@ static int slot_of(const struct impair *im, const char *name)
 	return slot < 0 ? -ENOENT : slot;
 }
 
-int engine_fault_del(struct engine *e, const char *name, mono_t now)
+int impair_del(struct engine *e, const char *name, mono_t now)
 {
 	struct impair *im = engine_wing(e);
 	int slot = slot_of(im, name);
@@ -43,7 +43,7 @@ int engine_fault_del(struct engine *e, const char *name, mono_t now)
 	return 0;
 }
 
-void engine_fault_reset(struct engine *e, mono_t now)
+void impair_reset(struct engine *e, mono_t now)
 {
 	struct impair *im = engine_wing(e);
 
@@ -51,8 +51,8 @@ void engine_fault_reset(struct engine *e, mono_t now)
 		set_remove(im, im->set.order[0], now);
 }
 
-int engine_fault_lease(struct engine *e, const char *name, int64_t lease_us,
-		       mono_t now)
+int impair_lease(struct engine *e, const char *name, int64_t lease_us,
+		 mono_t now)
 {
 	struct impair *im = engine_wing(e);
 	int slot = slot_of(im, name);
@@ -114,9 +114,8 @@ static const char *rehearse(const struct fault_change *c, struct names *s)
 	}
 }
 
-int engine_fault_rehearse(struct engine *e, const struct fault_change *c,
-			  uint32_t n, mono_t now, uint32_t *bad,
-			  const char **err)
+int impair_rehearse(struct engine *e, const struct fault_change *c, uint32_t n,
+		    mono_t now, uint32_t *bad, const char **err)
 {
 	struct impair *im = engine_wing(e);
 	struct names names;
@@ -143,21 +142,21 @@ static int perform(struct engine *e, const struct fault_change *c, mono_t now)
 
 	switch (c->verb) {
 	case FAULT_DO_ADD:
-		return engine_fault_add(e, &c->spec, now, err, sizeof(err));
+		return impair_add(e, &c->spec, now, err, sizeof(err));
 	case FAULT_DO_RESET:
-		engine_fault_reset(e, now);
+		impair_reset(e, now);
 		return 0;
 	case FAULT_DO_DEL:
-		return engine_fault_del(e, c->spec.name, now);
+		return impair_del(e, c->spec.name, now);
 	case FAULT_DO_LEASE:
-		return engine_fault_lease(e, c->spec.name, c->lease_us, now);
+		return impair_lease(e, c->spec.name, c->lease_us, now);
 	default:
 		return 0;
 	}
 }
 
-void engine_fault_perform(struct engine *e, const struct fault_change *c,
-			  uint32_t n, mono_t now)
+void impair_perform(struct engine *e, const struct fault_change *c, uint32_t n,
+		    mono_t now)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		int rc = perform(e, &c[i], now);

@@ -4,10 +4,9 @@
  */
 #include "internal.h"
 
-uint32_t engine_fault_match(const struct engine *e,
-			    const struct fault_spec *spec,
-			    void (*fn)(void *arg, const struct tuple *t),
-			    void *arg, uint32_t *spared)
+uint32_t impair_match(const struct engine *e, const struct fault_spec *spec,
+		      void (*fn)(void *arg, const struct tuple *t), void *arg,
+		      uint32_t *spared)
 {
 	const struct flow *f = engine_flow_first(e);
 	uint32_t n = 0;
@@ -27,8 +26,8 @@ uint32_t engine_fault_match(const struct engine *e,
 	return n;
 }
 
-int engine_fault_sink(struct engine *e, void (*fn)(void *arg, const char *json),
-		      void *arg, mono_t now)
+int impair_sink(struct engine *e, void (*fn)(void *arg, const char *json),
+		void *arg, mono_t now)
 {
 	struct impair *im = impair_open(e, now);
 
@@ -39,8 +38,8 @@ int engine_fault_sink(struct engine *e, void (*fn)(void *arg, const char *json),
 	return 0;
 }
 
-bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
-		      struct engine_fault *out)
+bool impair_get(const struct engine *e, uint32_t i, mono_t now,
+		struct impair_fault *out)
 {
 	const struct impair *im = engine_wing(e);
 	const struct fault_set *s = im ? &im->set : NULL;
@@ -49,7 +48,7 @@ bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
 	if (!s || i >= s->n)
 		return false;
 	f = &s->fault[s->order[i]];
-	*out = (struct engine_fault){.spec = &f->spec,
+	*out = (struct impair_fault){.spec = &f->spec,
 				     .conns = f->conns,
 				     .active = f->active,
 				     .lease_left_us = -1};
@@ -64,8 +63,8 @@ bool engine_fault_get(const struct engine *e, uint32_t i, mono_t now,
 	return true;
 }
 
-const char *engine_fault_gone(const struct engine *e, uint32_t i,
-			      struct fault_expect *expect, uint64_t *n)
+const char *impair_gone(const struct engine *e, uint32_t i,
+			struct fault_expect *expect, uint64_t *n)
 {
 	const struct impair *im = engine_wing(e);
 	const struct fault_set *s = im ? &im->set : NULL;
@@ -77,7 +76,7 @@ const char *engine_fault_gone(const struct engine *e, uint32_t i,
 	return s->gone[i].name;
 }
 
-void engine_profile_reset(struct engine *e)
+void impair_profile_reset(struct engine *e)
 {
 	struct impair *im = engine_wing(e);
 
@@ -85,7 +84,7 @@ void engine_profile_reset(struct engine *e)
 		memset(im->set.profile, 0, sizeof(im->set.profile));
 }
 
-void engine_profile_read(const struct engine *e, struct fault_profile *table)
+void impair_profile_read(const struct engine *e, struct fault_profile *table)
 {
 	const struct impair *im = engine_wing(e);
 	const struct fault_profile *p;

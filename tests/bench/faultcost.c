@@ -30,7 +30,7 @@ struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now)
 	if (!line)
 		return e;
 	if (fault_parse_line(line, &spec, err, sizeof(err)) ||
-	    engine_fault_add(e, &spec, now, err, sizeof(err))) {
+	    impair_add(e, &spec, now, err, sizeof(err))) {
 		fprintf(stderr, "faultcost: %s\n", err);
 		exit(2);
 	}

@@ -59,11 +59,11 @@ struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now)
 		cfg->policy->service[0].on_limit = LIMIT_EVICT_SLOWEST;
 	e = __real_engine_new(cfg, now);
 
-	engine_fault_sink(e, on_report, NULL, now);
+	impair_sink(e, on_report, NULL, now);
 	for (int i = 0; i < LINES_MAX && run.line[i]; i++) {
 		if (!fault_parse_line(run.line[i], &spec, run.err,
 				      sizeof(run.err)) &&
-		    !engine_fault_add(e, &spec, now, run.err, sizeof(run.err)))
+		    !impair_add(e, &spec, now, run.err, sizeof(run.err)))
 			continue;
 		fprintf(stderr, "%s: %s\n", run.line[i], run.err);
 		exit(2);
@@ -99,7 +99,7 @@ static void take_profiles(const struct engine *e)
 	size_t k = 0;
 
 	memset(table, 0, sizeof(table));
-	engine_profile_read(e, table);
+	impair_profile_read(e, table);
 	run.profile[0] = '\0';
 	for (int i = 0; i < FAULT_PROFILES_MAX; i++) {
 		if (!table[i].conns || k >= sizeof(run.profile))

@@ -15,7 +15,7 @@
 #include "impair/impair.h"
 
 /* The reactions that came. */
-static inline void told_peer(const struct engine_fault *f, char *out,
+static inline void told_peer(const struct impair_fault *f, char *out,
 			     size_t outlen)
 {
 	size_t k = 0;
@@ -31,7 +31,7 @@ static inline void told_peer(const struct engine_fault *f, char *out,
 }
 
 /* One JSON object and a line's end; the length. */
-static inline size_t told_fault(const struct engine_fault *f, char *out,
+static inline size_t told_fault(const struct impair_fault *f, char *out,
 				size_t outlen)
 {
 	char line[FAULT_LINE_MAX + 1], peer[600];
@@ -54,12 +54,12 @@ static inline size_t told_fault(const struct engine_fault *f, char *out,
 /* All of an engine. */
 static inline void told_list(const struct engine *e, char *out, size_t outlen)
 {
-	struct engine_fault f;
+	struct impair_fault f;
 	size_t k = 0;
 
 	out[0] = '\0';
-	for (uint32_t i = 0;
-	     k < outlen && engine_fault_get(e, i, MONO_UNSET, &f); i++)
+	for (uint32_t i = 0; k < outlen && impair_get(e, i, MONO_UNSET, &f);
+	     i++)
 		k += told_fault(&f, out + k, outlen - k);
 }
 
@@ -79,17 +79,17 @@ static inline bool told_holds(const char *name, const struct fault_expect *x,
 static inline bool told_met(const struct engine *e, char *err, size_t errlen)
 {
 	struct fault_expect x;
-	struct engine_fault f;
+	struct impair_fault f;
 	const char *name;
 	uint64_t n;
 
-	for (uint32_t i = 0; engine_fault_get(e, i, MONO_UNSET, &f); i++) {
+	for (uint32_t i = 0; impair_get(e, i, MONO_UNSET, &f); i++) {
 		x = f.spec->expect;
 		if (!told_holds(f.spec->name, &x, f.count[x.counter], err,
 				errlen))
 			return false;
 	}
-	for (uint32_t i = 0; (name = engine_fault_gone(e, i, &x, &n)); i++)
+	for (uint32_t i = 0; (name = impair_gone(e, i, &x, &n)); i++)
 		if (!told_holds(name, &x, n, err, errlen))
 			return false;
 	return true;
@@ -111,8 +111,8 @@ static inline int told_change(struct engine *e, const char *const *lines,
 		bad = why;
 		at = i;
 	}
-	if (!bad && !engine_fault_rehearse(e, c, n, now, &at, &bad))
-		engine_fault_perform(e, c, n, now);
+	if (!bad && !impair_rehearse(e, c, n, now, &at, &bad))
+		impair_perform(e, c, n, now);
 	free(c);
 	if (!bad)
 		return 0;

@@ -627,7 +627,7 @@ START_TEST(segment_far_beyond_the_window_arms_no_fault)
 {
 	const char *line = "add a type=loss on=byte:100K dir=from_peer";
 	struct hdr_spec far = {.flags = TCP_ACK, .wnd = 9999};
-	struct engine_fault f;
+	struct impair_fault f;
 	struct conn c;
 	char err[200];
 
@@ -640,7 +640,7 @@ START_TEST(segment_far_beyond_the_window_arms_no_fault)
 	gate_send(&g, &c.t, &far, 10);
 	gate_from_client(&g, &c, 100);
 	gate_run(&g, USEC_PER_SEC);
-	ck_assert(engine_fault_get(g.e, 0, g.now, &f));
+	ck_assert(impair_get(g.e, 0, g.now, &f));
 	ck_assert_uint_eq(f.conns, 1);
 	ck_assert_uint_eq(f.count[FC_INJECTED], 0);
 }

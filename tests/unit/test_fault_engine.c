@@ -138,7 +138,7 @@ START_TEST(batch_with_one_wrong_line_changes_nothing)
 	ck_assert_msg(!strncmp(err, wrong[_i].why, strlen(wrong[_i].why)), "%s",
 		      err);
 	ck_assert_uint_eq(count(), 1);
-	ck_assert_int_eq(engine_fault_del(e, "kept", now), 0);
+	ck_assert_int_eq(impair_del(e, "kept", now), 0);
 }
 END_TEST
 
@@ -200,7 +200,7 @@ START_TEST(removed_fault_releases_what_it_holds)
 
 	ck_assert_int_eq(batch(lines, 1), 0);
 	ck_assert_int_eq(syn(1001), 0);
-	ck_assert_int_eq(engine_fault_del(e, "a", now), 0);
+	ck_assert_int_eq(impair_del(e, "a", now), 0);
 	engine_expire(e, now);
 	ck_assert_int_eq(engine_pull(e, out, 4, now), 1);
 }
@@ -214,7 +214,7 @@ START_TEST(removed_fault_drops_what_it_holds_when_told_so)
 
 	ck_assert_int_eq(batch(lines, 1), 0);
 	ck_assert_int_eq(syn(1001), 0);
-	ck_assert_int_eq(engine_fault_del(e, "a", now), 0);
+	ck_assert_int_eq(impair_del(e, "a", now), 0);
 	engine_expire(e, now);
 	ck_assert_int_eq(engine_pull(e, out, 4, now), 0);
 }
@@ -311,9 +311,9 @@ START_TEST(lease_over_fault_is_judged_until_it_is_added_again)
 	ck_assert_uint_eq(count(), 0);
 	ck_assert(!told_met(e, err, sizeof(err)));
 	ck_assert_str_eq(err, "fault a: expected injected>1, it is 1");
-	ck_assert_str_eq(engine_fault_gone(e, 0, &x, &n), "a");
+	ck_assert_str_eq(impair_gone(e, 0, &x, &n), "a");
 	ck_assert_uint_eq(n, 1);
-	ck_assert_ptr_null(engine_fault_gone(e, 1, &x, &n));
+	ck_assert_ptr_null(impair_gone(e, 1, &x, &n));
 	lines[0] = "add a type=syn_drop";
 	ck_assert_int_eq(batch(lines, 1), 0);
 	ck_assert(told_met(e, err, sizeof(err)));
@@ -341,7 +341,7 @@ START_TEST(dry_run_counts_living_connections)
 		ck_assert_int_eq(fault_parse_line(rows[i].line, &f, err,
 						  sizeof(err)),
 				 0);
-		hit = engine_fault_match(e, &f, NULL, NULL, &spared);
+		hit = impair_match(e, &f, NULL, NULL, &spared);
 		ck_assert_uint_eq(hit, rows[i].hit);
 		ck_assert_uint_eq(spared, rows[i].spared);
 	}
@@ -374,7 +374,7 @@ START_TEST(scope_all_takes_connections_of_which_only_a_syn_was_seen)
 	ck_assert_int_eq(syn(1001), 0);
 	ck_assert_int_eq(batch(then, 3), 0);
 	ck_assert_int_eq(syn(1001), 0);
-	ck_assert_int_eq(engine_fault_del(e, "b", now), 0);
+	ck_assert_int_eq(impair_del(e, "b", now), 0);
 	ck_assert_int_eq(syn(1001), 1); /* older than c */
 }
 END_TEST
@@ -382,35 +382,35 @@ END_TEST
 START_TEST(syn_of_a_new_connection_from_the_same_port_counts_anew)
 {
 	const char *lines[] = {"add a type=syn_drop"};
-	struct engine_fault f;
+	struct impair_fault f;
 
 	ck_assert_int_eq(batch(lines, 1), 0);
 	isn = 100;
 	ck_assert_int_eq(syn(1001), 0);
 	ck_assert_int_eq(syn(1001), 0); /* a retransmission */
-	ck_assert(engine_fault_get(e, 0, now, &f));
+	ck_assert(impair_get(e, 0, now, &f));
 	ck_assert_uint_eq(f.conns, 1);
 	isn = 7000;
 	ck_assert_int_eq(syn(1001), 0);
 	isn = 100;
-	ck_assert(engine_fault_get(e, 0, now, &f));
+	ck_assert(impair_get(e, 0, now, &f));
 	ck_assert_uint_eq(f.conns, 2);
 	ck_assert_uint_eq(f.active, 1);
 	ck_assert_uint_eq(f.count[FC_INJECTED], 3);
-	ck_assert(!engine_fault_get(e, 1, now, &f));
+	ck_assert(!impair_get(e, 1, now, &f));
 }
 END_TEST
 
 START_TEST(fault_got_tells_its_lease)
 {
 	const char *lines[] = {"add a type=loss lease=5s", "add b type=loss"};
-	struct engine_fault f;
+	struct impair_fault f;
 
 	ck_assert_int_eq(batch(lines, 2), 0);
-	ck_assert(engine_fault_get(e, 0, mono_add(now, USEC_PER_SEC), &f));
+	ck_assert(impair_get(e, 0, mono_add(now, USEC_PER_SEC), &f));
 	ck_assert_str_eq(f.spec->name, "a");
 	ck_assert_int_eq(f.lease_left_us, 4 * USEC_PER_SEC);
-	ck_assert(engine_fault_get(e, 1, now, &f));
+	ck_assert(impair_get(e, 1, now, &f));
 	ck_assert_int_eq(f.lease_left_us, -1);
 }
 END_TEST

@@ -404,14 +404,14 @@ END_TEST
 
 START_TEST(list_tells_reactions)
 {
-	struct engine_fault f;
+	struct impair_fault f;
 	char list[1500];
 
 	begin("a type=inject kind=data-oow");
 	judge(true, OURS, 0);
 	pass_ms(1);
 	heard(PEER, 0, OURS);
-	f = (struct engine_fault){.spec = &set.fault[slot].spec};
+	f = (struct impair_fault){.spec = &set.fault[slot].spec};
 	memcpy(f.peer, set.fault[slot].peer, sizeof(f.peer));
 	memcpy(f.answered, set.fault[slot].answered, sizeof(f.answered));
 	f.unwatched = set.fault[slot].unwatched;
