@@ -2,8 +2,8 @@
 # penstock - `make help` lists the targets
 #
 # Every src/MODULE/*.c becomes $(BUILD)/obj/MODULE/*.o and a member of
-# $(BUILD)/libpenstock.a, from which src/penstockd.c and src/penstockctl.c
-# become programs.  A unit test tests/unit/test_X.c and a tool tests/tools/X.c
+# $(BUILD)/libpenstock.a, with which src/daemon and src/ctl become penstockd
+# and penstockctl.  A unit test tests/unit/test_X.c and a tool tests/tools/X.c
 # name the few objects they link in a line of their own:
 #   LINKS: util/slab wire/parse
 # so a test that needs an object above its module shows it.  The suites
@@ -56,11 +56,14 @@ docdir = $(PREFIX)/share/doc/penstock
 unitdir = $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/systemd/system)
 sysconfdir = $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 
-MODULES := util wire tcp shield fault engine impair io control
+# What is deterministic, and the rest of the library.
+STACK := util wire tcp shield fault engine impair
+MODULES := $(STACK) io config rules api scenario
 LIB_SRC := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)
+STACK_OBJ := $(filter $(STACK:%=$(BUILD)/obj/%/%),$(LIB_OBJ))
 LIB := $(BUILD)/libpenstock.a
-PROGS := $(patsubst src/%.c,$(BUILD)/%,$(wildcard src/penstockd.c src/penstockctl.c))
+PROGS := $(BUILD)/penstockd $(BUILD)/penstockctl
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_BINS := $(UNIT:%=$(BUILD)/unit/%)
 TOOLS := $(patsubst tests/tools/%.c,%,$(sort $(wildcard tests/tools/*.c)))
@@ -95,8 +98,9 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	$(call Q,AR)$(AR) rcsD $@ $^
 
-# src/PROGRAM_*.c are parts of that program.
-prog_objs = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard src/$(1).c src/$(1)_*.c)))
+PARTS_penstockd := src/daemon
+PARTS_penstockctl := src/ctl
+prog_objs = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard $(PARTS_$(1))/*.c)))
 define PROG_RULE
 $(BUILD)/$(1): $(call prog_objs,$(1)) $(LIB)
 	$$(call Q,LINK)$$(CC) $$(ALL_CFLAGS) -o $$@ $$^ $$(ALL_LDFLAGS) $$(LIBS)

@@ -1,6 +1,6 @@
 # The same segments to Linux and to penstock's engine: `make diff` (as root).
 DIFF_SRC := $(wildcard tests/diff/*.c) tests/sim/spkt.c
-DIFF_LIB = $(filter-out $(BUILD)/obj/io/% $(BUILD)/obj/control/%,$(LIB_OBJ))
+DIFF_LIB = $(STACK_OBJ)
 
 $(BUILD)/diff/diff: $(DIFF_SRC) tests/diff/backend.h $(DIFF_LIB)
 	@mkdir -p $(@D)

@@ -4,16 +4,16 @@
 FUZZ := parse segments ini cookie control toxi scenario
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
-fuzz_mods := util wire tcp shield fault engine impair
+fuzz_mods := $(STACK)
 fuzz_src := $(foreach m,$(fuzz_mods),$(wildcard src/$(m)/*.c))
 fuzz_src_parse := $(wildcard src/util/*.c src/wire/*.c)
 fuzz_src_segments := $(fuzz_src) tests/sim/spkt.c
 fuzz_src_cookie := $(wildcard src/util/*.c) src/shield/cookie.c src/shield/tfo.c
-fuzz_src_control := $(wildcard src/util/*.c) src/control/answer.c src/control/metrics.c
-fuzz_src_toxi := $(fuzz_src) src/control/toxiproxy.c src/control/toxi_toxic.c
-fuzz_src_scenario := $(fuzz_src) src/control/diag.c \
-	$(addprefix src/control/scenario,.c _word.c _vars.c _cond.c _judge.c)
-fuzz_src_ini := $(fuzz_src) $(wildcard src/control/*.c)
+fuzz_src_control := $(wildcard src/util/*.c) src/api/answer.c src/api/metrics.c
+fuzz_src_toxi := $(fuzz_src) src/api/toxiproxy.c src/api/toxic.c
+fuzz_src_scenario := $(fuzz_src) src/config/diag.c \
+	$(addprefix src/scenario/,scenario.c word.c vars.c cond.c judge.c)
+fuzz_src_ini := $(fuzz_src) $(wildcard src/config/*.c)
 FUZZ_LIBS = -lsodium -lm $(shell pkg-config --libs $(PKGS))
 fuzz_hdr := $(wildcard include/*/*.h src/*/*.h)
 SECONDS ?= 30

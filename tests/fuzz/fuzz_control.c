@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/server.h"
+#include "api/server.h"
 #include "util/log.h"
 
 static uint32_t asked;

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "control/scenario.h"
+#include "scenario/scenario.h"
 
 static const char picture[] =
 	"[\"web 10.0.0.2:1 -> 10.0.0.1:80 client(ESTABLISHED a=0) "

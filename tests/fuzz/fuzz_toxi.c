@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/toxiproxy.h"
+#include "api/toxiproxy.h"
 #include "fault/cfg.h"
 
 static json_t *names; /* of faults */

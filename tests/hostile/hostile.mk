@@ -17,7 +17,7 @@ $(BUILD)/hostile/gate.o: tests/hostile/gate.c $(BUILD)/flags
 	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(addprefix $(BUILD)/hostile/hostile_,alloc bypass cookie engine entry proof reload shares wait): $(BUILD)/hostile/gate.o \
-	$(filter-out $(BUILD)/obj/io/% $(BUILD)/obj/control/%,$(LIB_OBJ))
+	$(STACK_OBJ)
 
 comma := ,
 # All that the engine asks of the allocator is counted.

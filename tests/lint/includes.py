@@ -3,9 +3,10 @@
 """The include graph: arrows go down only.
 
 impair -> engine, fault; engine -> shield, tcp -> wire -> util; io -> wire,
-util; control -> util and the headers that publish option tables.  The engine
-knows no faults: impair hooks itself in.  io and engine never meet: penstockd.c
-joins them.  Siblings of one floor do not know each other.  What is
+util; rules, scenario -> config -> util and the headers that publish option
+tables; api -> util.  The engine knows no faults: impair hooks itself in.  io and
+engine never meet: the daemon joins them.  penstockctl knows nothing of packets.
+Siblings of one floor do not know each other.  What is
 deterministic (wire, tcp, shield, fault, engine, impair) calls no clock, no
 random device and no descriptor either.
 """
@@ -22,11 +23,21 @@ DOWN = {
     "engine": {"shield", "tcp", "wire", "util"},
     "impair": {"engine", "fault", "tcp", "wire", "util"},
     "io": {"wire", "util"},
-    "control": {"util"},
+    "config": {"util"},
+    "rules": {"config", "util"},
+    "api": {"util"},
+    "scenario": {"config", "util"},
+    "daemon": {"config", "rules", "api", "io", "impair", "engine", "fault",
+               "shield", "util"},
+    "ctl": {"config", "rules", "api", "scenario", "util"},
 }
-# Option tables and what they configure: all that control may know of others.
-TABLES = {"control": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
-                      "engine/policy.h"}}
+# Option tables and what they configure: all that these may know of others.
+TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
+                     "engine/policy.h"},
+          "rules": {"engine/policy.h"},
+          "api": {"fault/cfg.h"},
+          "scenario": {"fault/cfg.h"},
+          "ctl": {"fault/cfg.h"}}
 PURE = {"wire", "tcp", "shield", "fault", "engine", "impair"}
 IMPURE = re.compile(
     r"(?<![\w.>])(clock_gettime|gettimeofday|time|getrandom|randombytes\w*|"

@@ -15,7 +15,7 @@ export BUILD=$tmp/out
 clean_tree()
 {
 	rm -rf "$tmp/tree" "$BUILD"
-	mkdir -p "$tmp/tree"/{src/{util,wire,tcp,engine,io,control},include/{util,wire,engine,io},tests/unit}
+	mkdir -p "$tmp/tree"/{src/{util,wire,tcp,engine,io,config},include/{util,wire,engine,io},tests/unit}
 	cd "$tmp/tree" || exit 1
 	cp "$root/.clang-format" "$root/.clang-tidy" .
 	cat >include/util/one.h <<'END'
@@ -103,8 +103,8 @@ plant_includes()
 	echo '#include "fault/cfg.h"' | c src/engine/wing.c
 	expect "$1" src/engine/wing.c "engine including fault"
 	clean_tree
-	echo '#include "wire/wire.h"' | c src/control/side.c
-	expect "$1" src/control/side.c "control including wire"
+	echo '#include "wire/wire.h"' | c src/config/side.c
+	expect "$1" src/config/side.c "config including wire"
 	clean_tree
 	printf 'long now(void)\n{\n\treturn time(0);\n}\n' | c src/tcp/clock.c
 	expect "$1" src/tcp/clock.c "a clock read in tcp"

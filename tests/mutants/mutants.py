@@ -27,7 +27,8 @@ ROOT = os.path.abspath(os.environ.get("MUTANTS_ROOT") or os.path.join(
 LEAST = 90  # percent
 CPU_LIMIT = 60  # seconds of CPU for one step: a slow machine is no fault
 TEST_LIMIT = 1500  # seconds, for what sleeps for ever
-# Unit tests that can see src/control, and all else.
+SHELL = ("src/config/", "src/rules/", "src/api/", "src/scenario/")
+# Unit tests that can see these.
 CONTROL = re.compile(r"^test_(attack|config|control|listener|rules|scenario|"
                      r"secret|toxiproxy)")
 # Unit tests that can see all else; test_io_live wants namespaces.
@@ -217,7 +218,7 @@ class Bench:
             kin = f"_{module}" in test[1] or f"_{stem.split('_')[0]}" in test[1]
             return ("model" in test[1], not near, not kin, test[1])
 
-        shell = fault and fault.path.startswith("src/control/")
+        shell = fault and fault.path.startswith(SHELL)
         return sorted((t for t in self.tests
                        if not shell or CONTROL.match(t[1])), key=rank)
 
@@ -230,7 +231,7 @@ class Bench:
         for _, t in tests[:len(tests) - len(models)]:
             self.link(t)
             yield t, [f"{objects}/{t}"]
-        if fault and fault.path.startswith("src/control/"):
+        if fault and fault.path.startswith(SHELL):
             return
         if self.matrix:
             self.link("cells")

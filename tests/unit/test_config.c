@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * The configuration file: what is read, and what is said of a bad one.
- * LINKS: control/config control/keys control/diag control/inidoc
- * LINKS: control/secret engine/policy tcp/cfg util/option shield/cfg
+ * LINKS: config/config config/keys config/diag config/inidoc
+ * LINKS: config/secret engine/policy tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/slab util/wheel
- * LINKS: util/word control/textfile
+ * LINKS: util/word config/textfile
  */
 #include <check.h>
 #include <errno.h>
@@ -15,10 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control/config.h"
-#include "control/keys.h"
-#include "control/diag.h"
-#include "control/secret.h"
+#include "config/config.h"
+#include "config/keys.h"
+#include "config/diag.h"
+#include "config/secret.h"
 #include "util/log.h"
 #include "util/word.h"
 

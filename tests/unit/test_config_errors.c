@@ -3,10 +3,10 @@
  * What is said of a bad configuration file is to help: what may have been
  * meant, in which words and units.  And files that are none.
  *
- * LINKS: control/config control/keys control/diag control/inidoc
- * LINKS: control/secret engine/policy tcp/cfg util/option shield/cfg
+ * LINKS: config/config config/keys config/diag config/inidoc
+ * LINKS: config/secret engine/policy tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
- * LINKS: fault/% util/slab util/wheel util/word control/textfile
+ * LINKS: fault/% util/slab util/wheel util/word config/textfile
  */
 #include <check.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control/config.h"
+#include "config/config.h"
 #include "fault/cfg.h"
 
 #define SVC "[service web]\nlisten = 203.0.113.10:443\n"

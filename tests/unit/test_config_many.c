@@ -2,18 +2,18 @@
 /*
  * Configuration files that are good in each line and too much as a whole.
  *
- * LINKS: control/config control/keys control/diag control/inidoc
- * LINKS: control/secret engine/policy tcp/cfg util/option shield/cfg
+ * LINKS: config/config config/keys config/diag config/inidoc
+ * LINKS: config/secret engine/policy tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/slab util/wheel
- * LINKS: util/word control/textfile
+ * LINKS: util/word config/textfile
  */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "control/config.h"
+#include "config/config.h"
 
 static char path[64];
 static char *said;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The control protocol, its socket, and the HTTP server.
- * LINKS: control/server control/answer control/metrics control/http
- * LINKS: control/client control/toxiproxy control/toxi_toxic
- * LINKS: control/listener util/log
+ * LINKS: api/server api/answer api/metrics api/http
+ * LINKS: api/client api/toxiproxy api/toxic
+ * LINKS: api/listener util/log
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -17,8 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control/client.h"
-#include "control/server.h"
+#include "api/client.h"
+#include "api/server.h"
 
 static char dir[] = "/tmp/test_control.XXXXXX";
 static char path[64];

@@ -2,9 +2,9 @@
 /*
  * Listening sockets when there is no room: connections without end, a process
  * without descriptors.  And whom the HTTP server answers to.
- * LINKS: control/server control/answer control/metrics control/http
- * LINKS: control/client control/toxiproxy control/toxi_toxic
- * LINKS: control/listener util/log
+ * LINKS: api/server api/answer api/metrics api/http
+ * LINKS: api/client api/toxiproxy api/toxic
+ * LINKS: api/listener util/log
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -19,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/listener.h"
-#include "control/server.h"
+#include "api/listener.h"
+#include "api/server.h"
 
 #define CROWD (2 * CONTROL_HTTP_MAX)
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * The rules that a configuration asks for, and what remembers the host before.
- * LINKS: control/rules_plan control/rules_state control/config control/keys
- * LINKS: control/host control/diag control/inidoc control/run engine/policy
+ * LINKS: rules/plan rules/state config/config config/keys
+ * LINKS: rules/host config/diag config/inidoc rules/run engine/policy
  * LINKS: tcp/cfg util/option shield/cfg shield/prefix shield/tfo
  * LINKS: shield/ratelimit shield/assoc util/hash fault/% util/slab
- * LINKS: util/wheel util/word control/textfile
+ * LINKS: util/wheel util/word config/textfile
  */
 #include <check.h>
 #include <errno.h>
@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "control/rules.h"
-#include "control/rules_state.h"
-#include "control/run.h"
+#include "rules/rules.h"
+#include "rules/state.h"
+#include "rules/run.h"
 
 static char dir[] = "/tmp/test_rules.XXXXXX";
 static char path[64];

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "control/scenario.h"
+#include "scenario/scenario.h"
 
 static struct scenario *scn;
 static char *said;

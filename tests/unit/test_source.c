@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: control/source engine/policy shield/prefix */
+/* LINKS: rules/source engine/policy shield/prefix */
 /* Which address this host uses; loopback is where that is known. */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 
-#include "control/source.h"
+#include "rules/source.h"
 
 static char *text;
 static size_t text_len;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * toxiproxy's API: routes, toxics as fault lines, hostile requests.
- * LINKS: control/toxiproxy control/toxi_toxic
+ * LINKS: api/toxiproxy api/toxic
  */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "control/toxiproxy.h"
+#include "api/toxiproxy.h"
 
 /* --- a daemon: remembers the lines, and which faults there are -------------*/
 

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_API_CLIENT_H
+#define PENSTOCK_API_CLIENT_H
+
+#include <jansson.h>
+
+#include "util/types.h"
+
+/**
+ * client_ask() - Send one request to a daemon and wait for its answer
+ * @path:    of the control socket
+ * @request: a JSON object; borrowed
+ * @answer:  out: the answer, owned by the caller
+ *
+ * Waits at most 30 seconds.
+ * Return: 0, -EPROTO (no JSON came back) or -errno
+ */
+int client_ask(const char *path, const json_t *request, json_t **answer);
+
+#endif

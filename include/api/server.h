@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_API_SERVER_H
+#define PENSTOCK_API_SERVER_H
+
+/*
+ * The control socket and the HTTP server: questions in, the daemon's answers
+ * out.  They run in the main thread's event base and know nothing of the
+ * engine: what is asked goes to the callbacks of struct control_ops.
+ *
+ * Control socket: Unix stream, one JSON object a line, one JSON object a line
+ * back, in order.  SIGPIPE is ignored from the first server on.
+ *   {"cmd": "status"}                -> {"ok": true, "result": {...}}
+ *   {"cmd": "counters"}              -> result: [{"name", "value", ...}, ...]
+ *   {"cmd": "flows", "max": 100}     -> result: ["one line a flow", ...]
+ *   {"cmd": "reload"}, {"cmd": "stop"}, {"cmd": "ping"}
+ *   any other                        -> ops->command()
+ *   what fails                       -> {"ok": false, "error": "text"}
+ *
+ * HTTP: /metrics (Prometheus), / (a page), /api/status, /api/counters,
+ * /api/flows?max=N, /healthz, which read; and toxiproxy's API (toxiproxy.h).
+ */
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "util/types.h"
+
+#define CONTROL_LINE_MAX 65536 /* bytes of a request */
+#define CONTROL_CLIENTS_MAX 32
+#define CONTROL_IDLE_S 60      /* a silent client is let go */
+#define CONTROL_FLOWS_MAX 1000 /* when the request does not say */
+#define CONTROL_HTTP_MAX 64    /* connections to the HTTP server */
+#define CONTROL_NAMES_MAX 255  /* characters of http_names */
+
+/**
+ * struct control_metric - One number
+ * @name:    nstat's where the kernel has it; "drop_REASON" for drops
+ * @service: service it belongs to; NULL = the process
+ * @worker:  worker it belongs to; -1 = all of them
+ * @gauge:   it may fall
+ * @help:    one line, or NULL
+ * @value:   the number
+ */
+struct control_metric {
+	const char *name, *service;
+	int worker;
+	bool gauge;
+	const char *help;
+	uint64_t value;
+};
+
+/**
+ * struct control_ops - What the daemon answers
+ * @arg:     first argument of each callback
+ * @status:  a JSON object, owned by the caller; NULL when out of memory
+ * @metric:  the metric number @i (0, 1, ...); false when there is none.  The
+ *           texts are valid until the next call
+ * @flows:   one line per flow, at most @max
+ * @reload:  read the configuration again.  0, with lines in @errors when there
+ *           is something to warn of, or -errno with the reasons in
+ *           @errors, one a line
+ * @stop:    begin to stop, as SIGTERM does; returns at once
+ * @command: any other command, or NULL.  The result is owned by the caller.
+ *           0, -ENOSYS (no such command), or -errno with a reason in @errors
+ * @services: [{"name", "listen": [text, ...], "connect": text or ""}, ...],
+ *           owned by the caller; NULL: there are none
+ *
+ * All but @arg, @command and @services are needed.
+ */
+struct control_ops {
+	void *arg;
+	json_t *(*status)(void *arg);
+	bool (*metric)(void *arg, uint32_t i, struct control_metric *m);
+	void (*flows)(void *arg, FILE *out, uint32_t max);
+	int (*reload)(void *arg, FILE *errors);
+	void (*stop)(void *arg);
+	int (*command)(void *arg, const char *cmd, const json_t *request,
+		       json_t **result, FILE *errors);
+	json_t *(*services)(void *arg);
+};
+
+struct control_server;
+
+/**
+ * control_server_new() - Listen on the control socket
+ * @base: the loop; borrowed
+ * @path: of the socket.  A missing last directory is made; a socket that
+ *        nobody listens on any more is replaced.  Mode 0660
+ * @ops:  borrowed, outlives the server
+ * @err:  out: 0 or -errno (-EADDRINUSE: another daemon has it)
+ * Return: the server, or NULL with *err
+ */
+struct control_server *control_server_new(struct event_base *base,
+					  const char *path,
+					  const struct control_ops *ops,
+					  int *err);
+/* Also removes the socket's file.  NULL is fine. */
+void control_server_free(struct control_server *s);
+
+struct control_http;
+
+/**
+ * control_http_new() - Serve HTTP
+ * @listen: ADDRESS:PORT, IPv6 in brackets
+ * @writes: toxiproxy's API may change something
+ * @names:  host names that it answers to, blanks between them; copied.
+ *          Addresses and localhost need none
+ * @ops:    borrowed, outlives the server
+ * @err:    out: 0 or -errno
+ *
+ * It has at most CONTROL_HTTP_MAX connections.  Who comes then waits until one
+ * is a second old at least, and makes room.
+ */
+struct control_http *control_http_new(struct event_base *base,
+				      const char *listen, bool writes,
+				      const char *names,
+				      const struct control_ops *ops, int *err);
+void control_http_free(struct control_http *h);
+
+/* Answer one request line.  The object is owned by the caller. */
+json_t *control_answer(const struct control_ops *ops, const char *line,
+		       size_t len);
+
+/* All metrics: as JSON (owned by the caller), and in the text format of
+ * Prometheus 0.0.4. */
+json_t *control_metrics_json(const struct control_ops *ops);
+int control_metrics_text(const struct control_ops *ops, FILE *out);
+
+/* The lines of ops->flows() as a JSON array. */
+json_t *control_flows_json(const struct control_ops *ops, uint32_t max);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_RULES_RULES_H
+#define PENSTOCK_RULES_RULES_H
+
+/*
+ * What a gateway needs around the daemon: iptables rules that divert the
+ * services' packets, a TUN device, sysctls.
+ */
+#include <stdio.h>
+
+#include "config/config.h"
+#include "util/types.h"
+
+/* Families, as indices and as bits. */
+enum rules_family {
+	RULES_V4,
+	RULES_V6,
+	RULES_FAMILIES
+};
+
+/*
+ * The TUN device's own address: the IPv4 dummy address of RFC 7600.  Any would
+ * do.  A reverse path filter, even a loose one, drops whatever comes from a
+ * device without an address (__fib_validate_source(), "last_resort").
+ */
+#define RULES_TUN_ADDR "192.0.0.8/32"
+
+/**
+ * struct rules_plan - What a configuration asks for
+ * @tun:   name of the TUN device
+ * @text:  per family: the rules of our own chains in the form that
+ *         iptables-save prints, one a line; NULL when no service needs the
+ *         family
+ * @queue: the first queue, @queues of them
+ * @own_source: packets of ours bear an address of this host: towards servers by
+ *         `source', or towards clients who address it
+ */
+struct rules_plan {
+	char tun[16];
+	char *text[RULES_FAMILIES];
+	uint32_t queue, queues;
+	bool own_source;
+};
+
+/* Return: 0 or -ENOMEM.  rules_plan_fini() frees. */
+int rules_plan_init(struct rules_plan *p, const struct config *cfg);
+void rules_plan_fini(struct rules_plan *p);
+
+/* Our chains, in an order in which they may be deleted. NULL at the end. */
+extern const char *const rules_chains[];
+
+/**
+ * struct rules_sysctl - A setting the plan needs
+ * @family: needed for services of this family
+ * @glob:   below /proc/sys; "%s" stands for the TUN device
+ * @from:   only where this is the value now; NULL: everywhere
+ * @to:     the value
+ * @own_source: only when the plan has own_source
+ * @either: needed for services of any family
+ */
+struct rules_sysctl {
+	enum rules_family family;
+	const char *glob, *from, *to;
+	bool own_source, either;
+};
+
+/* Is the setting part of the plan? */
+bool rules_sysctl_wanted(const struct rules_plan *p,
+			 const struct rules_sysctl *s);
+
+/* Before and after the TUN device is made; both end with a NULL glob. */
+extern const struct rules_sysctl rules_sysctl_host[];
+extern const struct rules_sysctl rules_sysctl_tun[];
+
+/* Write the plan as a shell script.  Changes nothing. */
+void rules_print(const struct rules_plan *p, const char *conf, FILE *out);
+
+/**
+ * rules_apply() - Make the host as the plan says
+ * @state: path of the file that remembers what was there before, so that
+ *         rules_remove() can put it back; NULL: rules_state_path()
+ *
+ * Idempotent.  Chains are replaced in one transaction per family, so that
+ * traffic never meets half of them.  When a step fails, what this call began
+ * is undone.
+ * Return: 0 or -errno, after a line on stderr
+ */
+int rules_apply(const struct rules_plan *p, const char *state);
+
+/**
+ * rules_remove() - Undo rules_apply() to the letter
+ * Without a state file only our chains are removed.  Return: 0 or -errno
+ */
+int rules_remove(const char *state);
+
+/* Put back our chains alone, as rules_apply() would.  Return: 0 or -errno */
+int rules_restore(const struct rules_plan *p);
+
+/* Say on @out what differs from the plan.  Return: differences, or -errno */
+int rules_check(const struct rules_plan *p, FILE *out);
+
+/* Say on @out what is no part of the plan, and yet in the way: no daemon on a
+ * queue, a policy of FORWARD that drops. */
+void rules_notes(const struct rules_plan *p, FILE *out);
+
+/* The state file of this network namespace: /run/penstock-rules/ID. */
+int rules_state_path(char *buf, size_t len);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_RULES_STATE_H
+#define PENSTOCK_RULES_STATE_H
+
+/*
+ * What was there before `rules apply`.
+ */
+#include "rules/rules.h"
+#include "util/types.h"
+
+enum tun_before {
+	TUN_ABSENT,
+	TUN_DOWN,
+	TUN_UP
+};
+
+/**
+ * struct saved_sysctl - A setting and its value before
+ * @path:  below /proc/sys
+ * @value: without the newline
+ */
+struct saved_sysctl {
+	char path[128];
+	char value[32];
+};
+
+/**
+ * struct rules_state - The host before the first `rules apply`
+ * @found:   it was read from a file: something is applied
+ * @tun:     the TUN device
+ * @tun_before: what it was
+ * @addr_before: it had an IPv4 address
+ * @table_before: per family: the raw table existed
+ * @sysctl:  settings and their values; owned
+ */
+struct rules_state {
+	bool found;
+	char tun[16];
+	enum tun_before tun_before;
+	bool addr_before;
+	bool table_before[RULES_FAMILIES];
+	struct saved_sysctl *sysctl;
+	uint32_t nsysctl;
+};
+
+/* A file that is not there is no error: @s->found is false then.
+ * Return: 0, -EINVAL (malformed) or -errno */
+int rules_state_read(struct rules_state *s, const char *path);
+/* The name that the file at @path has while it is undone: then the daemon puts
+ * nothing back (rules = restore). */
+void rules_state_removing(const char *path, char *buf, size_t len);
+/* Whole or not at all; makes the directory.  Return: 0 or -errno */
+int rules_state_write(const struct rules_state *s, const char *path);
+void rules_state_fini(struct rules_state *s);
+
+/* Note the values of every setting that applying may touch, directly or
+ * because the kernel changes it along with another.  Settings that are noted
+ * already, and those of a TUN device of our own, are left alone. */
+int rules_state_note_sysctls(struct rules_state *s);
+/* Put the noted values back, of those that still exist, and say on stderr which
+ * could not be.  Return: 0, or -errno of one */
+int rules_state_restore_sysctls(const struct rules_state *s);
+
+/* A setting's value without the newline.  @path is below /proc/sys. */
+int sysctl_read(const char *path, char *buf, size_t len);
+int sysctl_write(const char *path, const char *value);
+
+#endif

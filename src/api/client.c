@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "api/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define TIMEOUT_S 30
+
+static int client_connect(const char *path)
+{
+	static const struct timeval limit = {.tv_sec = TIMEOUT_S};
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd, err;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sun.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (!connect(fd, (struct sockaddr *)&sun, sizeof(sun)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int line_send(int fd, const json_t *request)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	size_t len, done = 0;
+
+	if (!text)
+		return -ENOMEM;
+	len = strlen(text);
+	text[len++] = '\n'; /* in the NUL's place */
+	while (done < len) {
+		ssize_t n = send(fd, text + done, len - done, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	free(text);
+	return done == len ? 0 : -errno;
+}
+
+int client_ask(const char *path, const json_t *request, json_t **answer)
+{
+	int fd = client_connect(path), err;
+	char *line = NULL;
+	size_t room = 0;
+	FILE *f;
+
+	*answer = NULL;
+	if (fd < 0)
+		return fd;
+	err = line_send(fd, request);
+	f = err ? NULL : fdopen(fd, "r");
+	if (!f) {
+		close(fd);
+		return err ? err : -ENOMEM;
+	}
+	errno = 0;
+	if (getline(&line, &room, f) > 0)
+		*answer = json_loads(line, 0, NULL);
+	if (!*answer)
+		err = errno ? -errno : -EPROTO;
+	free(line);
+	fclose(f);
+	return err;
+}

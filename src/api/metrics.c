@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Metrics as Prometheus wants them: samples of one name together, names in
+ * snake case below "penstock_", counters ending in "_total".  nstat's
+ * TcpActiveOpens becomes penstock_tcp_active_opens_total; drop_seq_old becomes
+ * penstock_drops_total{reason="seq_old"}.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "api/server.h"
+
+#define NAME_MAX_LEN 96
+#define DROP_PREFIX "drop_"
+
+struct sample {
+	char name[NAME_MAX_LEN];
+	char service[64];
+	char reason[48];
+	const char *help;
+	uint32_t order;
+	int worker;
+	bool gauge;
+	uint64_t value;
+};
+
+/* A capital begins a word after a small letter or a digit, or before a small
+ * letter: TCPTimeouts -> tcp_timeouts. */
+static bool begins_word(const char *p, const char *start)
+{
+	if (p == start || !isupper((unsigned char)*p) || p[-1] == '_')
+		return false;
+	return !isupper((unsigned char)p[-1]) || islower((unsigned char)p[1]);
+}
+
+static void name_to_snake(const char *in, char *out, size_t len)
+{
+	size_t n = 0;
+
+	for (const char *p = in; *p && n + 2 < len; p++) {
+		if (begins_word(p, in))
+			out[n++] = '_';
+		if (isalnum((unsigned char)*p))
+			out[n++] = (char)tolower((unsigned char)*p);
+		else
+			out[n++] = '_';
+	}
+	out[n] = '\0';
+}
+
+static void sample_from(struct sample *s, const struct control_metric *m,
+			uint32_t order)
+{
+	char snake[64];
+	bool drop = !strncmp(m->name, DROP_PREFIX, strlen(DROP_PREFIX));
+
+	*s = (struct sample){.help = m->help,
+			     .order = order,
+			     .worker = m->worker,
+			     .gauge = m->gauge,
+			     .value = m->value};
+	if (drop)
+		snprintf(s->reason, sizeof(s->reason), "%s",
+			 m->name + strlen(DROP_PREFIX));
+	name_to_snake(drop ? "drops" : m->name, snake, sizeof(snake));
+	snprintf(s->name, sizeof(s->name), "penstock_%s%s", snake,
+		 m->gauge ? "" : "_total");
+	snprintf(s->service, sizeof(s->service), "%s",
+		 m->service ? m->service : "");
+}
+
+static int sample_cmp(const void *a, const void *b)
+{
+	const struct sample *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+
+	if (c)
+		return c;
+	return x->order < y->order ? -1 : 1;
+}
+
+/* Ask for every metric.  Return: how many, or -ENOMEM */
+static int samples_gather(const struct control_ops *ops, struct sample **out)
+{
+	struct control_metric m = {.worker = -1};
+	uint32_t n = 0, room = 0;
+	struct sample *s = NULL;
+
+	for (; ops->metric(ops->arg, n, &m); n++) {
+		if (n == room) {
+			struct sample *p;
+
+			room = room ? room * 2 : 256;
+			p = realloc(s, room * sizeof(*s));
+			if (!p) {
+				free(s);
+				return -ENOMEM;
+			}
+			s = p;
+		}
+		sample_from(&s[n], &m, n);
+		m = (struct control_metric){.worker = -1};
+	}
+	*out = s;
+	return (int)n;
+}
+
+static void label_print(FILE *out, char *sep, const char *key,
+			const char *value)
+{
+	fprintf(out, "%c%s=\"", *sep, key);
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			fputc('\\', out);
+		fputc(*value == '\n' ? ' ' : *value, out);
+	}
+	fputc('"', out);
+	*sep = ',';
+}
+
+static void sample_print(const struct sample *s, FILE *out)
+{
+	char sep = '{', worker[16];
+
+	fputs(s->name, out);
+	if (*s->service)
+		label_print(out, &sep, "service", s->service);
+	if (*s->reason)
+		label_print(out, &sep, "reason", s->reason);
+	if (s->worker >= 0) {
+		snprintf(worker, sizeof(worker), "%d", s->worker);
+		label_print(out, &sep, "worker", worker);
+	}
+	fprintf(out, "%s %llu\n", sep == ',' ? "}" : "",
+		(unsigned long long)s->value);
+}
+
+int control_metrics_text(const struct control_ops *ops, FILE *out)
+{
+	struct sample *s = NULL;
+	const char *last = "";
+	int n = samples_gather(ops, &s);
+
+	if (n < 0)
+		return n;
+	if (n)
+		qsort(s, (size_t)n, sizeof(*s), sample_cmp);
+	for (int i = 0; i < n; i++) {
+		if (strcmp(last, s[i].name)) {
+			if (s[i].help)
+				fprintf(out, "# HELP %s %s\n", s[i].name,
+					s[i].help);
+			fprintf(out, "# TYPE %s %s\n", s[i].name,
+				s[i].gauge ? "gauge" : "counter");
+		}
+		sample_print(&s[i], out);
+		last = s[i].name;
+	}
+	free(s);
+	return 0;
+}
+
+json_t *control_metrics_json(const struct control_ops *ops)
+{
+	struct control_metric m = {.worker = -1};
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; list && ops->metric(ops->arg, i, &m); i++) {
+		json_t *o = json_pack("{s:s, s:s*, s:I}", "name", m.name,
+				      "service", m.service, "value",
+				      (json_int_t)m.value);
+
+		if (m.worker >= 0)
+			json_object_set_new(o, "worker",
+					    json_integer(m.worker));
+		if (m.gauge)
+			json_object_set_new(o, "gauge", json_true());
+		json_array_append_new(list, o);
+		m = (struct control_metric){.worker = -1};
+	}
+	return list;
+}
+
+json_t *control_flows_json(const struct control_ops *ops, uint32_t max)
+{
+	json_t *list = json_array();
+	char *text = NULL, *end;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f || !list) {
+		json_decref(list);
+		if (f)
+			fclose(f);
+		free(text);
+		return NULL;
+	}
+	ops->flows(ops->arg, f, max);
+	fclose(f);
+	for (char *p = text; p && (end = strchr(p, '\n')); p = end + 1)
+		json_array_append_new(list, json_stringn(p, (size_t)(end - p)));
+	free(text);
+	return list;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#include "config/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEX_LEN (2 * SECRET_BYTES)
+
+static int random_fill(uint8_t out[SECRET_BYTES])
+{
+	/* Requests of up to 256 bytes are never cut short. */
+	if (getrandom(out, SECRET_BYTES, 0) != SECRET_BYTES)
+		return -errno;
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* Exactly 64 digits, then nothing but one newline. */
+static int hex_parse(const char *text, size_t len, uint8_t out[SECRET_BYTES])
+{
+	if (len == HEX_LEN + 1 && text[HEX_LEN] == '\n')
+		len--;
+	if (len != HEX_LEN)
+		return -EINVAL;
+	for (size_t i = 0; i < SECRET_BYTES; i++) {
+		int hi = hex_digit(text[2 * i]),
+		    lo = hex_digit(text[2 * i + 1]);
+
+		if (hi < 0 || lo < 0)
+			return -EINVAL;
+		out[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return 0;
+}
+
+/* Return: 0, -ENOENT, -EPERM, -EINVAL, ... */
+static int file_read(const char *path, uint8_t out[SECRET_BYTES])
+{
+	char text[HEX_LEN + 8];
+	struct stat st;
+	ssize_t n;
+	int err = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EINVAL;
+	else if (st.st_mode & (S_IRWXG | S_IRWXO))
+		err = -EPERM;
+	if (err)
+		goto out;
+	n = read(fd, text, sizeof(text));
+	err = n < 0 ? -errno : hex_parse(text, (size_t)n, out);
+out:
+	close(fd);
+	explicit_bzero(text, sizeof(text));
+	return err;
+}
+
+static int write_flushed(int fd, const uint8_t secret[SECRET_BYTES])
+{
+	char text[HEX_LEN + 2];
+	int err = 0;
+
+	for (size_t i = 0; i < SECRET_BYTES; i++)
+		sprintf(text + 2 * i, "%02x", secret[i]);
+	strcpy(text + HEX_LEN, "\n");
+	errno = EIO;
+	if (write(fd, text, HEX_LEN + 1) != HEX_LEN + 1 || fsync(fd))
+		err = -errno;
+	explicit_bzero(text, sizeof(text));
+	return err;
+}
+
+/* link() does not replace: the first of two makers wins (-EEXIST). */
+static int file_make(const char *path, const uint8_t secret[SECRET_BYTES])
+{
+	char tmp[PATH_MAX];
+	int fd, err;
+
+	if (snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= (int)sizeof(tmp))
+		return -ENAMETOOLONG;
+	fd = mkostemp(tmp, O_CLOEXEC); /* mode 0600 */
+	if (fd < 0)
+		return -errno;
+	err = write_flushed(fd, secret);
+	close(fd);
+	if (!err && link(tmp, path))
+		err = -errno;
+	unlink(tmp);
+	return err;
+}
+
+static int fail(FILE *errors, const char *path, int err)
+{
+	if (err == -EPERM)
+		fprintf(errors,
+			"secret_file %s: found it open to group or others; "
+			"allowed: mode 0600\n",
+			path);
+	else if (err == -EINVAL)
+		fprintf(errors,
+			"secret_file %s: found something else; allowed: a "
+			"file of %d hexadecimal digits\n",
+			path, HEX_LEN);
+	else
+		fprintf(errors, "secret_file %s: %s\n", path, strerror(-err));
+	return err;
+}
+
+int secret_load(const char *path, uint8_t out[SECRET_BYTES], FILE *errors)
+{
+	int err = -ENOENT;
+
+	if (*path)
+		err = file_read(path, out);
+	if (!err)
+		return SECRET_READ;
+	if (err != -ENOENT)
+		return fail(errors, path, err);
+	err = random_fill(out);
+	if (err || !*path)
+		return err ? fail(errors, path, err) : SECRET_EPHEMERAL;
+	err = file_make(path, out);
+	if (!err)
+		return SECRET_MADE;
+	if (err == -EEXIST) {
+		err = file_read(path, out);
+		return err ? fail(errors, path, err) : SECRET_READ;
+	}
+	fprintf(errors,
+		"secret_file %s: cannot be made (%s): cookies will not "
+		"outlive this process\n",
+		path, strerror(-err));
+	return SECRET_EPHEMERAL;
+}

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+/*
+ * penstockctl: the operator's hand.  Wiring only.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "api/client.h"
+#include "config/config.h"
+#include "rules/host.h"
+#include "config/keys.h"
+#include "rules/rules.h"
+#include "penstockctl.h"
+#include "util/word.h"
+
+#define CONF_DEFAULT "/etc/penstock/penstock.conf"
+#define SOCKET_DEFAULT "/run/penstock/control.sock"
+
+static const char usage_text[] =
+	"usage: penstockctl [-c FILE] [OPTION] COMMAND\n"
+	"       penstockctl -t [-c FILE]\n"
+	"\n"
+	"of the host:\n"
+	"  rules print    the rules, TUN device and sysctls as a shell script\n"
+	"  rules apply    make them so; repeating it changes nothing\n"
+	"  rules remove   undo it to the letter\n"
+	"  rules check    say what differs; exits 1 when something does\n"
+	"  keys           every key: section, default, allowed, meaning\n"
+	"of the running daemon:\n"
+	"  status         what it is doing\n"
+	"  flows          one line per connection\n"
+	"  nstat          counters, by the kernel's names\n"
+	"  reload         read the configuration again, as SIGHUP does; exits "
+	"1\n"
+	"                 when the host's rules are not those of the file\n"
+	"  stop           stop, as SIGTERM does\n"
+	"  ask JSON       any request of the control protocol\n"
+	"  fault add NAME type=TYPE [KEY=VALUE ...]\n"
+	"  fault del NAME ... | lease NAME TIME | reset | batch [FILE]\n"
+	"  fault list | report [NAME] | watch | types [TYPE]\n"
+	"  profile        how peers behave, as measured; `profile reset': and\n"
+	"                 forget it\n"
+	"  scenario run|check FILE\n"
+	"\n"
+	"  -c FILE   configuration (" CONF_DEFAULT ")\n"
+	"  -S PATH   control socket (by the configuration)\n"
+	"  -s FILE   rules: where the host's state before is kept\n"
+	"  -n MAX    flows: at most so many lines\n"
+	"  -z        nstat: also counters that are 0\n"
+	"  -j, --json     answer in JSON\n"
+	"  --set N=VALUE  scenario: a variable\n"
+	"  --keep         scenario: leave its faults\n"
+	"  --dry-run      fault: change nothing, say what it would hit\n"
+	"  -t        only check the configuration; exits 0 or 2\n"
+	"  -h, --help     this text\n"
+	"  -V, --version  version\n";
+
+int usage(const char *why)
+{
+	if (why)
+		fprintf(stderr, "penstockctl: %s\n", why);
+	fputs("usage: penstockctl [-c FILE] [OPTION] COMMAND; "
+	      "`penstockctl -h' tells them all\n",
+	      stderr);
+	return EXIT_USAGE;
+}
+
+int unknown_word(const char *what, const char *word, const char *const *known)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "unknown %s \"%.100s\"", what, word);
+	word_suggest(text, sizeof(text), word, known);
+	return usage(text);
+}
+
+static const char *const rules_verbs[] = {"print", "apply", "remove", "check",
+					  NULL};
+
+static int rules_command(const struct args *a, const char *verb,
+			 const struct rules_plan *plan)
+{
+	int rc;
+
+	if (!strcmp(verb, "print")) {
+		rules_print(plan, a->conf, stdout);
+		return EXIT_GOOD;
+	}
+	if (!strcmp(verb, "apply"))
+		return rules_apply(plan, a->state) ? EXIT_USAGE : EXIT_GOOD;
+	rc = rules_check(plan, stdout);
+	rules_notes(plan, stdout);
+	return rc < 0 ? EXIT_USAGE : rc ? EXIT_DIFFERS : EXIT_GOOD;
+}
+
+static int load_for_host(const struct args *a, struct config **cfg)
+{
+	if (config_load(a->conf, cfg, stderr))
+		return -EINVAL;
+	if (!host_judge((*cfg)->policy, a->conf, stderr))
+		return 0;
+	config_free(*cfg);
+	return -EINVAL;
+}
+
+static int cmd_rules(const struct args *a, int argc, char **argv)
+{
+	struct rules_plan plan;
+	struct config *cfg;
+	int rc;
+
+	if (argc != 2)
+		return usage("rules takes print, apply, remove or check");
+	if (!word_is_one(argv[1], rules_verbs))
+		return unknown_word("rules command", argv[1], rules_verbs);
+	/* What is applied is known without the file, which may be gone. */
+	if (!strcmp(argv[1], "remove"))
+		return rules_remove(a->state) ? EXIT_USAGE : EXIT_GOOD;
+	if (load_for_host(a, &cfg))
+		return EXIT_USAGE;
+	rc = rules_plan_init(&plan, cfg);
+	if (!rc)
+		rc = rules_command(a, argv[1], &plan);
+	else
+		rc = EXIT_USAGE;
+	rules_plan_fini(&plan);
+	config_free(cfg);
+	return rc;
+}
+
+static int cmd_test(const struct args *a)
+{
+	struct config *cfg;
+
+	if (load_for_host(a, &cfg))
+		return EXIT_USAGE;
+	if (!cfg->policy->nservice)
+		fprintf(stderr, "warning: %s: no service: nothing is taken\n",
+			a->conf);
+	config_free(cfg);
+	return EXIT_GOOD;
+}
+
+static int cmd_keys(const struct args *a, int argc, char **argv)
+{
+	(void)a;
+	(void)argv;
+	if (argc != 1)
+		return usage("keys takes nothing more");
+	conf_keys_print(stdout);
+	return EXIT_GOOD;
+}
+
+/* The socket that the configuration names, without judging the rest. */
+const char *socket_path(const struct args *a)
+{
+	static char path[sizeof(((struct daemon_cfg *)0)->control)];
+	int err;
+
+	if (a->socket)
+		return a->socket;
+	if (access(a->conf, R_OK) && !strcmp(a->conf, CONF_DEFAULT))
+		return SOCKET_DEFAULT;
+	err = config_control(a->conf, path, sizeof(path));
+	if (err) {
+		fprintf(stderr, "penstockctl: %s: control: %s\n", a->conf,
+			strerror(-err));
+		return NULL;
+	}
+	if (*path)
+		return path;
+	fprintf(stderr, "penstockctl: %s has no control socket\n", a->conf);
+	return NULL;
+}
+
+/* A daemon's lines of errors end in newlines, a single word does not. */
+static void print_error(const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	fprintf(stderr, "%s%s", n ? text : "error without a text",
+		n && text[n - 1] == '\n' ? "" : "\n");
+}
+
+json_t *ask(const struct args *a, json_t *request, json_t **answer)
+{
+	const char *path = socket_path(a);
+	json_t *ok;
+	int err;
+
+	*answer = NULL;
+	if (!path || !request)
+		return NULL;
+	err = client_ask(path, request, answer);
+	if (err) {
+		fprintf(stderr, "penstockctl: %s: %s%s\n", path,
+			err == -EPROTO ? "no answer" : strerror(-err),
+			err == -ENOENT || err == -ECONNREFUSED
+				? "; no penstockd runs there"
+				: "");
+		return NULL;
+	}
+	ok = json_object_get(*answer, "ok");
+	if (json_is_true(ok))
+		return json_object_get(*answer, "result");
+	print_error(json_string_value(json_object_get(*answer, "error")));
+	return NULL;
+}
+
+void print_json(const json_t *j)
+{
+	json_dumpf(j, stdout, JSON_INDENT(1) | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
+static void print_object(const json_t *o)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)o, key, v) {
+		char *text =
+			json_is_string(v)
+				? NULL
+				: json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+
+		printf("%-24s %s\n", key, text ? text : json_string_value(v));
+		free(text);
+	}
+}
+
+static void print_lines(const json_t *list)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		puts(json_string_value(v));
+}
+
+/* As nstat prints, with the service behind the name. */
+static void print_counters(const json_t *list, bool zeros)
+{
+	const char *name, *service;
+	char label[128];
+	json_int_t n;
+	json_t *v;
+	size_t i;
+
+	puts("#penstock");
+	json_array_foreach(list, i, v) {
+		service = NULL;
+		if (json_unpack(v, "{s:s, s?:s, s:I}", "name", &name, "service",
+				&service, "value", &n) ||
+		    (!n && !zeros))
+			continue;
+		snprintf(label, sizeof(label), "%s%s%s", name,
+			 service ? "@" : "", service ? service : "");
+		printf("%-40s %-20lld\n", label, (long long)n);
+	}
+}
+
+static int cmd_ask(const struct args *a, int argc, char **argv)
+{
+	json_t *request = NULL, *answer, *result;
+	json_error_t why;
+
+	if (argc != 2)
+		return usage("ask takes one object of JSON");
+	request = json_loads(argv[1], 0, &why);
+	if (!request) {
+		fprintf(stderr, "penstockctl: %s\n", why.text);
+		return EXIT_USAGE;
+	}
+	result = ask(a, request, &answer);
+	if (result)
+		print_json(result);
+	json_decref(request);
+	json_decref(answer);
+	return result ? EXIT_GOOD : EXIT_USAGE;
+}
+
+static void print_result(const struct args *a, const char *cmd,
+			 const json_t *result)
+{
+	if (a->json)
+		print_json(result);
+	else if (!strcmp(cmd, "status"))
+		print_object(result);
+	else if (!strcmp(cmd, "flows"))
+		print_lines(result);
+	else if (!strcmp(cmd, "counters"))
+		print_counters(result, a->zeros);
+}
+
+static int cmd_daemon(const struct args *a, int argc, char **argv)
+{
+	bool nstat = !strcmp(argv[0], "nstat");
+	const char *cmd = nstat ? "counters" : argv[0], *warning;
+	json_t *request, *answer, *result;
+	int rc;
+
+	if (argc != 1)
+		return usage("too many words for this command");
+	request = json_pack("{s:s}", "cmd", cmd);
+	if (a->max)
+		json_object_set_new(request, "max", json_integer(a->max));
+	result = ask(a, request, &answer);
+	rc = result ? EXIT_GOOD : EXIT_USAGE;
+	warning = json_string_value(json_object_get(result, "warning"));
+	if (warning && !strcmp(cmd, "reload")) {
+		fputs(warning, stderr);
+		rc = EXIT_DIFFERS;
+	}
+	if (result)
+		print_result(a, cmd, result);
+	json_decref(request);
+	json_decref(answer);
+	return rc;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct args *a, int argc, char **argv);
+} commands[] = {
+	{"rules", cmd_rules},	    {"keys", cmd_keys},
+	{"status", cmd_daemon},	    {"flows", cmd_daemon},
+	{"nstat", cmd_daemon},	    {"reload", cmd_daemon},
+	{"stop", cmd_daemon},	    {"ask", cmd_ask},
+	{"fault", cmd_fault},	    {"profile", cmd_profile},
+	{"scenario", cmd_scenario},
+};
+
+static int run_command(const struct args *a, int argc, char **argv)
+{
+	const char *names[ARRAY_LEN(commands) + 1] = {NULL};
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		names[i] = commands[i].name;
+		if (!strcmp(argv[0], commands[i].name))
+			return commands[i].run(a, argc, argv);
+	}
+	return unknown_word("command", argv[0], names);
+}
+
+/* Return: -1 to go on, else the exit status. */
+static int read_option(struct args *a, int opt)
+{
+	char *end;
+
+	switch (opt) {
+	case 'c':
+		a->conf = optarg;
+		return -1;
+	case 's':
+		a->state = optarg;
+		return -1;
+	case 'S':
+		a->socket = optarg;
+		return -1;
+	case 'n':
+		a->max = strtol(optarg, &end, 10);
+		return *end || a->max < 1 ? usage("-n takes a number from 1")
+					  : -1;
+	case 't':
+		a->test = true;
+		return -1;
+	case 'j':
+		a->json = true;
+		return -1;
+	case 'D':
+		a->dry_run = true;
+		return -1;
+	case 'K':
+		a->keep = true;
+		return -1;
+	case 'E':
+		if (a->nset == SET_MAX)
+			return usage("too many --set");
+		a->set[a->nset++] = optarg;
+		return -1;
+	case 'z':
+		a->zeros = true;
+		return -1;
+	case 'h':
+		fputs(usage_text, stdout);
+		return EXIT_GOOD;
+	case 'V':
+		puts("penstockctl " PENSTOCK_VERSION);
+		return EXIT_GOOD;
+	default: /* getopt told what is wrong */
+		return usage(NULL);
+	}
+}
+
+/* Options may stand before and behind the command. */
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"dry-run", no_argument, NULL, 'D'},
+		{"keep", no_argument, NULL, 'K'},
+		{"set", required_argument, NULL, 'E'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
+	};
+	struct args a = {.conf = CONF_DEFAULT};
+	int opt, rc;
+
+	while ((opt = getopt_long(argc, argv, "c:s:S:n:tjzhV", longs, NULL)) !=
+	       -1) {
+		rc = read_option(&a, opt);
+		if (rc >= 0)
+			return rc;
+	}
+	if (a.test && optind == argc)
+		return cmd_test(&a);
+	if (a.test || optind == argc)
+		return usage(a.test ? "-t takes no command" : "no command");
+	return run_command(&a, argc - optind, argv + optind);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCKCTL_H
+#define PENSTOCKCTL_H
+
+/*
+ * What the files of penstockctl share: penstockctl.c has the options and most
+ * commands, fault.c those about faults, scenario.c
+ * scenarios.
+ */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "util/types.h"
+
+/* Exit codes. */
+enum {
+	EXIT_GOOD = 0,
+	EXIT_DIFFERS = 1,
+	EXIT_USAGE = 2
+};
+
+#define SET_MAX 64
+
+/**
+ * struct args - The options
+ * @conf:    configuration
+ * @state:   where rules keep the host's state before, or NULL
+ * @socket:  control socket, or NULL: by the configuration
+ * @test:    only check the configuration
+ * @json:    print JSON
+ * @zeros:   also counters that are 0
+ * @dry_run: change nothing
+ * @keep:    scenario: leave its faults
+ * @set:     scenario: @nset "NAME=VALUE"
+ * @max:     lines of a list; 0: as many as the daemon gives
+ */
+struct args {
+	const char *conf, *state, *socket;
+	bool test, json, zeros, dry_run, keep;
+	long max;
+	const char *set[SET_MAX];
+	uint32_t nset;
+};
+
+/* The control socket's path, or NULL after what is wrong was printed. */
+const char *socket_path(const struct args *a);
+
+/* Tell what is wrong with the call (@why, if not NULL) and how it is done.
+ * Return: the exit code */
+int usage(const char *why);
+
+/* The same of a word that is none of @known: is one of them meant?  @what: what
+ * kind of word it is.  Return: the exit code */
+int unknown_word(const char *what, const char *word, const char *const *known);
+
+/**
+ * ask() - Send a request to the daemon
+ * @answer: out: holds the result; owned by the caller
+ * Return: the result, or NULL after what went wrong was printed
+ */
+json_t *ask(const struct args *a, json_t *request, json_t **answer);
+
+void print_json(const json_t *j);
+
+/* fault.c: `fault ...'.  Return: the exit code */
+int cmd_fault(const struct args *a, int argc, char **argv);
+/* report.c: `fault report [NAME]' */
+int cmd_fault_report(const struct args *a, int argc, char **argv);
+/* profile.c: `profile [reset]' */
+int cmd_profile(const struct args *a, int argc, char **argv);
+
+/* scenario.c: `scenario ...'.  Return: enum scn_result */
+int cmd_scenario(const struct args *a, int argc, char **argv);
+
+#endif

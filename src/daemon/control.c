@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the daemon answers on its control socket and over HTTP
+ *
+ * Everything here runs in the main thread.  A walk over the metrics takes one
+ * picture of all numbers when it begins, so that they fit each other.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/listener.h"
+#include "penstockd.h"
+
+/* Lines of one flow list.  Making a line takes some microseconds in which
+ * its worker handles no packet. */
+#define FLOWS_MAX 20000u
+
+/* --- numbers -------------------------------------------------------------- */
+
+static int64_t uptime_s(const struct daemon *d)
+{
+	return mono_sub(worker_clock(), d->started) / USEC_PER_SEC;
+}
+
+static int gauges_append(struct daemon *d, struct metrics *m)
+{
+	struct engine_gauges g;
+
+	units_gauges(d, &g);
+	const struct control_metric all[] = {
+		{"flows", NULL, -1, true, "connections", g.flows},
+		{"flows_max", NULL, -1, true, "limit of flows", g.flows_max},
+		{"half_open", NULL, -1, true,
+		 "connections whose handshake is not complete", g.half_open},
+		{"time_wait", NULL, -1, true, "TIME_WAIT entries", g.time_wait},
+		{"time_wait_max", NULL, -1, true, "limit of time_wait",
+		 g.time_wait_max},
+		{"mem_held_bytes", NULL, -1, true,
+		 "buffers that hold data of connections", g.mem_held},
+		{"mem_limit_bytes", NULL, -1, true, "limit of mem_held_bytes",
+		 g.mem_limit},
+		{"reassembly_nodes", NULL, -1, true,
+		 "nodes that hold what came out of order", g.nodes},
+		{"reassembly_nodes_max", NULL, -1, true,
+		 "limit of reassembly_nodes", g.nodes_max},
+		{"sources", NULL, -1, true,
+		 "client addresses (IPv6: /64) at services with connections",
+		 g.sources},
+		{"timers", NULL, -1, true, "timers that run", g.timers},
+		{"queue_waiting", NULL, -1, true,
+		 "packets that wait in the kernel's queues", units_waiting(d)},
+		{"uptime_seconds", NULL, -1, true, "since the start",
+		 (uint64_t)uptime_s(d)},
+	};
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_LEN(all) && !err; i++)
+		err = metrics_add(m, &all[i]);
+	if (!err && rules_ok(d) >= 0)
+		err = metrics_add(
+			m, &(struct control_metric){
+				   "rules_ok", NULL, -1, true,
+				   "the host's rules are those of the file",
+				   (uint64_t)rules_ok(d)});
+	return err;
+}
+
+/* What memory has no room for is left out: some numbers are better than
+ * none. */
+static void metrics_take(struct daemon *d)
+{
+	static struct log_limit limit;
+	uint64_t n;
+
+	d->metrics.n = 0;
+	if ((units_counters(d, &d->metrics) || gauges_append(d, &d->metrics) ||
+	     attacks_metrics(d, &d->metrics)) &&
+	    log_limit_ok(&limit, worker_clock(), LISTENER_LOG_US, &n))
+		log_warn("metrics: out of memory, some are left out");
+}
+
+static bool op_metric(void *arg, uint32_t i, struct control_metric *m)
+{
+	struct daemon *d = arg;
+
+	if (!i)
+		metrics_take(d);
+	if (i >= d->metrics.n)
+		return false;
+	*m = d->metrics.m[i];
+	return true;
+}
+
+void control_print_counters(struct daemon *d, FILE *out)
+{
+	uint32_t i;
+
+	metrics_take(d);
+	fputs("#penstock\n", out);
+	for (i = 0; i < d->metrics.n; i++) {
+		const struct control_metric *m = &d->metrics.m[i];
+		char label[128];
+
+		if (!m->value)
+			continue;
+		snprintf(label, sizeof(label), "%s%s%s", m->name,
+			 m->service ? "@" : "", m->service ? m->service : "");
+		fprintf(out, "%-40s %-20" PRIu64 "\n", label, m->value);
+	}
+	fflush(out);
+}
+
+/* --- the other answers ---------------------------------------------------- */
+
+static json_t *service_names(const struct policy *p)
+{
+	json_t *list = json_array();
+	uint32_t i;
+
+	for (i = 0; list && i < p->nservice; i++)
+		json_array_append_new(list, json_string(p->service[i].name));
+	return list;
+}
+
+static void put_number(json_t *o, const char *key, uint64_t n)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)n));
+}
+
+static void put_gauges(struct daemon *d, json_t *o)
+{
+	struct engine_gauges g;
+
+	units_gauges(d, &g);
+	put_number(o, "flows", g.flows);
+	put_number(o, "flows_max", g.flows_max);
+	put_number(o, "half_open", g.half_open);
+	put_number(o, "time_wait", g.time_wait);
+	put_number(o, "time_wait_max", g.time_wait_max);
+	put_number(o, "mem_held", g.mem_held);
+	put_number(o, "mem_limit", g.mem_limit);
+	put_number(o, "reassembly_nodes", g.nodes);
+	put_number(o, "reassembly_nodes_max", g.nodes_max);
+	put_number(o, "sources", g.sources);
+	put_number(o, "timers", g.timers);
+	put_number(o, "queue_waiting", units_waiting(d));
+}
+
+static json_t *op_status(void *arg)
+{
+	struct daemon *d = arg;
+	const struct daemon_cfg *c = &d->cfg->daemon;
+	bool stopping = mono_is_set(d->stop_by);
+	json_t *o = json_pack("{s:s, s:s, s:s}", "version", PENSTOCK_VERSION,
+			      "state", stopping ? "stopping" : "running", "tun",
+			      c->tun);
+
+	if (!o)
+		return NULL;
+	/* A path need not be UTF-8: then it is left out. */
+	json_object_set_new(o, "config", json_string(d->path));
+	put_number(o, "pid", (uint64_t)getpid());
+	put_number(o, "uptime_s", (uint64_t)uptime_s(d));
+	put_number(o, "workers", d->n);
+	put_number(o, "queue", c->queue);
+	put_gauges(d, o);
+	json_object_set_new(o, "rules", json_string(rules_word(d)));
+	json_object_set_new(o, "services", service_names(d->cfg->policy));
+	attacks_status(d, o);
+	return o;
+}
+
+static json_t *endpoint_json(const struct endpoint *ep)
+{
+	bool v4 = ipaddr_is_v4(&ep->addr);
+	char addr[INET6_ADDRSTRLEN], prefix[8] = "";
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, ep->addr.b + (v4 ? 12 : 0), addr,
+		  sizeof(addr));
+	if (ep->prefix < 128)
+		snprintf(prefix, sizeof(prefix), "/%d",
+			 v4 ? ep->prefix - 96 : ep->prefix);
+	return json_sprintf(v4 ? "%s%s:%u" : "[%s%s]:%u", addr, prefix,
+			    ep->port);
+}
+
+static json_t *op_services(void *arg)
+{
+	const struct policy *p = ((struct daemon *)arg)->cfg->policy;
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; all && i < p->nservice; i++) {
+		const struct service *s = &p->service[i];
+		json_t *listens = json_array();
+
+		for (uint32_t k = 0; k < s->listen.n; k++)
+			json_array_append_new(listens,
+					      endpoint_json(&s->listen.ep[k]));
+		json_array_append_new(
+			all,
+			json_pack("{s:s, s:o, s:o}", "name", s->name, "listen",
+				  listens, "connect",
+				  s->connect.port ? endpoint_json(&s->connect)
+						  : json_string("")));
+	}
+	return all;
+}
+
+static void op_flows(void *arg, FILE *out, uint32_t max)
+{
+	units_dump_flows(arg, out, max < FLOWS_MAX ? max : FLOWS_MAX);
+}
+
+static int op_reload(void *arg, FILE *errors)
+{
+	int err = daemon_reload(arg, errors);
+	const char *differ = err ? "" : rules_differences(arg);
+
+	if (*differ)
+		fprintf(errors,
+			"reloaded, but the host's rules are not those of the "
+			"file: `penstockctl rules apply'\n%s",
+			differ);
+	return err;
+}
+
+static void op_stop(void *arg)
+{
+	daemon_stop(arg);
+}
+
+static int op_command(void *arg, const char *cmd, const json_t *request,
+		      json_t **result, FILE *errors)
+{
+	return faults_command(arg, cmd, request, result, errors);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+int control_start(struct daemon *d)
+{
+	const struct daemon_cfg *c = &d->cfg->daemon;
+	int err = 0;
+
+	d->ops = (struct control_ops){
+		.arg = d,
+		.status = op_status,
+		.metric = op_metric,
+		.flows = op_flows,
+		.reload = op_reload,
+		.stop = op_stop,
+		.services = op_services,
+		.command = op_command,
+	};
+	if (*c->control)
+		d->control =
+			control_server_new(d->base, c->control, &d->ops, &err);
+	if (err == -EADDRINUSE) {
+		log_err("control %s: another penstockd answers there; stop it, "
+			"or choose another path with control =",
+			c->control);
+		return err;
+	}
+	if (err) {
+		log_err("control %s: %s", c->control, strerror(-err));
+		return err;
+	}
+	if (*c->http)
+		d->http = control_http_new(d->base, c->http, c->http_write,
+					   c->http_names, &d->ops, &err);
+	if (err)
+		log_err("http %s: %s", c->http, strerror(-err));
+	return err;
+}
+
+void control_free(struct daemon *d)
+{
+	control_http_free(d->http);
+	control_server_free(d->control);
+	free(d->metrics.m);
+	d->http = NULL;
+	d->control = NULL;
+	d->metrics = (struct metrics){0};
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCKD_H
+#define PENSTOCKD_H
+
+/*
+ * What the daemon's own files share: penstockd.c is its life, units.c
+ * joins packet I/O and engines, control.c answers the operator,
+ * faults.c has the faults, attack.c tells of attacks.
+ */
+#include <event2/event.h>
+#include <stdio.h>
+
+#include "config/config.h"
+#include "api/server.h"
+#include "engine/engine.h"
+#include "io/worker.h"
+#include "util/log.h"
+
+/**
+ * struct unit - One worker with what belongs to it
+ * @pool:   buffers
+ * @engine: flows
+ * @worker: thread, queue, TUN
+ * @lost:   packets lost in the kernel, as last reported
+ */
+struct unit {
+	struct buf_pool pool;
+	struct engine *engine;
+	struct worker *worker;
+	uint64_t lost;
+};
+
+/**
+ * struct metrics - All numbers at one time, all workers together
+ * @m: @n of them, room for @room; owned
+ */
+struct metrics {
+	struct control_metric *m;
+	uint32_t n, room;
+};
+
+/**
+ * struct daemon - The process
+ * @path:     configuration file
+ * @cfg:      what was read from it last
+ * @unit:     @n of them
+ * @ops:      what @control and @http answer
+ * @metrics:  taken when the first metric is asked for
+ * @faults:   the log and the reports of faults
+ * @watch:    attacks on services
+ * @rules:    what is known of the host's rules
+ * @started:  for the uptime
+ * @ticks:    seconds of it, about
+ * @stop_by:  while stopping: when the grace is over
+ * @watchdog: microseconds between signs of life, 0 = none wanted
+ * @status:   exit status
+ */
+struct daemon {
+	const char *path;
+	struct config *cfg;
+	struct unit *unit;
+	uint32_t n;
+
+	struct event_base *base;
+	struct event *ev_term, *ev_int, *ev_hup, *ev_usr1;
+	struct event *ev_tick, *ev_stop, *ev_dog;
+	struct control_ops ops;
+	struct control_server *control;
+	struct control_http *http;
+	struct metrics metrics;
+	struct faults *faults;
+	struct rules_watch *rules;
+	struct watch *watch;
+
+	struct log_limit loss_limit;
+	mono_t started, stop_by;
+	uint32_t ticks;
+	uint64_t watchdog;
+	int status;
+};
+
+/* Append one number.  Return: 0 or -ENOMEM */
+int metrics_add(struct metrics *m, const struct control_metric *one);
+
+/* --- penstockd.c ---------------------------------------------------------- */
+
+/* All or nothing.  Return: 0, or -errno; reasons are logged, and on @errors
+ * one a line (NULL is fine). */
+int daemon_reload(struct daemon *d, FILE *errors);
+
+/* Begin to stop; when that has begun already, cut the grace short.  Returns
+ * at once. */
+void daemon_stop(struct daemon *d);
+
+/* --- rules.c ---------------------------------------------------- */
+
+/* Begin to watch, when the workers run.  0 or -ENOMEM */
+int rules_watch_start(struct daemon *d);
+void rules_watch_free(struct daemon *d);
+/* Compare the host with the file now, and say what is news. */
+void rules_look(struct daemon *d);
+/* At the last look: 1 as in the file, 0 not, -1 nobody knows. */
+int rules_ok(const struct daemon *d);
+const char *rules_word(const struct daemon *d);
+/* What differed, one a line; "" for nothing. */
+const char *rules_differences(const struct daemon *d);
+
+/* --- units.c ---------------------------------------------------- */
+
+/* Make and start every worker.  Return: 0, or -errno with a line logged */
+int units_start(struct daemon *d);
+void units_free(struct daemon *d);
+
+/* Call @fn with each engine, in its worker's thread. */
+void units_call(struct daemon *d, void (*fn)(void *engine, mono_t now));
+/* The wall clock may have been set: the engines learn of it. */
+void units_follow_clock(struct daemon *d);
+void units_set_policy(struct daemon *d, struct policy *p);
+
+/* Call @fn once while all workers stand still between two batches: then it may
+ * touch every engine. */
+void units_stopped_call(struct daemon *d, void (*fn)(void *arg, mono_t now),
+			void *arg);
+
+/* How full the tables are, all workers together. */
+void units_gauges(struct daemon *d, struct engine_gauges *g);
+
+/* Append every counter of the engines and of packet I/O, all workers together.
+ * Texts live as long as d->cfg.  Return: 0 or -ENOMEM */
+int units_counters(struct daemon *d, struct metrics *m);
+
+/* Admission's counts of all @n services, all workers together. */
+void units_attack_counts(struct daemon *d, struct attack_counts *c, uint32_t n);
+
+/**
+ * struct refused_source - Who was refused, by all workers together
+ * @service: a name; copied
+ * @count:   at least so often lately
+ */
+struct refused_source {
+	struct ipaddr addr;
+	char service[SERVICE_NAME_MAX + 1];
+	bool proven;
+	uint32_t count;
+};
+
+/* Fill @r, most first.  Return: how many, at most @max */
+uint32_t units_refused(struct daemon *d, struct refused_source *r,
+		       uint32_t max);
+
+/* Packets that wait in the kernel's queues. */
+uint32_t units_waiting(struct daemon *d);
+
+/* One line per flow, at most @max. */
+void units_dump_flows(struct daemon *d, FILE *out, uint32_t max);
+
+/* --- control.c -------------------------------------------------- */
+
+/* Bind the control socket and the HTTP server that the configuration asks
+ * for.  They answer once the loop runs.  Return: 0, or -errno, line logged */
+int control_start(struct daemon *d);
+void control_free(struct daemon *d);
+
+/* The counters that are not 0, as `penstockctl nstat` prints them. */
+void control_print_counters(struct daemon *d, FILE *out);
+
+/* --- attack.c --------------------------------------------------- */
+
+/* Look whether an attack on a service begins or ends, and log it. */
+void attacks_look(struct daemon *d);
+void attacks_free(struct daemon *d);
+
+/* Attacks, and who was refused most, as members of @status. */
+void attacks_status(struct daemon *d, json_t *status);
+
+/* Append the gauges of all services.  Return: 0 or -ENOMEM */
+int attacks_metrics(struct daemon *d, struct metrics *m);
+
+/* --- faults.c --------------------------------------------------- */
+
+#define EXIT_EXPECT 3 /* what a fault expects did not hold */
+
+/* Open fault_log; before capabilities go.  0, or -errno, line logged */
+int faults_open(struct daemon *d);
+
+/**
+ * faults_adopt() - Make the faults of a file those of all engines
+ * @new:    the file; d->cfg is what the faults are of so far, or the same
+ * @errors: why not; NULL is fine
+ * Unchanged ones keep their counters, and those that did not come from the
+ * file stay.  Return: 0, or -EINVAL: nothing was changed
+ */
+int faults_adopt(struct daemon *d, const struct config *new, FILE *errors);
+
+/* The commands about faults, as control_ops.command. */
+int faults_command(struct daemon *d, const char *cmd, const json_t *request,
+		   json_t **result, FILE *errors);
+
+/* profile.c: {"cmd":"profile"}, with "reset": and forget it. */
+int profile_command(struct daemon *d, const json_t *request, json_t **result);
+
+/* At the end, while the engines live: write what is left of the log; the exit
+ * status is EXIT_EXPECT when an expectation does not hold. */
+void faults_finish(struct daemon *d);
+void faults_close(struct daemon *d);
+
+#endif

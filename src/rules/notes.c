@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What `rules check` says besides differences: things that are somebody else's
+ * to set, and without which nothing goes through.
+ */
+#include <stdlib.h>
+
+#include "rules/rules.h"
+#include "rules/run.h"
+
+#define QUEUES "/proc/net/netfilter/nfnetlink_queue"
+
+static bool queue_is_bound(uint32_t queue)
+{
+	FILE *f = fopen(QUEUES, "re");
+	char line[128];
+	bool found = false;
+
+	while (f && fgets(line, sizeof(line), f))
+		found |= strtoul(line, NULL, 10) == queue;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void note_forward(const char *save, FILE *out)
+{
+	const char *argv[] = {save, "-t", "filter", NULL};
+	char *text = NULL;
+
+	if (!run_cmd(argv, NULL, &text, true) &&
+	    strstr(text, "\n:FORWARD DROP "))
+		fprintf(out,
+			"note: %.*s: the policy of FORWARD is DROP: what the "
+			"daemon sends needs rules there that accept it, by "
+			"the TUN device and by the mark\n",
+			(int)strcspn(save, "-"), save);
+	free(text);
+}
+
+void rules_notes(const struct rules_plan *p, FILE *out)
+{
+	static const char *const save[RULES_FAMILIES] = {
+		[RULES_V4] = "iptables-save", [RULES_V6] = "ip6tables-save"};
+
+	for (uint32_t i = 0; i < p->queues; i++) {
+		if (!queue_is_bound(p->queue + i))
+			fprintf(out,
+				"note: queue %u: no daemon; packets of the "
+				"services are dropped\n",
+				p->queue + i);
+	}
+	for (int f = 0; f < RULES_FAMILIES; f++) {
+		if (p->text[f])
+			note_forward(save[f], out);
+	}
+}
