@@ -4,8 +4,8 @@
 
 /*
  * What the files of penstockctl share: penstockctl.c has the options and most
- * commands, fault.c those about faults, scenario.c
- * scenarios.
+ * commands, fault.c those about faults, scenario.c scenarios; ask.c is below
+ * them all.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@ enum {
 	EXIT_USAGE = 2
 };
 
+#define CONF_DEFAULT "/etc/penstock/penstock.conf"
 #define SET_MAX 64
 
 /**
@@ -42,7 +43,7 @@ struct args {
 	uint32_t nset;
 };
 
-/* The control socket's path, or NULL after what is wrong was printed. */
+/* ask.c: the control socket's path, or NULL after what is wrong was printed. */
 const char *socket_path(const struct args *a);
 
 /* Tell what is wrong with the call (@why, if not NULL) and how it is done.

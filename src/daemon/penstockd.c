@@ -21,245 +21,16 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "rules/host.h"
-#include "rules/source.h"
 #include "penstockd.h"
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
 #define EXIT_CONFIG 2
 #define CLOCK_TICKS 10	     /* the wall clock is looked at every so many */
 #define TICK_US USEC_PER_SEC /* liveness and loss are looked at so often */
-#define STOP_POLL_US (50 * USEC_PER_MSEC) /* do flows remain? */
-#define LOSS_LOG_US (10 * USEC_PER_SEC)	  /* one line about loss at most */
-#define EVENT_LOG_US (10 * USEC_PER_SEC)  /* and of libevent's warnings */
-#define MEMORY_MIN (16ull << 20) /* of one worker: its ring and some flows */
-
-/* --- commands to the engines ---------------------------------------------- */
-
-static void do_stop_accepting(void *engine, mono_t now)
-{
-	(void)now;
-	engine_stop_accepting(engine);
-}
-
-static void do_reset_all(void *engine, mono_t now)
-{
-	engine_reset_all(engine, now);
-}
-
-static uint32_t count_flows(struct daemon *d)
-{
-	struct engine_gauges g;
-
-	units_gauges(d, &g);
-	return g.flows;
-}
-
-/* --- configuration -------------------------------------------------------- */
-
-static int load_config(const char *path, struct config **out, FILE *errors)
-{
-	struct config *c;
-	int err = config_load(path, &c, errors);
-
-	if (err)
-		return err;
-	if (c->daemon.max_memory / c->daemon.workers < MEMORY_MIN) {
-		fprintf(errors,
-			"%s: [penstock] max_memory: %llu bytes for %u workers; "
-			"allowed: 16M or more for each\n",
-			path, (unsigned long long)c->daemon.max_memory,
-			c->daemon.workers);
-		config_free(c);
-		return -EINVAL;
-	}
-	err = host_judge(c->policy, path, errors);
-	if (err) {
-		config_free(c);
-		return err;
-	}
-	*out = c;
-	return 0;
-}
-
-/* The same, ready to run here: what depends on this host is filled in. */
-static int load_to_run(const char *path, struct config **out, FILE *errors)
-{
-	int err = load_config(path, out, errors);
-
-	if (!err)
-		err = source_resolve((*out)->policy, path, errors);
-	if (err) {
-		config_free(*out);
-		*out = NULL;
-	}
-	return err;
-}
-
-/* What is no error and yet hardly meant: no service, keys that do harm. */
-static void warn_harm(const struct policy *p)
-{
-	if (!p->nservice)
-		log_warn("no service: nothing is taken");
-	for (uint32_t i = 0; i < p->nservice; i++) {
-		if (p->service[i].shield.tw_recycle)
-			log_warn("service %s: tcp_tw_recycle = 1 shuts out "
-				 "clients that share an address (NAT)",
-				 p->service[i].name);
-	}
-}
-
-/* What a reload cannot change keeps its value, and says so. */
-static void warn_restart(const struct daemon_cfg *old,
-			 const struct daemon_cfg *new)
-{
-	static const char line[] = "reload: %s takes effect at a restart";
-
-	if (old->workers != new->workers || old->queue != new->queue)
-		log_warn(line, "workers, queue");
-	if (old->mark != new->mark || strcmp(old->tun, new->tun) != 0)
-		log_warn(line, "mark, tun");
-	if (old->max_flows != new->max_flows || old->max_tw != new->max_tw ||
-	    old->max_memory != new->max_memory)
-		log_warn(line, "max_flows, max_memory, tcp_max_tw_buckets");
-	if (strcmp(old->secret_file, new->secret_file) != 0 ||
-	    old->secret_rotate != new->secret_rotate)
-		log_warn(line, "secret_file, secret_rotate");
-	if (strcmp(old->control, new->control) != 0 ||
-	    strcmp(old->http, new->http) != 0 ||
-	    old->http_write != new->http_write ||
-	    strcmp(old->http_names, new->http_names) != 0)
-		log_warn(line, "control, http, http_names, http_write");
-	if (strcmp(old->fault_log, new->fault_log) != 0)
-		log_warn(line, "fault_log");
-}
-
-/* Of [penstock], what a reload does change. */
-static void adopt_daemon_cfg(struct daemon_cfg *now,
-			     const struct daemon_cfg *new)
-{
-	warn_restart(now, new);
-	now->shutdown_grace = new->shutdown_grace;
-	now->log_level = new->log_level;
-	now->rules = new->rules;
-	log_set_level(now->log_level);
-}
-
-/* Faults first: they alone can be refused. */
-static int adopt_config(struct daemon *d, struct config *c, FILE *errors)
-{
-	int err = faults_adopt(d, c, errors);
-
-	if (err) {
-		config_free(c);
-		return err;
-	}
-	adopt_daemon_cfg(&d->cfg->daemon, &c->daemon);
-	units_set_policy(d, c->policy);
-	c->daemon = d->cfg->daemon;
-	config_free(d->cfg);
-	d->cfg = c;
-	warn_harm(c->policy);
-	log_info("reload: %u services from %s", c->policy->nservice, d->path);
-	rules_look(d);
-	return 0;
-}
-
-/* Log what a bad file's errors are, and pass them on. */
-static void report_errors(struct daemon *d, char *text, FILE *errors)
-{
-	char *line, *rest = text;
-
-	if (errors)
-		fputs(text, errors);
-	while ((line = strsep(&rest, "\n"))) {
-		if (*line)
-			log_err("reload: %s", line);
-	}
-	log_err("reload: %s has errors, nothing was changed", d->path);
-}
-
-int daemon_reload(struct daemon *d, FILE *errors)
-{
-	struct config *c = NULL;
-	char *text = NULL;
-	size_t len;
-	FILE *mem;
-	int err;
-
-	if (mono_is_set(d->stop_by)) {
-		if (errors)
-			fputs("stopping: nothing is reloaded any more\n",
-			      errors);
-		return -ESHUTDOWN;
-	}
-	mem = open_memstream(&text, &len);
-	if (!mem)
-		return -ENOMEM;
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
-		   (long long)worker_clock().us);
-	err = load_to_run(d->path, &c, mem);
-	if (!err)
-		err = adopt_config(d, c, mem);
-	fclose(mem);
-	if (err) {
-		report_errors(d, text, errors);
-		sd_notify(0, "READY=1\nSTATUS=Running; last reload failed");
-	} else {
-		sd_notify(0, "READY=1\nSTATUS=Running");
-	}
-	free(text);
-	return err;
-}
+#define LOSS_LOG_US (10 * USEC_PER_SEC)	 /* one line about loss at most */
+#define EVENT_LOG_US (10 * USEC_PER_SEC) /* and of libevent's warnings */
 
 /* --- events --------------------------------------------------------------- */
-
-static void set_timer(struct event *ev, int64_t us)
-{
-	const struct timeval tv = {us / USEC_PER_SEC, us % USEC_PER_SEC};
-
-	evtimer_add(ev, &tv);
-}
-
-static void finish(struct daemon *d)
-{
-	uint32_t flows = count_flows(d);
-
-	if (flows)
-		log_info("stop: %u connections are reset", flows);
-	units_call(d, do_reset_all);
-	event_base_loopbreak(d->base);
-}
-
-static void on_stop_poll(evutil_socket_t fd, short what, void *arg)
-{
-	struct daemon *d = arg;
-
-	(void)fd;
-	(void)what;
-	if (mono_due(d->stop_by, worker_clock()) || !count_flows(d))
-		finish(d);
-	else
-		set_timer(d->ev_stop, STOP_POLL_US);
-}
-
-/* The first look is not at once, so that who asked gets an answer. */
-void daemon_stop(struct daemon *d)
-{
-	int64_t grace = d->cfg->daemon.shutdown_grace;
-
-	set_timer(d->ev_stop, STOP_POLL_US);
-	if (mono_is_set(d->stop_by)) {
-		d->stop_by = worker_clock();
-		return;
-	}
-	sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
-		   (long long)grace + 10 * USEC_PER_SEC);
-	log_info("stop: no new connections; %u have %lld ms to end",
-		 count_flows(d), (long long)(grace / USEC_PER_MSEC));
-	d->stop_by = mono_add(worker_clock(), grace);
-	units_call(d, do_stop_accepting);
-}
 
 static void on_stop(evutil_socket_t sig, short what, void *arg)
 {
@@ -322,10 +93,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	attacks_look(d);
 	if (++d->ticks % CLOCK_TICKS == 0)
 		units_follow_clock(d);
-	set_timer(d->ev_tick, TICK_US);
+	daemon_set_timer(d->ev_tick, TICK_US);
 }
 
-/* A worker that hangs keeps us waiting in count_flows(), and the sign of life
+/* A worker that hangs keeps us waiting in units_flows(), and the sign of life
  * does not come. */
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
@@ -333,9 +104,9 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	count_flows(d);
+	units_flows(d);
 	sd_notify(0, "WATCHDOG=1");
-	set_timer(d->ev_dog, (int64_t)d->watchdog);
+	daemon_set_timer(d->ev_dog, (int64_t)d->watchdog);
 }
 
 /* libevent warns of what it meets again and again, say once a packet. */
@@ -373,14 +144,14 @@ static int make_events(struct daemon *d)
 	if (!d->base || make_signals(d))
 		return -ENOMEM;
 	d->ev_tick = evtimer_new(d->base, on_tick, d);
-	d->ev_stop = evtimer_new(d->base, on_stop_poll, d);
+	d->ev_stop = evtimer_new(d->base, daemon_stop_poll, d);
 	d->ev_dog = evtimer_new(d->base, on_watchdog, d);
 	if (!d->ev_tick || !d->ev_stop || !d->ev_dog)
 		return -ENOMEM;
-	set_timer(d->ev_tick, TICK_US);
+	daemon_set_timer(d->ev_tick, TICK_US);
 	if (sd_watchdog_enabled(0, &dog) > 0) {
 		d->watchdog = dog / 2;
-		set_timer(d->ev_dog, 0);
+		daemon_set_timer(d->ev_dog, 0);
 	}
 	return 0;
 }
@@ -417,6 +188,10 @@ static int run(struct daemon *d)
 	if (!err)
 		err = faults_open(d);
 	if (!err)
+		err = units_make(d);
+	if (!err)
+		err = faults_adopt(d, d->cfg, stderr);
+	if (!err)
 		err = units_start(d);
 	if (!err)
 		err = rules_watch_start(d);
@@ -424,7 +199,7 @@ static int run(struct daemon *d)
 		d->status = EXIT_FAILURE;
 		goto out;
 	}
-	warn_harm(d->cfg->policy);
+	daemon_warn_harm(d->cfg->policy);
 	log_info("ready: %u services, %u workers, queue %u, TUN %s",
 		 d->cfg->policy->nservice, d->n, d->cfg->daemon.queue,
 		 d->cfg->daemon.tun);
@@ -495,11 +270,11 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_CONFIG;
 	}
-	if (test ? load_config(d.path, &d.cfg, stderr)
-		 : load_to_run(d.path, &d.cfg, stderr))
+	if (test ? daemon_load(d.path, &d.cfg, stderr)
+		 : daemon_load_to_run(d.path, &d.cfg, stderr))
 		return EXIT_CONFIG;
 	if (test)
-		warn_harm(d.cfg->policy);
+		daemon_warn_harm(d.cfg->policy);
 	else
 		run(&d);
 	config_free(d.cfg);

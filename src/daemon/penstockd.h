@@ -3,9 +3,9 @@
 #define PENSTOCKD_H
 
 /*
- * What the daemon's own files share: penstockd.c is its life, units.c
- * joins packet I/O and engines, control.c answers the operator,
- * faults.c has the faults, attack.c tells of attacks.
+ * What the daemon's own files share: penstockd.c is its life, reload.c
+ * and stop.c parts of that, units.c joins packet I/O and engines, control.c
+ * answers the operator, faults.c has the faults, attack.c tells of attacks.
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -82,15 +82,28 @@ struct daemon {
 /* Append one number.  Return: 0 or -ENOMEM */
 int metrics_add(struct metrics *m, const struct control_metric *one);
 
-/* --- penstockd.c ---------------------------------------------------------- */
+/* --- reload.c --------------------------------------------------------------*/
+
+/* Read a file.  Return: 0, or -errno with what is wrong on @errors */
+int daemon_load(const char *path, struct config **out, FILE *errors);
+/* The same, ready to run here: what depends on this host is filled in. */
+int daemon_load_to_run(const char *path, struct config **out, FILE *errors);
+/* Log what is no error and yet hardly meant: no service, keys that do harm. */
+void daemon_warn_harm(const struct policy *p);
 
 /* All or nothing.  Return: 0, or -errno; reasons are logged, and on @errors
  * one a line (NULL is fine). */
 int daemon_reload(struct daemon *d, FILE *errors);
 
+/* --- stop.c --------------------------------------------------------------- */
+
 /* Begin to stop; when that has begun already, cut the grace short.  Returns
  * at once. */
 void daemon_stop(struct daemon *d);
+/* Is it time to end?  Of the timer d->ev_stop. */
+void daemon_stop_poll(evutil_socket_t fd, short what, void *arg);
+/* So long from now on. */
+void daemon_set_timer(struct event *ev, int64_t us);
 
 /* --- rules.c ---------------------------------------------------- */
 
@@ -107,7 +120,9 @@ const char *rules_differences(const struct daemon *d);
 
 /* --- units.c ---------------------------------------------------- */
 
-/* Make and start every worker.  Return: 0, or -errno with a line logged */
+/* Make every worker, then give up privileges; start them.  Return: 0, or -errno
+ * with a line logged */
+int units_make(struct daemon *d);
 int units_start(struct daemon *d);
 void units_free(struct daemon *d);
 
@@ -121,6 +136,9 @@ void units_set_policy(struct daemon *d, struct policy *p);
  * touch every engine. */
 void units_stopped_call(struct daemon *d, void (*fn)(void *arg, mono_t now),
 			void *arg);
+
+/* Connections there are. */
+uint32_t units_flows(struct daemon *d);
 
 /* How full the tables are, all workers together. */
 void units_gauges(struct daemon *d, struct engine_gauges *g);

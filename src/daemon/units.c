@@ -123,7 +123,7 @@ static void unit_fini(struct unit *u)
 	buf_pool_fini(&u->pool);
 }
 
-int units_start(struct daemon *d)
+int units_make(struct daemon *d)
 {
 	uint8_t secret[SECRET_BYTES];
 	uint32_t i;
@@ -144,9 +144,14 @@ int units_start(struct daemon *d)
 	explicit_bzero(secret, sizeof(secret));
 	if (!err)
 		err = priv_drop();
-	if (!err)
-		err = faults_adopt(d, d->cfg, stderr);
-	for (i = 0; i < d->n && !err; i++) {
+	return err;
+}
+
+int units_start(struct daemon *d)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < d->n && !err; i++) {
 		err = worker_start(d->unit[i].worker);
 		if (err)
 			log_err("worker %u: thread: %s", i, strerror(-err));
@@ -505,4 +510,12 @@ uint32_t units_waiting(struct daemon *d)
 		sum += waiting;
 	}
 	return sum;
+}
+
+uint32_t units_flows(struct daemon *d)
+{
+	struct engine_gauges g;
+
+	units_gauges(d, &g);
+	return g.flows;
 }

@@ -110,6 +110,30 @@ plant_includes()
 	expect "$1" src/tcp/clock.c "a clock read in tcp"
 }
 
+# An object for each, as the build leaves it: $LINT_BIN/obj.
+# The planted table is to hold the backquotes.
+# shellcheck disable=SC2016
+plant_circles()
+{
+	local LINT_BIN=$tmp/bin
+
+	export LINT_BIN
+	mkdir -p "$tmp/bin/obj/util" docs
+	printf 'int b(int n);\nint a(int n)\n{\n\treturn n ? b(n - 1) : 0;\n}\n' |
+		c src/util/a.c
+	printf 'int a(int n);\nint b(int n)\n{\n\treturn n ? a(n - 1) : 0;\n}\n' |
+		c src/util/b.c
+	for o in a b one; do
+		cc -Iinclude -c -o "$tmp/bin/obj/util/$o.o" src/util/$o.c
+	done
+	expect "$1" src/util/a.c "two files that call each other"
+	printf '## Circles of files\n\n| files | why |\n| %s | so |\n' \
+		'`util/a.c`, `util/b.c`' >docs/ARCHITECTURE.md
+	accept "$1" "a circle that is named"
+	rm "$tmp/bin/obj/util/b.o"
+	expect "$1" docs/ARCHITECTURE.md "a circle that is gone"
+}
+
 plant_size()
 {
 	{

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all commands of penstockctl need: a request to the daemon and its
+ * answer, and what is said of a call that is wrong.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/client.h"
+#include "config/config.h"
+#include "penstockctl.h"
+#include "util/word.h"
+
+#define SOCKET_DEFAULT "/run/penstock/control.sock"
+
+int usage(const char *why)
+{
+	if (why)
+		fprintf(stderr, "penstockctl: %s\n", why);
+	fputs("usage: penstockctl [-c FILE] [OPTION] COMMAND; "
+	      "`penstockctl -h' tells them all\n",
+	      stderr);
+	return EXIT_USAGE;
+}
+
+int unknown_word(const char *what, const char *word, const char *const *known)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "unknown %s \"%.100s\"", what, word);
+	word_suggest(text, sizeof(text), word, known);
+	return usage(text);
+}
+
+/* The socket that the configuration names, without judging the rest. */
+const char *socket_path(const struct args *a)
+{
+	static char path[sizeof(((struct daemon_cfg *)0)->control)];
+	int err;
+
+	if (a->socket)
+		return a->socket;
+	if (access(a->conf, R_OK) && !strcmp(a->conf, CONF_DEFAULT))
+		return SOCKET_DEFAULT;
+	err = config_control(a->conf, path, sizeof(path));
+	if (err) {
+		fprintf(stderr, "penstockctl: %s: control: %s\n", a->conf,
+			strerror(-err));
+		return NULL;
+	}
+	if (*path)
+		return path;
+	fprintf(stderr, "penstockctl: %s has no control socket\n", a->conf);
+	return NULL;
+}
+
+/* A daemon's lines of errors end in newlines, a single word does not. */
+static void print_error(const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	fprintf(stderr, "%s%s", n ? text : "error without a text",
+		n && text[n - 1] == '\n' ? "" : "\n");
+}
+
+json_t *ask(const struct args *a, json_t *request, json_t **answer)
+{
+	const char *path = socket_path(a);
+	json_t *ok;
+	int err;
+
+	*answer = NULL;
+	if (!path || !request)
+		return NULL;
+	err = client_ask(path, request, answer);
+	if (err) {
+		fprintf(stderr, "penstockctl: %s: %s%s\n", path,
+			err == -EPROTO ? "no answer" : strerror(-err),
+			err == -ENOENT || err == -ECONNREFUSED
+				? "; no penstockd runs there"
+				: "");
+		return NULL;
+	}
+	ok = json_object_get(*answer, "ok");
+	if (json_is_true(ok))
+		return json_object_get(*answer, "result");
+	print_error(json_string_value(json_object_get(*answer, "error")));
+	return NULL;
+}
+
+void print_json(const json_t *j)
+{
+	json_dumpf(j, stdout, JSON_INDENT(1) | JSON_ENCODE_ANY);
+	putchar('\n');
+}
