@@ -9,8 +9,6 @@
  */
 #include "internal.h"
 
-#define UNPROVEN 0x80000000u /* buckets of those who never prove anything */
-
 static enum verdict refuse(struct engine *e, enum drop_reason why)
 {
 	e->drop[why]++;
@@ -100,7 +98,7 @@ static bool open_fast(struct engine *e, struct svc *s, const struct opening *o,
 	struct flow *f = NULL;
 	struct leg *l;
 
-	if (!o->fast.proven || admit_proven(e, s, &seg->t.remote, now))
+	if (!o->fast.proven || limits_proven(e, s, &seg->t.remote, now))
 		f = flow_new(e, s, &seg->t);
 	if (!f)
 		return false;
@@ -140,74 +138,12 @@ static bool under_pressure(const struct engine *e, struct svc *s, mono_t now)
 				now);
 }
 
-/* Count who was refused.  Anybody may have sent a SYN; a source is proven that
- * has answered, or returned a cookie of ours. */
-static void refused(struct engine *e, const struct svc *s,
-		    enum shield_counter_id which, const struct ipaddr *a,
-		    bool proven, mono_t now)
-{
-	proven |= validated_has(&e->validated, a, s->index, now);
-	s->stats->shield[which]++;
-	offenders_note(&e->offenders[proven], a, s->index, now);
-}
-
-enum drop_reason may_connect(struct engine *e, struct svc *s,
-			     const struct segment *seg, mono_t now)
-{
-	const struct shield_cfg *c = &s->cfg->shield;
-	const struct ipaddr *a = &seg->t.remote;
-
-	if (e->stopping)
-		return DROP_STOPPING;
-	if (!shield_access_ok(c, a)) {
-		refused(e, s, SC_Denied, a, false, now);
-		return DROP_SYN_DENIED;
-	}
-	/* what counts is who has proven its address; here nobody has */
-	if (c->rate_limit.interval_ns &&
-	    !validated_has(&e->validated, a, s->index, now) &&
-	    !ratelimit_has(&e->ratelimit, &c->rate_limit, a, s->index, now)) {
-		refused(e, s, SC_RateLimited, a, false, now);
-		return DROP_SYN_RATE;
-	}
-	if (c->tw_recycle && seg->opts.has & OPT_HAS_TS &&
-	    !recycle_proven(&e->recycle, a, seg->opts.tsval, now)) {
-		s->stats->shield[SC_TcpExtPAWSPassive]++;
-		return DROP_PAWS;
-	}
-	return DROP_NONE;
-}
-
-bool admit_proven(struct engine *e, const struct svc *s,
-		  const struct ipaddr *client, mono_t now)
-{
-	const struct rate *r = &s->cfg->shield.rate_limit;
-
-	if (!r->interval_ns ||
-	    validated_has(&e->validated, client, s->index, now) ||
-	    ratelimit_take(&e->ratelimit, r, client, s->index, now))
-		return true;
-	refused(e, s, SC_RateLimited, client, true, now);
-	return false;
-}
-
-bool admit_unproven(struct engine *e, const struct svc *s,
-		    const struct ipaddr *client, mono_t now)
-{
-	const struct rate *r = &s->cfg->shield.rate_limit;
-
-	if (ratelimit_take(&e->ratelimit, r, client, s->index | UNPROVEN, now))
-		return true;
-	refused(e, s, SC_RateLimited, client, false, now);
-	return false;
-}
-
 static enum verdict admit_syn(struct engine *e, struct svc *s,
 			      const struct segment *seg,
 			      const struct tw_next *next, mono_t now,
 			      struct tx *reply)
 {
-	enum drop_reason why = may_connect(e, s, seg, now);
+	enum drop_reason why = limits_connect(e, s, seg, now);
 	bool flood = under_pressure(e, s, now);
 	const struct ipaddr *a = &seg->t.remote;
 	struct opening o = {.seg = seg};

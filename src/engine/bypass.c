@@ -30,9 +30,9 @@ static enum drop_reason judge(struct engine *e, struct svc *s, bool from_client,
 	if (!from_client)
 		return DROP_NONE;
 	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-		why = may_connect(e, s, seg, now);
+		why = limits_connect(e, s, seg, now);
 		if (why == DROP_NONE &&
-		    !admit_unproven(e, s, &seg->t.remote, now))
+		    !limits_unproven(e, s, &seg->t.remote, now))
 			why = DROP_SYN_RATE;
 		return why;
 	}

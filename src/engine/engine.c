@@ -134,7 +134,7 @@ static bool proof_exceeds_rate(struct engine *e, const struct leg *l,
 	return l->side == LEG_CLIENT && l->state == TS_SYN_RECEIVED &&
 	       kind == TCP_ACK && seq_gt(s->ack, l->iss) &&
 	       seq_le(s->ack, l->nxt) &&
-	       !admit_proven(e, f->svc, &l->t.remote, now);
+	       !limits_proven(e, f->svc, &l->t.remote, now);
 }
 
 enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,

@@ -166,7 +166,7 @@ static enum opened open_flow(struct engine *e, struct svc *s,
 	uint32_t ts_off;
 	seq_t isn;
 
-	if (!admit_proven(e, s, &seg->t.remote, now)) {
+	if (!limits_proven(e, s, &seg->t.remote, now)) {
 		e->drop[DROP_SYN_RATE]++;
 		return OVER_RATE;
 	}

@@ -262,19 +262,19 @@ mono_t hooks_deadline(const struct engine *e);
 void hooks_expire(struct engine *e, mono_t now);
 void hooks_free(struct engine *e);
 
-/* admit.c: lists and limits.  DROP_NONE: the SYN may go on. */
-enum drop_reason may_connect(struct engine *e, struct svc *s,
-			     const struct segment *seg, mono_t now);
+/* limits.c: lists and rates.  DROP_NONE: the SYN may go on. */
+enum drop_reason limits_connect(struct engine *e, struct svc *s,
+				const struct segment *seg, mono_t now);
+/* rate_limit: may a client that has proven its address connect?  Counts it. */
+bool limits_proven(struct engine *e, const struct svc *s,
+		   const struct ipaddr *client, mono_t now);
+/* The same of one whose address nobody can prove: buckets of their own. */
+bool limits_unproven(struct engine *e, const struct svc *s,
+		     const struct ipaddr *client, mono_t now);
 
 /* bypass.c: TCP that cannot be ended here, and why. */
 enum verdict bypass(struct engine *e, const struct segment *s,
 		    enum drop_reason why, mono_t now);
-/* rate_limit: may a client that has proven its address connect?  Counts it. */
-bool admit_proven(struct engine *e, const struct svc *s,
-		  const struct ipaddr *client, mono_t now);
-/* The same of one whose address nobody can prove: buckets of their own. */
-bool admit_unproven(struct engine *e, const struct svc *s,
-		    const struct ipaddr *client, mono_t now);
 
 /**
  * struct opening - A SYN that may become a connection
