@@ -57,7 +57,7 @@ unitdir = $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/system
 sysconfdir = $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 # What is deterministic, and the rest of the library.
-STACK := util wire tcp shield fault engine impair
+STACK := util wire tcp shield fault policy engine impair
 MODULES := $(STACK) io config rules api scenario
 LIB_SRC := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)

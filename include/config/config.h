@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "engine/policy.h"
+#include "policy/policy.h"
 #include "fault/cfg.h"
 #include "util/types.h"
 

@@ -11,7 +11,7 @@
  */
 #include <stdio.h>
 
-#include "engine/policy.h"
+#include "policy/policy.h"
 #include "shield/attack.h"
 #include "shield/offenders.h"
 #include "util/buf.h"

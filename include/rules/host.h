@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "engine/policy.h"
+#include "policy/policy.h"
 
 /* Do clients address this host itself?  Then what we send bears its address. */
 bool host_listens(const struct policy *p);

@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "engine/policy.h"
+#include "policy/policy.h"
 
 /**
  * source_resolve() - Fill in the address of every service that wants it

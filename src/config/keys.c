@@ -16,7 +16,7 @@
 
 #include "config/config.h"
 #include "config/diag.h"
-#include "engine/policy.h"
+#include "policy/policy.h"
 #include "fault/cfg.h"
 #include "tcp/cfg.h"
 #include "util/log.h"

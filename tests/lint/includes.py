@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """The include graph: arrows go down only.
 
-impair -> engine, fault; engine -> shield, tcp -> wire -> util; io -> wire,
-util; rules, scenario -> config -> util and the headers that publish option
-tables; api -> util.  The engine knows no faults: impair hooks itself in.  io and
+impair -> engine, fault; engine -> policy -> shield, tcp -> wire -> util;
+io -> wire, util; rules, scenario -> config -> util and the headers that publish
+option tables; api -> util.  The engine knows no faults: impair hooks itself in.  io and
 engine never meet: the daemon joins them.  penstockctl knows nothing of packets.
 Siblings of one floor do not know each other.  What is
 deterministic (wire, tcp, shield, fault, engine, impair) calls no clock, no
@@ -20,25 +20,27 @@ DOWN = {
     "tcp": {"wire", "util"},
     "shield": {"wire", "util"},
     "fault": {"wire", "util"},
-    "engine": {"shield", "tcp", "wire", "util"},
-    "impair": {"engine", "fault", "tcp", "wire", "util"},
+    "policy": {"shield", "tcp", "util"},
+    "engine": {"policy", "shield", "tcp", "wire", "util"},
+    "impair": {"engine", "policy", "fault", "tcp", "wire", "util"},
     "io": {"wire", "util"},
     "config": {"util"},
     "rules": {"config", "util"},
     "api": {"util"},
     "scenario": {"config", "util"},
-    "daemon": {"config", "rules", "api", "io", "impair", "engine", "fault",
-               "shield", "util"},
+    "daemon": {"config", "rules", "api", "io", "impair", "engine", "policy",
+               "fault", "shield", "util"},
     "ctl": {"config", "rules", "api", "scenario", "util"},
 }
 # Option tables and what they configure: all that these may know of others.
 TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
-                     "engine/policy.h"},
-          "rules": {"engine/policy.h"},
+                     "policy/policy.h"},
+          "rules": {"policy/policy.h"},
           "api": {"fault/cfg.h"},
           "scenario": {"fault/cfg.h"},
           "ctl": {"fault/cfg.h"}}
-PURE = {"wire", "tcp", "shield", "fault", "engine", "impair"}
+PURE = {"wire", "tcp", "shield", "fault", "policy", "engine",
+        "impair"}
 IMPURE = re.compile(
     r"(?<![\w.>])(clock_gettime|gettimeofday|time|getrandom|randombytes\w*|"
     r"s?rand|s?random|arc4random\w*|socket|sendto|sendmsg|sendmmsg|recvfrom|"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/policy.h"
+#include "policy/policy.h"
 #include "util/prng.h"
 
 struct field {

@@ -4,7 +4,7 @@
  * meant, in which words and units.  And files that are none.
  *
  * LINKS: config/config config/keys config/diag config/inidoc
- * LINKS: config/secret engine/policy tcp/cfg util/option shield/cfg
+ * LINKS: config/secret policy/policy tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/slab util/wheel util/word config/textfile
  */

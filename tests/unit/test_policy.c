@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Services' addresses, and the count of a policy.
- * LINKS: engine/policy util/option shield/prefix
+ * LINKS: policy/policy util/option shield/prefix
  * LINKS: util/word
  */
 #include <arpa/inet.h>
@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/policy.h"
+#include "policy/policy.h"
 
 static char err[256];
 

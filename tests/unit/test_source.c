@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: rules/source engine/policy shield/prefix */
+/* LINKS: rules/source policy/policy shield/prefix */
 /* Which address this host uses; loopback is where that is known. */
 #include <check.h>
 #include <errno.h>

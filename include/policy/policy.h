@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PENSTOCK_ENGINE_POLICY_H
-#define PENSTOCK_ENGINE_POLICY_H
+#ifndef PENSTOCK_POLICY_POLICY_H
+#define PENSTOCK_POLICY_POLICY_H
 
 /*
  * What the INI says of services, in the form the engine uses.

@@ -4,7 +4,7 @@
  * alive while a flow still follows it.
  */
 #include <assert.h>
-#include "engine/policy.h"
+#include "policy/policy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
