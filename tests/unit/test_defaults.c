@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * LINKS: control/config control/keys control/diag control/inidoc
- * LINKS: control/secret engine/policy tcp/cfg util/option shield/cfg
+ * LINKS: config/config config/keys config/diag config/inidoc
+ * LINKS: config/secret policy/policy tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
- * LINKS: fault/% util/slab util/wheel util/word control/textfile
+ * LINKS: fault/% util/slab util/wheel util/word config/textfile
  *
  * "Linux's sysctls keep their defaults": so it is, or help, example file and
  * manual say what Linux's is.
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/keys.h"
+#include "config/keys.h"
 #include "util/types.h"
 
 static char *slurp(const char *path)
