@@ -81,6 +81,14 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 	if (!e)
 		return NULL;
 	e->pool = cfg->pool;
+	e->env = (struct leg_env){.pool = e->pool,
+				  .runs = &e->runs,
+				  .ooo = &e->ooo,
+				  .wheel = &e->wheel,
+				  .rng = &e->rng,
+				  .share = flow_share,
+				  .idle_left = flow_idle_left,
+				  .tfo_opts = fastopen_opts};
 	e->wall_offset_us = cfg->wall_offset_us;
 	memcpy(e->secret, cfg->secret, sizeof(e->secret));
 	e->seed = cfg->seed;

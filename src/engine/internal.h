@@ -126,6 +126,7 @@ struct doubts {
 };
 
 struct engine {
+	struct leg_env env; /* what the services' have in common */
 	struct slab flows, runs, ooo;
 	struct wheel wheel;
 	struct prng rng;

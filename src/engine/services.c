@@ -56,15 +56,8 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 		s->stats = stats_for(e, s->cfg->name);
 		s->stats->users++;
 		s->index = (uint16_t)(s->stats - e->slots);
-		s->env = (struct leg_env){.pool = e->pool,
-					  .runs = &e->runs,
-					  .ooo = &e->ooo,
-					  .wheel = &e->wheel,
-					  .rng = &e->rng,
-					  .stats = &s->stats->tcp,
-					  .share = flow_share,
-					  .idle_left = flow_idle_left,
-					  .tfo_opts = fastopen_opts};
+		s->env = e->env;
+		s->env.stats = &s->stats->tcp;
 	}
 	return set;
 }
