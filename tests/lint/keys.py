@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-keys.py - docs/KEYS.md has a row for each key of a service, and each row names
-tests that are there.
+keys.py - docs/KEYS.md has an entry for each key of a service, and each entry
+names tests that are there.
 
 $LINT_BIN is where penstockctl was built; a tree without the table is none of
 our business.
@@ -46,13 +46,11 @@ def complaints():
     """What is wrong, with line numbers."""
     seen = set()
     with open(TABLE, encoding="utf-8") as f:
-        lines = list(enumerate(f, 1))
+        text = f.read()
     keys = known_keys()
-    for n, line in lines:
-        m = re.match(r"\| `(\w+)` \|(.*)\|(.*)\|$", line.strip())
-        if not m:
-            continue
-        refs = re.findall(r"`([\w.]+:\w+)`", m[3])
+    for m in re.finditer(r"^- \*\*`(\w+)`\*\*:(.*?)(?=\n\n|\Z)", text, re.M | re.S):
+        n = text.count("\n", 0, m.start()) + 1
+        refs = re.findall(r"`([\w.]+:\w+)`", m[2])
         if m[1] in seen or m[1] not in keys:
             yield n, f"{m[1]}: no such key, or twice"
         seen.add(m[1])
@@ -62,7 +60,7 @@ def complaints():
             if not has_test(r):
                 yield n, f"{m[1]}: no such test: {r}"
     for k in sorted(keys - seen):
-        yield 1, f"{k}: the key has no row"
+        yield 1, f"{k}: the key has no entry"
 
 
 def main():

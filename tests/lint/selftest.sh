@@ -217,8 +217,8 @@ plant_keys()
 	mkdir -p docs
 	cp -r "$root/tests/unit" "$root/tests/hostile" "$root/tests/e2e" \
 		"$root/tests/diff" tests
-	sed '/^| `tcp_sack`/d' "$root/docs/KEYS.md" >docs/KEYS.md
-	expect "$1" docs/KEYS.md "a key without a row"
+	sed '/^- [*][*]`tcp_sack`/,/^$/d' "$root/docs/KEYS.md" >docs/KEYS.md
+	expect "$1" docs/KEYS.md "a key without an entry"
 	sed 's/keys:sack_0`/keys:sack_9`/' "$root/docs/KEYS.md" >docs/KEYS.md
 	expect "$1" docs/KEYS.md "a test that is not there"
 	cp "$root/docs/KEYS.md" docs
