@@ -5,8 +5,9 @@
 Who calls whom is read from the objects of the build ($LINT_BIN/obj): a file
 needs another when it uses a symbol that the other defines.  Calls through
 pointers (hooks, behaviour, tables of functions) are not seen, and not meant.
-The table under "## Circles of files" has a row for each circle that is left:
-its files, and why.  A row whose files no longer form one circle is wrong, too.
+The list under "## Circles of files" has an item for each circle that is left:
+its files, a colon, and why.  An item whose files no longer form one circle is
+wrong, too.
 """
 import os
 import re
@@ -58,28 +59,27 @@ def circles(needs):
 
 
 def named():
-    """Circles of the table: files, and the line."""
-    on = False
+    """Circles of the list: files, and the line."""
     if not os.path.exists(PAGE):
         return
     with open(PAGE, encoding="utf-8") as f:
-        for no, line in enumerate(f, 1):
-            if line.startswith("## "):
-                on = line.strip() == HEADING
-            files = re.findall(r"`([\w/]+)\.c`", line.split("|")[1]) \
-                if on and line.startswith("|") else []
-            if files:
-                yield frozenset(files), no
+        text = f.read()
+    m = re.search(rf"^{HEADING}$(.*?)(?=^## |\Z)", text, re.M | re.S)
+    for item in re.finditer(r"^- ([^:]*):", m[1], re.M) if m else []:
+        files = re.findall(r"`([\w/]+)\.c`", item[1])
+        if files:
+            yield frozenset(files), \
+                text.count("\n", 0, m.start(1) + item.start()) + 1
 
 
 def main():
     """Complain."""
-    found, table = circles(graph(list(objects()))), dict(named())
-    for c in sorted(found - set(table), key=min):
+    found, listed = circles(graph(list(objects()))), dict(named())
+    for c in sorted(found - set(listed), key=min):
         print(f"src/{min(c)}.c:1: a circle of files: {' '.join(sorted(c))}")
-    for c in sorted(set(table) - found, key=min):
-        print(f"{PAGE}:{table[c]}: no such circle: {' '.join(sorted(c))}")
-    return 1 if found ^ set(table) else 0
+    for c in sorted(set(listed) - found, key=min):
+        print(f"{PAGE}:{listed[c]}: no such circle: {' '.join(sorted(c))}")
+    return 1 if found ^ set(listed) else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ set -u
 export LINT_BIN=${LINT_BIN:-$(readlink -f "${BUILD:-build}")}
 here=$(dirname "$(readlink -f "$0")")
 cd "$here/../.." || exit 1
-checks=(includes.py circles.py size.sh spdx.sh marks.sh kerneldoc.py format.sh
+checks=(includes.py circles.py size.sh spdx.sh marks.sh markdown.py kerneldoc.py format.sh
 	shellcheck.sh docs.sh hostile.py keys.py mutants.sh)
 [ -n "${LINT_QUICK-}" ] || checks+=(cppcheck.sh tidy.sh)
 passed=0 failed=0

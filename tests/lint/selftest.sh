@@ -127,7 +127,7 @@ plant_circles()
 		cc -Iinclude -c -o "$tmp/bin/obj/util/$o.o" src/util/$o.c
 	done
 	expect "$1" src/util/a.c "two files that call each other"
-	printf '## Circles of files\n\n| files | why |\n| %s | so |\n' \
+	printf '## Circles of files\n\n- %s:\n  so\n' \
 		'`util/a.c`, `util/b.c`' >docs/ARCHITECTURE.md
 	accept "$1" "a circle that is named"
 	rm "$tmp/bin/obj/util/b.o"
@@ -158,6 +158,15 @@ plant_spdx()
 {
 	echo 'int x;' >src/util/bare.c
 	expect "$1" src/util/bare.c "a file without licence"
+}
+
+plant_markdown()
+{
+	printf '%0121d\n' 0 >wide.md
+	expect "$1" wide.md "a line of 121 columns"
+	# Columns are characters, not bytes.
+	printf '\342\200\240%.0s' {1..120} >wide.md
+	accept "$1" "120 characters of three bytes"
 }
 
 plant_marks()
