@@ -23,6 +23,12 @@ struct shield_list {
 	char text[SHIELD_LIST_MAX];
 };
 
+/* Values of a service's access map. */
+enum shield_access {
+	SHIELD_ALLOW = 1,
+	SHIELD_DENY
+};
+
 /**
  * struct shield_cfg - Admission's policies of a service
  * @syn_high: percent of the backlog at which cookies begin

@@ -51,4 +51,14 @@ void prefix_map_free(struct prefix_map *m);
 /* The value of the longest prefix that covers @a; 0 when none does. */
 uint8_t prefix_map_get(const struct prefix_map *m, const struct ipaddr *a);
 
+/**
+ * prefix_map_walk() - Say a map in prefixes that do not overlap
+ * @fn: called for each prefix whose value is not 0, in rising order; @len is
+ *      of the 128-bit address
+ */
+void prefix_map_walk(const struct prefix_map *m,
+		     void (*fn)(void *arg, const struct ipaddr *a, uint8_t len,
+				uint8_t value),
+		     void *arg);
+
 #endif

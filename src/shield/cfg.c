@@ -12,12 +12,6 @@
 #define SEC ((int64_t)USEC_PER_SEC)
 #define MSEC ((int64_t)USEC_PER_MSEC)
 
-enum access {
-	ACCESS_NONE,
-	ACCESS_ALLOW,
-	ACCESS_DENY
-};
-
 #define LIST_BLANKS " \t,"
 
 static int rate_limit_parse(const char *text, void *field, char *err,
@@ -41,7 +35,7 @@ static int list_word_check(const char *word, char *err, size_t errlen)
 	if (word[0] == '@' && word[1] != '\0')
 		return 0;
 	prefix_set_init(&s);
-	rc = prefix_set_add_text(&s, word, ACCESS_ALLOW, err, errlen);
+	rc = prefix_set_add_text(&s, word, SHIELD_ALLOW, err, errlen);
 	prefix_set_fini(&s);
 	return rc;
 }
@@ -283,9 +277,9 @@ int shield_access_new(const struct shield_cfg *c, shield_read_fn get, void *arg,
 	if (!c->allow.text[0] && !c->deny.text[0])
 		return 0;
 	prefix_set_init(&s);
-	rc = add_list(&s, &c->allow, ACCESS_ALLOW, get, arg, why);
+	rc = add_list(&s, &c->allow, SHIELD_ALLOW, get, arg, why);
 	if (!rc)
-		rc = add_list(&s, &c->deny, ACCESS_DENY, get, arg, why);
+		rc = add_list(&s, &c->deny, SHIELD_DENY, get, arg, why);
 	if (!rc) {
 		*out = prefix_map_new(&s);
 		rc = *out ? 0 : -ENOMEM;
@@ -301,9 +295,9 @@ bool shield_access_ok(const struct shield_cfg *c, const struct ipaddr *a)
 	if (!c->access)
 		return true;
 	switch (prefix_map_get(c->access, a)) {
-	case ACCESS_ALLOW:
+	case SHIELD_ALLOW:
 		return true;
-	case ACCESS_DENY:
+	case SHIELD_DENY:
 		return false;
 	default:
 		return c->allow.text[0] == '\0';

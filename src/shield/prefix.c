@@ -334,3 +334,37 @@ uint8_t prefix_map_get(const struct prefix_map *m, const struct ipaddr *a)
 		return get4(m, get_be32(a->b + 12));
 	return get6(m, to_u128(a));
 }
+
+static struct ipaddr from_u128(u128 v)
+{
+	struct ipaddr a;
+
+	for (int i = 15; i >= 0; i--, v >>= 8)
+		a.b[i] = (uint8_t)v;
+	return a;
+}
+
+void prefix_map_walk(const struct prefix_map *m,
+		     void (*fn)(void *arg, const struct ipaddr *a, uint8_t len,
+				uint8_t value),
+		     void *arg)
+{
+	for (uint32_t i = 0; i < m->n6; i++) {
+		u128 at = m->r6[i].start, last;
+
+		last = i + 1 < m->n6 ? m->r6[i + 1].start - 1 : ~(u128)0;
+		while (m->r6[i].value && at <= last) {
+			uint8_t len = 128;
+			struct ipaddr a = from_u128(at);
+
+			/* the largest that begins here and ends in time */
+			while (len && !(at >> (128 - len) & 1) &&
+			       last_of(at, (uint8_t)(len - 1)) <= last)
+				len--;
+			fn(arg, &a, len, m->r6[i].value);
+			if (last_of(at, len) == ~(u128)0)
+				break;
+			at = last_of(at, len) + 1;
+		}
+	}
+}

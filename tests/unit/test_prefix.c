@@ -225,6 +225,55 @@ START_TEST(map_random_prefixes_match_naive_search)
 }
 END_TEST
 
+static struct prefix_set walked;
+static struct ipaddr walk_last;
+static bool walk_any;
+
+static void on_walk(void *arg, const struct ipaddr *a, uint8_t len,
+		    uint8_t value)
+{
+	struct prefix p = {.addr = *a, .len = len, .value = value};
+
+	(void)arg;
+	if (walk_any)
+		ck_assert_int_lt(memcmp(&walk_last, a, sizeof(*a)), 0);
+	walk_last = *a;
+	walk_any = true;
+	walked.item =
+		reallocarray(walked.item, walked.n + 1, sizeof(*walked.item));
+	ck_assert_ptr_nonnull(walked.item);
+	walked.item[walked.n++] = p;
+}
+
+/* What a walk says makes the same map again. */
+START_TEST(map_walk_says_all_of_it)
+{
+	struct prefix_map *again;
+	struct prng rng;
+
+	add("10.0.0.0/8 10.1.0.0/16 192.0.2.7 2001:db8::/32 ::/0", 1);
+	add("10.1.2.0/24 10.1.255.255 2001:db8::1 ffff::/16", 2);
+	build();
+	prefix_set_init(&walked);
+	walk_any = false;
+	prefix_map_walk(map, on_walk, NULL);
+	again = prefix_map_new(&walked);
+	ck_assert_ptr_nonnull(again);
+	prng_seed(&rng, 1);
+	for (int i = 0; i < 100000; i++) {
+		struct ipaddr a = walked.item[prng_u64(&rng) % walked.n].addr;
+
+		for (uint64_t k = prng_u64(&rng) % 3; k; k--)
+			a.b[prng_u64(&rng) % 16] ^=
+				(uint8_t)(1u << prng_u64(&rng) % 8);
+		ck_assert_uint_eq(prefix_map_get(again, &a),
+				  prefix_map_get(map, &a));
+	}
+	prefix_map_free(again);
+	prefix_set_fini(&walked);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("prefix");
@@ -235,6 +284,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, map_empty_covers_nothing);
+	tcase_add_test(tc, map_walk_says_all_of_it);
 	tcase_add_test(tc, map_longest_prefix_decides);
 	tcase_add_test(tc, map_families_are_apart);
 	tcase_add_test(tc, map_low_ipv6_beside_many_ipv4_is_found);
