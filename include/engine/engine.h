@@ -13,6 +13,7 @@
 
 #include "policy/policy.h"
 #include "shield/attack.h"
+#include "shield/known.h"
 #include "shield/offenders.h"
 #include "util/buf.h"
 #include "wire/packet.h"
@@ -120,6 +121,33 @@ const char *engine_counter(const struct engine *e, uint32_t i, int *service,
 /* Add what admission did for service @i of the policy to @c. */
 void engine_attack_counts(const struct engine *e, uint32_t i,
 			  struct attack_counts *c);
+
+/**
+ * engine_set_known() - Tell a filter who is known here, now and from now on
+ * @k: all zero; borrowed until the next call.  NULL: nobody asks any more
+ *
+ * Client legs, half-open connections, TIME_WAIT, and who spends a cookie.  Who
+ * has spent one before is not told.
+ */
+void engine_set_known(struct engine *e, const struct known *k);
+/* So many are counted in the filter: more where several engines share it. */
+uint64_t engine_known(const struct engine *e);
+
+enum front_wish {
+	WISH_LEAVE,  /* leave SYNs to the engine: there are faults for them */
+	WISH_CALM,   /* the engine would keep half-open connections */
+	WISH_COOKIES /* the engine would answer them by cookies */
+};
+
+/**
+ * engine_front() - Somebody before us answers SYNs of service @i by our cookies
+ * @sent: so many since the last call; they count for the end of cookies as if
+ *        this engine had sent them
+ * @on:   and will go on: what comes back is to be looked at
+ * To be called each second.
+ */
+enum front_wish engine_front(struct engine *e, uint32_t i, uint64_t sent,
+			     bool on, mono_t now);
 
 /* Who was refused most lately, whose address is proven or is not: anybody may
  * have sent what bears it.  Borrowed; offender.service is an index for

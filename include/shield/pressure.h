@@ -47,8 +47,8 @@ struct pressure {
 bool pressure_cookies(struct pressure *p, const struct pressure_marks *m,
 		      uint32_t half_open, mono_t now);
 
-/* A cookie was sent / came back. */
-void pressure_sent(struct pressure *p);
+/* Cookies were sent / one came back. */
+void pressure_sent(struct pressure *p, uint32_t n);
 void pressure_answered(struct pressure *p);
 
 #endif

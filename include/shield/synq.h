@@ -10,6 +10,7 @@
  * does.  It becomes a flow when the handshake completes.
  */
 #include "shield/hindex.h"
+#include "shield/known.h"
 #include "util/hash.h"
 #include "util/slab.h"
 #include "util/types.h"
@@ -67,17 +68,22 @@ struct synq_list {
  * @index: tuple to entry
  * @key:   of the hash
  * @list:  entries by back-off level, each in order of deadlines
+ * @known: told of each entry; borrowed, or NULL
  */
 struct synq {
 	struct slab slab;
 	struct hindex index;
 	struct hash_key key;
 	struct synq_list list[SYNQ_LEVELS];
+	const struct known *known;
 };
 
 /* Reserves room for @max entries.  0 or -ENOMEM. */
 int synq_init(struct synq *q, uint32_t max, const uint8_t secret[32]);
 void synq_fini(struct synq *q);
+
+/* All entries are known to @k from now on, those that are there too. */
+void synq_set_known(struct synq *q, const struct known *k);
 
 /* Is there no room for one more? */
 static inline bool synq_is_full(const struct synq *q)

@@ -9,6 +9,7 @@
  * Linux.  See timewait.c for the layout.
  */
 #include "shield/hindex.h"
+#include "shield/known.h"
 #include "util/hash.h"
 #include "util/slab.h"
 #include "util/types.h"
@@ -70,6 +71,7 @@ struct tw_half {
  * @held:   entries of each service
  * @overflowed: entries that got no TIME_WAIT
  * @evicted:    entries that made room for another
+ * @known:      told of each entry; borrowed, or NULL
  */
 struct tw_table {
 	struct tw_half half[2];
@@ -81,6 +83,7 @@ struct tw_table {
 	} * oow;
 	uint32_t held[TW_SERVICES];
 	uint64_t overflowed, evicted;
+	const struct known *known;
 };
 
 /**
@@ -158,6 +161,9 @@ struct tw_reply {
 int tw_init(struct tw_table *t, const struct tw_cfg *cfg,
 	    const uint8_t secret[32], mono_t now);
 void tw_fini(struct tw_table *t);
+
+/* All entries are known to @k from now on, those that are there too. */
+void tw_set_known(struct tw_table *t, const struct known *k);
 
 /**
  * tw_add() - A leg has entered TIME_WAIT

@@ -122,7 +122,7 @@ static bool open_fast(struct engine *e, struct svc *s, const struct opening *o,
 
 /* Cookies: always, or while many connections are half open - of the service, or
  * of all together.  server_first waits until no more are possible. */
-static bool under_pressure(const struct engine *e, struct svc *s, mono_t now)
+bool admit_by_cookie(const struct engine *e, struct svc *s, mono_t now)
 {
 	struct pressure_marks m = {.syncookies = s->cfg->syncookies,
 				   .backlog = backlog(e, s),
@@ -144,7 +144,7 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 			      struct tx *reply)
 {
 	enum drop_reason why = limits_connect(e, s, seg, now);
-	bool flood = under_pressure(e, s, now);
+	bool flood = admit_by_cookie(e, s, now);
 	const struct ipaddr *a = &seg->t.remote;
 	struct opening o = {.seg = seg};
 

@@ -250,6 +250,7 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 			   .limit = f->svc->cfg->shield.max_time_wait};
 	int64_t len = l->cfg->timewait_len;
 
+	known_add(e->known, &n.t); /* while leg becomes entry */
 	table_remove(e, l);
 	e->count[EC_TcpExtTW]++;
 	if (f->svc->cfg->shield.tw_recycle && l->ts_ok) {
@@ -258,6 +259,7 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 	}
 	if (tw_add(&e->tw, &n, now, len))
 		e->count[EC_TcpExtTCPTimeWaitOverflow]++;
+	known_leave(e->known, &n.t);
 	leg_vanish(l);
 }
 

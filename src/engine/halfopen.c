@@ -52,6 +52,12 @@ static bool wants_ecn(const struct tcp_cfg *c, const struct segment *seg)
 	return c->ecn && seg->flags & TCP_ECE && seg->flags & TCP_CWR;
 }
 
+void halfopen_cookies_out(struct engine *e, struct svc *s, mono_t now)
+{
+	s->stats->cookies_until = mono_add(
+		now, (2 * e->cookies.epoch_s + COOKIE_SKEW_S) * USEC_PER_SEC);
+}
+
 enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 			     const struct segment *seg, mono_t now,
 			     struct tx *reply)
@@ -68,11 +74,10 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 	isn = cookie_make(&e->cookies, seg, wall_s, ecn,
 			  spent_uses(&spent, spent.epoch),
 			  c->timestamps ? &tsval : NULL);
-	s->stats->cookies_until = mono_add(
-		now, (2 * e->cookies.epoch_s + COOKIE_SKEW_S) * USEC_PER_SEC);
+	halfopen_cookies_out(e, s, now);
 	leg_synack_opts(c, &seg->opts, leg_mss_offer(seg->family), tsval,
 			seg->opts.tsval, &o);
-	pressure_sent(&s->stats->pressure);
+	pressure_sent(&s->stats->pressure, 1);
 	s->stats->shield[SC_TcpExtSyncookiesSent]++;
 	answer_syn_ack(reply, seg, isn, synack_wnd(c), ecn, &o);
 	return VERDICT_REPLY;
@@ -292,6 +297,7 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 		synq_remove(&e->synq, entry);
 		return false;
 	}
+	known_add(e->known, &q.t); /* while entry becomes flow */
 	p.wnd = synack_wnd(&s->cfg->tcp);
 	p.ack_interval_us = s->cfg->tcp.invalid_ratelimit;
 	switch (synq_input(&e->synq, entry, seg, now, &p, &q)) {
@@ -320,6 +326,7 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 		*v = VERDICT_CONSUMED;
 		break;
 	}
+	known_leave(e->known, &q.t);
 	return true;
 }
 
@@ -416,6 +423,7 @@ bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 	how.ecn = c.ecn;
 	done = open_flow(e, s, seg, &how, now);
 	if (done == OPENED) {
+		known_spend(e->known, &seg->t, c.epoch);
 		cookie_taken(e, s, seg, now);
 		return true;
 	}

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/hooks.h"
 #include "shield/cookie.h"
+#include "shield/known.h"
 #include "shield/pressure.h"
 #include "shield/offenders.h"
 #include "shield/ratelimit.h"
@@ -152,6 +153,7 @@ struct engine {
 	uint64_t seed;
 	const struct engine_hooks *hooks; /* NULL: none */
 	void *wing;			  /* of @hooks */
+	const struct known *known; /* of the front; NULL: there is none */
 	uint32_t *bucket;
 	uint32_t bucket_mask;
 	struct flow *first;  /* all flows */
@@ -272,6 +274,8 @@ bool limits_proven(struct engine *e, const struct svc *s,
 /* The same of one whose address nobody can prove: buckets of their own. */
 bool limits_unproven(struct engine *e, const struct svc *s,
 		     const struct ipaddr *client, mono_t now);
+/* admit.c: would a SYN be answered by a cookie now? */
+bool admit_by_cookie(const struct engine *e, struct svc *s, mono_t now);
 
 /* bypass.c: TCP that cannot be ended here, and why. */
 enum verdict bypass(struct engine *e, const struct segment *s,
@@ -298,6 +302,8 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 enum verdict halfopen_queue(struct engine *e, struct svc *s,
 			    const struct opening *o, mono_t now,
 			    struct tx *reply);
+/* May a cookie for @s be out that was not sent by this engine? */
+void halfopen_cookies_out(struct engine *e, struct svc *s, mono_t now);
 /* A segment for a queued SYN; false: there is none. */
 bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 		    struct tx *reply, enum verdict *v);

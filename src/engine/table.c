@@ -67,6 +67,8 @@ void table_insert(struct engine *e, struct leg *l)
 	l->hnext = *b;
 	*b = leg_number(e, l);
 	l->hashed = true;
+	if (l->side == LEG_CLIENT)
+		known_add(e->known, &l->t);
 }
 
 void table_remove(struct engine *e, struct leg *l)
@@ -81,4 +83,6 @@ void table_remove(struct engine *e, struct leg *l)
 	}
 	*p = l->hnext;
 	l->hashed = false;
+	if (l->side == LEG_CLIENT)
+		known_leave(e->known, &l->t);
 }

@@ -41,10 +41,9 @@ bool pressure_cookies(struct pressure *p, const struct pressure_marks *m,
 	return p->cookies;
 }
 
-void pressure_sent(struct pressure *p)
+void pressure_sent(struct pressure *p, uint32_t n)
 {
-	if (p->open < UINT32_MAX)
-		p->open++;
+	p->open = n < UINT32_MAX - p->open ? p->open + n : UINT32_MAX;
 }
 
 void pressure_answered(struct pressure *p)

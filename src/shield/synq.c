@@ -173,6 +173,16 @@ void synq_fini(struct synq *q)
 	slab_fini(&q->slab);
 }
 
+void synq_set_known(struct synq *q, const struct known *k)
+{
+	q->known = k;
+	for (int i = 0; i < SYNQ_LEVELS; i++) {
+		for (uint32_t at = q->list[i].head; at != NIL;
+		     at = entry_at(q, at)->next)
+			known_add(k, &entry_at(q, at)->t);
+	}
+}
+
 static struct synq_entry *lookup(const struct synq *q, const struct tuple *t,
 				 struct hindex_probe *p)
 {
@@ -217,6 +227,7 @@ static struct synq_entry *entry_new(struct synq *q, const struct synq_syn *s)
 		.service_high = (s->service >> SVC_LOW) & 3u,
 	};
 	hindex_insert(&q->index, tuple_hash(q, &s->t), slab_index(&q->slab, e));
+	known_add(q->known, &s->t);
 	return e;
 }
 
@@ -289,6 +300,7 @@ void synq_remove(struct synq *q, struct synq_entry *e)
 	assert(found == e);
 	hindex_delete(&q->index, &p, entry_hash, q);
 	list_delete(q, e);
+	known_leave(q->known, &e->t);
 	slab_free(&q->slab, e);
 }
 

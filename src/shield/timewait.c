@@ -338,7 +338,24 @@ static void entry_free(struct tw_table *t, struct tw_half *h,
 	hindex_delete(&h->index, &p, entry_hash, &ht);
 	list_delete(h, e);
 	t->held[e->service % TW_SERVICES]--;
+	known_leave(t->known, &tuple);
 	slab_free(&h->slab, e);
+}
+
+void tw_set_known(struct tw_table *t, const struct known *k)
+{
+	t->known = k;
+	for (int i = 0; i < 2 * TW_LISTS; i++) {
+		const struct tw_half *h = &t->half[i / TW_LISTS];
+		uint32_t at = h->list[i % TW_LISTS].head;
+
+		for (; at != NIL; at = entry_at(h, at)->next) {
+			struct tuple tuple;
+
+			entry_tuple(h, entry_at(h, at), &tuple);
+			known_add(k, &tuple);
+		}
+	}
 }
 
 struct tw_entry *tw_find(const struct tw_table *t, const struct tuple *tuple)
@@ -428,6 +445,7 @@ int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
 	e->spare = 0;
 	entry_set_tuple(h, e, &n->t);
 	hindex_insert(&h->index, hash, slab_index(&h->slab, e));
+	known_add(t->known, &n->t);
 	list_insert(t, h, e, now, len_us);
 	if (o->tag == oow_tag(hash)) /* what the last incarnation was told */
 		o->tag = 0;

@@ -16,7 +16,7 @@ $(BUILD)/hostile/gate.o: tests/hostile/gate.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(addprefix $(BUILD)/hostile/hostile_,alloc bypass cookie engine entry proof reload shares wait): $(BUILD)/hostile/gate.o \
+$(addprefix $(BUILD)/hostile/hostile_,alloc bypass cookie engine entry front proof reload shares wait): $(BUILD)/hostile/gate.o \
 	$(STACK_OBJ)
 
 comma := ,

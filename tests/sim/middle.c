@@ -83,15 +83,33 @@ int middle_init(struct world *w)
 	cfg.wall_offset_us = 1700000000ll * 1000000;
 	w->engine = engine_new(&cfg, (mono_t){w->now});
 	policy_put(cfg.policy);
+	known_init(&w->known, cfg.secret, calloc(1, 1u << KNOWN_BITS),
+		   calloc(1u << KNOWN_SPENT_BITS, sizeof(*w->known.spent)));
+	if (!w->engine || !w->known.count || !w->known.spent)
+		return -1;
+	engine_set_known(w->engine, &w->known);
 	w->pool_base = w->pool.held;
-	return w->engine ? 0 : -1;
+	return 0;
+}
+
+/* Whom the front would take for known is known, neither less nor more. */
+static void check_known(struct world *w)
+{
+	if (!w->failed && known_sum(&w->known) != engine_known(w->engine))
+		world_fail(w, "%lu places taken in the filter, %lu known",
+			   (unsigned long)known_sum(&w->known),
+			   (unsigned long)engine_known(w->engine));
 }
 
 void middle_fini(struct world *w)
 {
-	if (w->engine)
+	if (w->engine) {
+		check_known(w);
 		engine_free(w->engine);
+	}
 	w->engine = NULL;
+	free(w->known.count);
+	free(w->known.spent);
 	if (w->direct)
 		return;
 	if (!w->failed && w->pool.held)

@@ -64,6 +64,7 @@ struct world {
 	struct saddr listen, server; /* as clients and as we address it */
 	/* the engine */
 	struct engine *engine;
+	struct known known;
 	struct buf_pool pool;
 	uint64_t pool_base;
 	bool reset_done;

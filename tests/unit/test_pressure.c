@@ -48,11 +48,11 @@ START_TEST(cookies_go_on_while_they_stay_unanswered)
 {
 	ck_assert(pressure_cookies(&p, &m, 300, now));
 	for (int i = 0; i < 100; i++)
-		pressure_sent(&p);
+		pressure_sent(&p, 1);
 	now = mono_add(now, 31 * SEC);
 	ck_assert(pressure_cookies(&p, &m, 0, now));
 	for (int i = 0; i < 1000; i++) { /* honest clients answer */
-		pressure_sent(&p);
+		pressure_sent(&p, 1);
 		pressure_answered(&p);
 	}
 	now = mono_add(now, 31 * SEC);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The XDP front answers SYNs in our place.  It has to know whose segments are
+ * ours, and we that cookies are out which we never sent.
+ */
+#include "internal.h"
+
+void engine_set_known(struct engine *e, const struct known *k)
+{
+	e->known = k;
+	synq_set_known(&e->synq, k);
+	tw_set_known(&e->tw, k);
+	for (struct flow *f = e->first; f; f = f->next) {
+		if (f->leg[LEG_CLIENT].hashed)
+			known_add(k, &f->leg[LEG_CLIENT].t);
+	}
+}
+
+uint64_t engine_known(const struct engine *e)
+{
+	uint64_t n = (uint64_t)synq_count(&e->synq) + tw_count(&e->tw);
+
+	for (struct flow *f = e->first; f; f = f->next)
+		n += f->leg[LEG_CLIENT].hashed;
+	return n;
+}
+
+enum front_wish engine_front(struct engine *e, uint32_t i, uint64_t sent,
+			     bool on, mono_t now)
+{
+	struct svc *s;
+
+	if (i >= e->set->n)
+		return WISH_LEAVE;
+	s = &e->set->svc[i];
+	if (sent || on)
+		halfopen_cookies_out(e, s, now);
+	pressure_sent(&s->stats->pressure,
+		      sent < UINT32_MAX ? (uint32_t)sent : UINT32_MAX);
+	if (e->hooks || e->stopping)
+		return WISH_LEAVE;
+	return admit_by_cookie(e, s, now) ? WISH_COOKIES : WISH_CALM;
+}
