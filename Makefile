@@ -28,6 +28,8 @@ PYTHON ?= /usr/bin/python3
 DEPS_BUILD := gcc make libc6-dev pkg-config libnetfilter-queue-dev \
 	libmnl-dev libevent-dev libinih-dev libjansson-dev libsodium-dev \
 	libseccomp-dev libcap-ng-dev libsystemd-dev
+# For the XDP front; without them it is left out.
+DEPS_BPF := clang bpftool libbpf-dev
 DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	procps ethtool curl jq bc openssl tcpdump tshark iperf3 wrk nginx-light \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
@@ -58,8 +60,15 @@ sysconfdir = $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 # What is deterministic, and the rest of the library.
 STACK := util wire tcp shield fault policy engine impair
-MODULES := $(STACK) io config rules api scenario
+MODULES := $(STACK) io front config rules api scenario
+# The XDP front needs clang, bpftool and libbpf; without them, or with BPF=,
+# there is none.
+BPF ?= $(shell command -v clang >/dev/null && command -v bpftool >/dev/null && \
+	pkg-config --exists libbpf && echo 1)
+override BPF := $(BPF)
+PKGS += $(if $(BPF),libbpf)
 LIB_SRC := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
+LIB_SRC := $(filter-out $(if $(BPF),src/front/none.c,src/front/maps.c src/front/attach.c),$(LIB_SRC))
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)
 STACK_OBJ := $(filter $(STACK:%=$(BUILD)/obj/%/%),$(LIB_OBJ))
 LIB := $(BUILD)/libpenstock.a
@@ -93,6 +102,19 @@ endif
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Programs for the kernel, and the skeletons that carry them.
+$(BUILD)/bpf/%.bpf.o: src/bpf/%.bpf.c $(wildcard src/bpf/*.h) include/front/layout.h include/shield/known_layout.h
+	@mkdir -p $(@D)
+	$(call Q,BPF)clang -O2 -g -Wall -Wextra -target bpf -mcpu=v3 -ffreestanding -Iinclude \
+		-I/usr/include/$(shell gcc -print-multiarch) -c -o $@ $<
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(call Q,SKEL)bpftool gen skeleton $< name $*_bpf >$@
+
+.SECONDARY: $(BUILD)/bpf/front.bpf.o $(BUILD)/bpf/front.skel.h
+$(BUILD)/obj/front/attach.o: $(BUILD)/bpf/front.skel.h
+$(BUILD)/obj/front/attach.o: CPPFLAGS += -isystem $(BUILD)/bpf
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
@@ -132,11 +154,11 @@ check-bins: unit-bins tools
 
 .PHONY: deps
 deps: ## install the Debian packages that are missing (as root)
-	@tests/tools/deps.sh $(DEPS_BUILD) $(DEPS_TEST)
+	@tests/tools/deps.sh $(DEPS_BUILD) $(DEPS_BPF) $(DEPS_TEST)
 
 # The suites of `make check`; what + separates runs side by side (suites.sh).
 # CHECK_SEEDS bounds the simulator's part.
-SUITES := e2e + unit sim fault-sim matrix hostile diff keys package + lint
+SUITES := e2e + unit sim fault-sim matrix hostile bpf diff keys package + lint
 # A fixed set of seeds: no run of theirs fails by luck.
 CHECK_SEEDS ?= 2000
 CHECK_SEED ?= 1

@@ -6,6 +6,7 @@ impair -> engine, fault; engine -> policy -> shield, tcp -> wire -> util;
 io -> wire, util; rules, scenario -> config -> util and the headers that publish
 option tables; api -> util.  The engine knows no faults: impair hooks itself in.  io and
 engine never meet: the daemon joins them.  penstockctl knows nothing of packets.
+front -> policy, shield, tcp; bpf -> the layout of front's maps.
 Siblings of one floor do not know each other.  What is
 deterministic (wire, tcp, shield, fault, engine, impair) calls no clock, no
 random device and no descriptor either.
@@ -24,13 +25,15 @@ DOWN = {
     "engine": {"policy", "shield", "tcp", "wire", "util"},
     "impair": {"engine", "policy", "fault", "tcp", "wire", "util"},
     "io": {"wire", "util"},
+    "front": {"policy", "shield", "tcp", "util"},
+    "bpf": {"front", "shield"},
     "config": {"util"},
     "rules": {"config", "util"},
     "api": {"util"},
     "scenario": {"config", "util"},
-    "daemon": {"config", "rules", "api", "io", "impair", "engine", "policy",
+    "daemon": {"config", "rules", "front", "api", "io", "impair", "engine", "policy",
                "fault", "shield", "util"},
-    "ctl": {"config", "rules", "api", "scenario", "util"},
+    "ctl": {"config", "rules", "front", "api", "scenario", "util"},
 }
 # Option tables and what they configure: all that these may know of others.
 TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
@@ -38,7 +41,9 @@ TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
           "rules": {"policy/policy.h"},
           "api": {"fault/cfg.h"},
           "scenario": {"fault/cfg.h"},
-          "ctl": {"fault/cfg.h"}}
+          "ctl": {"fault/cfg.h"},
+          # the library's headers
+          "front": {"bpf/bpf.h", "bpf/libbpf.h"}}
 PURE = {"wire", "tcp", "shield", "fault", "policy", "engine",
         "impair"}
 IMPURE = re.compile(

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * penstockctl's side: load, pin, attach.
+ *
+ * Below the directory stand the maps by their names and a link for each
+ * interface, link-NAME.  A link that is pinned keeps its program attached; to
+ * take its file away detaches it.  Maps that are there already are used again,
+ * so that a daemon which has them open goes on; only when their layout is
+ * another one they are made anew, and the daemon has to be started again.
+ *
+ * The group may read and write what is pinned: the daemon's unit has no user of
+ * its own, but the group root.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/magic.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <front.skel.h>
+
+#include "front/front.h"
+
+#define LINK_PREFIX "link-"
+#define DIR_MODE 0750
+#define PIN_MODE 0660
+
+static int say(FILE *err, int rc, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int say(FILE *err, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("front: ", err);
+	va_start(ap, fmt);
+	vfprintf(err, fmt, ap);
+	va_end(ap);
+	fprintf(err, ": %s\n", strerror(-rc));
+	return rc;
+}
+
+static void pin_path(char *buf, size_t len, const char *dir, const char *a,
+		     const char *b)
+{
+	snprintf(buf, len, "%s/%s%s", dir, a, b);
+}
+
+/* --- the directory -------------------------------------------------------- */
+
+static int make_dir(const char *dir, FILE *err)
+{
+	struct statfs fs;
+
+	if (mkdir(dir, DIR_MODE) && errno != EEXIST)
+		return say(err, -errno,
+			   "%s cannot be made (mount -t bpf bpf "
+			   "/sys/fs/bpf, or choose another bpf_dir)",
+			   dir);
+	if (statfs(dir, &fs))
+		return say(err, -errno, "%s", dir);
+	if ((unsigned long)fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	rmdir(dir);
+	return say(err, -ENOTDIR,
+		   "%s is on no BPF file system (mount -t bpf bpf "
+		   "/sys/fs/bpf)",
+		   dir);
+}
+
+static bool is_wanted(const struct front_host *h, const char *ifname)
+{
+	for (uint32_t i = 0; h && i < h->n; i++)
+		if (!strcmp(h->ifname[i], ifname))
+			return true;
+	return false;
+}
+
+/* Take away what is pinned: links of interfaces that @keep does not name, and
+ * without @keep all of it.  Links go first: then nothing uses the maps. */
+static int unpin(const char *dir, const struct front_host *keep)
+{
+	const size_t n = strlen(LINK_PREFIX);
+	char path[PATH_MAX];
+	struct dirent *e;
+	int rc = 0;
+
+	for (int maps = 0; maps < (keep ? 1 : 2); maps++) {
+		DIR *d = opendir(dir);
+
+		if (!d)
+			return errno == ENOENT ? 0 : -errno;
+		while ((e = readdir(d))) {
+			bool link = !strncmp(e->d_name, LINK_PREFIX, n);
+
+			if (e->d_name[0] == '.' || link == (maps == 1) ||
+			    (link && is_wanted(keep, e->d_name + n)))
+				continue;
+			pin_path(path, sizeof(path), dir, e->d_name, "");
+			if (unlink(path))
+				rc = -errno;
+		}
+		closedir(d);
+	}
+	return rc;
+}
+
+int front_detach(const char *dir, FILE *err)
+{
+	int rc = unpin(dir, NULL);
+
+	if (!rc && rmdir(dir) && errno != ENOENT)
+		rc = -errno;
+	return rc ? say(err, rc, "%s", dir) : 0;
+}
+
+/* --- loading -------------------------------------------------------------- */
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	(void)level;
+	(void)fmt;
+	(void)ap;
+	return 0;
+}
+
+static int load(const char *dir, struct front_bpf **out)
+{
+	struct front_bpf *o = front_bpf__open();
+	char path[PATH_MAX];
+	struct bpf_map *m;
+	int rc = o ? 0 : -errno;
+
+	bpf_object__for_each_map(m, o ? o->obj : NULL)
+	{
+		/* constants of the program are its own */
+		if (rc || strchr(bpf_map__name(m), '.'))
+			continue;
+		pin_path(path, sizeof(path), dir, bpf_map__name(m), "");
+		rc = bpf_map__set_pin_path(m, path);
+	}
+	if (!rc)
+		rc = front_bpf__load(o);
+	if (rc) {
+		front_bpf__destroy(o);
+		return rc;
+	}
+	bpf_object__for_each_map(m, o->obj)
+	{
+		const char *pin = bpf_map__pin_path(m);
+
+		if (pin && chmod(pin, PIN_MODE))
+			rc = -errno;
+	}
+	*out = o;
+	return rc;
+}
+
+/* --- interfaces ----------------------------------------------------------- */
+
+/* The driver's name; "" when it has none to tell. */
+static void driver_of(const char *ifname, char *out, size_t len)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq r = {.ifr_data = (void *)&info};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	out[0] = '\0';
+	if (fd < 0)
+		return;
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", ifname);
+	if (ioctl(fd, SIOCETHTOOL, &r) == 0)
+		snprintf(out, len, "%s", info.driver);
+	close(fd);
+}
+
+static int link_new(int prog, unsigned int ifindex, const char *ifname)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, o, .flags = XDP_FLAGS_DRV_MODE);
+	char driver[32];
+	int fd = -1;
+
+	driver_of(ifname, driver, sizeof(driver));
+	if (strcmp(driver, "veth"))
+		fd = bpf_link_create(prog, (int)ifindex, BPF_XDP, &o);
+	if (fd >= 0)
+		return fd;
+	o.flags = XDP_FLAGS_SKB_MODE;
+	return bpf_link_create(prog, (int)ifindex, BPF_XDP, &o);
+}
+
+static int attach_one(const char *dir, int prog, const char *ifname, FILE *err)
+{
+	unsigned int ifindex = if_nametoindex(ifname);
+	char path[PATH_MAX];
+	int fd, rc = 0;
+
+	if (!ifindex)
+		return say(err, -ENODEV, "interface %s", ifname);
+	pin_path(path, sizeof(path), dir, LINK_PREFIX, ifname);
+	fd = bpf_obj_get(path);
+	if (fd >= 0 && bpf_link_update(fd, prog, NULL) == 0) {
+		close(fd);
+		return 0;
+	}
+	if (fd >= 0) { /* of an interface that is gone, or of its namesake */
+		close(fd);
+		unlink(path);
+	}
+	fd = link_new(prog, ifindex, ifname);
+	if (fd < 0)
+		return say(err, fd, "interface %s: another XDP program there?",
+			   ifname);
+	if (bpf_obj_pin(fd, path) || chmod(path, PIN_MODE))
+		rc = say(err, -errno, "%s", path);
+	close(fd);
+	return rc;
+}
+
+int front_attach(const struct front_host *h, FILE *err)
+{
+	struct front_bpf *o = NULL;
+	int prog, rc = make_dir(h->dir, err);
+
+	if (rc)
+		return rc;
+	libbpf_set_print(quiet);
+	rc = load(h->dir, &o);
+	if (rc == -EINVAL) { /* pinned by another version */
+		unpin(h->dir, NULL);
+		rc = load(h->dir, &o);
+	}
+	if (rc) {
+		say(err, rc, "the program cannot be loaded");
+		goto err_detach;
+	}
+	prog = bpf_program__fd(o->progs.penstock_front);
+	for (uint32_t i = 0; i < h->n && !rc; i++)
+		rc = attach_one(h->dir, prog, h->ifname[i], err);
+	front_bpf__destroy(o);
+	if (!rc)
+		rc = unpin(h->dir, h);
+	if (!rc)
+		return 0;
+
+err_detach:
+	front_detach(h->dir, err);
+	return rc;
+}
+
+int front_check(const struct front_host *h, FILE *out)
+{
+	char path[PATH_MAX];
+	int missing = 0;
+
+	for (uint32_t i = 0; i < h->n; i++) {
+		pin_path(path, sizeof(path), h->dir, LINK_PREFIX, h->ifname[i]);
+		if (access(path, F_OK) == 0)
+			continue;
+		fprintf(out, "front: not attached to %s\n", h->ifname[i]);
+		missing++;
+	}
+	return missing;
+}
