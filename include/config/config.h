@@ -17,10 +17,17 @@ enum rules_mode {
 	RULES_OFF
 };
 
+/*
+ * Queues of each worker for SYNs alone.  They follow the workers' other queues:
+ * queue .. queue + workers - 1, then SYN_QUEUES for the first worker, and so on.
+ */
+#define SYN_QUEUES 6u
+#define DAEMON_QUEUES(d) ((d)->workers * (1 + SYN_QUEUES))
+
 /**
  * struct daemon_cfg - [penstock], and what of [tcp] belongs to the process
- * @workers:    NFQUEUEs and threads
- * @queue:      number of the first NFQUEUE
+ * @workers:    threads
+ * @queue:      number of the first NFQUEUE; of DAEMON_QUEUES()
  * @mark:       firewall mark on what we emit
  * @mark_mask:  bits of the mark that are ours
  * @max_flows:  connections at once, all workers together

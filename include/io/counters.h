@@ -10,7 +10,8 @@
 
 /* clang-format off */
 #define IO_COUNTERS(X)                                                        \
-	X(rx_packets, "packets received from the queue")                      \
+	X(rx_packets, "packets received from the queues")                     \
+	X(syn_packets, "of those, by the queues for SYNs")                    \
 	X(rx_bytes, "bytes of those packets")                                 \
 	X(rx_batches, "recvmmsg calls that returned something")               \
 	X(rx_truncated, "packets that came without their end")                \
@@ -20,6 +21,7 @@
 	X(rx_over_limit, "packets dropped: buffer memory is at its limit")    \
 	X(queue_dropped, "packets the kernel dropped: queue full")            \
 	X(queue_user_dropped, "packets the kernel dropped: socket full")      \
+	X(syn_dropped, "packets the kernel dropped: a queue for SYNs full")   \
 	X(verdict_drop, "packets consumed")                                   \
 	X(verdict_accept, "packets passed on unchanged")                      \
 	X(verdict_reply, "packets answered in their own verdict")             \
@@ -39,8 +41,8 @@
 /**
  * struct io_counters - Counters of one worker's packet I/O
  *
- * All only grow.  The queue_* pair is the kernel's own count, copied when
- * nfq_kernel_stats() is called.
+ * All only grow.  The queue_* pair and syn_dropped are the kernel's own count,
+ * copied when they are asked for.
  */
 struct io_counters {
 #define IO_COUNTER_FIELD(name, help) uint64_t name;

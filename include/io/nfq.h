@@ -198,10 +198,17 @@ void nfq_verdict_flush(struct nfq *q, struct nfq_verdicts *v,
 		       struct io_counters *c);
 
 /**
- * nfq_kernel_stats() - Read the kernel's loss counters of this queue
- * @waiting: out: packets that wait for a verdict now; may be NULL
- * Return: 0 or -errno
+ * struct nfq_stats - What the kernel says of a queue
+ * @waiting:      packets without a verdict now
+ * @dropped:      so far, as the queue was full
+ * @user_dropped: so far, as the socket was full
  */
-int nfq_kernel_stats(struct nfq *q, struct io_counters *c, uint32_t *waiting);
+struct nfq_stats {
+	uint32_t waiting;
+	uint64_t dropped, user_dropped;
+};
+
+/* Read the kernel's numbers of this queue.  Return: 0 or -errno */
+int nfq_kernel_stats(const struct nfq *q, struct nfq_stats *s);
 
 #endif

@@ -3,7 +3,7 @@
 #define PENSTOCK_IO_WORKER_H
 
 /*
- * A worker: one thread, one queue, one TUN queue, one event base, one engine.
+ * A worker: one thread, its queues, one TUN queue, one event base, one engine.
  *
  * The engine is known here by its verbs only; penstockd.c joins the two.
  */
@@ -42,10 +42,14 @@ struct io_engine_ops {
 /* BUF_RX buffers that a worker wants in reserve, for buf_pool_init(). */
 #define WORKER_RX_RESERVE 64u
 
+#define WORKER_SYN_QUEUES_MAX 8u
+
 /**
  * struct worker_cfg - What a worker is made of
  * @index:  0, 1, ...: names the thread
  * @queue:  its NFQUEUE
+ * @syn_queue: the first of @syn_queues more, which take turns: for SYNs and
+ *          what else belongs to no connection.  0 of them: all come by @queue
  * @mark:   fwmark of answers; 0 = none
  * @tun:    TUN device; workers share it, one queue each.  Borrowed until
  *          worker_new() returns
@@ -56,6 +60,7 @@ struct io_engine_ops {
 struct worker_cfg {
 	uint32_t index;
 	uint16_t queue;
+	uint16_t syn_queue, syn_queues;
 	uint32_t mark;
 	const char *tun;
 	struct buf_pool *pool;
@@ -99,11 +104,20 @@ void worker_call(struct worker *w, void (*fn)(void *arg, mono_t now),
 		 void *arg);
 
 /**
+ * struct worker_waiting - Packets that wait in the kernel's queues
+ * @syn:   in those for SYNs
+ * @other: in the other one
+ */
+struct worker_waiting {
+	uint32_t syn, other;
+};
+
+/**
  * worker_counters() - Copy the counters, the kernel's loss included
- * @waiting: out: packets that wait in the kernel's queue; may be NULL
+ * @waiting: out; may be NULL
  * From any thread, as worker_call().
  */
 void worker_counters(struct worker *w, struct io_counters *c,
-		     uint32_t *waiting);
+		     struct worker_waiting *waiting);
 
 #endif

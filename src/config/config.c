@@ -439,14 +439,14 @@ static void check_daemon(struct loader *l)
 	const struct daemon_cfg *d = &l->cfg->daemon;
 	uint32_t sect = 0;
 
-	if (d->queue + d->workers <= 65536)
+	if (d->queue + DAEMON_QUEUES(d) <= 65536)
 		return;
 	while (sect < l->doc.nsection && l->kind[sect] != CONF_PENSTOCK)
 		sect++;
 	diag_add(&l->diag, key_line(l, sect, "queue"),
 		 "[penstock] queue: found %u with %u workers; allowed: the "
-		 "last queue, queue + workers - 1, at most 65535",
-		 d->queue, d->workers);
+		 "last queue, queue + %u * workers - 1, at most 65535",
+		 d->queue, d->workers, 1 + SYN_QUEUES);
 }
 
 static bool service_exists(const struct policy *p, const char *name)

@@ -139,7 +139,7 @@ static const struct opt_desc daemon_options[] = {
 	 CFG(workers),
 	 INT(1, 64),
 	 .def = "1",
-	 .help = "NFQUEUEs, one thread each"},
+	 .help = "threads, 7 NFQUEUEs each"},
 	{.name = "queue",
 	 CFG(queue),
 	 INT(0, 65535),

@@ -27,9 +27,11 @@ static int64_t uptime_s(const struct daemon *d)
 
 static int gauges_append(struct daemon *d, struct metrics *m)
 {
+	struct worker_waiting waiting;
 	struct engine_gauges g;
 
 	units_gauges(d, &g);
+	units_waiting(d, &waiting);
 	const struct control_metric all[] = {
 		{"flows", NULL, -1, true, "connections", g.flows},
 		{"flows_max", NULL, -1, true, "limit of flows", g.flows_max},
@@ -51,7 +53,11 @@ static int gauges_append(struct daemon *d, struct metrics *m)
 		 g.sources},
 		{"timers", NULL, -1, true, "timers that run", g.timers},
 		{"queue_waiting", NULL, -1, true,
-		 "packets that wait in the kernel's queues", units_waiting(d)},
+		 "packets that wait in the kernel's queues, SYNs apart",
+		 waiting.other},
+		{"syn_waiting", NULL, -1, true,
+		 "packets that wait in the kernel's queues for SYNs",
+		 waiting.syn},
 		{"uptime_seconds", NULL, -1, true, "since the start",
 		 (uint64_t)uptime_s(d)},
 	};
@@ -133,9 +139,11 @@ static void put_number(json_t *o, const char *key, uint64_t n)
 
 static void put_gauges(struct daemon *d, json_t *o)
 {
+	struct worker_waiting waiting;
 	struct engine_gauges g;
 
 	units_gauges(d, &g);
+	units_waiting(d, &waiting);
 	put_number(o, "flows", g.flows);
 	put_number(o, "flows_max", g.flows_max);
 	put_number(o, "half_open", g.half_open);
@@ -147,7 +155,8 @@ static void put_gauges(struct daemon *d, json_t *o)
 	put_number(o, "reassembly_nodes_max", g.nodes_max);
 	put_number(o, "sources", g.sources);
 	put_number(o, "timers", g.timers);
-	put_number(o, "queue_waiting", units_waiting(d));
+	put_number(o, "queue_waiting", waiting.other);
+	put_number(o, "syn_waiting", waiting.syn);
 }
 
 static json_t *op_status(void *arg)

@@ -60,17 +60,19 @@ static void report_loss(struct daemon *d, struct unit *u)
 	uint64_t lost, n;
 
 	worker_counters(u->worker, &c, NULL);
-	lost = c.queue_dropped + c.queue_user_dropped + c.rx_enobufs;
+	lost = c.queue_dropped + c.queue_user_dropped + c.syn_dropped +
+	       c.rx_enobufs;
 	if (lost == u->lost)
 		return;
 	if (!log_limit_ok(&d->loss_limit, worker_clock(), LOSS_LOG_US, &n))
 		return;
 	log_warn("worker %u: the kernel dropped %llu packets more (in all: "
-		 "%llu queue full, %llu socket full)",
+		 "%llu queue full, %llu socket full, %llu SYNs)",
 		 (unsigned int)(u - d->unit),
 		 (unsigned long long)(lost - u->lost),
 		 (unsigned long long)c.queue_dropped,
-		 (unsigned long long)c.queue_user_dropped);
+		 (unsigned long long)c.queue_user_dropped,
+		 (unsigned long long)c.syn_dropped);
 	u->lost = lost;
 }
 

@@ -166,8 +166,8 @@ struct refused_source {
 uint32_t units_refused(struct daemon *d, struct refused_source *r,
 		       uint32_t max);
 
-/* Packets that wait in the kernel's queues. */
-uint32_t units_waiting(struct daemon *d);
+/* Packets that wait in the kernel's queues, all workers together. */
+void units_waiting(struct daemon *d, struct worker_waiting *sum);
 
 /* One line per flow, at most @max. */
 void units_dump_flows(struct daemon *d, FILE *out, uint32_t max);

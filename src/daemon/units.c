@@ -95,6 +95,8 @@ static int unit_init(struct daemon *d, uint32_t i,
 	struct worker_cfg wc = {
 		.index = i,
 		.queue = (uint16_t)(c->queue + i),
+		.syn_queue = (uint16_t)(c->queue + c->workers + i * SYN_QUEUES),
+		.syn_queues = SYN_QUEUES,
 		.mark = c->mark,
 		.tun = c->tun,
 		.pool = &u->pool,
@@ -500,16 +502,17 @@ int units_counters(struct daemon *d, struct metrics *m)
 	return c.err ? c.err : io_counters_append(d, m);
 }
 
-uint32_t units_waiting(struct daemon *d)
+void units_waiting(struct daemon *d, struct worker_waiting *sum)
 {
+	struct worker_waiting w;
 	struct io_counters c;
-	uint32_t i, waiting, sum = 0;
 
-	for (i = 0; i < d->n; i++) {
-		worker_counters(d->unit[i].worker, &c, &waiting);
-		sum += waiting;
+	*sum = (struct worker_waiting){0};
+	for (uint32_t i = 0; i < d->n; i++) {
+		worker_counters(d->unit[i].worker, &c, &w);
+		sum->syn += w.syn;
+		sum->other += w.other;
 	}
-	return sum;
 }
 
 uint32_t units_flows(struct daemon *d)

@@ -22,6 +22,7 @@
 #define PACKET_TYPE ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET)
 #define ATTR_TYPE_MASK 0x3fffu /* NLA_TYPE_MASK, unsigned */
 #define HOOK_OFF offsetof(struct nfqnl_msg_packet_hdr, hook)
+#define STATS_TEXT (64u << 10) /* bytes: some 900 queues */
 #define MSG_HDR_LEN (sizeof(struct nlmsghdr) + sizeof(struct nfgenmsg))
 
 static enum packet_csum csum_state(uint32_t info)
@@ -208,9 +209,9 @@ static bool stats_line(const char *line, uint16_t queue, uint64_t v[7])
 	return v[0] == queue;
 }
 
-int nfq_kernel_stats(struct nfq *q, struct io_counters *c, uint32_t *waiting)
+int nfq_kernel_stats(const struct nfq *q, struct nfq_stats *s)
 {
-	char text[16384];
+	char text[STATS_TEXT];
 	char *line, *next;
 	uint64_t v[7];
 	ssize_t n;
@@ -227,10 +228,11 @@ int nfq_kernel_stats(struct nfq *q, struct io_counters *c, uint32_t *waiting)
 			*next++ = '\0';
 		if (!stats_line(line, q->queue, v))
 			continue;
-		c->queue_dropped = v[5];
-		c->queue_user_dropped = v[6];
-		if (waiting)
-			*waiting = (uint32_t)v[2];
+		*s = (struct nfq_stats){
+			.waiting = (uint32_t)v[2],
+			.dropped = v[5],
+			.user_dropped = v[6],
+		};
 		return 0;
 	}
 	return -ENOENT;

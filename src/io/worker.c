@@ -9,6 +9,22 @@
  * The clock is read once a round.  Nothing is allocated per packet: buffers
  * come from the worker's pool, everything else is in struct worker.
  *
+ * Lanes.  Each queue is a lane.  The first one has the segments that may belong
+ * to a connection; the others, the SYN lanes, have those that begin one and
+ * those that never belong to one (no ACK bit).  The kernel chooses the SYN lane
+ * by the address pair.  A round serves a batch of the first lane, then
+ * SYN_BUDGET of the SYNs.  So a flood of SYNs fills and overflows the SYN lanes
+ * alone, and a segment of a connection waits for SYN_BUDGET answers at most,
+ * 0.1 ms.  (Batches of 64 SYNs answer no more of them, but halve the requests
+ * that kept-alive connections get through meanwhile.)
+ *
+ * Turns.  A flood that the worker cannot answer would leave each newcomer the
+ * same small chance at each of its few SYNs.  Instead each SYN lane has its
+ * turn: for a second it is served first, and the others get what is left of
+ * the budget.  A client sends its SYN again after 1, 2, 3, 4 and 5 s (Linux) or
+ * after 1, 3, 7 and 15 s, so that it meets the turn of its lane, in which the
+ * worker has only that lane's part of the flood to answer.
+ *
  * Order.  A leg's packets leave in the order in which the engine yields them;
  * egress.c sees to that.  The engine's payload is not touched again once it is
  * sent, so it may be asked for more.
@@ -32,6 +48,10 @@
 #include "util/log.h"
 
 #define ROUNDS_MAX 16 /* full batches before other events get their turn */
+#define SYN_BUDGET 16 /* SYNs of a round */
+#define SYN_TURN_US USEC_PER_SEC
+#define SYN_MAXLEN 2048 /* SYNs that may wait in a lane: 15 ms of work */
+#define SYN_RCVBUF (4u << 20)
 #define TX_BATCH 32   /* packets of one pull */
 #define STARVED_MS 10 /* pause when there is no buffer to receive into */
 
@@ -49,8 +69,24 @@ struct call {
 	bool done;
 };
 
+#define LANES_MAX (1 + WORKER_SYN_QUEUES_MAX)
+
+/**
+ * struct lane - A queue and its place in the loop
+ * @ready: it was readable, and has not been read empty since
+ */
+struct lane {
+	struct worker *w;
+	struct nfq nfq;
+	struct event *ev;
+	bool ready;
+};
+
 /**
  * struct worker - See worker.h
+ * @lane:    @nlane of them; the first is not for SYNs
+ * @ev_serve: made active when a lane is ready, so that all lanes that are ready
+ *           at one time are known before the first is served
  * @armed:   deadline that @ev_timer stands for; unset when it does not run
  * @lock:    guards @call and @running
  * @callers: serialises callers
@@ -58,13 +94,14 @@ struct call {
  */
 struct worker {
 	struct worker_cfg cfg;
-	struct nfq nfq;
+	struct lane lane[LANES_MAX];
+	int nlane;
 	struct tun tun;
 	struct io_counters c;
 	mono_t armed;
 
 	struct event_base *base;
-	struct event *ev_queue, *ev_tun, *ev_timer, *ev_call, *ev_resume;
+	struct event *ev_serve, *ev_tun, *ev_timer, *ev_call, *ev_resume;
 	int call_fd;
 
 	pthread_t thread;
@@ -192,7 +229,8 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	event_add(w->ev_queue, NULL);
+	for (int i = 0; i < w->nlane; i++)
+		event_add(w->lane[i].ev, NULL);
 }
 
 /* The thread ends by itself: nothing it could do would be of use. */
@@ -204,53 +242,93 @@ static void worker_fail(struct worker *w)
 	event_base_loopbreak(w->base);
 }
 
-/* The queue cannot be read: wait for buffers, or end. */
-static void queue_trouble(struct worker *w, int err)
+/* A queue cannot be read: wait for buffers, or end. */
+static void queue_trouble(struct worker *w, const struct lane *l, int err)
 {
 	const struct timeval pause = {0, STARVED_MS * 1000};
 
 	if (err == -ENOBUFS) {
-		event_del(w->ev_queue);
+		for (int i = 0; i < w->nlane; i++) {
+			event_del(w->lane[i].ev);
+			w->lane[i].ready = false;
+		}
 		evtimer_add(w->ev_resume, &pause);
 		return;
 	}
-	log_err("worker %u: queue %u: %s", w->cfg.index, w->cfg.queue,
+	log_err("worker %u: queue %u: %s", w->cfg.index, l->nfq.queue,
 		strerror(-err));
 	worker_fail(w);
 }
 
-/* Return: true when the batch was full, so more is likely to wait */
-static bool do_round(struct worker *w, mono_t now)
+/* Serve at most @max packets of a lane.  Return: how many it was */
+static int lane_round(struct worker *w, struct lane *l, int max, mono_t now)
 {
-	int i, n = nfq_recv(&w->nfq, &w->ring, NFQ_BATCH, &w->c);
+	int i, n = nfq_recv(&l->nfq, &w->ring, max, &w->c);
 
+	l->ready = n == max;
 	if (n < 0)
-		queue_trouble(w, n);
+		queue_trouble(w, l, n);
 	if (n <= 0)
-		return false;
+		return 0;
+	w->out.nfq = &l->nfq;
 	for (i = 0; i < n; i++)
 		handle_message(w, i, now);
 	drain(w, now);
 	egress_flush(&w->out);
 	expire_due(w, now);
-	return n == NFQ_BATCH;
+	return n;
 }
 
-static void on_queue(evutil_socket_t fd, short what, void *arg)
+/* Serve the SYN lanes, beginning with the one whose turn it is.
+ * Return: true when more is likely to wait */
+static bool syn_round(struct worker *w, mono_t now)
+{
+	int i, budget = SYN_BUDGET, lanes = w->nlane - 1;
+	int turn = lanes ? (int)(now.us / SYN_TURN_US % lanes) : 0;
+	bool more = false;
+
+	for (i = 0; i < lanes; i++) {
+		struct lane *l = &w->lane[1 + (turn + i) % lanes];
+		int n;
+
+		if (l->ready && budget) {
+			n = lane_round(w, l, budget, now);
+			w->c.syn_packets += (uint64_t)n;
+			budget -= n;
+		}
+		more |= l->ready;
+	}
+	return more;
+}
+
+static void on_serve(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	mono_t now;
+	struct lane *first = &w->lane[0];
+	mono_t now = worker_clock();
+	bool more = true;
 	int i;
 
 	(void)fd;
 	(void)what;
 	w->c.wakeups++;
-	for (i = 0; i < ROUNDS_MAX; i++) {
-		now = worker_clock();
-		if (!do_round(w, now))
-			break;
+	for (i = 0; more && i < ROUNDS_MAX; i++) {
+		if (i)
+			now = worker_clock();
+		lane_round(w, first, NFQ_BATCH, now);
+		more = first->ready;
+		more |= syn_round(w, now);
 	}
 	arm_timer(w, now);
+}
+
+static void on_queue(evutil_socket_t fd, short what, void *arg)
+{
+	struct lane *l = arg;
+
+	(void)fd;
+	l->ready = true;
+	event_active(l->w->ev_serve, what, 0);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -348,24 +426,42 @@ void worker_call(struct worker *w, void (*fn)(void *arg, mono_t now), void *arg)
 struct stats_call {
 	struct worker *w;
 	struct io_counters *c;
-	uint32_t *waiting;
+	struct worker_waiting *waiting;
 };
 
 static void copy_stats(void *arg, mono_t now)
 {
 	struct stats_call *s = arg;
+	struct worker *w = s->w;
+	struct worker_waiting waiting = {0};
+	struct nfq_stats q;
+	uint64_t lost = 0;
+	int i;
 
 	(void)now;
-	nfq_kernel_stats(&s->w->nfq, &s->w->c, s->waiting);
-	*s->c = s->w->c;
+	if (!nfq_kernel_stats(&w->lane[0].nfq, &q)) {
+		waiting.other = q.waiting;
+		w->c.queue_dropped = q.dropped;
+		w->c.queue_user_dropped = q.user_dropped;
+	}
+	for (i = 1; i < w->nlane; i++) {
+		if (nfq_kernel_stats(&w->lane[i].nfq, &q))
+			break;
+		waiting.syn += q.waiting;
+		lost += q.dropped + q.user_dropped;
+	}
+	if (i == w->nlane)
+		w->c.syn_dropped = lost;
+	*s->c = w->c;
+	if (s->waiting)
+		*s->waiting = waiting;
 }
 
-void worker_counters(struct worker *w, struct io_counters *c, uint32_t *waiting)
+void worker_counters(struct worker *w, struct io_counters *c,
+		     struct worker_waiting *waiting)
 {
 	struct stats_call s = {w, c, waiting};
 
-	if (waiting)
-		*waiting = 0;
 	worker_call(w, copy_stats, &s);
 }
 
@@ -384,6 +480,20 @@ static struct event_base *new_base(void)
 	return base;
 }
 
+static int lane_events(struct worker *w)
+{
+	for (int i = 0; i < w->nlane; i++) {
+		struct lane *l = &w->lane[i];
+
+		l->w = w;
+		l->ev = event_new(w->base, l->nfq.fd, EV_READ | EV_PERSIST,
+				  on_queue, l);
+		if (!l->ev || event_add(l->ev, NULL))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int make_events(struct worker *w)
 {
 	w->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -392,45 +502,61 @@ static int make_events(struct worker *w)
 	w->base = new_base();
 	if (!w->base)
 		return -ENOMEM;
-	w->ev_queue = event_new(w->base, w->nfq.fd, EV_READ | EV_PERSIST,
-				on_queue, w);
+	w->ev_serve = event_new(w->base, -1, 0, on_serve, w);
 	w->ev_tun =
 		event_new(w->base, w->tun.fd, EV_READ | EV_PERSIST, on_tun, w);
 	w->ev_call = event_new(w->base, w->call_fd, EV_READ | EV_PERSIST,
 			       on_call, w);
 	w->ev_timer = evtimer_new(w->base, on_timer, w);
 	w->ev_resume = evtimer_new(w->base, on_resume, w);
-	if (!w->ev_queue || !w->ev_tun || !w->ev_call || !w->ev_timer ||
+	if (!w->ev_serve || !w->ev_tun || !w->ev_call || !w->ev_timer ||
 	    !w->ev_resume)
 		return -ENOMEM;
-	if (event_add(w->ev_queue, NULL) || event_add(w->ev_tun, NULL) ||
-	    event_add(w->ev_call, NULL))
+	if (event_add(w->ev_tun, NULL) || event_add(w->ev_call, NULL))
 		return -ENOMEM;
-	return 0;
+	return lane_events(w);
+}
+
+static int open_lanes(struct worker *w)
+{
+	struct nfq_cfg cfg = {.queue = w->cfg.queue, .mark = w->cfg.mark};
+	int err = nfq_open(&w->lane[0].nfq, &cfg);
+
+	cfg.maxlen = SYN_MAXLEN;
+	cfg.rcvbuf = SYN_RCVBUF;
+	for (uint16_t i = 0; !err && i < w->cfg.syn_queues; i++) {
+		w->nlane++;
+		cfg.queue = (uint16_t)(w->cfg.syn_queue + i);
+		err = nfq_open(&w->lane[w->nlane].nfq, &cfg);
+	}
+	w->nlane += !err;
+	return err;
 }
 
 int worker_new(struct worker **out, const struct worker_cfg *cfg)
 {
-	const struct nfq_cfg qcfg = {.queue = cfg->queue, .mark = cfg->mark};
-	struct worker *w = calloc(1, sizeof(*w));
+	struct worker *w;
 	int err;
 
+	if (cfg->syn_queues > WORKER_SYN_QUEUES_MAX)
+		return -EINVAL;
+	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->cfg = *cfg;
 	w->cfg.tun = NULL;
-	w->call_fd = w->nfq.fd = w->nfq.proc_fd = w->tun.fd = -1;
+	w->call_fd = w->tun.fd = -1;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_mutex_init(&w->callers, NULL);
 	pthread_cond_init(&w->done, NULL);
 	nfq_ring_init(&w->ring, cfg->pool);
-	w->out.nfq = &w->nfq;
 	w->out.tun = &w->tun;
 	w->out.c = &w->c;
+	w->out.nfq = &w->lane[0].nfq;
 	/* The way out first: a bound queue begins to fill. */
 	err = tun_open(&w->tun, cfg->tun);
 	if (!err)
-		err = nfq_open(&w->nfq, &qcfg);
+		err = open_lanes(w);
 	if (err)
 		goto err_free;
 	err = make_events(w);
@@ -458,7 +584,9 @@ void worker_free(struct worker *w)
 	if (!w)
 		return;
 	worker_stop(w);
-	free_event(w->ev_queue);
+	for (int i = 0; i < w->nlane; i++)
+		free_event(w->lane[i].ev);
+	free_event(w->ev_serve);
 	free_event(w->ev_tun);
 	free_event(w->ev_call);
 	free_event(w->ev_timer);
@@ -466,7 +594,8 @@ void worker_free(struct worker *w)
 	if (w->base)
 		event_base_free(w->base);
 	nfq_ring_fini(&w->ring);
-	nfq_close(&w->nfq);
+	for (int i = 0; i < w->nlane; i++)
+		nfq_close(&w->lane[i].nfq);
 	tun_close(&w->tun);
 	if (w->call_fd >= 0)
 		close(w->call_fd);

@@ -23,6 +23,24 @@ static bool queue_is_bound(uint32_t queue)
 	return found;
 }
 
+static void note_queues(const struct rules_plan *p, FILE *out)
+{
+	uint32_t i, first = 0, n = 0;
+
+	for (i = 0; i < p->queues; i++) {
+		if (queue_is_bound(p->queue + i))
+			continue;
+		if (!n++)
+			first = p->queue + i;
+	}
+	if (!n)
+		return;
+	fprintf(out, "note: queue %u", first);
+	if (n > 1)
+		fprintf(out, " and %u more", n - 1);
+	fputs(": no daemon; packets of the services are dropped\n", out);
+}
+
 static void note_forward(const char *save, FILE *out)
 {
 	const char *argv[] = {save, "-t", "filter", NULL};
@@ -43,13 +61,7 @@ void rules_notes(const struct rules_plan *p, FILE *out)
 	static const char *const save[RULES_FAMILIES] = {
 		[RULES_V4] = "iptables-save", [RULES_V6] = "ip6tables-save"};
 
-	for (uint32_t i = 0; i < p->queues; i++) {
-		if (!queue_is_bound(p->queue + i))
-			fprintf(out,
-				"note: queue %u: no daemon; packets of the "
-				"services are dropped\n",
-				p->queue + i);
-	}
+	note_queues(p, out);
 	for (int f = 0; f < RULES_FAMILIES; f++) {
 		if (p->text[f])
 			note_forward(save[f], out);

@@ -21,6 +21,11 @@
  *   PENSTOCK_Q: untracked, then the queue: a chain is not resumed after it.
  *     Several queues share by the address pair; a service whose two sides have
  *     different pairs would be torn between workers, so the first has it all
+ *     without ACK                             -> PENSTOCK_SYN
+ *   PENSTOCK_SYN: SYNs, and what never belongs to a connection, shared by the
+ *     address pair in the same way.  The kernel scales one hash of the pair to
+ *     the number of queues, and each worker has as many for SYNs as any other,
+ *     neighbours in number: so the SYN comes to the worker of the rest
  *   PENSTOCK_DEFRAG: nothing leads there.  A match of sockets anywhere has the
  *     kernel reassemble fragments before raw PREROUTING (nf_defrag)
  *   OUTPUT -> PENSTOCK_OUT: untracked what bears our mark; this host's own
@@ -41,7 +46,8 @@
 #include "rules/host.h"
 #include "rules/rules.h"
 
-const char *const rules_chains[] = {"PENSTOCK", "PENSTOCK_Q", "PENSTOCK_OUT",
+const char *const rules_chains[] = {"PENSTOCK",	       "PENSTOCK_Q",
+				    "PENSTOCK_SYN",    "PENSTOCK_OUT",
 				    "PENSTOCK_DEFRAG", NULL};
 
 const struct rules_sysctl rules_sysctl_host[] = {
@@ -289,31 +295,33 @@ static bool is_pinned(const struct policy *p, const struct service *s)
 	return false;
 }
 
-/* The first queue's, before the others share the rest. */
-static void rules_pinned(FILE *f, char **text, const struct config *cfg,
-			 bool v4)
+static void queues_print(char *buf, size_t len, uint32_t first, uint32_t n)
 {
-	struct rules_out o = {.f = f, .text = text, .chain = "PENSTOCK_Q"};
-	char target[48];
-
-	if (cfg->daemon.workers == 1)
-		return;
-	snprintf(target, sizeof(target), "NFQUEUE --queue-num %u",
-		 cfg->daemon.queue);
-	o.target = target;
-	for (uint32_t i = 0; i < cfg->policy->nservice; i++) {
-		if (is_pinned(cfg->policy, &cfg->policy->service[i]))
-			rules_service(&o, &cfg->policy->service[i], v4);
-	}
+	if (n == 1)
+		snprintf(buf, len, "NFQUEUE --queue-num %u", first);
+	else
+		snprintf(buf, len, "NFQUEUE --queue-balance %u:%u", first,
+			 first + n - 1);
 }
 
-static void queue_print(char *buf, size_t len, const struct daemon_cfg *d)
+/* Each worker has @each queues, numbered from @first: the first worker's are
+ * for the pinned services, before all share the rest. */
+static void rules_queues(const struct rules_out *chain,
+			 const struct config *cfg, bool v4, uint32_t first,
+			 uint32_t each)
 {
-	if (d->workers == 1)
-		snprintf(buf, len, "-j NFQUEUE --queue-num %u", d->queue);
-	else
-		snprintf(buf, len, "-j NFQUEUE --queue-balance %u:%u", d->queue,
-			 d->queue + d->workers - 1);
+	struct rules_out o = *chain;
+	char target[64];
+
+	o.target = target;
+	queues_print(target, sizeof(target), first, each);
+	for (uint32_t i = 0; i < cfg->policy->nservice; i++) {
+		if (cfg->daemon.workers > 1 &&
+		    is_pinned(cfg->policy, &cfg->policy->service[i]))
+			rules_service(&o, &cfg->policy->service[i], v4);
+	}
+	queues_print(target, sizeof(target), first, each * cfg->daemon.workers);
+	fprintf(o.f, "-A %s -j %s\n", o.chain, target);
 }
 
 /*
@@ -328,7 +336,7 @@ static void rules_icmp(FILE *f, const char *chain, const char *queue, bool v4)
 	size_t n = v4 ? ARRAY_LEN(types4) : ARRAY_LEN(types6);
 
 	for (size_t i = 0; i < n; i++)
-		fprintf(f, "-A %s -p %s %u %s --queue-bypass\n", chain,
+		fprintf(f, "-A %s -p %s %u -j %s --queue-bypass\n", chain,
 			v4 ? "icmp -m icmp --icmp-type"
 			   : "ipv6-icmp -m icmp6 --icmpv6-type",
 			types[i], queue);
@@ -358,6 +366,7 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 {
 	struct rules_out o = {
 		.text = text, .chain = "PENSTOCK", .target = "PENSTOCK_Q"};
+	const struct daemon_cfg *d = &cfg->daemon;
 	char queue[64], mark[32];
 	size_t len;
 	FILE *f = open_memstream(text, &len);
@@ -365,12 +374,12 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 	if (!f)
 		return -ENOMEM;
 	o.f = f;
-	queue_print(queue, sizeof(queue), &cfg->daemon);
-	mark_print(mark, sizeof(mark), &cfg->daemon);
+	queues_print(queue, sizeof(queue), d->queue, d->workers);
+	mark_print(mark, sizeof(mark), d);
 	fprintf(f,
 		"-A PENSTOCK -i %s -j CT --notrack\n"
 		"-A PENSTOCK -i %s -j RETURN\n",
-		cfg->daemon.tun, cfg->daemon.tun);
+		d->tun, d->tun);
 	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
 		rules_service(&o, &cfg->policy->service[i], v4);
 	for (uint32_t i = 0; i < cfg->policy->nservice && !v4; i++)
@@ -378,9 +387,14 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 	rules_icmp(f, "PENSTOCK", queue, v4);
 	fprintf(f, "-A PENSTOCK_OUT -m mark --mark %s -j CT --notrack\n", mark);
 	rules_icmp(f, "PENSTOCK_OUT", queue, v4);
-	fputs("-A PENSTOCK_Q -j CT --notrack\n", f);
-	rules_pinned(f, text, cfg, v4);
-	fprintf(f, "-A PENSTOCK_Q %s\n", queue);
+	fputs("-A PENSTOCK_Q -j CT --notrack\n"
+	      "-A PENSTOCK_Q -p tcp -m tcp ! --tcp-flags ACK ACK "
+	      "-j PENSTOCK_SYN\n",
+	      f);
+	o.chain = "PENSTOCK_Q";
+	rules_queues(&o, cfg, v4, d->queue, 1);
+	o.chain = "PENSTOCK_SYN";
+	rules_queues(&o, cfg, v4, d->queue + d->workers, SYN_QUEUES);
 	if (wants_reassembly(cfg->policy))
 		fputs("-A PENSTOCK_DEFRAG -m socket --nowildcard -j RETURN\n",
 		      f);
@@ -397,7 +411,7 @@ int rules_plan_init(struct rules_plan *p, const struct config *cfg)
 	*p = (struct rules_plan){0};
 	memcpy(p->tun, cfg->daemon.tun, sizeof(p->tun));
 	p->queue = cfg->daemon.queue;
-	p->queues = cfg->daemon.workers;
+	p->queues = DAEMON_QUEUES(&cfg->daemon);
 	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
 		p->own_source |= cfg->policy->service[i].source.mode !=
 				 SOURCE_CLIENT;

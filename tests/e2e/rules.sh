@@ -416,7 +416,7 @@ check_notes_what_is_in_the_way() {
 	grep -q '^note: iptables: the policy of FORWARD is DROP' "$TMP/check" ||
 		fail "FORWARD is not noted"
 	grep -q '^note: ip6tables' "$TMP/check" && fail "IPv6 has no such policy"
-	grep -q '^note: queue 0: no daemon' "$TMP/check" || fail "no daemon"
+	grep -q '^note: queue 0 and 6 more: no daemon' "$TMP/check" || fail "no daemon"
 }
 
 # A server on this very host answers past the daemon.
@@ -534,15 +534,17 @@ service_packets_go_to_the_queue_and_others_pass() {
 	ctl -c "$CONF" rules apply
 	tcp_try c 203.0.113.10 80 || fail "port 80 is no service, and is cut off"
 	tcp_try c 2001:db8::10 80 || fail "port 80 is no service (IPv6)"
-	assert_not_counted iptables "-A PENSTOCK_Q -j NFQUEUE"
-	assert_not_counted ip6tables "-A PENSTOCK_Q -j NFQUEUE"
+	assert_not_counted iptables "-A PENSTOCK_Q -j CT"
+	assert_not_counted ip6tables "-A PENSTOCK_Q -j CT"
 	tcp_try c 203.0.113.10 443 && fail "went past the queue"
 	tcp_try c 2001:db8::10 443 && fail "went past the queue (IPv6)"
+	assert_not_counted iptables "-A PENSTOCK_Q -j NFQUEUE"
+	assert_not_counted ip6tables "-A PENSTOCK_Q -j NFQUEUE"
 	assert_counted iptables "--dport 443"
 	assert_counted iptables "-A PENSTOCK_Q -j CT --notrack"
-	assert_counted iptables "-A PENSTOCK_Q -j NFQUEUE"
+	assert_counted iptables "-A PENSTOCK_SYN -j NFQUEUE"
 	assert_counted ip6tables "--dport 443"
-	assert_counted ip6tables "-A PENSTOCK_Q -j NFQUEUE"
+	assert_counted ip6tables "-A PENSTOCK_SYN -j NFQUEUE"
 }
 
 # From the server's port: port 443 speaks first here.
@@ -563,8 +565,8 @@ gateway_own_connections_pass() {
 	ctl -c "$CONF" rules apply
 	tcp_try g 203.0.113.10 443 || fail "the gateway is cut off from 443"
 	tcp_try g 2001:db8::10 443 || fail "the same with IPv6"
-	assert_not_counted iptables "-A PENSTOCK_Q -j NFQUEUE"
-	assert_not_counted ip6tables "-A PENSTOCK_Q -j NFQUEUE"
+	assert_not_counted iptables "-A PENSTOCK_Q -j CT"
+	assert_not_counted ip6tables "-A PENSTOCK_Q -j CT"
 }
 
 # A port nobody listens on, UDP: the server answers "port unreachable".
@@ -649,7 +651,7 @@ packets_from_the_tun_are_not_queued_again() {
 	for t in iptables ip6tables; do
 		assert_counted $t "-A PENSTOCK -i penstock0 -j CT --notrack"
 		assert_counted $t "-A PENSTOCK -i penstock0 -j RETURN"
-		assert_not_counted $t "-A PENSTOCK_Q -j NFQUEUE"
+		assert_not_counted $t "-A PENSTOCK_Q -j CT"
 	done
 	assert_segments c
 	assert_segments s
@@ -702,7 +704,7 @@ source_of_ours_goes_out_and_comes_back() {
 	n=$(segments s)
 	assert_rc 0 tun_write 203.0.113.1 2001:db8::1
 	[ "$(segments s)" = $((n + 2)) ] || fail "they did not come to s"
-	assert_not_counted iptables "-A PENSTOCK_Q -j NFQUEUE"
+	assert_not_counted iptables "-A PENSTOCK_Q -j CT"
 	tcp_try g 203.0.113.10 443 || fail "the gateway is cut off from 443"
 	tcp_try g 2001:db8::10 443 || fail "the same with IPv6"
 	in_g sysctl -qw net.ipv4.ip_local_port_range="50000 50999"

@@ -201,13 +201,14 @@ static void print_counters(struct worker *w)
 {
 	struct io_counters c = {0};
 	const char *name;
-	uint32_t i, waiting;
+	struct worker_waiting waiting;
+	uint32_t i;
 	uint64_t v;
 
 	worker_counters(w, &c, &waiting);
 	for (i = 0; (name = io_counter_get(&c, i, &v, NULL)); i++)
 		printf("%s %llu\n", name, (unsigned long long)v);
-	printf("waiting %u\n", waiting);
+	printf("waiting %u\n", waiting.other);
 }
 
 static int run(struct worker_cfg *cfg)

@@ -522,7 +522,13 @@ START_TEST(queues_beyond_last_are_refused)
 {
 	ck_assert_int_eq(load("[penstock]\nworkers = 2\nqueue = 65535\n"),
 			 -EINVAL);
-	assert_said(3, "[penstock] queue: found 65535 with 2 workers");
+	assert_said(3, "[penstock] queue: found 65535 with 2 workers; "
+		       "allowed: the last queue, queue + 7 * workers - 1, at "
+		       "most 65535");
+	ck_assert_int_eq(load("[penstock]\nworkers = 2\nqueue = 65523\n"),
+			 -EINVAL);
+	ck_assert_int_eq(load("[penstock]\nworkers = 2\nqueue = 65522\n" SVC),
+			 0);
 }
 END_TEST
 

@@ -55,6 +55,9 @@ static void plan_for(const char *text)
 	"-A PENSTOCK_OUT -p ipv6-icmp -m icmp6 --icmpv6-type " #type \
 	" -j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
 #define DEFRAG "-A PENSTOCK_DEFRAG -m socket --nowildcard -j RETURN\n"
+#define SYN                                                     \
+	"-A PENSTOCK_Q -p tcp -m tcp ! --tcp-flags ACK ACK -j " \
+	"PENSTOCK_SYN\n"
 #define AUTH " -m ipv6header --header ah --soft -j PENSTOCK_Q\n"
 #define FROM " -m addrtype ! --dst-type LOCAL -j PENSTOCK_Q\n"
 
@@ -83,9 +86,11 @@ START_TEST(service_v4_takes_both_directions)
 				  "-A PENSTOCK_OUT -p icmp -m icmp "
 				  "--icmp-type 11 -j NFQUEUE --queue-num 0 "
 				  "--queue-bypass\n"
-				  "-A PENSTOCK_Q -j CT --notrack\n"
+				  "-A PENSTOCK_Q -j CT --notrack\n" SYN
 				  "-A PENSTOCK_Q -j NFQUEUE --queue-num "
-				  "0\n" DEFRAG);
+				  "0\n"
+				  "-A PENSTOCK_SYN -j NFQUEUE "
+				  "--queue-balance 1:6\n" DEFRAG);
 }
 END_TEST
 
@@ -110,70 +115,98 @@ START_TEST(service_v6_with_workers_balances_queues)
 			   "-j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
 			   "-A PENSTOCK_OUT -m mark --mark 0x9 -j CT "
 			   "--notrack\n" OUT6(1) OUT6(2)
-				   OUT6(3) "-A PENSTOCK_Q -j CT --notrack\n"
+				   OUT6(3) "-A PENSTOCK_Q -j CT --notrack\n" SYN
 					   "-A PENSTOCK_Q -j NFQUEUE "
-					   "--queue-balance 8:11\n" DEFRAG);
+					   "--queue-balance 8:11\n"
+					   "-A PENSTOCK_SYN -j NFQUEUE "
+					   "--queue-balance 12:35\n" DEFRAG);
 }
 END_TEST
 
 #define FIRST " -j NFQUEUE --queue-num 8\n"
-#define SHARE "-A PENSTOCK_Q -j NFQUEUE --queue-balance 8:11\n" DEFRAG
+#define FIRST_SYN " -j NFQUEUE --queue-balance 12:17\n"
 #define WORKERS "[penstock]\nworkers = 4\nqueue = 8\n"
 
-/* What is in PENSTOCK_Q, from its second rule on. */
-static void assert_queues(const char *want)
+/*
+ * What is in PENSTOCK_Q behind its first rules, without the last one, which
+ * shares the rest.  PENSTOCK_SYN has the same for the queues of the SYNs.
+ */
+static void assert_queues(const char *const *match)
 {
-	static const char first[] = "-A PENSTOCK_Q -j CT --notrack\n";
-	const char *p = strstr(plan.text[RULES_V4], first);
+	char want[2048];
+	size_t n = 0;
+	const char *p = strstr(plan.text[RULES_V4], SYN);
 
+#define PUT(...) n += (size_t)snprintf(want + n, sizeof(want) - n, __VA_ARGS__)
+	for (int i = 0; match[i]; i++)
+		PUT("-A PENSTOCK_Q %s" FIRST, match[i]);
+	PUT("-A PENSTOCK_Q -j NFQUEUE --queue-balance 8:11\n");
+	for (int i = 0; match[i]; i++)
+		PUT("-A PENSTOCK_SYN %s" FIRST_SYN, match[i]);
+	PUT("-A PENSTOCK_SYN -j NFQUEUE --queue-balance 12:35\n" DEFRAG);
+#undef PUT
 	ck_assert_ptr_nonnull(p);
-	ck_assert_str_eq(p + strlen(first), want);
+	ck_assert_str_eq(p + strlen(SYN), want);
 }
 
 /* Queues share by the address pair, which must be that of both legs. */
 START_TEST(other_server_with_workers_has_one_queue)
 {
+	static const char *const pinned[] = {
+		"-d 10.0.0.1/32 -p tcp -m tcp --dport 80",
+		"-s 10.0.0.2/32 -p tcp -m tcp --sport 81 -m addrtype ! "
+		"--dst-type LOCAL",
+		NULL};
+
 	plan_for("[service a]\nlisten = 10.0.0.1:80\nconnect = 10.0.0.2:81\n"
 		 "[service b]\nlisten = 10.0.0.3:80\nconnect = 10.0.0.3:81\n"
 		 "[service c]\nlisten = 10.0.0.4:80\n" WORKERS);
-	assert_queues("-A PENSTOCK_Q -d 10.0.0.1/32 -p tcp -m tcp --dport "
-		      "80" FIRST
-		      "-A PENSTOCK_Q -s 10.0.0.2/32 -p tcp -m tcp --sport 81 "
-		      "-m addrtype ! --dst-type LOCAL" FIRST SHARE);
+	assert_queues(pinned);
 }
 END_TEST
 
 START_TEST(own_source_with_workers_has_one_queue)
 {
+	static const char *const pinned[] = {
+		"-d 10.0.0.1/32 -p tcp -m tcp --dport 80",
+		"-s 10.0.0.1/32 -d 10.0.0.9/32 -p tcp -m tcp --sport 80 "
+		"--dport 5000:5999",
+		NULL};
+
 	plan_for("[service a]\nlisten = 10.0.0.1:80\nsource = 10.0.0.9\n"
 		 "ip_local_port_range = 5000 5999\n" WORKERS);
-	assert_queues("-A PENSTOCK_Q -d 10.0.0.1/32 -p tcp -m tcp --dport "
-		      "80" FIRST
-		      "-A PENSTOCK_Q -s 10.0.0.1/32 -d 10.0.0.9/32 -p tcp -m "
-		      "tcp --sport 80 --dport 5000:5999" FIRST SHARE);
+	assert_queues(pinned);
 }
 END_TEST
 
 /* What comes from 10.0.0.2:80 may be of either service. */
 START_TEST(shared_server_with_workers_has_one_queue)
 {
+	static const char *const pinned[] = {
+		"-d 10.0.0.2/32 -p tcp -m tcp --dport 80",
+		"-s 10.0.0.2/32 -p tcp -m tcp --sport 80 -m addrtype ! "
+		"--dst-type LOCAL",
+		"-d 10.0.0.1/32 -p tcp -m tcp --dport 80", NULL};
+
 	plan_for("[service a]\nlisten = 10.0.0.2:80\n"
 		 "[service b]\nlisten = 10.0.0.1:80\n"
 		 "connect = 10.0.0.2:80\n" WORKERS);
-	assert_queues("-A PENSTOCK_Q -d 10.0.0.2/32 -p tcp -m tcp --dport "
-		      "80" FIRST
-		      "-A PENSTOCK_Q -s 10.0.0.2/32 -p tcp -m tcp --sport 80 "
-		      "-m addrtype ! --dst-type LOCAL" FIRST
-		      "-A PENSTOCK_Q -d 10.0.0.1/32 -p tcp -m tcp --dport "
-		      "80" FIRST SHARE);
+	assert_queues(pinned);
 }
 END_TEST
 
 START_TEST(other_server_with_one_worker_has_its_queue)
 {
+	const char *p;
+
 	plan_for("[service a]\nlisten = 10.0.0.1:80\nconnect = "
 		 "10.0.0.2:81\n");
-	assert_queues("-A PENSTOCK_Q -j NFQUEUE --queue-num 0\n" DEFRAG);
+	p = strstr(plan.text[RULES_V4], SYN);
+	ck_assert_ptr_nonnull(p);
+	ck_assert_str_eq(
+		p + strlen(SYN),
+		"-A PENSTOCK_Q -j NFQUEUE --queue-num 0\n"
+		"-A PENSTOCK_SYN -j NFQUEUE --queue-balance 1:6\n" DEFRAG);
 }
 END_TEST
 
