@@ -159,7 +159,7 @@ profile_forged() {
 	local side kind
 	profile_begin
 	data_file 100 >/dev/null
-	silent_server 15
+	silent_server 120
 	for kind in rst-exact rst-inwindow syn-inwindow ack-old ack-future \
 		data-oow paws-old badsum null; do
 		fault_begin "x type=inject kind=$kind on=data dport=$PORT_HTTP" \

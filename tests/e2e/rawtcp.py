@@ -524,7 +524,7 @@ def case_burst(w, a):
     for _ in range(int(a["n"])):
         c = Conn(w, a["server"], int(a["port"]), ws=7, src=a["src"])
         c.syn()
-        s = c.syn_ack(0.15)
+        s = c.syn_ack(0.3)
         if s is None:
             silent += 1
         elif s.flags & RST:

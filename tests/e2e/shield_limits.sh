@@ -61,15 +61,20 @@ limits_validated() {
 		raw burst $RAW_HTTP n=1 src=10.4.4.$i ack=1
 	done
 	# shellcheck disable=SC2086
-	raw burst $RAW_HTTP n=5 src=10.4.4.8
-	assert_fields "$LINE" ok=0
-	# shellcheck disable=SC2086
 	raw burst $RAW_HTTP n=5 src=10.4.4.4
 	assert_fields "$LINE" ok=5
-	sleep 2 # validated_for
 	# shellcheck disable=SC2086
-	raw burst $RAW_HTTP n=5 src=10.4.4.4
+	raw burst $RAW_HTTP n=5 src=10.4.4.8
 	assert_fields "$LINE" ok=0
+	# validated_for has an end
+	poll 10 limits_silent 10.4.4.4 || fail "still beyond the limits"
+}
+
+# limits_silent ADDRESS: a SYN of it has no answer.
+limits_silent() {
+	# shellcheck disable=SC2086
+	raw burst $RAW_HTTP n=1 src="$1"
+	[ "$(field silent "$LINE")" = 1 ]
 }
 
 limits_deny() {
@@ -251,7 +256,7 @@ shield_limits_cases() {
 	run_case limits_rate_spoofed_syns_shut_nobody_out 30 \
 		limits_rate_spoofed
 	shield_conf "$cf" "tcp_syncookies = 2" \
-		"rate_limit = 1/m burst 3 per 24/64" "validated_for = 2s"
+		"rate_limit = 1/m burst 3 per 24/64" "validated_for = 8s"
 	run_case limits_validated_client_skips_them_for_a_while 20 \
 		limits_validated
 	shield_conf "$cf" "deny = $(raw_net 10.9.0.0/16)" \

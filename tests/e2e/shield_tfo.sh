@@ -101,7 +101,8 @@ tfo_both() {
 # What still ends when its link goes would stay in the client's kernel for long.
 tfo_far_is_idle() { ! in_c ss -Htan src 10.77.0.2 | grep -qv ^TIME-WAIT; }
 
-# tfo_rtt PORT: emulated round trip of 50 ms between client and gateway.
+# tfo_rtt PORT: emulated round trip of 200 ms between client and gateway.  The
+# best of each kind counts: a busy machine adds to some, but takes from none.
 tfo_rtt() {
 	local plain=100000 fast=100000 i ms
 	skip_in_smoke
@@ -109,7 +110,7 @@ tfo_rtt() {
 	[ "$FAMILY" = 4 ] || skip "IPv4 link"
 	: >"$TMP/linkem.out"
 	start_in "$NS_G" "$TMP/linkem.out" "$TOOLS/linkem" \
-		--a "$NS_C:far" --b "$NS_G:far" --delay 25
+		--a "$NS_C:far" --b "$NS_G:far" --delay 100
 	poll 5 grep -q ready "$TMP/linkem.out" || fail "no link"
 	in_c ip addr add 10.77.0.2/24 dev far
 	in_g ip addr add 10.77.0.1/24 dev far
@@ -117,7 +118,7 @@ tfo_rtt() {
 	trap 'in_c ip route del 203.0.113.10/32; pid_end '"$REPLY" EXIT
 	tfo_forget
 	tfo_client "$1" ask # a cookie
-	for i in 1 2 3; do
+	for i in {1..10}; do
 		tfo_client "$1" "f$i"
 		assert_fields "$LINE" echo="f$i" syn_data=1
 		ms=$(field ms "$LINE")
@@ -125,10 +126,11 @@ tfo_rtt() {
 		tfo_client "$1" "p$i" plain
 		ms=$(field ms "$LINE")
 		[ "$ms" -lt "$plain" ] && plain=$ms
+		[ "$fast" -gt $((plain - 150)) ] || break
 	done
-	assert_num "ms without Fast Open" "$plain" -ge 98
+	assert_num "ms without Fast Open" "$plain" -ge 398
 	assert_num "ms with Fast Open: one round trip less" \
-		"$fast" -le $((plain - 40))
+		"$fast" -le $((plain - 150))
 	poll 5 tfo_far_is_idle || fail "connections over the link do not end"
 }
 

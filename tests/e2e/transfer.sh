@@ -29,7 +29,7 @@ transfer_download() {
 	local scheme=$1 bytes=$2 id=get-$BASHPID sum
 	shift 2
 	data_file "$bytes" >/dev/null
-	in_c curl -sS -k -g --max-time 280 -H "X-Case: $id" \
+	in_c curl -sS -k -g --max-time 460 -H "X-Case: $id" \
 		-w "%{stderr}$CURL_VIEW" "$@" \
 		"$scheme://$URL/f$bytes" 2>"$TMP/view" |
 		sha256sum | cut -d' ' -f1 >"$TMP/sum"
@@ -44,7 +44,7 @@ transfer_upload() {
 	local scheme=$1 bytes=$2 id=put-$BASHPID
 	local got=$TMP/www/up/$id
 	shift 2
-	in_c curl -sS -k -g --max-time 280 -H "X-Case: $id" -H "Expect:" \
+	in_c curl -sS -k -g --max-time 460 -H "X-Case: $id" -H "Expect:" \
 		-o /dev/null -w "$CURL_VIEW" -T "$(data_file "$bytes")" "$@" \
 		"$scheme://$URL/up/$id" >"$TMP/view" || fail "curl: $?"
 	assert_eq "SHA-256 of what arrived" "$(data_sum "$bytes")" \
