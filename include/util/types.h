@@ -230,6 +230,15 @@ struct tuple {
 	uint16_t lport, rport;
 };
 
+/* The same connection as the other end sees it. */
+static inline struct tuple tuple_flip(const struct tuple *t)
+{
+	return (struct tuple){.local = t->remote,
+			      .remote = t->local,
+			      .lport = t->rport,
+			      .rport = t->lport};
+}
+
 static inline bool tuple_eq(const struct tuple *a, const struct tuple *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;

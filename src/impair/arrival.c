@@ -99,14 +99,8 @@ bool arrival_detain(struct impair *im, const struct segment *s,
 		return false;
 	struct held *h = held_in(im, s);
 
-	if (h && damage) {
-		struct prng r = {v->dice};
-
-		for (uint32_t i = 0; h->len && i < v->bits; i++)
-			h->buf->data[prng_below(&r, h->len)] ^=
-				(uint8_t)BIT(prng_below(&r, 8));
-		h->seg.wnd ^= (uint16_t)(h->len ? 0 : 1);
-	}
+	if (h && damage)
+		held_damage(h, v);
 	if (h) {
 		h->slot = v->slot;
 		h->crossed = v->open;

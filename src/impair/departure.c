@@ -119,17 +119,6 @@ int departure_flow_pull(void *wing, struct flow *f, struct tx *tx, int max,
 	return n;
 }
 
-/* The addresses of a packet that leaves, from our side. */
-static void tx_tuple(const struct tx *tx, struct tuple *t)
-{
-	const uint8_t *ip = tx->hdr, *tcp = tx->hdr + tx->l4_off;
-
-	t->local = tx->family == 4 ? ipaddr_v4(ip + 12) : ipaddr_v6(ip + 8);
-	t->remote = tx->family == 4 ? ipaddr_v4(ip + 16) : ipaddr_v6(ip + 24);
-	t->lport = get_be16(tcp);
-	t->rport = get_be16(tcp + 2);
-}
-
 /* A packet of no flow leaves: true when the faults of @w took it. */
 bool departure_judge(struct impair *im, struct fault_flow *w,
 		     const struct tx *tx, mono_t now)
@@ -156,7 +145,7 @@ static int pull(struct impair *im, struct tx *tx, int n, int max, mono_t now)
 
 	outq_forget(im);
 	for (int i = 0; i < n; i++) {
-		tx_tuple(&tx[i], &t);
+		t = frame_tuple(tx[i].hdr, tx[i].family, tx[i].l4_off);
 		if (departure_judge(im, fault_embryo_find(&im->set, &t), &tx[i],
 				    now))
 			continue;
@@ -169,7 +158,6 @@ static int pull(struct impair *im, struct tx *tx, int n, int max, mono_t now)
 
 int departure_pull(void *wing, struct tx *tx, int n, int max, mono_t now)
 {
-
 	struct impair *im = wing;
 
 	if (likely(!im->spent && !im->out_head && !im->set.embryos))

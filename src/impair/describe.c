@@ -37,7 +37,7 @@ void describe_in(struct fault_event *ev, struct fault_flow *w,
 		.state = l ? l->state : TS_LISTEN,
 		.flags = s->flags,
 		.len = s->data.len,
-		.wire = s->data.len + (s->family == 4 ? 40 : 60) +
+		.wire = s->data.len + (s->family == 4 ? IPV4_HLEN : IPV6_HLEN) + TCP_HLEN +
 			wire_opts_len(&s->opts, syn),
 		.tfo = fast ? (uint8_t)(1 + s->opts.tfo_len) : 0,
 		.seq = s->seq,
@@ -69,10 +69,10 @@ void describe_out(struct fault_event *ev, struct fault_flow *w,
 	*ev = (struct fault_event){.side = l ? l->side : LEG_CLIENT,
 				   .to_peer = true,
 				   .state = l ? l->state : TS_SYN_RECEIVED,
-				   .flags = get_be16(tcp + 12) & 0x1ff,
+				   .flags = frame_flags(tcp),
 				   .len = h->len,
 				   .wire = h->hdr_len + h->len,
-				   .seq = SEQ(get_be32(tcp + 4)),
+				   .seq = frame_seq(tcp),
 				   .now = now};
 	if (ev->flags & TCP_SYN)
 		ev->tfo = held_tfo(h);
@@ -83,5 +83,5 @@ void describe_out(struct fault_event *ev, struct fault_flow *w,
 				     h->len, &ev->fresh);
 	if (ev->flags & TCP_ACK)
 		ev->acked = describe_offset(describe_track(w, l, false),
-					    SEQ(get_be32(tcp + 8)));
+					    frame_ack(tcp));
 }

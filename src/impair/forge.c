@@ -5,21 +5,29 @@
  */
 #include "internal.h"
 
-static uint8_t *tcp_of(struct held *h)
+static void move_seq(struct held *h, uint32_t by)
 {
-	return h->hdr + h->l4_off;
+	uint8_t *tcp = held_tcp(h);
+
+	frame_set_seq(tcp, seq_add(frame_seq(tcp), by));
 }
 
-static void set_flags(struct held *h, uint16_t clear, uint16_t set)
+static void move_ack(struct held *h, uint32_t by)
 {
-	uint8_t *tcp = tcp_of(h);
+	uint8_t *tcp = held_tcp(h);
 
-	put_be16(tcp + 12, (uint16_t)((get_be16(tcp + 12) & ~clear) | set));
+	frame_set_ack(tcp, seq_add(frame_ack(tcp), by));
 }
 
-static void move_word(uint8_t *p, uint32_t by)
+/* Its timestamp's value, if it has one. */
+static void move_timestamp(struct held *h, uint32_t by)
 {
-	put_be32(p, get_be32(p) + by);
+	uint8_t *tcp = held_tcp(h), len;
+	uint32_t at = TCP_HLEN;
+
+	for (; (len = frame_option(tcp, held_hlen(h), &at)); at += len)
+		if (tcp[at] == TCPOPT_TS && len == TCPOLEN_TS)
+			put_be32(tcp + at + 2, get_be32(tcp + at + 2) + by);
 }
 
 /* An ACK with the header of @h, which stands where @h ends. */
@@ -35,9 +43,9 @@ static struct held *ack_after(struct impair *im, const struct held *h,
 		return NULL;
 	memcpy(c->hdr, h->hdr, h->hdr_len);
 	c->slot = h->slot;
-	move_word(tcp_of(c) + 4, space);
-	set_flags(c, 0x1ff, TCP_ACK);
-	put_be16(tcp_of(c) + 18, 0);
+	move_seq(c, space);
+	frame_change_flags(held_tcp(c), TCP_FLAGS_ALL, TCP_ACK);
+	frame_set_urg(held_tcp(c), 0);
 	return c;
 }
 
@@ -50,39 +58,25 @@ struct held *held_early(struct impair *im, const struct held *h,
 
 	if (!c)
 		return NULL;
-	wnd = get_be16(tcp_of(c) + 14);
-	move_word(tcp_of(c) + 8, v->early);
-	put_be16(tcp_of(c) + 14, (uint16_t)(wnd > less ? wnd - less : 0));
+	wnd = frame_wnd(held_tcp(c));
+	move_ack(c, v->early);
+	frame_set_wnd(held_tcp(c), (uint16_t)(wnd > less ? wnd - less : 0));
 	held_seal(c);
 	return c;
 }
 
-/* It leaves @ms later than its header was made: so must its timestamp say, or
- * it would be old (RFC 7323, 5.3). */
-static void age_timestamp(struct held *h, uint32_t ms)
-{
-	uint32_t end = (uint32_t)(h->hdr_len - h->l4_off), len;
-	uint8_t *tcp = tcp_of(h);
-
-	for (uint32_t i = 20; i + 1 < end && tcp[i]; i += len) {
-		len = tcp[i] == 1 ? 1 : tcp[i + 1];
-		if (!len || i + len > end)
-			return;
-		if (tcp[i] == 8 && len == 10)
-			move_word(tcp + i + 2, ms);
-	}
-}
-
 struct held *held_unack(struct impair *im, struct held *h, int64_t after_us)
 {
-	bool fin = get_be16(tcp_of(h) + 12) & TCP_FIN;
+	bool fin = frame_flags(held_tcp(h)) & TCP_FIN;
 	struct held *c = fin && after_us ? ack_after(im, h, h->len + 1) : NULL;
 
-	move_word(tcp_of(h) + 8, (uint32_t)-1);
+	move_ack(h, (uint32_t)-1);
 	held_seal(h);
 	if (!c)
 		return NULL;
-	age_timestamp(c, (uint32_t)(after_us / USEC_PER_MSEC));
+	/* it leaves later than its header was made: so must its timestamp say,
+	 * or it would be old (RFC 7323, 5.3) */
+	move_timestamp(c, (uint32_t)(after_us / USEC_PER_MSEC));
 	held_seal(c);
 	return c;
 }
@@ -102,9 +96,9 @@ struct held *held_overlap(struct impair *im, struct held *h,
 	if (!c)
 		return NULL;
 	c->len = cut + v->overlap;
-	set_flags(c, TCP_FIN | TCP_PSH, 0);
-	set_flags(h, TCP_CWR, 0);
-	move_word(tcp_of(h) + 4, cut);
+	frame_change_flags(held_tcp(c), TCP_FIN | TCP_PSH, 0);
+	frame_change_flags(held_tcp(h), TCP_CWR, 0);
+	move_seq(h, cut);
 	h->len -= cut;
 	memmove(h->buf->data, h->buf->data + cut, h->len);
 	if (v->wrong == 1)
@@ -154,12 +148,33 @@ struct held *held_replay(struct impair *im, const struct leg *l, int kind,
 	return held_out(im, &tx, 0, len, true, true);
 }
 
+/* What a forged segment says (docs/FAULTS.md). */
+static void falsify(struct held *c, int kind)
+{
+	uint16_t flags = TCP_ACK;
+
+	if (kind == FAULT_RST_EXACT || kind == FAULT_RST_INWINDOW)
+		flags = TCP_RST | TCP_ACK;
+	if (kind == FAULT_SYN_INWINDOW)
+		flags = TCP_SYN;
+	if (kind == FAULT_NULL)
+		flags = 0;
+	frame_change_flags(held_tcp(c), TCP_FLAGS_ALL, flags);
+	if (kind == FAULT_RST_INWINDOW || kind == FAULT_SYN_INWINDOW)
+		move_seq(c, 100);
+	if (kind == FAULT_DATA_OOW)
+		move_seq(c, 1u << 30);
+	if (kind == FAULT_ACK_OLD)
+		move_ack(c, -(1u << 30));
+	if (kind == FAULT_ACK_FUTURE)
+		move_ack(c, 1u << 30);
+	if (kind == FAULT_PAWS_OLD)
+		move_timestamp(c, (uint32_t)-1000000);
+}
+
 struct held *held_forge(struct impair *im, const struct held *h, int kind)
 {
 	struct held *c = held_new(im, kind == FAULT_DATA_OOW ? 1 : 0);
-	uint8_t *tcp;
-	uint32_t seq, ack;
-	uint16_t flags = TCP_ACK;
 
 	if (!c)
 		return NULL;
@@ -168,32 +183,11 @@ struct held *held_forge(struct impair *im, const struct held *h, int kind)
 	c->family = h->family;
 	c->hdr_len = h->hdr_len;
 	c->l4_off = h->l4_off;
-	tcp = c->hdr + c->l4_off;
-	seq = get_be32(tcp + 4);
-	ack = get_be32(tcp + 8);
-	if (kind == FAULT_RST_EXACT || kind == FAULT_RST_INWINDOW)
-		flags = TCP_RST | TCP_ACK;
-	if (kind == FAULT_SYN_INWINDOW)
-		flags = TCP_SYN;
-	if (kind == FAULT_NULL)
-		flags = 0;
-	if (kind == FAULT_RST_INWINDOW || kind == FAULT_SYN_INWINDOW)
-		seq += 100;
-	if (kind == FAULT_DATA_OOW)
-		seq += 1u << 30;
-	if (kind == FAULT_ACK_OLD)
-		ack -= 1u << 30;
-	if (kind == FAULT_ACK_FUTURE)
-		ack += 1u << 30;
-	if (kind == FAULT_PAWS_OLD && c->hdr_len - c->l4_off >= 32)
-		put_be32(tcp + 24, get_be32(tcp + 24) - 1000000);
 	if (c->buf)
 		c->buf->data[0] = 0;
-	put_be32(tcp + 4, seq);
-	put_be32(tcp + 8, ack);
-	put_be16(tcp + 12, (uint16_t)((get_be16(tcp + 12) & 0xf000) | flags));
+	falsify(c, kind);
 	held_seal(c);
 	if (kind == FAULT_BADSUM)
-		tcp[16] ^= 0x55;
+		held_tcp(c)[TCP_AT_CSUM] ^= 0x55;
 	return c;
 }

@@ -27,10 +27,7 @@ static_assert(ARRAY_LEN(errors) == FAULT_ICMP_COUNT - FAULT_ICMP_PTB,
 static int error_about(struct tx *tx, const struct segment *s, seq_t seq,
 		       uint8_t kind, uint32_t mtu)
 {
-	const struct tuple t = {.local = s->t.remote,
-				.remote = s->t.local,
-				.lport = s->t.rport,
-				.rport = s->t.lport};
+	const struct tuple t = tuple_flip(&s->t);
 	const struct hdr_spec h = {.t = &t,
 				   .seq = seq,
 				   .ack = s->ack,
@@ -75,7 +72,7 @@ struct held *icmp_for_leg(struct impair *im, const struct leg *l,
 			  const struct held *h, const struct fault_verdict *v)
 {
 	struct held *n = held_whole(im, NULL);
-	seq_t seq = SEQ(get_be32(h->hdr + h->l4_off + 4));
+	seq_t seq = frame_seq(h->hdr + h->l4_off);
 
 	if (!n)
 		return NULL;

@@ -12,6 +12,7 @@
 #include "engine/hooks.h"
 #include "fault/set.h"
 #include "impair/impair.h"
+#include "wire/frame.h"
 
 #define PIPE_MARKS 32
 #define COPIES_MAX 8 /* of a segment */
@@ -263,8 +264,21 @@ struct held *held_out(struct impair *im, const struct tx *tx, uint32_t off,
 struct held *held_whole(struct impair *im, const struct tx *tx);
 /* A second one like it. */
 struct held *held_clone(struct impair *im, const struct held *h);
+static inline uint8_t *held_tcp(struct held *h)
+{
+	return h->hdr + h->l4_off;
+}
+
+/* Bytes of its TCP header. */
+static inline uint32_t held_hlen(const struct held *h)
+{
+	return (uint32_t)(h->hdr_len - h->l4_off);
+}
+
 /* Recompute lengths and checksums of an outgoing one. */
 void held_seal(struct held *h);
+
+/* damage.c: bits of it are flipped, as @v says. */
 void held_damage(struct held *h, const struct fault_verdict *v);
 
 #endif

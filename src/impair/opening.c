@@ -66,10 +66,7 @@ static enum verdict answer(struct tx *reply, const struct segment *s,
 static struct fault_flow *left_behind(struct impair *im,
 				      const struct segment *s)
 {
-	const struct tuple t = {.local = s->t.remote,
-				.remote = s->t.local,
-				.lport = s->t.rport,
-				.rport = s->t.lport};
+	const struct tuple t = tuple_flip(&s->t);
 	struct fault_flow *w = fault_embryo_find(&im->set, &t);
 
 	return w && w->old ? w : NULL;

@@ -5,6 +5,8 @@
  * leaving ones when they leave.  Forged and damaged ones are not shown: they
  * tell the peer nothing.
  */
+#include <netinet/in.h>
+
 #include "internal.h"
 
 void watch_in(struct impair *im, struct fault_flow *w, int side,
@@ -33,10 +35,7 @@ void watch_in(struct impair *im, struct fault_flow *w, int side,
 static struct fault_flow *watched(struct impair *im, const struct tuple *t,
 				  int *side)
 {
-	const struct tuple back = {.local = t->remote,
-				   .remote = t->local,
-				   .lport = t->rport,
-				   .rport = t->lport};
+	const struct tuple back = tuple_flip(t);
 	struct leg *l = table_find(im->e, t);
 	struct fault_flow *w;
 
@@ -55,11 +54,11 @@ static void pass_out(struct impair *im, struct fault_flow *w, int side,
 		     const uint8_t *l4, uint32_t len, mono_t now)
 {
 	const struct fault_wire x = {.now = now,
-				     .seq = SEQ(get_be32(l4 + 4)),
-				     .ack = SEQ(get_be32(l4 + 8)),
+				     .seq = frame_seq(l4),
+				     .ack = frame_ack(l4),
 				     .len = len,
-				     .flags = get_be16(l4 + 12) & 0x1ff,
-				     .wnd = get_be16(l4 + 14),
+				     .flags = frame_flags(l4),
+				     .wnd = frame_wnd(l4),
 				     .side = (uint8_t)side,
 				     .to_peer = true};
 
@@ -68,28 +67,21 @@ static void pass_out(struct impair *im, struct fault_flow *w, int side,
 
 void watch_out(struct impair *im, const struct held *h, mono_t now)
 {
-	const uint8_t *ip = h->hdr, *tcp = h->hdr + h->l4_off;
-	bool v4 = h->family == 4;
 	struct fault_flow *w;
-	const struct tuple t = {
-		.local = v4 ? ipaddr_v4(ip + 12) : ipaddr_v6(ip + 8),
-		.remote = v4 ? ipaddr_v4(ip + 16) : ipaddr_v6(ip + 24),
-		.lport = get_be16(tcp),
-		.rport = get_be16(tcp + 2)};
+	struct tuple t;
 	int side;
 
 	if (h->false_word)
 		return;
+	t = frame_tuple(h->hdr, h->family, h->l4_off);
 	w = watched(im, &t, &side);
 	if (w)
-		pass_out(im, w, side, tcp, h->len, now);
+		pass_out(im, w, side, h->hdr + h->l4_off, h->len, now);
 }
 
 void watch_reply(struct impair *im, struct fault_flow *w, int side,
 		 const struct tx *reply, mono_t now)
 {
-	const uint8_t *ip = reply->hdr;
-
-	if (ip[reply->family == 4 ? 9 : 6] == 6)
-		pass_out(im, w, side, ip + reply->l4_off, 0, now);
+	if (frame_proto(reply->hdr, reply->family) == IPPROTO_TCP)
+		pass_out(im, w, side, reply->hdr + reply->l4_off, 0, now);
 }

@@ -28,6 +28,7 @@
 
 #include "io/egress.h"
 #include "wire/build.h"
+#include "wire/frame.h"
 
 /* Source and destination port; of an ICMP error those of the leg whose peer
  * gets it: what it quotes went the other way. */
@@ -36,9 +37,10 @@ static uint32_t port_pair(const struct tx *tx)
 	const uint8_t *l4 = tx->hdr + tx->l4_off;
 	uint32_t back;
 
-	if (tx->hdr[tx->family == 4 ? 9 : 6] == IPPROTO_TCP)
+	if (frame_proto(tx->hdr, tx->family) == IPPROTO_TCP)
 		return get_be32(l4);
-	back = get_be32(l4 + 8 + (tx->family == 4 ? 20 : 40));
+	back = get_be32(l4 + ICMP_HLEN +
+			(tx->family == 4 ? IPV4_HLEN : IPV6_HLEN));
 	return back >> 16 | back << 16;
 }
 

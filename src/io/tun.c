@@ -24,11 +24,10 @@
 #include "io/priv.h"
 #include "io/tun.h"
 #include "util/log.h"
+#include "wire/frame.h"
 #include "wire/segment.h"
 
-#define DISCARD_MAX 64	 /* packets of one call of tun_discard() */
-#define TCP_FLAGS_OFF 13 /* of the low eight flags in the TCP header */
-#define TCP_CSUM_OFF 16
+#define DISCARD_MAX 64 /* packets of one call of tun_discard() */
 
 static int set_up(const char *name)
 {
@@ -108,14 +107,14 @@ void tun_fill_vnet_hdr(struct virtio_net_hdr *vh, const struct tx *tx)
 		return;
 	vh->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	vh->csum_start = tx->l4_off;
-	vh->csum_offset = TCP_CSUM_OFF;
+	vh->csum_offset = TCP_AT_CSUM;
 	if (!tx->gso_size || tx->payload <= tx->gso_size)
 		return;
 	vh->gso_size = tx->gso_size;
 	vh->gso_type = tx->family == 6 ? VIRTIO_NET_HDR_GSO_TCPV6
 				       : VIRTIO_NET_HDR_GSO_TCPV4;
 	/* CWR belongs to the first segment only (RFC 3168, 6.1.2). */
-	if (tx->hdr[tx->l4_off + TCP_FLAGS_OFF] & TCP_CWR)
+	if (frame_flags(tx->hdr + tx->l4_off) & TCP_CWR)
 		vh->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
 }
 

@@ -187,26 +187,27 @@ static void put_ipv4(uint8_t *p, const struct hdr_spec *h, uint32_t len)
 {
 	memset(p, 0, IPV4_HLEN);
 	p[0] = 0x45;
-	p[1] = h->tos;
-	put_be16(p + 2, (uint16_t)(IPV4_HLEN + len));
+	p[IPV4_AT_TOS] = h->tos;
+	put_be16(p + IPV4_AT_LEN, (uint16_t)(IPV4_HLEN + len));
 	put_be16(p + 4, h->ip_id);
 	put_be16(p + 6, h->df ? IPV4_DF : 0);
-	p[8] = h->ttl;
-	p[9] = PROTO_TCP;
-	memcpy(p + 12, h->t->local.b + 12, 4);
-	memcpy(p + 16, h->t->remote.b + 12, 4);
-	put_be16(p + 10, (uint16_t)~csum_fold(csum_add(0, p, IPV4_HLEN)));
+	p[IPV4_AT_TTL] = h->ttl;
+	p[IPV4_AT_PROTO] = PROTO_TCP;
+	memcpy(p + IPV4_AT_SRC, h->t->local.b + 12, 4);
+	memcpy(p + IPV4_AT_DST, h->t->remote.b + 12, 4);
+	put_be16(p + IPV4_AT_CSUM,
+		 (uint16_t)~csum_fold(csum_add(0, p, IPV4_HLEN)));
 }
 
 static void put_ipv6(uint8_t *p, const struct hdr_spec *h, uint32_t len)
 {
 	put_be32(p, 6u << 28 | (uint32_t)h->tos << 20 |
 			    (h->flow_label & 0xfffffu));
-	put_be16(p + 4, (uint16_t)len);
-	p[6] = PROTO_TCP;
-	p[7] = h->ttl;
-	memcpy(p + 8, h->t->local.b, 16);
-	memcpy(p + 24, h->t->remote.b, 16);
+	put_be16(p + IPV6_AT_PAYLOAD, (uint16_t)len);
+	p[IPV6_AT_PROTO] = PROTO_TCP;
+	p[IPV6_AT_HOPS] = h->ttl;
+	memcpy(p + IPV6_AT_SRC, h->t->local.b, 16);
+	memcpy(p + IPV6_AT_DST, h->t->remote.b, 16);
 }
 
 void wire_build(struct tx *tx, const struct hdr_spec *h, uint32_t payload)
@@ -228,15 +229,17 @@ void wire_build(struct tx *tx, const struct hdr_spec *h, uint32_t payload)
 		put_ipv6(tx->hdr, h, thl + payload);
 
 	p = tx->hdr + tx->l4_off;
-	put_be16(p, h->t->lport);
-	put_be16(p + 2, h->t->rport);
-	put_be32(p + 4, h->seq.v);
-	put_be32(p + 8, h->ack.v);
-	put_be16(p + 12, (uint16_t)(thl / 4 << 12 | (h->flags & 0x1ffu)));
-	put_be16(p + 14, h->wnd);
-	put_be16(p + 16, csum_fold(csum_pseudo(&h->t->local, &h->t->remote,
-					       PROTO_TCP, thl + payload)));
-	put_be16(p + 18, h->urg);
+	put_be16(p + TCP_AT_SPORT, h->t->lport);
+	put_be16(p + TCP_AT_DPORT, h->t->rport);
+	put_be32(p + TCP_AT_SEQ, h->seq.v);
+	put_be32(p + TCP_AT_ACK, h->ack.v);
+	put_be16(p + TCP_AT_FLAGS,
+		 (uint16_t)(thl / 4 << 12 | (h->flags & TCP_FLAGS_ALL)));
+	put_be16(p + TCP_AT_WND, h->wnd);
+	put_be16(p + TCP_AT_CSUM,
+		 csum_fold(csum_pseudo(&h->t->local, &h->t->remote, PROTO_TCP,
+				       thl + payload)));
+	put_be16(p + TCP_AT_URG, h->urg);
 	if (plan.len && syn)
 		put_syn_opts(p + TCP_HLEN, h->opts, &plan);
 	else if (plan.len)
@@ -260,6 +263,6 @@ void wire_csum_finish(struct tx *tx)
 		sum += part;
 		odd ^= tx->iov[i].iov_len & 1;
 	}
-	put_be16(tx->hdr + tx->l4_off + 16, (uint16_t)~csum_fold(sum));
+	put_be16(tx->hdr + tx->l4_off + TCP_AT_CSUM, (uint16_t)~csum_fold(sum));
 	tx->csum_done = true;
 }

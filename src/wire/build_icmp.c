@@ -35,25 +35,26 @@ static void put_ipv4(uint8_t *p, const struct ipaddr *src,
 {
 	memset(p, 0, IPV4_HLEN);
 	p[0] = 0x45;
-	p[1] = ICMP_TOS;
-	put_be16(p + 2, (uint16_t)(IPV4_HLEN + len));
+	p[IPV4_AT_TOS] = ICMP_TOS;
+	put_be16(p + IPV4_AT_LEN, (uint16_t)(IPV4_HLEN + len));
 	put_be16(p + 6, IPV4_DF);
-	p[8] = ICMP_TTL;
-	p[9] = PROTO_ICMP;
-	memcpy(p + 12, src->b + 12, 4);
-	memcpy(p + 16, dst->b + 12, 4);
-	put_be16(p + 10, (uint16_t)~csum_fold(csum_add(0, p, IPV4_HLEN)));
+	p[IPV4_AT_TTL] = ICMP_TTL;
+	p[IPV4_AT_PROTO] = PROTO_ICMP;
+	memcpy(p + IPV4_AT_SRC, src->b + 12, 4);
+	memcpy(p + IPV4_AT_DST, dst->b + 12, 4);
+	put_be16(p + IPV4_AT_CSUM,
+		 (uint16_t)~csum_fold(csum_add(0, p, IPV4_HLEN)));
 }
 
 static void put_ipv6(uint8_t *p, const struct ipaddr *src,
 		     const struct ipaddr *dst, uint32_t len)
 {
 	put_be32(p, 6u << 28 | ICMP_TOS << 20);
-	put_be16(p + 4, (uint16_t)len);
-	p[6] = PROTO_ICMPV6;
-	p[7] = ICMP_TTL;
-	memcpy(p + 8, src->b, 16);
-	memcpy(p + 24, dst->b, 16);
+	put_be16(p + IPV6_AT_PAYLOAD, (uint16_t)len);
+	p[IPV6_AT_PROTO] = PROTO_ICMPV6;
+	p[IPV6_AT_HOPS] = ICMP_TTL;
+	memcpy(p + IPV6_AT_SRC, src->b, 16);
+	memcpy(p + IPV6_AT_DST, dst->b, 16);
 }
 
 int wire_build_icmp(struct tx *tx, const struct packet *about,

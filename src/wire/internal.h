@@ -6,15 +6,11 @@
  * What the files of this module share: protocol constants, and the parts of
  * wire_parse() that have a file of their own.
  */
+#include "wire/frame.h"
 #include "wire/segment.h"
 
-#define IPV4_HLEN 20u
-#define IPV6_HLEN 40u
 #define IPV6_EXT_MAX 8u /* extension headers we are willing to walk */
-#define TCP_HLEN 20u
-#define TCP_HLEN_MAX 60u
 #define TCP_OPTS_MAX 40u
-#define ICMP_HLEN 8u
 #define QUOTE_L4_LEN 8u /* bytes of TCP header that an ICMP error must quote */
 
 #define IPV4_DF 0x4000u
@@ -32,31 +28,14 @@
 #define PROTO_NONE 59
 #define PROTO_DSTOPTS 60
 
-#define TCPOPT_EOL 0
-#define TCPOPT_NOP 1
-#define TCPOPT_MSS 2	       /* RFC 9293, 3.2 */
-#define TCPOPT_WSCALE 3	       /* RFC 7323, 2 */
-#define TCPOPT_SACKOK 4	       /* RFC 2018, 2 */
-#define TCPOPT_SACK 5	       /* RFC 2018, 3 */
-#define TCPOPT_TS 8	       /* RFC 7323, 3 */
-#define TCPOPT_MD5 19	       /* RFC 2385 */
-#define TCPOPT_UTO 28	       /* RFC 5482 */
-#define TCPOPT_AO 29	       /* RFC 5925 */
-#define TCPOPT_TFO 34	       /* RFC 7413, 4.1.1 */
-#define TCPOPT_EXP 254	       /* RFC 6994 */
-#define TCPOPT_EXP_TFO 0xf989u /* the experiment that became Fast Open */
-
 #define TCPOLEN_MSS 4u
 #define TCPOLEN_WSCALE 3u
 #define TCPOLEN_SACKOK 2u
 #define TCPOLEN_SACK_BASE 2u
 #define TCPOLEN_SACK_BLOCK 8u
-#define TCPOLEN_TS 10u
 #define TCPOLEN_MD5 18u
 #define TCPOLEN_UTO 4u
 #define TCPOLEN_AO_MIN 4u
-#define TCPOLEN_TFO_BASE 2u
-#define TCPOLEN_EXP_TFO_BASE 4u
 #define TFO_COOKIE_MIN 4u
 
 /**
