@@ -161,7 +161,7 @@ demo_faults() {
 	row "  segments dropped on purpose" "$(demo_ctl list -j | jq '.[0].injected')"
 	demo_ctl batch <<-END || FAILED=$((FAILED + 1))
 		reset
-		add cut type=reset_peer after=byte:100000
+		add cut type=end action=reset after=byte:100000
 	END
 	said=$(in_c curl -sS -o "$TMP/cut" "http://$URL/f1048576" 2>&1) || code=$?
 	row "reset after 100000 bytes: curl" "exit $code, ${said#curl: }"

@@ -28,7 +28,7 @@ enum fault_counter {
 
 extern const char *const fault_counter_name[FC_COUNT + 1];
 
-/* Types, by group: id, name.  Each does what docs/FAULTS.md says. */
+/* Types, one a line: id, name.  Each does what docs/FAULTS.md says. */
 #define FAULT_TYPES(X)                              \
 	X(NONE, "none")                             \
 	X(OBSERVE, "observe")                       \
@@ -42,7 +42,7 @@ extern const char *const fault_counter_name[FC_COUNT + 1];
 	X(RATE, "rate")                             \
 	X(BLACKHOLE, "blackhole")                   \
 	X(SYN_DROP, "syn_drop")                     \
-	X(RESET_PEER, "reset_peer")                 \
+	X(END, "end")                               \
 	X(SYN_ACK_DELAY, "syn_ack_delay")           \
 	X(SYN_ACK_DROP, "syn_ack_drop")             \
 	X(REFUSE, "refuse")                         \
@@ -63,11 +63,8 @@ extern const char *const fault_counter_name[FC_COUNT + 1];
 	X(HALF_CLOSE_STALL, "half_close_stall")     \
 	X(FIN_DROP, "fin_drop")                     \
 	X(LAST_ACK_DROP, "last_ack_drop")           \
-	X(VANISH, "vanish")                         \
 	X(SLICER, "slicer")                         \
-	X(LIMIT_DATA, "limit_data")                 \
 	X(TIMEOUT, "timeout")                       \
-	X(FIN, "fin")                               \
 	X(LATENCY, "latency")                       \
 	X(BANDWIDTH, "bandwidth")                   \
 	X(PROBE_SWALLOW, "probe_swallow")           \
@@ -131,7 +128,8 @@ extern const char *const fault_type_name[FT_COUNT + 1];
 	X(OFF, "off", time, "length of the calm between black holes")        \
 	X(REPEAT, "repeat", count, "black holes in all; 0: no end")          \
 	X(AFTER, "after", after, "when")                                     \
-	X(SIDES, "sides", sides, "who is reset, or which directions end")    \
+	X(ACTION, "action", action, "how it ends")                           \
+	X(SIDES, "sides", sides, "who is reset")                             \
 	X(WITH, "with", with, "how it is refused")                           \
 	X(LIST, "list", options, "options taken away")                       \
 	X(VALUE, "value", count, "a number")                                 \
@@ -268,6 +266,14 @@ enum fault_favor {
 enum fault_content {
 	FAULT_CONTENT_SAME,
 	FAULT_CONTENT_DIFFER
+};
+/* "action" of end */
+enum fault_end {
+	FAULT_END_FIN,
+	FAULT_END_CLOSE,
+	FAULT_END_RESET,
+	FAULT_END_VANISH,
+	FAULT_END_COUNT
 };
 enum fault_then {
 	FAULT_THEN_RST,
@@ -445,11 +451,12 @@ extern const struct opt_desc fault_options[];
 
 /* Does type @t take the parameter, and must it be given? */
 bool fault_type_takes(enum fault_type t, enum fault_param p, bool *needed);
-/* Does it act on bytes between the connections, so "stream" in place of "side"
- * is its? */
-bool fault_type_is_stream(enum fault_type t);
-/* The keys besides "type" of an example, by type; "" when none is needed. */
-extern const char *const fault_type_example[FT_COUNT];
+/* Does it take this key of all types?  "stream" or "side" is none of its. */
+bool fault_type_takes_key(enum fault_type t, const char *key);
+/* The keys besides "type" of an example; "" when none is needed. */
+const char *fault_type_example(enum fault_type t);
+/* How a type that has another name now is written; NULL: it never was one. */
+const char *fault_type_renamed(const char *name);
 /* The parameter's row of fault_options. */
 const struct opt_desc *fault_param_desc(enum fault_param p);
 

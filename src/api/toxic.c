@@ -32,7 +32,7 @@ static const struct {
 	{"limit_data", "bytes", ""},	  {"reset_peer", "timeout", "ms"},
 };
 
-static const char *const fault_types[] = {
+static const char *const type_names[] = {
 #define X(id, name) name,
 	FAULT_TYPES(X)
 #undef X
@@ -52,8 +52,11 @@ static bool type_known(const char *type)
 {
 	if (!strcmp(type, "noop"))
 		return true;
-	for (size_t i = 0; i < ARRAY_LEN(fault_types); i++)
-		if (i != FT_NONE && !strcmp(type, fault_types[i]))
+	for (size_t i = 0; i < ARRAY_LEN(own_attrs); i++)
+		if (!strcmp(type, own_attrs[i].type))
+			return true;
+	for (size_t i = FT_NONE + 1; i < ARRAY_LEN(type_names); i++)
+		if (!strcmp(type, type_names[i]))
 			return true;
 	return false;
 }
@@ -68,7 +71,7 @@ static const char *own_unit(const char *type, const char *attr)
 	return NULL;
 }
 
-/* penstock's reset_peer, which toxiproxy's cannot say: after=byte:N ... */
+/* A reset that toxiproxy's cannot say: after=byte:N ... */
 static bool is_native_reset(const struct toxic *t)
 {
 	return !strcmp(t->type, "reset_peer") &&
@@ -293,6 +296,15 @@ static void put_default(const struct toxic *t, const char *key,
 		fprintf(out, " %s=%s", key, value);
 }
 
+/* limit_data ends one stream alone, where sides= asks for it. */
+static bool is_one_sided(const struct toxic *t)
+{
+	const char *sides =
+		json_string_value(json_object_get(t->attributes, "sides"));
+
+	return sides && !strcmp(sides, "one");
+}
+
 /*
  * The type that does it.  A bandwidth of 0 lets nothing pass until it changes;
  * toxiproxy's reset_peer acts when data comes, and throws it away.
@@ -311,13 +323,21 @@ static bool put_type(const struct toxic *t, FILE *out)
 			ms ? (long long)ms : 1, ms ? "ms" : "us");
 		return false;
 	}
+	if (!strcmp(t->type, "limit_data")) {
+		fprintf(out, " type=end action=%s after=byte:%lld",
+			is_one_sided(t) ? "fin" : "close",
+			(long long)number_of(t, "bytes"));
+		return false;
+	}
+	if (is_native_reset(t)) {
+		fputs(" type=end action=reset", out);
+		return true;
+	}
 	fprintf(out, " type=%s", t->type);
 	if (!strcmp(t->type, "timeout")) {
 		put_default(t, "close", "fin", out);
 		put_default(t, "from", "idle", out);
 	}
-	if (!strcmp(t->type, "limit_data"))
-		put_default(t, "sides", "both", out);
 	return true;
 }
 
@@ -347,13 +367,15 @@ static bool put_attributes(const struct toxic *t, bool own, FILE *out,
 			   char *err, size_t errlen)
 {
 	bool native = is_native_reset(t);
+	bool limit = !strcmp(t->type, "limit_data");
 	const char *key;
 	json_t *v;
 
 	json_object_foreach(t->attributes, key, v) {
 		const char *unit = own_unit(t->type, key);
 
-		if (unit && (!own || native))
+		if ((unit && (!own || native)) ||
+		    (limit && !strcmp(key, "sides")))
 			continue;
 		fprintf(out, " %s=", key);
 		if (!put_value(v, out)) {

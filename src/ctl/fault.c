@@ -241,11 +241,11 @@ static int fault_watch(const struct args *a, int argc, char **argv)
 /* One line; with @params all that it takes. */
 static void print_type(enum fault_type t, bool params)
 {
-	const char *example = fault_type_example[t];
+	const char *example = fault_type_example(t);
 	bool needed;
 
-	printf("type=%s%s%s\n", fault_type_name[t],
-	       example && *example ? " " : "", example ? example : "");
+	printf("type=%s%s%s\n", fault_type_name[t], *example ? " " : "",
+	       example);
 	for (int p = 0; params && p < FP_COUNT; p++) {
 		if (!fault_type_takes(t, (enum fault_param)p, &needed))
 			continue;
@@ -259,8 +259,7 @@ static void print_type(enum fault_type t, bool params)
 	printf("    of all types:   ");
 	for (const struct opt_desc *d = fault_options;
 	     d != fault_param_desc((enum fault_param)0); d++)
-		if (strcmp(d->name,
-			   fault_type_is_stream(t) ? "side" : "stream") != 0)
+		if (fault_type_takes_key(t, d->name))
 			printf(" %s", d->name);
 	putchar('\n');
 }
@@ -279,6 +278,11 @@ static int fault_types_print(const struct args *a, int argc, char **argv)
 	}
 	if (found)
 		return EXIT_GOOD;
+	if (fault_type_renamed(only)) {
+		fprintf(stderr, "penstockctl: %s: now %s\n", only,
+			fault_type_renamed(only));
+		return EXIT_USAGE;
+	}
 	return unknown_word("type", only, fault_type_name + 1);
 }
 

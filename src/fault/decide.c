@@ -113,7 +113,7 @@ void fault_judge(struct fault_set *s, struct fault_flow *w,
 				      .f = &s->fault[slot],
 				      .c = &w->c[slot],
 				      .slot = slot};
-		const struct fault_type_desc *t = &fault_types[x.f->spec.type];
+		const struct fault_type_desc *t = fault_desc(&x.f->spec);
 
 		if (!(w->active & BIT(slot)) || !t->hit || x.c->done ||
 		    !concerns(&x.f->spec, ev) || !kind_matches(t->kind, ev) ||
@@ -179,7 +179,7 @@ void fault_ask_done(struct fault_set *s, struct fault_flow *w,
 /* When a fault that answers questions ends on a connection by its duration. */
 static mono_t ask_end(const struct fault_spec *f, const struct fault_conn *c)
 {
-	if (!fault_types[f->type].asked || !f->duration_us || c->done ||
+	if (!fault_desc(f)->asked || !f->duration_us || c->done ||
 	    !mono_is_set(c->first))
 		return MONO_UNSET;
 	return mono_add(c->first, f->duration_us + 1);
@@ -227,12 +227,9 @@ bool fault_carries(const struct fault_set *s, const struct fault_flow *w,
 
 bool fault_lingers(const struct fault_set *s, const struct fault_flow *w)
 {
-	for (uint32_t i = 0; i < s->n; i++) {
-		uint8_t type = s->fault[s->order[i]].spec.type;
-
+	for (uint32_t i = 0; i < s->n; i++)
 		if (w->active & BIT(s->order[i]) &&
-		    (type == FT_LAST_ACK_DROP || type == FT_VANISH))
+		    fault_desc(&s->fault[s->order[i]].spec)->lingers)
 			return true;
-	}
 	return false;
 }

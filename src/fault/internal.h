@@ -28,29 +28,78 @@ struct fault_ctx {
 	uint8_t slot;
 };
 
+/* What "percent" and the spread of a delay take. */
+#define PARAMS_ROLL (PBIT(PERCENT) | PBIT(CORRELATION))
+#define PARAMS_SPREAD (PBIT(JITTER) | PBIT(CORRELATION) | PBIT(DISTRIBUTION))
+
 /**
- * struct fault_type_desc - A type
+ * struct fault_default - A parameter's value when it was not given
+ * @param: enum fault_param; FP_COUNT ends a list
+ */
+struct fault_default {
+	uint8_t param;
+	double d;
+	int64_t i, j;
+};
+
+#define FAULT_DEFAULTS(...)               \
+	(const struct fault_default[])    \
+	{                                 \
+		__VA_ARGS__,              \
+		{                         \
+			FP_COUNT, 0, 0, 0 \
+		}                         \
+	}
+
+/**
+ * struct fault_type_desc - A type, or one action of it
+ * @example: keys besides "type" of an example, as docs/FAULTS.md has it; NULL:
+ *          none is needed
+ * @defaults: of parameters, or NULL
+ * @actions: by "action"; then they say what follows here, but @params and
+ *          @needs, which are of all of them
  * @params: which may be given
  * @needs:  which must be
+ * @kinds:  words of "kind" that it takes, a bit each
+ * @modes:  words of "mode" that it takes, a bit each
+ * @kinds_many: several of @kinds at once
  * @stream: acts on bytes between the legs, not on segments
  * @kind:   FAULT_ON_* filter of its events (FAULT_ON_ALWAYS: all)
  * @dir:    when the spec says nothing
  * @timed:  acts by time alone as well
  * @asked:  answers questions of the stack (impair/behave.c)
- * @kinds:  words of "kind" that it takes, a bit each
- * @kinds_many: several of them at once
  * @harm:   the peer may see a wrong stream
+ * @lingers: outlives the connection's flow
+ * @portions: lets a stream go on in portions, which skip and count count
+ * @ends:   FAULT_ACT_* once @share lets nothing pass any more
+ * @check:  what is wrong with a spec, or NULL
  * @hit:    inject into a segment that passed selection; false: not this one
+ * @share:  how many of @n bytes of the stream may go on now; 0: none before
+ *          *wake; NULL: it holds nothing back
+ * @spend:  so many have
  */
 struct fault_type_desc {
-	uint64_t params, needs, kinds;
-	bool stream, timed, asked, harm, kinds_many;
-	uint8_t kind, dir;
+	const char *example;
+	const struct fault_default *defaults;
+	const struct fault_type_desc *const *actions;
+	uint64_t params, needs, kinds, modes;
+	bool kinds_many, stream, timed, asked, harm, lingers, portions;
+	uint8_t kind, dir, ends;
+	const char *(*check)(const struct fault_spec *s);
 	bool (*hit)(struct fault_ctx *x, const struct fault_event *ev,
 		    struct fault_verdict *v);
+	uint32_t (*share)(struct fault_ctx *x, uint32_t n, mono_t now,
+			  mono_t *wake);
+	void (*spend)(struct fault_ctx *x, uint32_t n, mono_t now);
 };
 
-extern const struct fault_type_desc fault_types[FT_COUNT];
+#define FAULT_TYPE(id) const struct fault_type_desc fault_type_##id
+#define X(id, name) extern FAULT_TYPE(id);
+FAULT_TYPES(X)
+#undef X
+
+/* types.c: of its type, and of its action. */
+const struct fault_type_desc *fault_desc(const struct fault_spec *s);
 
 /* names.c: words of "kind" (enum fault_inject, fault_kind, fault_icmp) and
  * "mode" (enum fault_ecn, fault_tfo); NULL at the end. */
@@ -80,51 +129,6 @@ void fault_note(struct fault_ctx *x, int stream, uint32_t n, mono_t now,
 #define FAULT_HIT(name)                                              \
 	bool name(struct fault_ctx *x, const struct fault_event *ev, \
 		  struct fault_verdict *v)
-
-/* types_segment.c */
-FAULT_HIT(hit_loss);
-FAULT_HIT(hit_droplist);
-FAULT_HIT(hit_drop_range);
-FAULT_HIT(hit_delay);
-FAULT_HIT(hit_reorder);
-FAULT_HIT(hit_duplicate);
-FAULT_HIT(hit_corrupt);
-FAULT_HIT(hit_rate);
-FAULT_HIT(hit_blackhole);
-FAULT_HIT(hit_drop);
-FAULT_HIT(hit_ecn);
-FAULT_HIT(hit_ttl);
-FAULT_HIT(hit_slot);
-FAULT_HIT(hit_mtu);
-FAULT_HIT(hit_icmp);
-FAULT_HIT(hit_observe);
-
-/* types_handshake.c */
-FAULT_HIT(hit_synack_delay);
-FAULT_HIT(hit_refuse);
-FAULT_HIT(hit_pretend);
-FAULT_HIT(hit_strip);
-FAULT_HIT(hit_mss);
-FAULT_HIT(hit_wrong_synack);
-FAULT_HIT(hit_tfo);
-FAULT_HIT(hit_simopen);
-
-/* types_transfer.c */
-FAULT_HIT(hit_ack_drop);
-FAULT_HIT(hit_dup_ack);
-FAULT_HIT(hit_inject);
-FAULT_HIT(hit_probe);
-FAULT_HIT(hit_renege);
-FAULT_HIT(hit_early_ack);
-FAULT_HIT(hit_overlap);
-FAULT_HIT(hit_urgent);
-
-/* types_close.c */
-FAULT_HIT(hit_reset);
-FAULT_HIT(hit_last_ack);
-FAULT_HIT(hit_vanish);
-FAULT_HIT(hit_crossing);
-FAULT_HIT(hit_replay);
 
 /* report.c: a decision; returns its id. */
 uint64_t fault_report(struct fault_ctx *x, const struct fault_event *ev,

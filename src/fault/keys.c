@@ -192,6 +192,8 @@ static const char *const dist_names[] = {"uniform", "normal", "pareto",
 static const char *const where_names[] = {"ip", "tcp", "payload", NULL};
 static const char *const checksum_names[] = {"bad", "fix", NULL};
 static const char *const sides_names[] = {"one", "both", NULL};
+static const char *const action_names[] = {"fin", "close", "reset", "vanish",
+					   NULL};
 static const char *const close_names[] = {"rst", "fin", NULL};
 static const char *const from_names[] = {"begin", "data", "idle", NULL};
 
@@ -251,6 +253,7 @@ WORD_READER(model, read_word, model_names)
 WORD_READER(where, read_mask, where_names)
 WORD_READER(checksum, read_word, checksum_names)
 WORD_READER(sides, read_word, sides_names)
+WORD_READER(action, read_word, action_names)
 WORD_READER(close, read_word, close_names)
 WORD_READER(from, read_word, from_names)
 WORD_READER(with, read_word, with_names)
@@ -275,6 +278,20 @@ static int read_distribution(const char *text, void *field, char *err,
 	v->set = true;
 	v->i = FAULT_TABLE;
 	return fault_table_read(&s->table, text + 5, err, errlen);
+}
+
+/* One that has another name now is met with that. */
+static int read_type(const char *text, void *field, char *err, size_t errlen)
+{
+	const char *now = fault_type_renamed(text);
+	struct fault_val v = {0};
+
+	if (now)
+		return refuse(text, err, errlen, "%s", now);
+	if (read_word(text, fault_type_name, &v, err, errlen))
+		return -EINVAL;
+	*(uint8_t *)field = (uint8_t)v.i;
+	return 0;
 }
 
 /* ---- triggers ---- */
@@ -534,7 +551,7 @@ static const char *const remove_names[] = {"release", "drop", "reset", NULL};
 	}
 
 const struct opt_desc fault_options[] = {
-	ENUM("type", type, fault_type_name, "none", "what it does"),
+	OWN("type", type, read_type, "none", "what it does"),
 	{.name = "service",
 	 AT(service),
 	 .type = OPT_TEXT,

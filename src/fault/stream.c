@@ -11,7 +11,7 @@
 
 bool fault_spec_has_stream(const struct fault_spec *f, int stream)
 {
-	return fault_types[f->type].stream && f->stream == stream;
+	return fault_desc(f)->stream && f->stream == stream;
 }
 
 static bool stream_of(const struct fault_set *s, const struct fault_flow *w,
@@ -45,9 +45,11 @@ static mono_t end_of(const struct fault_ctx *x)
 	return mono_add(x->c->first, x->f->spec.duration_us + 1);
 }
 
-/* Walk the faults of a stream that act now; 0 .. n-1, or -1. */
-static int next_of(struct fault_set *s, struct fault_flow *w, int stream,
-		   uint32_t *i, mono_t now, struct fault_ctx *x)
+/* Walk the faults of a stream that act now: what the next one does, or NULL. */
+static const struct fault_type_desc *next_of(struct fault_set *s,
+					     struct fault_flow *w, int stream,
+					     uint32_t *i, mono_t now,
+					     struct fault_ctx *x)
 {
 	for (; *i < s->n; (*i)++) {
 		uint8_t slot = s->order[*i];
@@ -62,10 +64,10 @@ static int next_of(struct fault_set *s, struct fault_flow *w, int stream,
 		if (stream_of(s, w, slot, stream) && fault_armed(x, &ev) &&
 		    !is_over(x, now)) {
 			(*i)++;
-			return x->f->spec.type;
+			return fault_desc(&x->f->spec);
 		}
 	}
-	return -1;
+	return NULL;
 }
 
 void fault_note(struct fault_ctx *x, int stream, uint32_t n, mono_t now,
@@ -90,10 +92,9 @@ int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *w,
 	struct fault_ctx x;
 	int64_t sum = 0;
 	uint32_t i = 0;
-	int type;
 
-	while ((type = next_of(s, w, stream, &i, now, &x)) >= 0) {
-		if (type != FT_LATENCY)
+	while (next_of(s, w, stream, &i, now, &x)) {
+		if (x.f->spec.type != FT_LATENCY)
 			continue;
 		x.c->event++;
 		x.f->count[FC_MATCHED]++;
@@ -151,23 +152,20 @@ static uint32_t slicer_share(struct fault_ctx *x, uint32_t n, mono_t now,
 	return size < n ? (uint32_t)size : n;
 }
 
-/* Bytes up to its limit pass; what follows is held until the end is told. */
-static uint32_t limit_share(const struct fault_ctx *x, uint32_t n)
+static void slicer_spend(struct fault_ctx *x, uint32_t n, mono_t now)
 {
-	const struct fault_spec *f = &x->f->spec;
-	uint64_t most = (uint64_t)(f->type == FT_FIN ? f->p[FP_AFTER].i
-						     : f->p[FP_BYTES].j);
-	uint64_t left = most > x->c->seen ? most - x->c->seen : 0;
-
-	return left < n ? (uint32_t)left : n;
+	(void)n;
+	x->c->next = mono_add(now, x->f->spec.p[FP_DELAY].i + 1);
 }
 
 /* Nothing passes; bytes that are new may start the clock. */
-static uint32_t timeout_share(struct fault_ctx *x, uint32_t n, mono_t now)
+static uint32_t timeout_share(struct fault_ctx *x, uint32_t n, mono_t now,
+			      mono_t *wake)
 {
 	const struct fault_val *p = x->f->spec.p;
 	bool fresh = n > x->c->passed || p[FP_CLOSE].i == FAULT_CLOSE_FIN;
 
+	(void)wake;
 	x->c->passed = n; /* what is held */
 	if (fresh &&
 	    (p[FP_FROM].i == FAULT_FROM_IDLE ||
@@ -176,38 +174,54 @@ static uint32_t timeout_share(struct fault_ctx *x, uint32_t n, mono_t now)
 	return 0;
 }
 
-static uint32_t share(struct fault_ctx *x, int type, uint32_t n, mono_t now,
-		      mono_t *wake)
-{
-	switch (type) {
-	case FT_BANDWIDTH:
-		return bandwidth_share(x, n, now, wake);
-	case FT_SLICER:
-		return slicer_share(x, n, now, wake);
-	case FT_TIMEOUT:
-		return timeout_share(x, n, now);
-	case FT_LIMIT_DATA:
-	case FT_FIN:
-		return limit_share(x, n);
-	default:
-		return n;
-	}
-}
+FAULT_TYPE(SLICER) = {
+	.example = "average_size=64 size_variation=32 delay=10ms",
+	.params = PBIT(AVERAGE_SIZE) | PBIT(SIZE_VARIATION) | PBIT(DELAY),
+	.needs = PBIT(AVERAGE_SIZE),
+	.stream = true,
+	.portions = true,
+	.share = slicer_share,
+	.spend = slicer_spend,
+};
+
+FAULT_TYPE(TIMEOUT) = {
+	.example = "timeout=5000",
+	.params = PBIT(TIMEOUT) | PBIT(CLOSE) | PBIT(FROM),
+	.needs = PBIT(TIMEOUT),
+	.stream = true,
+	.timed = true,
+	.share = timeout_share,
+};
+
+FAULT_TYPE(LATENCY) = {
+	.example = "latency=1000 jitter=100",
+	.params = PBIT(LATENCY) | PARAMS_SPREAD,
+	.needs = PBIT(LATENCY),
+	.stream = true,
+};
+
+FAULT_TYPE(BANDWIDTH) = {
+	.example = "rate=50",
+	.params = PBIT(RATE),
+	.needs = PBIT(RATE),
+	.stream = true,
+	.portions = true,
+	.share = bandwidth_share,
+	.spend = bandwidth_spend,
+};
 
 uint8_t fault_stream_ended(struct fault_set *s, struct fault_flow *w,
 			   int stream)
 {
+	const struct fault_type_desc *t;
 	struct fault_ctx x;
 	uint32_t i = 0;
 	uint8_t act = 0;
-	int type;
+	mono_t never;
 
-	while ((type = next_of(s, w, stream, &i, MONO_UNSET, &x)) >= 0)
-		if ((type == FT_LIMIT_DATA || type == FT_FIN) &&
-		    !limit_share(&x, 1))
-			act |= x.f->spec.p[FP_SIDES].i == FAULT_BOTH_SIDES
-				       ? FAULT_ACT_CLOSE
-				       : FAULT_ACT_FIN;
+	while ((t = next_of(s, w, stream, &i, MONO_UNSET, &x)))
+		if (t->ends && !t->share(&x, 1, MONO_UNSET, &never))
+			act |= t->ends;
 	return act;
 }
 
@@ -222,32 +236,28 @@ bool fault_stream_discards(struct fault_set *s, struct fault_flow *w,
 	struct fault_ctx x;
 	uint32_t i = 0;
 
-	while (next_of(s, w, stream, &i, MONO_UNSET, &x) >= 0)
+	while (next_of(s, w, stream, &i, MONO_UNSET, &x))
 		if (fault_closes_on_remove(&x.f->spec))
 			return true;
 	return false;
 }
 
-static bool in_portions(int type)
-{
-	return type == FT_BANDWIDTH || type == FT_SLICER;
-}
-
 /* The last portion still keeps the line busy. */
-static bool is_busy(const struct fault_ctx *x, int type, mono_t now)
+static bool is_busy(const struct fault_ctx *x, mono_t now)
 {
-	return in_portions(type) && mono_before(now, x->c->next);
+	return fault_desc(&x->f->spec)->portions &&
+	       mono_before(now, x->c->next);
 }
 
 /*
  * Bytes come to a fault that holds some of them back.  Where it works in
  * portions: is this one of those that skip and count let it act on?
  */
-static bool acts(struct fault_ctx *x, int type, mono_t now)
+static bool acts(struct fault_ctx *x, mono_t now)
 {
 	if (!mono_is_set(x->c->first))
 		x->c->first = now;
-	if (!in_portions(type) || is_busy(x, type, now))
+	if (!fault_desc(&x->f->spec)->portions || is_busy(x, now))
 		return true;
 	x->c->event++;
 	x->f->count[FC_MATCHED]++;
@@ -272,35 +282,31 @@ static void spend(struct fault_set *s, struct fault_flow *w, int stream,
 uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 			      int stream, uint32_t n, mono_t now, mono_t *wake)
 {
+	const struct fault_type_desc *t;
 	struct fault_ctx x;
 	uint32_t i = 0, acted = 0;
-	int type;
 
 	*wake = MONO_UNSET;
-	while (n && (type = next_of(s, w, stream, &i, now, &x)) >= 0) {
-		bool busy = is_busy(&x, type, now);
+	while (n && (t = next_of(s, w, stream, &i, now, &x))) {
+		bool busy = is_busy(&x, now);
 		uint32_t all = n;
 
-		if (!acts(&x, type, now))
+		if (!acts(&x, now))
 			continue;
 		acted |= BIT(x.slot);
-		n = share(&x, type, n, now, wake);
+		if (t->share)
+			n = t->share(&x, n, now, wake);
 		if (n == all)
 			continue;
-		x.f->count[FC_MATCHED] += !in_portions(type);
+		x.f->count[FC_MATCHED] += !t->portions;
 		if (!busy)
 			fault_note(&x, stream, n, now, "hold");
 		if (x.f->spec.duration_us)
 			*wake = mono_earlier(*wake, end_of(&x));
 	}
-	for (i = 0; n && (type = next_of(s, w, stream, &i, now, &x)) >= 0;) {
-		if (!(acted & BIT(x.slot)))
-			continue;
-		if (type == FT_BANDWIDTH)
-			bandwidth_spend(&x, n, now);
-		if (type == FT_SLICER)
-			x.c->next = mono_add(now, x.f->spec.p[FP_DELAY].i + 1);
-	}
+	for (i = 0; n && (t = next_of(s, w, stream, &i, now, &x));)
+		if (acted & BIT(x.slot) && t->spend)
+			t->spend(&x, n, now);
 	if (n)
 		spend(s, w, stream, n, acted);
 	return n;
@@ -320,8 +326,7 @@ static mono_t due_at(const struct fault *fault, const struct fault_flow *w,
 			return c->next;
 		return mono_add(joined, f->p[FP_TIMEOUT].i);
 	}
-	if (a->set && a->j == FAULT_ON_TIME &&
-	    (f->type == FT_RESET_PEER || f->type == FT_VANISH))
+	if (fault_desc(f)->timed && a->set && a->j == FAULT_ON_TIME)
 		return mono_add(w->born, a->i);
 	return MONO_UNSET;
 }
@@ -340,9 +345,14 @@ mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w)
 	return wake;
 }
 
+static bool vanishes(const struct fault_spec *f)
+{
+	return f->type == FT_END && f->p[FP_ACTION].i == FAULT_END_VANISH;
+}
+
 static uint8_t act_of(const struct fault_spec *f)
 {
-	if (f->type == FT_VANISH)
+	if (vanishes(f))
 		return FAULT_ACT_VANISH;
 	if (fault_closes_on_remove(f))
 		return FAULT_ACT_CLOSE;
@@ -372,7 +382,7 @@ uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 			x.c->done = true;
 			continue;
 		}
-		x.c->done = x.f->spec.type != FT_VANISH;
+		x.c->done = !vanishes(&x.f->spec);
 		x.c->armed = true;
 		x.c->seen = 1;
 		*side = x.f->spec.side == FAULT_SERVER;

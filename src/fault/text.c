@@ -79,17 +79,6 @@ void fault_print_line(const struct fault_spec *s, char *out, size_t outlen)
 	}
 }
 
-bool fault_type_takes(enum fault_type t, enum fault_param p, bool *needed)
-{
-	*needed = fault_types[t].needs >> p & 1;
-	return fault_types[t].params >> p & 1;
-}
-
-bool fault_type_is_stream(enum fault_type t)
-{
-	return fault_types[t].stream;
-}
-
 const struct opt_desc *fault_param_desc(enum fault_param p)
 {
 	const struct opt_desc *d = fault_options;

@@ -1,200 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of all types.  What a type does to a segment is in types_*.c, by
- * group; types without a function act elsewhere: on streams (stream.c), or as
- * answers to questions of the stack (impair/behave.c).
+ * All types.  Each stands in a file of its own or of its group (type_*.c,
+ * types_*.c, stream.c), with what it takes and what it does; FAULT_TYPES in
+ * fault/cfg.h has its row.
  */
 #include "internal.h"
 
-#define GE (PBIT(P) | PBIT(R) | PBIT(LOSS_BAD) | PBIT(LOSS_GOOD))
-#define STATE (PBIT(P13) | PBIT(P31) | PBIT(P32) | PBIT(P23) | PBIT(P14))
-#define ROLL (PBIT(PERCENT) | PBIT(CORRELATION))
-#define SPREAD (PBIT(JITTER) | PBIT(CORRELATION) | PBIT(DISTRIBUTION))
+FAULT_TYPE(NONE) = {.example = NULL};
 
-const struct fault_type_desc fault_types[FT_COUNT] = {
-	[FT_OBSERVE] = {.hit = hit_observe},
-	[FT_LOSS] = {.params = ROLL | PBIT(MODEL) | GE | STATE,
-		     .hit = hit_loss},
-	[FT_DROPLIST] = {.params = PBIT(INDEX),
-			 .needs = PBIT(INDEX),
-			 .hit = hit_droplist},
-	[FT_DROP_RANGE] = {.params = PBIT(BYTES) | PBIT(TIMES),
-			   .needs = PBIT(BYTES),
-			   .kind = FAULT_ON_DATA,
-			   .dir = FAULT_TO_PEER,
-			   .hit = hit_drop_range},
-	[FT_DELAY] = {.params = PBIT(PERCENT) | PBIT(TIME) | SPREAD,
-		      .needs = PBIT(TIME),
-		      .hit = hit_delay},
-	[FT_REORDER] = {.params = ROLL | PBIT(GAP) | PBIT(TIME),
-			.hit = hit_reorder},
-	[FT_DUPLICATE] = {.params = ROLL | PBIT(COPIES) | PBIT(SPACING),
-			  .hit = hit_duplicate},
-	[FT_CORRUPT] = {.params = ROLL | PBIT(WHERE) | PBIT(CHECKSUM) |
-				  PBIT(BITS),
-			.harm = true,
-			.hit = hit_corrupt},
-	[FT_RATE] = {.params = PBIT(RATE) | PBIT(LIMIT) | PBIT(OVERHEAD) |
-			       PBIT(BURST),
-		     .needs = PBIT(RATE),
-		     .dir = FAULT_TO_PEER,
-		     .hit = hit_rate},
-	[FT_BLACKHOLE] = {.params = PBIT(HOLE) | PBIT(OFF) | PBIT(REPEAT),
-			  .hit = hit_blackhole},
-	[FT_SYN_DROP] = {.params = ROLL, .kind = FAULT_ON_SYN, .hit = hit_drop},
-	[FT_RESET_PEER] = {.params = PBIT(AFTER) | PBIT(SIDES),
-			   .timed = true,
-			   .hit = hit_reset},
-	[FT_SYN_ACK_DELAY] = {.params = ROLL | PBIT(TIME),
-			      .needs = PBIT(TIME),
-			      .kind = FAULT_ON_SYNACK,
-			      .hit = hit_synack_delay},
-	[FT_SYN_ACK_DROP] = {.params = ROLL,
-			     .kind = FAULT_ON_SYNACK,
-			     .hit = hit_drop},
-	[FT_REFUSE] = {.params = ROLL | PBIT(WITH),
-		       .kind = FAULT_ON_SYN,
-		       .dir = FAULT_FROM_PEER,
-		       .hit = hit_refuse},
-	[FT_DELUDE] = {.dir = FAULT_FROM_PEER, .hit = hit_pretend},
-	[FT_TARPIT] = {.dir = FAULT_FROM_PEER, .hit = hit_pretend},
-	[FT_STRIP_OPTION] = {.params = ROLL | PBIT(LIST),
-			     .needs = PBIT(LIST),
-			     .hit = hit_strip},
-	[FT_MSS_CLAMP] = {.params = ROLL | PBIT(VALUE),
-			  .needs = PBIT(VALUE),
-			  .hit = hit_mss},
-	[FT_ECN] = {.params = ROLL | PBIT(MODE),
-		    .needs = PBIT(MODE),
-		    .dir = FAULT_TO_PEER,
-		    .hit = hit_ecn},
-	[FT_TTL] = {.params = ROLL | PBIT(VALUE),
-		    .needs = PBIT(VALUE),
-		    .dir = FAULT_TO_PEER,
-		    .hit = hit_ttl},
-	[FT_SLOT] = {.params = PBIT(MIN) | PBIT(MAX) | PBIT(PACKETS) |
-			       PBIT(BYTES),
-		     .needs = PBIT(MIN),
-		     .dir = FAULT_TO_PEER,
-		     .hit = hit_slot},
-	[FT_MTU_BLACKHOLE] = {.params = PBIT(MTU) | PBIT(ICMP),
-			      .needs = PBIT(MTU),
-			      .hit = hit_mtu},
-	[FT_ICMP] = {.kinds = (BIT(FAULT_ICMP_COUNT) - 1) &
-			      ~(BIT(FAULT_ICMP_PTB) - 1),
-		     .params = ROLL | PBIT(KIND) | PBIT(MTU) | PBIT(QUOTE),
-		     .needs = PBIT(KIND),
-		     .dir = FAULT_FROM_PEER,
-		     .hit = hit_icmp},
-	[FT_WRONG_SYNACK] = {.params = ROLL,
-			     .kind = FAULT_ON_SYNACK,
-			     .hit = hit_wrong_synack},
-	[FT_TFO] = {.params = ROLL | PBIT(MODE),
-		    .needs = PBIT(MODE),
-		    .hit = hit_tfo},
-	[FT_SIMOPEN] = {.kind = FAULT_ON_SYNACK,
-			.dir = FAULT_TO_PEER,
-			.hit = hit_simopen},
-	[FT_ZERO_WINDOW] = {.asked = true, .params = PBIT(REOPEN)},
-	[FT_ACK_DELAY] = {.asked = true,
-			  .params = PBIT(TIME),
-			  .needs = PBIT(TIME)},
-	[FT_ACK_DROP] = {.params = ROLL,
-			 .dir = FAULT_TO_PEER,
-			 .hit = hit_ack_drop},
-	[FT_STRETCH_ACK] = {.asked = true, .params = PBIT(N)},
-	[FT_DUP_ACK] = {.params = ROLL | PBIT(N),
-			.dir = FAULT_TO_PEER,
-			.hit = hit_dup_ack},
-	[FT_TINY_SEGMENTS] = {.asked = true,
-			      .params = PBIT(SIZE) | PBIT(VARIATION) |
-					PBIT(DELAY),
-			      .needs = PBIT(SIZE)},
-	[FT_INJECT] = {.params = ROLL | PBIT(KIND),
-		       .needs = PBIT(KIND),
-		       .kinds = BIT(FAULT_INJECT_COUNT) - 1,
-		       .dir = FAULT_TO_PEER,
-		       .hit = hit_inject},
-	[FT_SLOW_CLOSE] = {.asked = true,
-			   .params = PBIT(DELAY),
-			   .needs = PBIT(DELAY)},
-	[FT_HALF_CLOSE_STALL] = {.asked = true},
-	[FT_FIN_DROP] = {.params = ROLL,
-			 .kind = FAULT_ON_FIN,
-			 .dir = FAULT_TO_PEER,
-			 .hit = hit_drop},
-	[FT_LAST_ACK_DROP] = {.hit = hit_last_ack},
-	[FT_VANISH] = {.params = PBIT(AFTER) | PBIT(THEN),
-		       .timed = true,
-		       .hit = hit_vanish},
-	[FT_SLICER] = {.params = PBIT(AVERAGE_SIZE) | PBIT(SIZE_VARIATION) |
-				 PBIT(DELAY),
-		       .needs = PBIT(AVERAGE_SIZE),
-		       .stream = true},
-	[FT_LIMIT_DATA] = {.params = PBIT(BYTES) | PBIT(SIDES),
-			   .needs = PBIT(BYTES),
-			   .stream = true,
-			   .harm = true},
-	[FT_TIMEOUT] = {.params = PBIT(TIMEOUT) | PBIT(CLOSE) | PBIT(FROM),
-			.needs = PBIT(TIMEOUT),
-			.stream = true,
-			.timed = true},
-	[FT_FIN] = {.params = PBIT(AFTER),
-		    .needs = PBIT(AFTER),
-		    .stream = true,
-		    .harm = true},
-	[FT_LATENCY] = {.params = PBIT(LATENCY) | SPREAD,
-			.needs = PBIT(LATENCY),
-			.stream = true},
-	[FT_BANDWIDTH] = {.params = PBIT(RATE),
-			  .needs = PBIT(RATE),
-			  .stream = true},
-	[FT_WINDOW_SHRINK] = {.asked = true,
-			      .params = PBIT(BY) | PBIT(HOLD),
-			      .needs = PBIT(BY)},
-	[FT_SILLY_WINDOW] = {.asked = true,
-			     .params = PBIT(SIZE),
-			     .needs = PBIT(SIZE)},
-	[FT_COALESCE] = {.asked = true,
-			 .params = PBIT(HOLD),
-			 .needs = PBIT(HOLD)},
-	[FT_PROBE_SWALLOW] = {.params = ROLL | PBIT(KIND),
-			      .kinds = BIT(FAULT_KIND_KEEPALIVE) |
-				       BIT(FAULT_KIND_WINDOW),
-			      .kinds_many = true,
-			      .dir = FAULT_FROM_PEER,
-			      .hit = hit_probe},
-	[FT_SACK_RENEGE] = {.params = ROLL,
-			    .kind = FAULT_ON_DATA,
-			    .dir = FAULT_FROM_PEER,
-			    .hit = hit_renege},
-	[FT_OPTIMISTIC_ACK] = {.params = ROLL | PBIT(BY),
-			       .dir = FAULT_TO_PEER,
-			       .harm = true,
-			       .hit = hit_early_ack},
-	[FT_OVERLAP] = {.params = ROLL | PBIT(SIZE) | PBIT(FAVOR) |
-				  PBIT(CONTENT),
-			.needs = PBIT(SIZE),
-			.kind = FAULT_ON_DATA,
-			.dir = FAULT_TO_PEER,
-			.harm = true,
-			.hit = hit_overlap},
-	[FT_URGENT] = {.params = PBIT(OFFSET),
-		       .needs = PBIT(OFFSET),
-		       .kind = FAULT_ON_DATA,
-		       .dir = FAULT_TO_PEER,
-		       .harm = true,
-		       .hit = hit_urgent},
-	[FT_SIMULTANEOUS_CLOSE] = {.params = PBIT(DELAY), .hit = hit_crossing},
-	[FT_TIME_WAIT_REPLAY] = {.params = PBIT(KIND) | PBIT(DELAY),
-				 .needs = PBIT(KIND),
-				 .kinds = BIT(FAULT_KIND_DATA) |
-					  BIT(FAULT_KIND_ACK) |
-					  BIT(FAULT_KIND_RST) |
-					  BIT(FAULT_KIND_SYN),
-				 .dir = FAULT_FROM_PEER,
-				 .hit = hit_replay},
-	[FT_CORRUPT_STREAM] = {.params = ROLL | PBIT(OFFSET) | PBIT(BITS),
-			       .stream = true,
-			       .harm = true},
+static const struct fault_type_desc *const types[FT_COUNT] = {
+#define X(id, name) &fault_type_##id,
+	FAULT_TYPES(X)
+#undef X
 };
+
+const struct fault_type_desc *fault_desc(const struct fault_spec *s)
+{
+	const struct fault_type_desc *t = types[s->type];
+
+	return t->actions && s->p[FP_ACTION].set ? t->actions[s->p[FP_ACTION].i]
+						 : t;
+}
+
+const char *fault_type_example(enum fault_type t)
+{
+	return types[t]->example ? types[t]->example : "";
+}
+
+bool fault_type_takes(enum fault_type t, enum fault_param p, bool *needed)
+{
+	*needed = types[t]->needs >> p & 1;
+	return types[t]->params >> p & 1;
+}
+
+bool fault_type_takes_key(enum fault_type t, const char *key)
+{
+	if (types[t]->actions)
+		return true; /* some of them this, some of them that */
+	return strcmp(key, types[t]->stream ? "side" : "stream") != 0;
+}
+
+/* How what was one type each is written. */
+static const char *const renamed[][2] = {
+	{"fin", "type=end action=fin after=byte:N"},
+	{"limit_data", "type=end after=byte:N action=fin (sides=one) or close "
+		       "(sides=both)"},
+	{"reset_peer", "type=end action=reset"},
+	{"vanish", "type=end action=vanish"},
+};
+
+const char *fault_type_renamed(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(renamed); i++)
+		if (!strcmp(renamed[i][0], name))
+			return renamed[i][1];
+	return NULL;
+}

@@ -6,35 +6,11 @@
 
 #define ESTABLISHED 4
 
-bool hit_reset(struct fault_ctx *x, const struct fault_event *ev,
-	       struct fault_verdict *v)
-{
-	const struct fault_val *a = &x->f->spec.p[FP_AFTER];
-	uint64_t n = (uint64_t)a->i;
-
-	if (a->set && a->j == FAULT_ON_TIME)
-		return false; /* fault_flow_due() does it */
-	if (a->set && a->j == FAULT_ON_ACKED) {
-		if (ev->to_peer || ev->acked < n)
-			return false;
-	} else if (a->set) {
-		if (!ev->to_peer || !ev->len || ev->off + ev->len < n)
-			return false;
-		v->keep = ev->off < n ? (uint32_t)(n - ev->off) : 0;
-	}
-	v->act = x->f->spec.p[FP_SIDES].i == FAULT_BOTH_SIDES
-			 ? FAULT_ACT_RESET_BOTH
-			 : FAULT_ACT_RESET;
-	x->c->done = true;
-	return true;
-}
-
 /*
  * Whatever acknowledges the peer's FIN is lost, also what TIME_WAIT answers
  * (then there is no flow, and the state is none).
  */
-bool hit_last_ack(struct fault_ctx *x, const struct fault_event *ev,
-		  struct fault_verdict *v)
+static FAULT_HIT(hit_last_ack)
 {
 	if (!ev->to_peer && ev->flags & TCP_FIN) {
 		x->c->seen = 1; /* from now on our ACKs cover it */
@@ -42,29 +18,6 @@ bool hit_last_ack(struct fault_ctx *x, const struct fault_event *ev,
 	}
 	return v->drop = ev->to_peer && x->c->seen && !ev->len &&
 			 !(ev->flags & TCP_FIN);
-}
-
-bool hit_vanish(struct fault_ctx *x, const struct fault_event *ev,
-		struct fault_verdict *v)
-{
-	const struct fault_val *a = &x->f->spec.p[FP_AFTER];
-	uint64_t n = (uint64_t)a->i;
-
-	if (x->c->armed && x->c->seen) { /* gone already */
-		v->drop = x->f->spec.p[FP_THEN].i == FAULT_THEN_SILENCE;
-		return v->drop;
-	}
-	if (a->set && a->j == FAULT_ON_TIME)
-		return false;
-	if (a->set && a->j == FAULT_ON_ACKED && (ev->to_peer || ev->acked < n))
-		return false;
-	if (a->set && a->j == FAULT_ON_BYTE &&
-	    (!ev->to_peer || !ev->len || ev->off + ev->len < n))
-		return false;
-	x->c->armed = true;
-	x->c->seen = 1;
-	v->act = FAULT_ACT_VANISH;
-	return true;
 }
 
 /* fault_conn.markov of simultaneous_close, plus the side that closed first */
@@ -88,7 +41,7 @@ static bool first_fin(struct fault_conn *c, const struct fault_event *ev)
  * two cross.  Its answer to ours waits until the ACK has left, too: our leg
  * would be gone then, and a FIN or a duplicate that meets nobody is reset.
  */
-FAULT_HIT(hit_crossing)
+static FAULT_HIT(hit_crossing)
 {
 	struct fault_conn *c = x->c;
 
@@ -121,7 +74,7 @@ FAULT_HIT(hit_crossing)
 }
 
 /* The peer's last word: it is in TIME_WAIT from now on. */
-FAULT_HIT(hit_replay)
+static FAULT_HIT(hit_replay)
 {
 	if (!ev->last)
 		return false;
@@ -130,3 +83,26 @@ FAULT_HIT(hit_replay)
 	x->c->done = true;
 	return true;
 }
+
+FAULT_TYPE(LAST_ACK_DROP) = {
+	.hit = hit_last_ack,
+	.lingers = true,
+};
+
+FAULT_TYPE(SIMULTANEOUS_CLOSE) = {
+	.example = "delay=200ms",
+	.defaults = FAULT_DEFAULTS({FP_DELAY, 0, 200 * USEC_PER_MSEC, 0}),
+	.params = PBIT(DELAY),
+	.hit = hit_crossing,
+};
+
+FAULT_TYPE(TIME_WAIT_REPLAY) = {
+	.example = "kind=rst delay=1s",
+	.defaults = FAULT_DEFAULTS({FP_DELAY, 0, USEC_PER_SEC, 0}),
+	.params = PBIT(KIND) | PBIT(DELAY),
+	.needs = PBIT(KIND),
+	.kinds = BIT(FAULT_KIND_DATA) | BIT(FAULT_KIND_ACK) |
+		 BIT(FAULT_KIND_RST) | BIT(FAULT_KIND_SYN),
+	.dir = FAULT_FROM_PEER,
+	.hit = hit_replay,
+};

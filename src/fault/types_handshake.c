@@ -4,8 +4,7 @@
  */
 #include "internal.h"
 
-bool hit_synack_delay(struct fault_ctx *x, const struct fault_event *ev,
-		      struct fault_verdict *v)
+static FAULT_HIT(hit_synack_delay)
 {
 	(void)ev;
 	if (!fault_chance(x))
@@ -15,8 +14,7 @@ bool hit_synack_delay(struct fault_ctx *x, const struct fault_event *ev,
 }
 
 /* A SYN is turned away, before there is a flow. */
-bool hit_refuse(struct fault_ctx *x, const struct fault_event *ev,
-		struct fault_verdict *v)
+static FAULT_HIT(hit_refuse)
 {
 	static const uint8_t code[] = {0, 3, 1, 13};
 	int64_t with = x->f->spec.p[FP_WITH].i;
@@ -30,8 +28,7 @@ bool hit_refuse(struct fault_ctx *x, const struct fault_event *ev,
 }
 
 /* The handshake succeeds and nothing else does. */
-bool hit_pretend(struct fault_ctx *x, const struct fault_event *ev,
-		 struct fault_verdict *v)
+static FAULT_HIT(hit_pretend)
 {
 	bool tarpit = x->f->spec.type == FT_TARPIT;
 
@@ -54,8 +51,7 @@ bool hit_pretend(struct fault_ctx *x, const struct fault_event *ev,
 	return true;
 }
 
-bool hit_strip(struct fault_ctx *x, const struct fault_event *ev,
-	       struct fault_verdict *v)
+static FAULT_HIT(hit_strip)
 {
 	if (!(ev->flags & TCP_SYN) || !fault_chance(x))
 		return false;
@@ -65,8 +61,7 @@ bool hit_strip(struct fault_ctx *x, const struct fault_event *ev,
 	return true;
 }
 
-bool hit_mss(struct fault_ctx *x, const struct fault_event *ev,
-	     struct fault_verdict *v)
+static FAULT_HIT(hit_mss)
 {
 	if (!(ev->flags & TCP_SYN) || !fault_chance(x))
 		return false;
@@ -75,8 +70,7 @@ bool hit_mss(struct fault_ctx *x, const struct fault_event *ev,
 }
 
 /* RFC 9293, 3.10.7.3: whoever gets it in SYN_SENT answers RST, and goes on. */
-bool hit_wrong_synack(struct fault_ctx *x, const struct fault_event *ev,
-		      struct fault_verdict *v)
+static FAULT_HIT(hit_wrong_synack)
 {
 	(void)ev;
 	if (!fault_chance(x))
@@ -96,8 +90,7 @@ static bool tfo_blackhole(struct fault_ctx *x, const struct fault_event *ev)
 }
 
 /* Middleboxes and servers that do not get on with Fast Open (RFC 7413, 7.1). */
-bool hit_tfo(struct fault_ctx *x, const struct fault_event *ev,
-	     struct fault_verdict *v)
+static FAULT_HIT(hit_tfo)
 {
 	bool syn = (ev->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	bool synack = (ev->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
@@ -122,11 +115,71 @@ bool hit_tfo(struct fault_ctx *x, const struct fault_event *ev,
 }
 
 /* RFC 9293, 3.5: our SYN crosses the client's. */
-bool hit_simopen(struct fault_ctx *x, const struct fault_event *ev,
-		 struct fault_verdict *v)
+static FAULT_HIT(hit_simopen)
 {
 	if (ev->side != FAULT_CLIENT)
 		return false;
 	x->flow->crossed = true;
 	return v->open = true;
 }
+
+FAULT_TYPE(SYN_ACK_DELAY) = {
+	.example = "time=3s",
+	.params = PARAMS_ROLL | PBIT(TIME),
+	.needs = PBIT(TIME),
+	.kind = FAULT_ON_SYNACK,
+	.hit = hit_synack_delay,
+};
+
+FAULT_TYPE(REFUSE) = {
+	.example = "with=icmp-admin",
+	.params = PARAMS_ROLL | PBIT(WITH),
+	.kind = FAULT_ON_SYN,
+	.dir = FAULT_FROM_PEER,
+	.hit = hit_refuse,
+};
+
+FAULT_TYPE(DELUDE) = {
+	.dir = FAULT_FROM_PEER,
+	.hit = hit_pretend,
+};
+
+FAULT_TYPE(TARPIT) = {
+	.dir = FAULT_FROM_PEER,
+	.hit = hit_pretend,
+};
+
+FAULT_TYPE(STRIP_OPTION) = {
+	.example = "list=sack,ts,ws",
+	.params = PARAMS_ROLL | PBIT(LIST),
+	.needs = PBIT(LIST),
+	.hit = hit_strip,
+};
+
+FAULT_TYPE(MSS_CLAMP) = {
+	.example = "value=536 side=both",
+	.params = PARAMS_ROLL | PBIT(VALUE),
+	.needs = PBIT(VALUE),
+	.hit = hit_mss,
+};
+
+FAULT_TYPE(WRONG_SYNACK) = {
+	.example = "count=1",
+	.params = PARAMS_ROLL,
+	.kind = FAULT_ON_SYNACK,
+	.hit = hit_wrong_synack,
+};
+
+FAULT_TYPE(TFO) = {
+	.example = "mode=blackhole count=3",
+	.modes = BIT(FAULT_MODE_COUNT) - BIT(FAULT_ECN_COUNT),
+	.params = PARAMS_ROLL | PBIT(MODE),
+	.needs = PBIT(MODE),
+	.hit = hit_tfo,
+};
+
+FAULT_TYPE(SIMOPEN) = {
+	.kind = FAULT_ON_SYNACK,
+	.dir = FAULT_TO_PEER,
+	.hit = hit_simopen,
+};

@@ -7,16 +7,17 @@
 #define BURST_MAX (INT64_C(1) << 40) /* more is no limit any more */
 #define BITS_MAX 1024u
 
-bool hit_loss(struct fault_ctx *x, const struct fault_event *ev,
-	      struct fault_verdict *v)
+#define GE (PBIT(P) | PBIT(R) | PBIT(LOSS_BAD) | PBIT(LOSS_GOOD))
+#define STATE (PBIT(P13) | PBIT(P31) | PBIT(P32) | PBIT(P23) | PBIT(P14))
+
+static FAULT_HIT(hit_loss)
 {
 	(void)ev;
 	x->f->count[FC_ROLLED]++;
 	return v->drop = fault_model_loss(&x->f->spec, x->c, x->f->key);
 }
 
-bool hit_droplist(struct fault_ctx *x, const struct fault_event *ev,
-		  struct fault_verdict *v)
+static FAULT_HIT(hit_droplist)
 {
 	const struct fault_conns *l = &x->f->spec.list;
 
@@ -30,8 +31,7 @@ bool hit_droplist(struct fault_ctx *x, const struct fault_event *ev,
  * The first @times passes over the range are dropped.  A pass begins with each
  * segment that carries the range's first byte.
  */
-bool hit_drop_range(struct fault_ctx *x, const struct fault_event *ev,
-		    struct fault_verdict *v)
+static FAULT_HIT(hit_drop_range)
 {
 	const struct fault_val *r = &x->f->spec.p[FP_BYTES];
 	uint64_t a = (uint64_t)r->i, b = (uint64_t)r->j;
@@ -43,8 +43,7 @@ bool hit_drop_range(struct fault_ctx *x, const struct fault_event *ev,
 	return v->drop = x->c->seen <= (uint64_t)x->f->spec.p[FP_TIMES].i;
 }
 
-bool hit_delay(struct fault_ctx *x, const struct fault_event *ev,
-	       struct fault_verdict *v)
+static FAULT_HIT(hit_delay)
 {
 	int64_t d;
 
@@ -58,8 +57,7 @@ bool hit_delay(struct fault_ctx *x, const struct fault_event *ev,
 	return d > 0;
 }
 
-bool hit_reorder(struct fault_ctx *x, const struct fault_event *ev,
-		 struct fault_verdict *v)
+static FAULT_HIT(hit_reorder)
 {
 	uint32_t gap = (uint32_t)x->f->spec.p[FP_GAP].i;
 
@@ -70,8 +68,7 @@ bool hit_reorder(struct fault_ctx *x, const struct fault_event *ev,
 	return true;
 }
 
-bool hit_duplicate(struct fault_ctx *x, const struct fault_event *ev,
-		   struct fault_verdict *v)
+static FAULT_HIT(hit_duplicate)
 {
 	(void)ev;
 	if (!fault_chance(x))
@@ -81,8 +78,7 @@ bool hit_duplicate(struct fault_ctx *x, const struct fault_event *ev,
 	return true;
 }
 
-bool hit_corrupt(struct fault_ctx *x, const struct fault_event *ev,
-		 struct fault_verdict *v)
+static FAULT_HIT(hit_corrupt)
 {
 	uint8_t where = (uint8_t)x->f->spec.p[FP_WHERE].i;
 
@@ -98,8 +94,7 @@ bool hit_corrupt(struct fault_ctx *x, const struct fault_event *ev,
 }
 
 /* A line of its own for each connection and direction it acts on. */
-bool hit_rate(struct fault_ctx *x, const struct fault_event *ev,
-	      struct fault_verdict *v)
+static FAULT_HIT(hit_rate)
 {
 	const struct fault_val *p = x->f->spec.p;
 	int64_t rate = p[FP_RATE].i, at = ev->now.us + v->delay_us, queued;
@@ -119,8 +114,7 @@ bool hit_rate(struct fault_ctx *x, const struct fault_event *ev,
 	return true;
 }
 
-bool hit_blackhole(struct fault_ctx *x, const struct fault_event *ev,
-		   struct fault_verdict *v)
+static FAULT_HIT(hit_blackhole)
 {
 	const struct fault_val *p = x->f->spec.p;
 	int64_t hole = p[FP_HOLE].i, off = p[FP_OFF].i;
@@ -136,15 +130,13 @@ bool hit_blackhole(struct fault_ctx *x, const struct fault_event *ev,
 	return v->drop = t % (hole + off) < hole;
 }
 
-bool hit_drop(struct fault_ctx *x, const struct fault_event *ev,
-	      struct fault_verdict *v)
+static FAULT_HIT(hit_drop)
 {
 	(void)ev;
 	return v->drop = fault_chance(x);
 }
 
-bool hit_ecn(struct fault_ctx *x, const struct fault_event *ev,
-	     struct fault_verdict *v)
+static FAULT_HIT(hit_ecn)
 {
 	int64_t mode = x->f->spec.p[FP_MODE].i;
 
@@ -155,8 +147,7 @@ bool hit_ecn(struct fault_ctx *x, const struct fault_event *ev,
 	return true;
 }
 
-bool hit_ttl(struct fault_ctx *x, const struct fault_event *ev,
-	     struct fault_verdict *v)
+static FAULT_HIT(hit_ttl)
 {
 	(void)ev;
 	if (!fault_chance(x))
@@ -178,8 +169,7 @@ static int64_t slot_wait(const struct fault_ctx *x)
  * Segments gather until the next slot, as on a radio link or behind a bus that
  * is shared; those that find it full go on to the one after it.
  */
-bool hit_slot(struct fault_ctx *x, const struct fault_event *ev,
-	      struct fault_verdict *v)
+static FAULT_HIT(hit_slot)
 {
 	const struct fault_val *p = x->f->spec.p;
 	mono_t at = mono_add(ev->now, v->delay_us);
@@ -205,8 +195,7 @@ bool hit_slot(struct fault_ctx *x, const struct fault_event *ev,
  * or came down by itself, it is taken to keep to the MTU; a single segment
  * that does not says otherwise.
  */
-bool hit_mtu(struct fault_ctx *x, const struct fault_event *ev,
-	     struct fault_verdict *v)
+static FAULT_HIT(hit_mtu)
 {
 	uint32_t mtu = (uint32_t)x->f->spec.p[FP_MTU].i;
 	uint64_t down = BIT(2 * ev->side + ev->to_peer), hit = down << 4;
@@ -228,8 +217,7 @@ bool hit_mtu(struct fault_ctx *x, const struct fault_event *ev,
 }
 
 /* An error about a segment that goes its way all the same. */
-bool hit_icmp(struct fault_ctx *x, const struct fault_event *ev,
-	      struct fault_verdict *v)
+static FAULT_HIT(hit_icmp)
 {
 	const struct fault_spec *f = &x->f->spec;
 
@@ -243,11 +231,175 @@ bool hit_icmp(struct fault_ctx *x, const struct fault_event *ev,
 }
 
 /* It only makes the connection one that is watched. */
-bool hit_observe(struct fault_ctx *x, const struct fault_event *ev,
-		 struct fault_verdict *v)
+static FAULT_HIT(hit_observe)
 {
 	(void)x;
 	(void)ev;
 	(void)v;
 	return false;
 }
+
+FAULT_TYPE(OBSERVE) = {
+	.hit = hit_observe,
+};
+
+/* Each loss model has keys of its own. */
+static const char *check_loss(const struct fault_spec *s)
+{
+	const struct fault_val *p = s->p;
+	bool ge = p[FP_P].set || p[FP_R].set || p[FP_LOSS_BAD].set ||
+		  p[FP_LOSS_GOOD].set;
+	bool state = p[FP_P13].set || p[FP_P31].set || p[FP_P32].set ||
+		     p[FP_P23].set || p[FP_P14].set;
+	bool random = p[FP_PERCENT].set || p[FP_CORRELATION].set;
+
+	switch (p[FP_MODEL].i) {
+	case FAULT_GEMODEL:
+		return random || state || !p[FP_P].set
+			       ? "model=gemodel needs p, and takes r, 1-h, 1-k"
+			       : NULL;
+	case FAULT_STATE:
+		return random || ge || !(p[FP_P13].set || p[FP_P14].set)
+			       ? "model=state needs p13 or p14, and takes p31, "
+				 "p32, p23"
+			       : NULL;
+	default:
+		return ge || state ? "model=random takes percent, correlation"
+				   : NULL;
+	}
+}
+
+FAULT_TYPE(LOSS) = {
+	.example = "percent=2 correlation=25",
+	.defaults = FAULT_DEFAULTS({FP_LOSS_BAD, 1, 0, 0}, {FP_P32, 0, 0, 0},
+				   {FP_P23, 1, 0, 0}),
+	.params = PARAMS_ROLL | PBIT(MODEL) | GE | STATE,
+	.hit = hit_loss,
+	.check = check_loss,
+};
+
+FAULT_TYPE(DROPLIST) = {
+	.example = "index=1,5,6 dir=to_peer",
+	.params = PBIT(INDEX),
+	.needs = PBIT(INDEX),
+	.hit = hit_droplist,
+};
+
+FAULT_TYPE(DROP_RANGE) = {
+	.example = "bytes=3000-4000 times=2",
+	.defaults = FAULT_DEFAULTS({FP_TIMES, 0, 1, 0}),
+	.params = PBIT(BYTES) | PBIT(TIMES),
+	.needs = PBIT(BYTES),
+	.kind = FAULT_ON_DATA,
+	.dir = FAULT_TO_PEER,
+	.hit = hit_drop_range,
+};
+
+FAULT_TYPE(DELAY) = {
+	.example = "time=100ms jitter=20ms distribution=normal",
+	.params = PBIT(PERCENT) | PBIT(TIME) | PARAMS_SPREAD,
+	.needs = PBIT(TIME),
+	.hit = hit_delay,
+};
+
+FAULT_TYPE(REORDER) = {
+	.example = "percent=25 gap=5 time=10ms",
+	.defaults = FAULT_DEFAULTS({FP_TIME, 0, 10 * USEC_PER_MSEC, 0}),
+	.params = PARAMS_ROLL | PBIT(GAP) | PBIT(TIME),
+	.hit = hit_reorder,
+};
+
+FAULT_TYPE(DUPLICATE) = {
+	.example = "percent=5 copies=2 spacing=1ms",
+	.defaults = FAULT_DEFAULTS({FP_COPIES, 0, 1, 0}),
+	.params = PARAMS_ROLL | PBIT(COPIES) | PBIT(SPACING),
+	.hit = hit_duplicate,
+};
+
+FAULT_TYPE(CORRUPT) = {
+	.example = "percent=1 where=tcp,payload bits=3",
+	.defaults = FAULT_DEFAULTS({FP_WHERE, 0, FAULT_WHERE_TCP, 0},
+				   {FP_BITS, 0, 1, 0}),
+	.params = PARAMS_ROLL | PBIT(WHERE) | PBIT(CHECKSUM) | PBIT(BITS),
+	.harm = true,
+	.hit = hit_corrupt,
+};
+
+FAULT_TYPE(RATE) = {
+	.example = "rate=1mbit limit=64K burst=3000 overhead=24",
+	.defaults = FAULT_DEFAULTS({FP_LIMIT, 0, 1 << 20, 0}),
+	.params = PBIT(RATE) | PBIT(LIMIT) | PBIT(OVERHEAD) | PBIT(BURST),
+	.needs = PBIT(RATE),
+	.dir = FAULT_TO_PEER,
+	.hit = hit_rate,
+};
+
+FAULT_TYPE(BLACKHOLE) = {
+	.example = "on=2s off=10s repeat=3",
+	.params = PBIT(HOLE) | PBIT(OFF) | PBIT(REPEAT),
+	.hit = hit_blackhole,
+};
+
+FAULT_TYPE(SYN_DROP) = {
+	.example = "count=2",
+	.params = PARAMS_ROLL,
+	.kind = FAULT_ON_SYN,
+	.hit = hit_drop,
+};
+
+FAULT_TYPE(SYN_ACK_DROP) = {
+	.example = "count=3",
+	.params = PARAMS_ROLL,
+	.kind = FAULT_ON_SYNACK,
+	.hit = hit_drop,
+};
+
+FAULT_TYPE(ECN) = {
+	.example = "mode=ce percent=5",
+	.modes = BIT(FAULT_ECN_COUNT) - 1,
+	.params = PARAMS_ROLL | PBIT(MODE),
+	.needs = PBIT(MODE),
+	.dir = FAULT_TO_PEER,
+	.hit = hit_ecn,
+};
+
+FAULT_TYPE(TTL) = {
+	.example = "value=2",
+	.params = PARAMS_ROLL | PBIT(VALUE),
+	.needs = PBIT(VALUE),
+	.dir = FAULT_TO_PEER,
+	.hit = hit_ttl,
+};
+
+FAULT_TYPE(SLOT) = {
+	.example = "min=10ms max=20ms packets=8 bytes=9000",
+	.params = PBIT(MIN) | PBIT(MAX) | PBIT(PACKETS) | PBIT(BYTES),
+	.needs = PBIT(MIN),
+	.dir = FAULT_TO_PEER,
+	.hit = hit_slot,
+};
+
+FAULT_TYPE(MTU_BLACKHOLE) = {
+	.example = "mtu=1300",
+	.params = PBIT(MTU) | PBIT(ICMP),
+	.needs = PBIT(MTU),
+	.hit = hit_mtu,
+};
+
+FAULT_TYPE(ICMP) = {
+	.example = "kind=unreach-host on=data count=3",
+	.defaults = FAULT_DEFAULTS({FP_MTU, 0, 1280, 0}),
+	.kinds = (BIT(FAULT_ICMP_COUNT) - 1) & ~(BIT(FAULT_ICMP_PTB) - 1),
+	.params = PARAMS_ROLL | PBIT(KIND) | PBIT(MTU) | PBIT(QUOTE),
+	.needs = PBIT(KIND),
+	.dir = FAULT_FROM_PEER,
+	.hit = hit_icmp,
+};
+
+FAULT_TYPE(FIN_DROP) = {
+	.example = "count=3",
+	.params = PARAMS_ROLL,
+	.kind = FAULT_ON_FIN,
+	.dir = FAULT_TO_PEER,
+	.hit = hit_drop,
+};

@@ -14,14 +14,12 @@ static bool pure_ack(const struct fault_event *ev)
 	       (ev->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK;
 }
 
-bool hit_ack_drop(struct fault_ctx *x, const struct fault_event *ev,
-		  struct fault_verdict *v)
+static FAULT_HIT(hit_ack_drop)
 {
 	return v->drop = pure_ack(ev) && fault_chance(x);
 }
 
-bool hit_dup_ack(struct fault_ctx *x, const struct fault_event *ev,
-		 struct fault_verdict *v)
+static FAULT_HIT(hit_dup_ack)
 {
 	if (!pure_ack(ev) || !fault_chance(x))
 		return false;
@@ -29,8 +27,7 @@ bool hit_dup_ack(struct fault_ctx *x, const struct fault_event *ev,
 	return true;
 }
 
-bool hit_inject(struct fault_ctx *x, const struct fault_event *ev,
-		struct fault_verdict *v)
+static FAULT_HIT(hit_inject)
 {
 	if (ev->flags & (TCP_SYN | TCP_RST) || ev->state < ESTABLISHED ||
 	    !fault_chance(x))
@@ -46,7 +43,7 @@ bool hit_inject(struct fault_ctx *x, const struct fault_event *ev,
  * what is expected (with or without a byte that we have), or, while the window
  * is closed, the byte behind it.
  */
-FAULT_HIT(hit_probe)
+static FAULT_HIT(hit_probe)
 {
 	bool closed = !ev->wnd;
 	int kind = closed ? FAULT_KIND_WINDOW : FAULT_KIND_KEEPALIVE;
@@ -85,7 +82,7 @@ static bool may_make_hole(struct fault_conn *c, uint64_t side)
  * A segment is lost to make a hole.  What follows is held and reported by SACK
  * until the hole is filled: at that moment it is forgotten.
  */
-FAULT_HIT(hit_renege)
+static FAULT_HIT(hit_renege)
 {
 	uint32_t most = x->f->spec.count ? x->f->spec.count : 1;
 	uint64_t side = BIT(ev->side);
@@ -106,7 +103,7 @@ FAULT_HIT(hit_renege)
 	return false; /* the injection is yet to come */
 }
 
-FAULT_HIT(hit_early_ack)
+static FAULT_HIT(hit_early_ack)
 {
 	if (ev->state < ESTABLISHED || ev->state >= CLOSE_WAIT ||
 	    (ev->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) != TCP_ACK ||
@@ -116,7 +113,7 @@ FAULT_HIT(hit_early_ack)
 	return v->early != 0;
 }
 
-FAULT_HIT(hit_overlap)
+static FAULT_HIT(hit_overlap)
 {
 	const struct fault_val *p = x->f->spec.p;
 	uint32_t size = (uint32_t)p[FP_SIZE].i;
@@ -131,7 +128,7 @@ FAULT_HIT(hit_overlap)
 }
 
 /* The pointer is one past the urgent byte (RFC 6093, 3.1). */
-FAULT_HIT(hit_urgent)
+static FAULT_HIT(hit_urgent)
 {
 	uint64_t at = (uint64_t)x->f->spec.p[FP_OFFSET].i;
 
@@ -140,3 +137,76 @@ FAULT_HIT(hit_urgent)
 	v->urg = (uint16_t)(at - ev->off + 1);
 	return true;
 }
+
+FAULT_TYPE(ACK_DROP) = {
+	.example = "percent=30",
+	.params = PARAMS_ROLL,
+	.dir = FAULT_TO_PEER,
+	.hit = hit_ack_drop,
+};
+
+FAULT_TYPE(DUP_ACK) = {
+	.example = "n=3",
+	.defaults = FAULT_DEFAULTS({FP_N, 0, 3, 0}),
+	.params = PARAMS_ROLL | PBIT(N),
+	.dir = FAULT_TO_PEER,
+	.hit = hit_dup_ack,
+};
+
+FAULT_TYPE(INJECT) = {
+	.example = "kind=ack-old count=3",
+	.params = PARAMS_ROLL | PBIT(KIND),
+	.needs = PBIT(KIND),
+	.kinds = BIT(FAULT_INJECT_COUNT) - 1,
+	.dir = FAULT_TO_PEER,
+	.hit = hit_inject,
+};
+
+FAULT_TYPE(PROBE_SWALLOW) = {
+	.example = "kind=keepalive,window",
+	.defaults = FAULT_DEFAULTS({FP_KIND, 0, FAULT_KIND_KEEPALIVE,
+				    BIT(FAULT_KIND_KEEPALIVE) |
+					    BIT(FAULT_KIND_WINDOW)}),
+	.params = PARAMS_ROLL | PBIT(KIND),
+	.kinds = BIT(FAULT_KIND_KEEPALIVE) | BIT(FAULT_KIND_WINDOW),
+	.kinds_many = true,
+	.dir = FAULT_FROM_PEER,
+	.hit = hit_probe,
+};
+
+FAULT_TYPE(SACK_RENEGE) = {
+	.example = "count=3",
+	.params = PARAMS_ROLL,
+	.kind = FAULT_ON_DATA,
+	.dir = FAULT_FROM_PEER,
+	.hit = hit_renege,
+};
+
+FAULT_TYPE(OPTIMISTIC_ACK) = {
+	.example = "by=3000",
+	.defaults = FAULT_DEFAULTS({FP_BY, 0, 1460, 0}),
+	.params = PARAMS_ROLL | PBIT(BY),
+	.dir = FAULT_TO_PEER,
+	.harm = true,
+	.hit = hit_early_ack,
+};
+
+FAULT_TYPE(OVERLAP) = {
+	.example = "size=100 favor=old content=same",
+	.params = PARAMS_ROLL | PBIT(SIZE) | PBIT(FAVOR) | PBIT(CONTENT),
+	.needs = PBIT(SIZE),
+	.kind = FAULT_ON_DATA,
+	.dir = FAULT_TO_PEER,
+	.harm = true,
+	.hit = hit_overlap,
+};
+
+FAULT_TYPE(URGENT) = {
+	.example = "offset=1000",
+	.params = PBIT(OFFSET),
+	.needs = PBIT(OFFSET),
+	.kind = FAULT_ON_DATA,
+	.dir = FAULT_TO_PEER,
+	.harm = true,
+	.hit = hit_urgent,
+};

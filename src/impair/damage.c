@@ -28,7 +28,8 @@ static uint8_t *victim(struct held *h, uint8_t where, uint32_t dice)
 		return h->hdr + (h->family == 4 ? ip4[dice % sizeof(ip4)]
 						: ip6[dice % sizeof(ip6)]);
 	if (where == FAULT_WHERE_TCP || !h->len)
-		return held_tcp(h) + TCP_AT_SEQ + dice % (TCP_HLEN - TCP_AT_SEQ);
+		return held_tcp(h) + TCP_AT_SEQ +
+		       dice % (TCP_HLEN - TCP_AT_SEQ);
 	return h->buf->data + dice % h->len;
 }
 

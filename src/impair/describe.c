@@ -37,8 +37,8 @@ void describe_in(struct fault_event *ev, struct fault_flow *w,
 		.state = l ? l->state : TS_LISTEN,
 		.flags = s->flags,
 		.len = s->data.len,
-		.wire = s->data.len + (s->family == 4 ? IPV4_HLEN : IPV6_HLEN) + TCP_HLEN +
-			wire_opts_len(&s->opts, syn),
+		.wire = s->data.len + (s->family == 4 ? IPV4_HLEN : IPV6_HLEN) +
+			TCP_HLEN + wire_opts_len(&s->opts, syn),
 		.tfo = fast ? (uint8_t)(1 + s->opts.tfo_len) : 0,
 		.seq = s->seq,
 		.now = now};

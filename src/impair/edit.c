@@ -45,8 +45,7 @@ static void edit_options(struct held *h, const struct fault_verdict *v)
 uint8_t held_tfo(const struct held *h)
 {
 	uint32_t at;
-	uint8_t len =
-		find_option(h, OPT_HAS_TFO | OPT_HAS_TFO_EXP, &at);
+	uint8_t len = find_option(h, OPT_HAS_TFO | OPT_HAS_TFO_EXP, &at);
 	bool exp = len && h->hdr[h->l4_off + at] == TCPOPT_EXP;
 
 	if (!len)

@@ -95,7 +95,7 @@ fault_transfer_cases() {
 
 fault_reset_after_bytes() {
 	local n=1048576 rc
-	fault_begin "x type=reset_peer after=byte:50000"
+	fault_begin "x type=end action=reset after=byte:50000"
 	data_file $n >/dev/null
 	fault_curl 10 $n 2>"$TMP/curl.err"
 	rc=$?
@@ -145,7 +145,7 @@ fault_last_ack() {
 }
 
 fault_vanish_rst() {
-	fault_begin "x type=vanish after=byte:50000 then=rst"
+	fault_begin "x type=end action=vanish after=byte:50000 then=rst"
 	peer_run duplex 100000000 5
 	echo "$LINE"
 	case $(field end "$LINE") in
@@ -160,7 +160,7 @@ fault_close_cases() {
 	fault_case fault_reset_peer_after_bytes_gives_econnreset 30 \
 		fault_reset_after_bytes
 	fault_case fault_fin_ends_the_stream_early 30 fault_ended \
-		"x type=fin stream=downstream after=byte:1000" FIN
+		"x type=end action=fin stream=downstream after=byte:1000" FIN
 	fault_case fault_slow_close_leaves_fin_wait_2_for_a_while 30 \
 		fault_fin_wait_2 "x type=slow_close delay=1s" ends
 	fault_case fault_half_close_stall_until_it_is_removed 30 \
@@ -171,7 +171,7 @@ fault_close_cases() {
 	fault_case fault_last_ack_drop_leaves_last_ack 30 fault_last_ack
 	fault_case fault_vanish_then_rst 30 fault_vanish_rst
 	fault_case fault_vanish_then_silence_peer_gives_up 40 fault_gives_up \
-		"x type=vanish after=byte:50000 then=silence"
+		"x type=end action=vanish after=byte:50000 then=silence"
 }
 
 # --- stream ---------------------------------------------------------------
@@ -190,7 +190,7 @@ fault_timeout() {
 # Of 101 connections one is cut; the others are whole.
 fault_one_of_many() {
 	local out n
-	fault_begin "x type=reset_peer after=byte:5000 conn=41"
+	fault_begin "x type=end action=reset after=byte:5000 conn=41"
 	out=$(for n in {1..101}; do echo "$n"; done |
 		in_c xargs -P 8 -I{} "$PEER" run "$SERVER" "$PORT_PEER" send \
 			20000 {})
@@ -209,7 +209,7 @@ fault_stream_cases() {
 		"x type=slicer average_size=500 size_variation=0 delay=1ms" \
 		send 50000 client TcpInSegs -ge 50
 	fault_case fault_limit_data_ends_the_stream 30 fault_ended \
-		"x type=limit_data bytes=1000" FIN
+		"x type=end action=fin after=byte:1000" FIN
 	fault_case fault_timeout_resets_both_without_data 30 fault_timeout
 	fault_case fault_of_one_connection_spares_the_others 30 \
 		fault_one_of_many

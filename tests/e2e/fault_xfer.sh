@@ -178,7 +178,7 @@ xfer_optimistic_loss() {
 	assert_fields "$LINE" end=STALLED bad=-
 	assert_num "bytes read" "$(field rx "$LINE")" -lt 4000000
 	assert_num "lost" "$(fault_count d injected)" -eq 1
-	fault_begin "r type=reset_peer after=time:1ms sides=both scope=all"
+	fault_begin "r type=end action=reset after=time:1ms sides=both scope=all"
 	poll 10 no_sockets_left || fail "sockets are left"
 	echo "retransmitted: $before -> $(kernel_count "$NS_C" TcpRetransSegs)"
 }

@@ -4,15 +4,16 @@
 const struct fault_case cases_close[] = {
 	{"reset_at_byte_cuts_there",
 	 {DOWN},
-	 {"a type=reset_peer after=byte:5000 expect=injected==1"},
+	 {"a type=end action=reset after=byte:5000 expect=injected==1"},
 	 "RST from nowhere (client 1 server 0)"},
 	{"reset_both_after_time",
 	 {DOWN, "c0.s.tx_chunk=1000", "c0.s.tx_gap_ms=100"},
-	 {"a type=reset_peer after=time:1s sides=both expect=injected==1"},
+	 {"a type=end action=reset after=time:1s sides=both "
+	  "expect=injected==1"},
 	 "RST from nowhere (client 1 server 1)"},
 	{"reset_server_after_acked",
 	 {"c0.up=60000", "c0.down=10"},
-	 {"a type=reset_peer side=server after=acked:20000 "
+	 {"a type=end action=reset side=server after=acked:20000 "
 	  "expect=injected==1"},
 	 "RST from nowhere (client 0 server 1)"},
 	{"slow_close_waits",
@@ -33,11 +34,11 @@ const struct fault_case cases_close[] = {
 	 ""},
 	{"vanish_then_rst",
 	 {DOWN},
-	 {"a type=vanish after=byte:30000 expect=injected==1"},
+	 {"a type=end action=vanish after=byte:30000 expect=injected==1"},
 	 "RST from nowhere"},
 	{"vanish_then_silence_times_out",
 	 {"c0.up=60000", "c0.down=100"},
-	 {"a type=vanish on=byte:20000 side=both then=silence "
+	 {"a type=end action=vanish on=byte:20000 side=both then=silence "
 	  "expect=injected>=2"},
 	 "timed out"},
 	{"half_close_stall_released_by_duration",

@@ -46,7 +46,7 @@ const struct fault_case cases_profile[] = {
 	 "timed out"},
 	{"end_measured",
 	 {"c0.up=60000", "c0.down=100"},
-	 {"a type=vanish on=byte:20000 side=both then=silence"},
+	 {"a type=end action=vanish on=byte:20000 side=both then=silence"},
 	 "timed out"},
 	{0}};
 

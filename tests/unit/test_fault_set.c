@@ -178,7 +178,7 @@ START_TEST(embryos_fill_the_room_oldest_goes)
 	struct fault_flow *w[1000], *late;
 	struct tuple t[3];
 
-	add("a type=vanish");
+	add("a type=end action=vanish");
 	for (uint16_t i = 0; i < 1000; i++) {
 		w[i] = conn((uint16_t)(1 + i));
 		w[i]->old = !i;
@@ -302,7 +302,7 @@ START_TEST(reset_at_byte_keeps_what_is_before)
 	struct fault_flow *w;
 	struct fault_verdict v;
 
-	add("type=reset_peer after=byte:1500");
+	add("type=end action=reset after=byte:1500");
 	w = conn(1);
 	ck_assert_int_eq(send_data(w, 0).act, 0);
 	v = send_data(w, 1);

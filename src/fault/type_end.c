@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * end: a connection, or one of its streams, ends at a chosen point.
+ *
+ * "action" says how.  fin and close end a stream between the legs, after so
+ * many bytes (src/fault/stream.c asks); reset and vanish end connections, at a
+ * segment or by time alone.
+ */
+#include "internal.h"
+
+static FAULT_HIT(hit_reset)
+{
+	const struct fault_val *a = &x->f->spec.p[FP_AFTER];
+	uint64_t n = (uint64_t)a->i;
+
+	if (a->set && a->j == FAULT_ON_TIME)
+		return false; /* fault_flow_due() does it */
+	if (a->set && a->j == FAULT_ON_ACKED) {
+		if (ev->to_peer || ev->acked < n)
+			return false;
+	} else if (a->set) {
+		if (!ev->to_peer || !ev->len || ev->off + ev->len < n)
+			return false;
+		v->keep = ev->off < n ? (uint32_t)(n - ev->off) : 0;
+	}
+	v->act = x->f->spec.p[FP_SIDES].i == FAULT_BOTH_SIDES
+			 ? FAULT_ACT_RESET_BOTH
+			 : FAULT_ACT_RESET;
+	x->c->done = true;
+	return true;
+}
+
+static FAULT_HIT(hit_vanish)
+{
+	const struct fault_val *a = &x->f->spec.p[FP_AFTER];
+	uint64_t n = (uint64_t)a->i;
+
+	if (x->c->armed && x->c->seen) { /* gone already */
+		v->drop = x->f->spec.p[FP_THEN].i == FAULT_THEN_SILENCE;
+		return v->drop;
+	}
+	if (a->set && a->j == FAULT_ON_TIME)
+		return false;
+	if (a->set && a->j == FAULT_ON_ACKED && (ev->to_peer || ev->acked < n))
+		return false;
+	if (a->set && a->j == FAULT_ON_BYTE &&
+	    (!ev->to_peer || !ev->len || ev->off + ev->len < n))
+		return false;
+	x->c->armed = true;
+	x->c->seen = 1;
+	v->act = FAULT_ACT_VANISH;
+	return true;
+}
+
+/* Bytes up to its limit pass; what follows is held until the end is told. */
+static uint32_t end_share(struct fault_ctx *x, uint32_t n, mono_t now,
+			  mono_t *wake)
+{
+	uint64_t most = (uint64_t)x->f->spec.p[FP_AFTER].i;
+	uint64_t left = most > x->c->seen ? most - x->c->seen : 0;
+
+	(void)now;
+	(void)wake;
+	return left < n ? (uint32_t)left : n;
+}
+
+static const char *check_bytes(const struct fault_spec *s)
+{
+	/* what is missing is told by its name */
+	if (!s->p[FP_ACTION].set || !s->p[FP_AFTER].set ||
+	    s->p[FP_AFTER].j == FAULT_ON_BYTE)
+		return NULL;
+	return "type end with action fin or close takes after=byte:N";
+}
+
+static const struct fault_type_desc fin = {
+	.params = PBIT(ACTION) | PBIT(AFTER),
+	.needs = PBIT(ACTION) | PBIT(AFTER),
+	.stream = true,
+	.harm = true,
+	.share = end_share,
+	.ends = FAULT_ACT_FIN,
+	.check = check_bytes,
+};
+
+static const struct fault_type_desc both = {
+	.params = PBIT(ACTION) | PBIT(AFTER),
+	.needs = PBIT(ACTION) | PBIT(AFTER),
+	.stream = true,
+	.harm = true,
+	.share = end_share,
+	.ends = FAULT_ACT_CLOSE,
+	.check = check_bytes,
+};
+
+static const struct fault_type_desc reset = {
+	.params = PBIT(ACTION) | PBIT(AFTER) | PBIT(SIDES),
+	.needs = PBIT(ACTION),
+	.timed = true,
+	.hit = hit_reset,
+};
+
+static const struct fault_type_desc vanish = {
+	.params = PBIT(ACTION) | PBIT(AFTER) | PBIT(THEN),
+	.needs = PBIT(ACTION),
+	.timed = true,
+	.lingers = true,
+	.hit = hit_vanish,
+};
+
+static const struct fault_type_desc *const actions[] = {
+	[FAULT_END_FIN] = &fin,
+	[FAULT_END_CLOSE] = &both,
+	[FAULT_END_RESET] = &reset,
+	[FAULT_END_VANISH] = &vanish,
+};
+static_assert(ARRAY_LEN(actions) == FAULT_END_COUNT, "one an action");
+
+FAULT_TYPE(END) = {
+	.example = "action=reset after=byte:5000",
+	.params = PBIT(ACTION) | PBIT(AFTER) | PBIT(SIDES) | PBIT(THEN),
+	.needs = PBIT(ACTION),
+	.actions = actions,
+};
