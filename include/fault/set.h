@@ -11,6 +11,7 @@
  * equal seed and equal segment sequence give equal decisions, whatever else
  * the process does.
  */
+#include <assert.h>
 #include <sys/uio.h>
 
 #include "fault/cfg.h"
@@ -124,31 +125,36 @@ struct fault_verdict {
 	int64_t ack_us, replay_us;
 };
 
+#define FAULT_STATE_WORDS 3
+
 /**
  * struct fault_conn - One fault's state on one connection
  * @ordinal:  of the connection among the fault's, from 1
  * @event:    events so far
  * @injected: injections so far
  * @armed:    the trigger has come
- * @markov:   state of the loss model
- * @first:    time of the first event
- * @next:     rate: when the line is free again; stream: next release
- * @until:    by side: until when an answer to a question holds back
- * @last:     last random value, for correlation
- * @seen:     bytes or passes that a type counts
- * @at:       bytes of the stream that have gone on, for on=byte:N
- * @bytes:    bytes in the slot that is open
+ * @done:     it acts no more
  * @drawn:    @last is valid
+ * @first:    time of the first event
+ * @last:     last random value, for correlation
+ * @at:       bytes of the stream that have gone on, for on=byte:N
+ * @acted:    those of them on which it acted
  * @passed:   segments, for on=segment:N
+ * @state:    what its type remembers: a struct of the type's own, zero at first
  */
 struct fault_conn {
 	uint32_t ordinal, event, injected;
 	bool armed, done, drawn;
-	uint8_t markov;
-	mono_t first, next, until[2];
+	mono_t first;
 	double last;
-	uint64_t seen, at, passed, bytes;
+	uint64_t at, acted, passed;
+	uint64_t state[FAULT_STATE_WORDS];
 };
+
+#define FAULT_STATE(c, type) ((type *)(void *)(c)->state)
+#define FAULT_STATE_FITS(type)                                              \
+	static_assert(sizeof(type) <= FAULT_STATE_WORDS * sizeof(uint64_t), \
+		      "room for what a type remembers")
 
 /**
  * struct fault_track - One direction of one leg: sequence numbers to offsets

@@ -56,23 +56,31 @@ static void damage_block(struct fault_ctx *x, const struct fault_portion *p,
 	}
 }
 
-/* The block is entered: is it hit?  @markov remembers. */
+/* One past the block that was entered last, and whether it is hit. */
+struct corrupt {
+	uint64_t next;
+	bool hit;
+};
+FAULT_STATE_FITS(struct corrupt);
+
+/* The block is entered: is it hit? */
 static void enter_block(struct fault_ctx *x, int stream, uint64_t block,
 			mono_t now)
 {
-	struct fault_conn *c = x->c;
+	struct corrupt *k = FAULT_STATE(x->c, struct corrupt);
 
-	c->passed = block + 1;
-	c->event++;
+	k->next = block + 1;
+	x->c->event++;
 	x->f->count[FC_MATCHED]++;
-	c->markov = fault_extent_allows(x, now) && fault_chance(x);
-	if (c->markov)
+	k->hit = fault_extent_allows(x, now) && fault_chance(x);
+	if (k->hit)
 		fault_note(x, stream, 0, now, "corrupt");
 }
 
 static void damage(struct fault_ctx *x, int stream,
 		   const struct fault_portion *p, mono_t now)
 {
+	const struct corrupt *k = FAULT_STATE(x->c, const struct corrupt);
 	const struct fault_val *r = &x->f->spec.p[FP_OFFSET];
 	uint64_t lo = (uint64_t)r->i, hi = (uint64_t)r->j;
 	uint64_t from = p->off > lo ? p->off : lo;
@@ -81,9 +89,9 @@ static void damage(struct fault_ctx *x, int stream,
 	for (uint64_t b = from / BLOCK; from < to && b * BLOCK < to; b++) {
 		uint64_t start = b * BLOCK, end = start + BLOCK;
 
-		if (b >= x->c->passed)
+		if (b >= k->next)
 			enter_block(x, stream, b, now);
-		if (x->c->markov)
+		if (k->hit)
 			damage_block(x, p, b, start > lo ? start : lo,
 				     end < hi ? end : hi);
 	}

@@ -63,15 +63,22 @@ bool fault_chance(struct fault_ctx *x)
 	return correlated(f, x->c, x->f->key, u) < f->p[FP_PERCENT].d;
 }
 
+/* of loss: where the chain is */
+struct markov {
+	uint8_t state;
+};
+FAULT_STATE_FITS(struct markov);
+
 /* Gilbert-Elliott: the state moves first, then it is asked. */
 static bool gemodel_loss(const struct fault_spec *f, struct fault_conn *c,
 			 uint64_t key)
 {
 	double move = fault_unit(key, c, 1), ask = fault_unit(key, c, 2);
-	bool bad = c->markov;
+	struct markov *m = FAULT_STATE(c, struct markov);
+	bool bad = m->state;
 
 	bad = bad ? move >= f->p[FP_R].d : move < f->p[FP_P].d;
-	c->markov = bad;
+	m->state = bad;
 	return ask < (bad ? f->p[FP_LOSS_BAD].d : f->p[FP_LOSS_GOOD].d);
 }
 
@@ -85,30 +92,31 @@ enum {
 static bool state_loss(const struct fault_spec *f, struct fault_conn *c,
 		       uint64_t key)
 {
+	struct markov *m = FAULT_STATE(c, struct markov);
 	double u = fault_unit(key, c, 1);
 
-	switch (c->markov) {
+	switch (m->state) {
 	case GOOD:
 		if (u < f->p[FP_P14].d)
-			c->markov = SINGLE_LOSS;
+			m->state = SINGLE_LOSS;
 		else if (u < f->p[FP_P14].d + f->p[FP_P13].d)
-			c->markov = BURST_LOSS;
+			m->state = BURST_LOSS;
 		break;
 	case BURST_GOOD:
 		if (u < f->p[FP_P23].d)
-			c->markov = BURST_LOSS;
+			m->state = BURST_LOSS;
 		break;
 	case BURST_LOSS:
 		if (u < f->p[FP_P32].d)
-			c->markov = BURST_GOOD;
+			m->state = BURST_GOOD;
 		else if (u < f->p[FP_P32].d + f->p[FP_P31].d)
-			c->markov = GOOD;
+			m->state = GOOD;
 		break;
 	default:
-		c->markov = GOOD;
+		m->state = GOOD;
 		break;
 	}
-	return c->markov == BURST_LOSS || c->markov == SINGLE_LOSS;
+	return m->state == BURST_LOSS || m->state == SINGLE_LOSS;
 }
 
 bool fault_model_loss(const struct fault_spec *f, struct fault_conn *c,

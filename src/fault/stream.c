@@ -78,7 +78,7 @@ void fault_note(struct fault_ctx *x, int stream, uint32_t n, mono_t now,
 						       : FAULT_SERVER,
 				       .to_peer = true,
 				       .len = n,
-				       .off = x->c->seen,
+				       .off = x->c->acted,
 				       .now = now};
 
 	x->c->injected++;
@@ -107,15 +107,22 @@ int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *w,
 	return sum;
 }
 
+/* of bandwidth and slicer: when the next portion may go on */
+struct portion {
+	mono_t next;
+};
+FAULT_STATE_FITS(struct portion);
+
 /* A bandwidth's share at @now; 0: none before *wake. */
 static uint32_t bandwidth_share(struct fault_ctx *x, uint32_t n, mono_t now,
 				mono_t *wake)
 {
+	struct portion *q = FAULT_STATE(x->c, struct portion);
 	int64_t rate = x->f->spec.p[FP_RATE].i;
 	int64_t most = rate * QUANTUM_US / USEC_PER_SEC;
 
-	if (mono_before(now, x->c->next)) {
-		*wake = mono_earlier(*wake, x->c->next);
+	if (mono_before(now, q->next)) {
+		*wake = mono_earlier(*wake, q->next);
 		return 0;
 	}
 	if (most < QUANTUM_MIN)
@@ -125,22 +132,24 @@ static uint32_t bandwidth_share(struct fault_ctx *x, uint32_t n, mono_t now,
 
 static void bandwidth_spend(struct fault_ctx *x, uint32_t n, mono_t now)
 {
+	struct portion *q = FAULT_STATE(x->c, struct portion);
 	int64_t rate = x->f->spec.p[FP_RATE].i;
 
-	if (mono_sub(now, x->c->next) > QUANTUM_US)
-		x->c->next = now;
-	x->c->next = mono_add(x->c->next, (int64_t)n * USEC_PER_SEC / rate);
+	if (mono_sub(now, q->next) > QUANTUM_US)
+		q->next = now;
+	q->next = mono_add(q->next, (int64_t)n * USEC_PER_SEC / rate);
 }
 
 /* A slice, and then nothing for a while. */
 static uint32_t slicer_share(struct fault_ctx *x, uint32_t n, mono_t now,
 			     mono_t *wake)
 {
+	struct portion *q = FAULT_STATE(x->c, struct portion);
 	const struct fault_val *p = x->f->spec.p;
 	int64_t var = p[FP_SIZE_VARIATION].i, size = p[FP_AVERAGE_SIZE].i;
 
-	if (mono_before(now, x->c->next)) {
-		*wake = mono_earlier(*wake, x->c->next);
+	if (mono_before(now, q->next)) {
+		*wake = mono_earlier(*wake, q->next);
 		return 0;
 	}
 	if (var)
@@ -154,23 +163,33 @@ static uint32_t slicer_share(struct fault_ctx *x, uint32_t n, mono_t now,
 
 static void slicer_spend(struct fault_ctx *x, uint32_t n, mono_t now)
 {
+	struct portion *q = FAULT_STATE(x->c, struct portion);
+
 	(void)n;
-	x->c->next = mono_add(now, x->f->spec.p[FP_DELAY].i + 1);
+	q->next = mono_add(now, x->f->spec.p[FP_DELAY].i + 1);
 }
+
+/* of timeout: what is held, and when it ends, once that began */
+struct timeout {
+	uint32_t held;
+	mono_t due;
+};
+FAULT_STATE_FITS(struct timeout);
 
 /* Nothing passes; bytes that are new may start the clock. */
 static uint32_t timeout_share(struct fault_ctx *x, uint32_t n, mono_t now,
 			      mono_t *wake)
 {
+	struct timeout *t = FAULT_STATE(x->c, struct timeout);
 	const struct fault_val *p = x->f->spec.p;
-	bool fresh = n > x->c->passed || p[FP_CLOSE].i == FAULT_CLOSE_FIN;
+	bool fresh = n > t->held || p[FP_CLOSE].i == FAULT_CLOSE_FIN;
 
 	(void)wake;
-	x->c->passed = n; /* what is held */
+	t->held = n;
 	if (fresh &&
 	    (p[FP_FROM].i == FAULT_FROM_IDLE ||
-	     (p[FP_FROM].i == FAULT_FROM_DATA && !mono_is_set(x->c->next))))
-		x->c->next = mono_add(now, p[FP_TIMEOUT].i);
+	     (p[FP_FROM].i == FAULT_FROM_DATA && !mono_is_set(t->due))))
+		t->due = mono_add(now, p[FP_TIMEOUT].i);
 	return 0;
 }
 
@@ -246,7 +265,7 @@ bool fault_stream_discards(struct fault_set *s, struct fault_flow *w,
 static bool is_busy(const struct fault_ctx *x, mono_t now)
 {
 	return fault_desc(&x->f->spec)->portions &&
-	       mono_before(now, x->c->next);
+	       mono_before(now, FAULT_STATE(x->c, struct portion)->next);
 }
 
 /*
@@ -275,7 +294,7 @@ static void spend(struct fault_set *s, struct fault_flow *w, int stream,
 			continue;
 		w->c[slot].at += n;
 		if (acted & BIT(slot))
-			w->c[slot].seen += n;
+			w->c[slot].acted += n;
 	}
 }
 
@@ -322,8 +341,10 @@ static mono_t due_at(const struct fault *fault, const struct fault_flow *w,
 							   : w->born;
 
 	if (f->type == FT_TIMEOUT && f->p[FP_TIMEOUT].i) {
-		if (mono_is_set(c->next) || f->p[FP_FROM].i == FAULT_FROM_DATA)
-			return c->next;
+		mono_t due = FAULT_STATE(c, const struct timeout)->due;
+
+		if (mono_is_set(due) || f->p[FP_FROM].i == FAULT_FROM_DATA)
+			return due;
 		return mono_add(joined, f->p[FP_TIMEOUT].i);
 	}
 	if (fault_desc(f)->timed && a->set && a->j == FAULT_ON_TIME)
@@ -384,7 +405,9 @@ uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 		}
 		x.c->done = !vanishes(&x.f->spec);
 		x.c->armed = true;
-		x.c->seen = 1;
+		x.c->acted = 1;
+		if (vanishes(&x.f->spec))
+			*x.c->state = 1;
 		*side = x.f->spec.side == FAULT_SERVER;
 		act |= act_of(&x.f->spec);
 		x.f->count[FC_MATCHED]++;

@@ -33,9 +33,9 @@ static FAULT_HIT(hit_reset)
 static FAULT_HIT(hit_vanish)
 {
 	const struct fault_val *a = &x->f->spec.p[FP_AFTER];
-	uint64_t n = (uint64_t)a->i;
+	uint64_t n = (uint64_t)a->i, *gone = x->c->state;
 
-	if (x->c->armed && x->c->seen) { /* gone already */
+	if (*gone) {
 		v->drop = x->f->spec.p[FP_THEN].i == FAULT_THEN_SILENCE;
 		return v->drop;
 	}
@@ -46,8 +46,7 @@ static FAULT_HIT(hit_vanish)
 	if (a->set && a->j == FAULT_ON_BYTE &&
 	    (!ev->to_peer || !ev->len || ev->off + ev->len < n))
 		return false;
-	x->c->armed = true;
-	x->c->seen = 1;
+	*gone = 1;
 	v->act = FAULT_ACT_VANISH;
 	return true;
 }
@@ -57,7 +56,7 @@ static uint32_t end_share(struct fault_ctx *x, uint32_t n, mono_t now,
 			  mono_t *wake)
 {
 	uint64_t most = (uint64_t)x->f->spec.p[FP_AFTER].i;
-	uint64_t left = most > x->c->seen ? most - x->c->seen : 0;
+	uint64_t left = most > x->c->acted ? most - x->c->acted : 0;
 
 	(void)now;
 	(void)wake;

@@ -12,27 +12,41 @@
  */
 static FAULT_HIT(hit_last_ack)
 {
+	uint64_t *fin = x->c->state;
+
 	if (!ev->to_peer && ev->flags & TCP_FIN) {
-		x->c->seen = 1; /* from now on our ACKs cover it */
+		*fin = 1; /* from now on our ACKs cover it */
 		return false;
 	}
-	return v->drop = ev->to_peer && x->c->seen && !ev->len &&
+	return v->drop = ev->to_peer && *fin && !ev->len &&
 			 !(ev->flags & TCP_FIN);
 }
 
-/* fault_conn.markov of simultaneous_close, plus the side that closed first */
+/* crossing.phase, plus the side that closed first */
 enum {
 	OPEN,	     /* nobody's FIN has come */
 	HIDDEN,	     /* one has: nothing of ours acknowledges it */
-	CROSSED = 3, /* our FIN is on its way; the ACK follows at .next */
+	CROSSED = 3, /* our FIN is on its way; the ACK follows at .ack_at */
 };
 
-static bool first_fin(struct fault_conn *c, const struct fault_event *ev)
+/* of simultaneous_close
+ * @told: the peer's answer to our FIN has been kept back
+ * @ack_at: when our ACK follows
+ * @fin_end: one past the place of the peer's FIN */
+struct crossing {
+	uint8_t phase;
+	bool told;
+	mono_t ack_at;
+	uint64_t fin_end;
+};
+FAULT_STATE_FITS(struct crossing);
+
+static bool first_fin(struct crossing *c, const struct fault_event *ev)
 {
 	if (!(ev->flags & TCP_FIN) || ev->state > ESTABLISHED)
 		return false;
-	c->markov = (uint8_t)(HIDDEN + ev->side);
-	c->seen = ev->off + ev->len + 1; /* one past its place */
+	c->phase = (uint8_t)(HIDDEN + ev->side);
+	c->fin_end = ev->off + ev->len + 1; /* one past its place */
 	return true;
 }
 
@@ -43,30 +57,31 @@ static bool first_fin(struct fault_conn *c, const struct fault_event *ev)
  */
 static FAULT_HIT(hit_crossing)
 {
-	struct fault_conn *c = x->c;
+	struct crossing *c = FAULT_STATE(x->c, struct crossing);
 
-	if (c->markov == OPEN && !ev->to_peer && first_fin(c, ev))
+	if (c->phase == OPEN && !ev->to_peer && first_fin(c, ev))
 		return false;
-	if (c->markov == CROSSED + ev->side && !mono_before(ev->now, c->next))
-		c->done = true;
-	if (c->done ||
-	    (c->markov != HIDDEN + ev->side && c->markov != CROSSED + ev->side))
+	if (c->phase == CROSSED + ev->side && !mono_before(ev->now, c->ack_at))
+		x->c->done = true;
+	if (x->c->done ||
+	    (c->phase != HIDDEN + ev->side && c->phase != CROSSED + ev->side))
 		return false;
 	if (!ev->to_peer) {
 		if (!ev->last)
 			return false;
 		/* One is enough: what it repeats would meet nobody, too. */
-		v->drop = mono_is_set(c->until[0]);
-		v->delay_us += mono_sub(c->next, ev->now) + 1;
-		c->until[0] = c->next;
+		v->drop = c->told;
+		v->delay_us += mono_sub(c->ack_at, ev->now) + 1;
+		c->told = mono_is_set(c->ack_at);
 		return true;
 	}
-	if (ev->acked < c->seen || (ev->flags & (TCP_ACK | TCP_RST)) != TCP_ACK)
+	if (ev->acked < c->fin_end ||
+	    (ev->flags & (TCP_ACK | TCP_RST)) != TCP_ACK)
 		return false;
 	v->unack = true;
-	if (ev->flags & TCP_FIN && c->markov == HIDDEN + ev->side) {
-		c->markov = (uint8_t)(CROSSED + ev->side);
-		c->next = mono_add(ev->now, x->f->spec.p[FP_DELAY].i + 1);
+	if (ev->flags & TCP_FIN && c->phase == HIDDEN + ev->side) {
+		c->phase = (uint8_t)(CROSSED + ev->side);
+		c->ack_at = mono_add(ev->now, x->f->spec.p[FP_DELAY].i + 1);
 		/* Once: TIME_WAIT answers a copy, and meets nobody. */
 		v->ack_us = x->f->spec.p[FP_DELAY].i + 1;
 	}

@@ -30,6 +30,7 @@ static FAULT_HIT(hit_refuse)
 /* The handshake succeeds and nothing else does. */
 static FAULT_HIT(hit_pretend)
 {
+	uint64_t *irs = x->c->state;
 	bool tarpit = x->f->spec.type == FT_TARPIT;
 
 	if (ev->state > 1 || ev->to_peer)
@@ -39,10 +40,10 @@ static FAULT_HIT(hit_pretend)
 		v->answer = FAULT_ANSWER_SYNACK;
 		v->wnd = tarpit ? 0 : 65535;
 		v->dice = fault_dice(x->f->key, x->c->ordinal, 0, 8);
-		x->c->seen = ev->seq.v;
+		*irs = ev->seq.v;
 		return true;
 	}
-	v->irs = (uint32_t)x->c->seen;
+	v->irs = (uint32_t)*irs;
 	v->answer = ev->flags & TCP_RST ? FAULT_ANSWER_NOTHING
 		    : !tarpit		? FAULT_ANSWER_RST
 		    : ev->len || ev->flags & TCP_FIN || ev->seq.v != v->irs + 1
@@ -82,11 +83,12 @@ static FAULT_HIT(hit_wrong_synack)
 /* SYNs of a connection that began with Fast Open; @count of them, or one. */
 static bool tfo_blackhole(struct fault_ctx *x, const struct fault_event *ev)
 {
+	uint64_t *began = x->c->state;
 	uint32_t most = x->f->spec.count ? x->f->spec.count : 1;
 
 	if (ev->tfo || ev->len)
-		x->c->seen = 1;
-	return x->c->seen && x->c->injected < most;
+		*began = 1;
+	return *began && x->c->injected < most;
 }
 
 /* Middleboxes and servers that do not get on with Fast Open (RFC 7413, 7.1). */

@@ -35,12 +35,13 @@ static FAULT_HIT(hit_drop_range)
 {
 	const struct fault_val *r = &x->f->spec.p[FP_BYTES];
 	uint64_t a = (uint64_t)r->i, b = (uint64_t)r->j;
+	uint64_t *passes = x->c->state;
 
 	if (ev->off >= b || ev->off + ev->len <= a)
 		return false;
 	if (ev->off <= a)
-		x->c->seen++;
-	return v->drop = x->c->seen <= (uint64_t)x->f->spec.p[FP_TIMES].i;
+		++*passes;
+	return v->drop = *passes <= (uint64_t)x->f->spec.p[FP_TIMES].i;
 }
 
 static FAULT_HIT(hit_delay)
@@ -93,24 +94,31 @@ static FAULT_HIT(hit_corrupt)
 	return true;
 }
 
+/* of rate: when the line is free again */
+struct line {
+	mono_t free;
+};
+FAULT_STATE_FITS(struct line);
+
 /* A line of its own for each connection and direction it acts on. */
 static FAULT_HIT(hit_rate)
 {
+	struct line *l = FAULT_STATE(x->c, struct line);
 	const struct fault_val *p = x->f->spec.p;
 	int64_t rate = p[FP_RATE].i, at = ev->now.us + v->delay_us, queued;
 	int64_t bytes = (int64_t)ev->wire + p[FP_OVERHEAD].i;
 	int64_t burst = p[FP_BURST].i < BURST_MAX ? p[FP_BURST].i : BURST_MAX;
 	int64_t floor_us = at - burst * USEC_PER_SEC / rate;
 
-	if (x->c->next.us < floor_us)
-		x->c->next.us = floor_us;
-	queued = x->c->next.us > at ? x->c->next.us - at : 0;
+	if (l->free.us < floor_us)
+		l->free.us = floor_us;
+	queued = l->free.us > at ? l->free.us - at : 0;
 	if (queued * (rate / 1000 + 1) / 1000 > p[FP_LIMIT].i)
 		return v->drop = true;
-	x->c->next.us += bytes * USEC_PER_SEC / rate;
-	if (x->c->next.us <= at)
+	l->free.us += bytes * USEC_PER_SEC / rate;
+	if (l->free.us <= at)
 		return false;
-	v->delay_us += x->c->next.us - at;
+	v->delay_us += l->free.us - at;
 	return true;
 }
 
@@ -156,6 +164,13 @@ static FAULT_HIT(hit_ttl)
 	return v->ttl != 0;
 }
 
+/* of slot: the next one, and what is in it already */
+struct slot {
+	mono_t at;
+	uint64_t packets, bytes;
+};
+FAULT_STATE_FITS(struct slot);
+
 static int64_t slot_wait(const struct fault_ctx *x)
 {
 	const struct fault_val *p = x->f->spec.p;
@@ -173,20 +188,21 @@ static FAULT_HIT(hit_slot)
 {
 	const struct fault_val *p = x->f->spec.p;
 	mono_t at = mono_add(ev->now, v->delay_us);
-	struct fault_conn *c = x->c;
-	bool full = (p[FP_PACKETS].i && c->seen >= (uint64_t)p[FP_PACKETS].i) ||
-		    (p[FP_BYTES].j && c->bytes >= (uint64_t)p[FP_BYTES].j);
+	struct slot *n = FAULT_STATE(x->c, struct slot);
+	bool full =
+		(p[FP_PACKETS].i && n->packets >= (uint64_t)p[FP_PACKETS].i) ||
+		(p[FP_BYTES].j && n->bytes >= (uint64_t)p[FP_BYTES].j);
 
-	bool over = !mono_is_set(c->next) || mono_before(c->next, at);
+	bool over = !mono_is_set(n->at) || mono_before(n->at, at);
 
 	if (over || full) {
 		x->f->count[FC_ROLLED]++;
-		c->next = mono_add(over ? at : c->next, slot_wait(x));
-		c->seen = c->bytes = 0;
+		n->at = mono_add(over ? at : n->at, slot_wait(x));
+		n->packets = n->bytes = 0;
 	}
-	c->seen++;
-	c->bytes += ev->wire;
-	v->delay_us += mono_sub(c->next, at);
+	n->packets++;
+	n->bytes += ev->wire;
+	v->delay_us += mono_sub(n->at, at);
 	return true;
 }
 
@@ -198,18 +214,19 @@ static FAULT_HIT(hit_slot)
 static FAULT_HIT(hit_mtu)
 {
 	uint32_t mtu = (uint32_t)x->f->spec.p[FP_MTU].i;
+	uint64_t *sides = x->c->state; /* a bit each: @down, @hit */
 	uint64_t down = BIT(2 * ev->side + ev->to_peer), hit = down << 4;
 
 	if (ev->wire <= mtu) {
-		if (!ev->glued && ev->len && x->c->seen & hit)
-			x->c->seen |= down;
+		if (!ev->glued && ev->len && *sides & hit)
+			*sides |= down;
 		return false;
 	}
-	if (ev->glued && x->c->seen & down)
+	if (ev->glued && *sides & down)
 		return false;
-	x->c->seen = (x->c->seen & ~down) | hit;
+	*sides = (*sides & ~down) | hit;
 	if (x->f->spec.p[FP_ICMP].i) {
-		x->c->seen |= down;
+		*sides |= down;
 		v->icmp = FAULT_ICMP_PTB;
 		v->icmp_mtu = mtu;
 	}

@@ -58,23 +58,28 @@ static FAULT_HIT(hit_probe)
 	return v->drop = fault_chance(x);
 }
 
-/* fault_conn.seen of sack_renege: a bit for each side that has a hole, then
- * how many segments shall pass before the next one is made */
-#define RENEGE_WAIT_SHIFT 8
-#define RENEGE_WAIT 16u
+/* of sack_renege: a bit for each side that has a hole, and how many segments
+ * shall pass before the next one is made */
+struct renege {
+	uint8_t holes;
+	uint32_t wait;
+};
+FAULT_STATE_FITS(struct renege);
+
+#define RENEGE_WAIT 16
 
 /* Nothing came behind the last one?  A sender that has but one segment under
  * way would pay an RTO for each hole: let it gather speed. */
-static bool may_make_hole(struct fault_conn *c, uint64_t side)
+static bool may_make_hole(struct renege *r, uint8_t side)
 {
-	if (c->seen & side) {
-		c->seen &= ~side;
-		c->seen |= RENEGE_WAIT << RENEGE_WAIT_SHIFT;
+	if (r->holes & side) {
+		r->holes &= (uint8_t)~side;
+		r->wait += RENEGE_WAIT;
 		return false;
 	}
-	if (!(c->seen >> RENEGE_WAIT_SHIFT))
+	if (!r->wait)
 		return true;
-	c->seen -= 1u << RENEGE_WAIT_SHIFT;
+	r->wait--;
 	return false;
 }
 
@@ -85,19 +90,20 @@ static bool may_make_hole(struct fault_conn *c, uint64_t side)
 static FAULT_HIT(hit_renege)
 {
 	uint32_t most = x->f->spec.count ? x->f->spec.count : 1;
-	uint64_t side = BIT(ev->side);
+	struct renege *r = FAULT_STATE(x->c, struct renege);
+	uint8_t side = (uint8_t)BIT(ev->side);
 
 	if (!ev->sack || ev->state < ESTABLISHED || ev->ahead > 0 ||
 	    ev->ahead + (int64_t)ev->len <= 0)
 		return false;
 	if (ev->ooo) {
-		x->c->seen &= ~side;
+		r->holes &= (uint8_t)~side;
 		x->c->done = x->c->injected + 1 >= most;
 		return v->renege = true;
 	}
-	if (ev->ahead < 0 || !may_make_hole(x->c, side) || !fault_chance(x))
+	if (ev->ahead < 0 || !may_make_hole(r, side) || !fault_chance(x))
 		return false;
-	x->c->seen |= side;
+	r->holes |= side;
 	v->drop = true;
 	fault_react_begin(x, ev, v, fault_report(x, ev, "hole"));
 	return false; /* the injection is yet to come */

@@ -11,6 +11,20 @@
 
 #define STRETCH_US (200 * USEC_PER_MSEC)
 
+/* of types that answer questions
+ * @until: by side: until when an answer holds back
+ * @told: answers that were reported */
+struct asked {
+	mono_t until[2];
+	uint64_t told;
+};
+FAULT_STATE_FITS(struct asked);
+
+static mono_t *until(struct fault_conn *c, const struct leg *l)
+{
+	return &FAULT_STATE(c, struct asked)->until[l->side];
+}
+
 static struct impair_flow *asked(struct leg *l)
 {
 	return impaired(leg_flow(l));
@@ -69,14 +83,14 @@ static uint32_t ask_zero_window(struct leg *l, uint32_t wnd)
 	c = ask(l, FT_ZERO_WINDOW, &ev, &spec);
 	if (!c)
 		return wnd;
-	if (spec->p[FP_REOPEN].i && !mono_is_set(c->until[l->side]))
-		c->until[l->side] = mono_add(ev.now, spec->p[FP_REOPEN].i);
-	if (mono_due(c->until[l->side], ev.now)) {
+	if (spec->p[FP_REOPEN].i && !mono_is_set(*until(c, l)))
+		*until(c, l) = mono_add(ev.now, spec->p[FP_REOPEN].i);
+	if (mono_due(*until(c, l), ev.now)) {
 		c->done = true;
 		return wnd;
 	}
-	if (mono_is_set(c->until[l->side]))
-		ask_again(l, c->until[l->side]);
+	if (mono_is_set(*until(c, l)))
+		ask_again(l, *until(c, l));
 	answered(l, c, &ev, "window");
 	return cur;
 }
@@ -160,13 +174,13 @@ static uint32_t ask_window(struct leg *l, uint32_t wnd)
 static bool delay_over(struct leg *l, struct fault_conn *c, int64_t us,
 		       mono_t now)
 {
-	if (mono_due(c->until[l->side], now)) {
-		c->until[l->side] = MONO_UNSET;
+	if (mono_due(*until(c, l), now)) {
+		*until(c, l) = MONO_UNSET;
 		return true;
 	}
-	if (!mono_is_set(c->until[l->side]))
-		c->until[l->side] = mono_add(now, us);
-	ask_again(l, c->until[l->side]);
+	if (!mono_is_set(*until(c, l)))
+		*until(c, l) = mono_add(now, us);
+	ask_again(l, *until(c, l));
 	return false;
 }
 
@@ -198,7 +212,7 @@ static bool ask_fin(struct leg *l, mono_t now)
 	struct fault_conn *c = ask(l, FT_HALF_CLOSE_STALL, &ev, &spec);
 
 	if (c) {
-		if (!c->seen++)
+		if (!FAULT_STATE(c, struct asked)->told++)
 			answered(l, c, &ev, "hold_fin");
 		return false;
 	}
@@ -209,7 +223,7 @@ static bool ask_fin(struct leg *l, mono_t now)
 		c->done = true;
 		return true;
 	}
-	if (!c->seen++)
+	if (!FAULT_STATE(c, struct asked)->told++)
 		answered(l, c, &ev, "hold_fin");
 	return false;
 }
@@ -227,7 +241,7 @@ static uint32_t ask_coalesce(struct leg *l, uint32_t len)
 	if (!c)
 		return len;
 	if (len >= l->mss) {
-		c->until[l->side] = MONO_UNSET;
+		*until(c, l) = MONO_UNSET;
 		return len;
 	}
 	if (delay_over(l, c, spec->p[FP_HOLD].i, ev.now))
@@ -246,9 +260,9 @@ static uint32_t ask_tiny(struct leg *l, uint32_t len)
 	if (!c)
 		return len;
 	gap = l->lost_bytes ? 0 : spec->p[FP_DELAY].i;
-	if (gap && mono_is_set(c->until[l->side]) &&
-	    !mono_due(c->until[l->side], ev.now)) {
-		ask_again(l, c->until[l->side]);
+	if (gap && mono_is_set(*until(c, l)) &&
+	    !mono_due(*until(c, l), ev.now)) {
+		ask_again(l, *until(c, l));
 		return 0;
 	}
 	size = spec->p[FP_SIZE].i;
@@ -263,7 +277,7 @@ static uint32_t ask_tiny(struct leg *l, uint32_t len)
 	if (size < 1)
 		size = 1;
 	if (gap)
-		c->until[l->side] = mono_add(ev.now, gap);
+		*until(c, l) = mono_add(ev.now, gap);
 	if (size >= len)
 		return len;
 	answered(l, c, &ev, "tiny");
