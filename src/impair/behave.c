@@ -44,8 +44,9 @@ static struct fault_conn *ask(struct leg *l, enum fault_type type,
 		.flags = TCP_ACK,
 		.len = 1,
 		.seq = l->nxt,
-		.off = seq_span(l->rcv_nxt, l->irs),
-		.acked = seq_span(l->una, l->iss),
+		/* the SYN counts */
+		.off = describe_at(sf->w, l, false, l->rcv_nxt) + 1,
+		.acked = describe_at(sf->w, l, true, l->una) + 1,
 		.now = engine_now(sf->im->e),
 	};
 	c = fault_ask(&sf->im->set, sf->w, type, ev, spec);

@@ -5,8 +5,8 @@
  */
 #include "internal.h"
 
-struct fault_track *describe_track(struct fault_flow *w, const struct leg *l,
-				   bool to_peer)
+static struct fault_track *describe_track(struct fault_flow *w,
+					  const struct leg *l, bool to_peer)
 {
 	struct fault_track *t = &w->track[l->side][to_peer];
 
@@ -23,6 +23,12 @@ static uint64_t describe_offset(const struct fault_track *t, seq_t seq)
 	int64_t d = (int64_t)t->at + seq_diff(seq, t->base);
 
 	return d > 0 ? (uint64_t)d : 0;
+}
+
+uint64_t describe_at(struct fault_flow *w, const struct leg *l, bool to_peer,
+		     seq_t seq)
+{
+	return describe_offset(describe_track(w, l, to_peer), seq);
 }
 
 void describe_in(struct fault_event *ev, struct fault_flow *w,

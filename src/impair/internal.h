@@ -194,6 +194,10 @@ void pipe_unmark(struct flow *f, int to, mono_t now);
 /* describe.c: a segment as faults see it.  @l NULL: no leg has it. */
 void describe_in(struct fault_event *ev, struct fault_flow *w,
 		 const struct leg *l, const struct segment *s, mono_t now);
+/* The stream offset of a sequence number near what was seen last: of what the
+ * leg sends, or of what its peer does. */
+uint64_t describe_at(struct fault_flow *w, const struct leg *l, bool to_peer,
+		     seq_t seq);
 void describe_out(struct fault_event *ev, struct fault_flow *w,
 		  const struct leg *l, const struct held *h, mono_t now);
 

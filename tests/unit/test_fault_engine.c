@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../../src/impair/internal.h"
 #include "fault/told.h"
 #include "wire/build.h"
 #include "wire/segment.h"
@@ -285,6 +286,34 @@ START_TEST(damaged_header_never_has_a_right_checksum)
 }
 END_TEST
 
+/* Offsets go on beyond what sequence numbers can count. */
+START_TEST(trigger_beyond_4_gib_fires)
+{
+	const char *lines[] = {"add a type=zero_window on=byte:5G"};
+	const struct tuple t = {.local = ipaddr_v4(server),
+				.remote = ipaddr_v4(client),
+				.lport = 80,
+				.rport = 1001};
+	struct fault_track *seen;
+	uint32_t wnd;
+	struct leg *l;
+
+	ck_assert_int_eq(batch(lines, 1), 0);
+	syn(1001);
+	l = table_find(e, &t);
+	ck_assert_ptr_nonnull(l);
+	l->state = TS_ESTABLISHED;
+	wnd = leg_rcv_wnd(l) + 10000;
+	seen = &impaired(leg_flow(l))->w->track[0][false];
+	*seen = (struct fault_track){true, l->rcv_nxt, 5ull << 30};
+	seen->at -= 1000;
+	ck_assert_uint_eq(behave_faulty.window(l, wnd), wnd);
+	seen->at += 1000;
+	ck_assert_uint_eq(behave_faulty.window(l, wnd), leg_rcv_wnd(l));
+	l->state = TS_LISTEN;
+}
+END_TEST
+
 START_TEST(lease_over_fault_is_gone)
 {
 	const char *lines[] = {"add a type=loss lease=2s"};
@@ -434,6 +463,7 @@ int main(void)
 	tcase_add_test(tc, greatest_numbers_cost_no_more_than_great_ones);
 	tcase_add_test(tc, damaged_segment_never_has_a_right_checksum);
 	tcase_add_test(tc, damaged_header_never_has_a_right_checksum);
+	tcase_add_test(tc, trigger_beyond_4_gib_fires);
 	tcase_add_test(tc, lease_over_fault_is_gone);
 	tcase_add_test(tc, lease_over_fault_is_judged_until_it_is_added_again);
 	tcase_add_test(tc, dry_run_counts_living_connections);
