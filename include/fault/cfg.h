@@ -34,6 +34,7 @@ extern const char *const fault_counter_name[FC_COUNT + 1];
 	X(OBSERVE, "observe")                       \
 	X(LOSS, "loss")                             \
 	X(DROPLIST, "droplist")                     \
+	X(DROP_NTH, "drop_nth")                     \
 	X(DROP_RANGE, "drop_range")                 \
 	X(DELAY, "delay")                           \
 	X(REORDER, "reorder")                       \
