@@ -464,6 +464,13 @@ const struct opt_desc *fault_param_desc(enum fault_param p);
 /* What a key of fault_options takes, as its refusal says it. */
 void fault_key_allowed(const struct opt_desc *d, char *out, size_t outlen);
 
+/* A whole file: its bytes and a NUL, owned by the caller; or NULL with *why. */
+typedef char *(*fault_read_fn)(const char *path, size_t *len, const char **why);
+
+/* Who reads files that keys name (distribution=file:PATH).  Without one such a
+ * key is refused. */
+void fault_files_by(fault_read_fn read);
+
 /* All keys at their defaults, no name. */
 void fault_spec_init(struct fault_spec *s);
 

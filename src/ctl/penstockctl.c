@@ -14,6 +14,8 @@
 #include "config/config.h"
 #include "rules/host.h"
 #include "config/keys.h"
+#include "config/textfile.h"
+#include "fault/cfg.h"
 #include "rules/rules.h"
 #include "penstockctl.h"
 #include "util/word.h"
@@ -329,6 +331,7 @@ int main(int argc, char **argv)
 	struct args a = {.conf = CONF_DEFAULT};
 	int opt, rc;
 
+	fault_files_by(textfile_read);
 	while ((opt = getopt_long(argc, argv, "c:s:S:n:tjzhV", longs, NULL)) !=
 	       -1) {
 		rc = read_option(&a, opt);

@@ -21,6 +21,8 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "config/textfile.h"
+#include "fault/cfg.h"
 #include "penstockd.h"
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
@@ -247,6 +249,7 @@ int main(int argc, char **argv)
 	bool test = false;
 	int opt;
 
+	fault_files_by(textfile_read);
 	while ((opt = getopt_long(argc, argv, "c:thV", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'c':

@@ -9,7 +9,7 @@ engine never meet: the daemon joins them.  penstockctl knows nothing of packets.
 front -> policy, shield, tcp; bpf -> the layout of front's maps.
 Siblings of one floor do not know each other.  What is
 deterministic (wire, tcp, shield, fault, engine, impair) calls no clock, no
-random device and no descriptor either.
+random device, no file and no descriptor either.
 """
 import os
 import re
@@ -49,8 +49,8 @@ PURE = {"wire", "tcp", "shield", "fault", "policy", "engine",
 IMPURE = re.compile(
     r"(?<![\w.>])(clock_gettime|gettimeofday|time|getrandom|randombytes\w*|"
     r"s?rand|s?random|arc4random\w*|socket|sendto|sendmsg|sendmmsg|recvfrom|"
-    r"recvmsg|recvmmsg|open|read|write|writev|ioctl|usleep|nanosleep|sleep|"
-    r"clock_nanosleep|pthread_create|event_\w+|mnl_\w+)\s*\(")
+    r"recvmsg|recvmmsg|f?open|freopen|fdopen|opendir|[lf]?stat|read|write|"
+    r"writev|ioctl|usleep|nanosleep|sleep|clock_nanosleep|pthread_create|event_\w+|mnl_\w+)\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
 
 

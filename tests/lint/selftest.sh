@@ -108,6 +108,10 @@ plant_includes()
 	clean_tree
 	printf 'long now(void)\n{\n\treturn time(0);\n}\n' | c src/tcp/clock.c
 	expect "$1" src/tcp/clock.c "a clock read in tcp"
+	clean_tree
+	printf 'int n(void)\n{\n\treturn !fopen("/x", "r");\n}\n' |
+		c src/tcp/file.c
+	expect "$1" src/tcp/file.c "a file opened in tcp"
 }
 
 # An object for each, as the build leaves it: $LINT_BIN/obj.

@@ -3,7 +3,7 @@
  * The dice follow their parameters: share, bursts, mean, deviation and
  * correlation over 1e5 events, slots and MTUs, and tables from files.
  *
- * LINKS: fault/% util/option util/slab util/wheel
+ * LINKS: config/textfile fault/% util/option util/slab util/wheel
  * LINKS: util/word
  */
 #include <check.h>
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config/textfile.h"
 #include "fault/set.h"
 #include "wire/segment.h"
 
@@ -25,6 +26,7 @@ static char path[] = "/tmp/fault_models.XXXXXX";
 static void setup(void)
 {
 	now = (mono_t){1000000};
+	fault_files_by(textfile_read);
 	ck_assert_int_eq(fault_set_init(&set, 42, 10, now), 0);
 }
 
@@ -268,6 +270,20 @@ START_TEST(table_malformed_is_refused)
 }
 END_TEST
 
+START_TEST(table_is_refused_where_nobody_reads_files)
+{
+	struct fault_spec spec;
+	char err[600] = "";
+
+	fault_files_by(NULL);
+	ck_assert_int_ne(fault_parse_line("type=delay time=1 "
+					  "distribution=file:/dev/null",
+					  &spec, err, sizeof(err)),
+			 0);
+	ck_assert_msg(strstr(err, "no files here"), "%s", err);
+}
+END_TEST
+
 START_TEST(table_that_is_no_file_is_refused)
 {
 	struct fault_spec spec;
@@ -277,8 +293,7 @@ START_TEST(table_that_is_no_file_is_refused)
 					  "distribution=file:/dev/zero",
 					  &spec, err, sizeof(err)),
 			 0);
-	ck_assert_msg(strstr(err, "allowed: a file of 256 KiB at most"), "%s",
-		      err);
+	ck_assert_msg(strstr(err, "allowed: a regular file"), "%s", err);
 }
 END_TEST
 
@@ -454,6 +469,7 @@ int main(void)
 	tcase_add_loop_test(tc, table_malformed_is_refused, 0,
 			    ARRAY_LEN(bad_tables));
 	tcase_add_test(tc, table_that_is_no_file_is_refused);
+	tcase_add_test(tc, table_is_refused_where_nobody_reads_files);
 	tcase_add_test(tc, slot_gathers_until_it_is_full);
 	tcase_add_test(tc, slot_takes_so_many_bytes);
 	tcase_add_test(tc, slot_intervals_are_uniform);
