@@ -118,12 +118,3 @@ void fault_stream_damage(struct fault_set *s, struct fault_flow *w, int stream,
 			damage(&x, stream, p, now);
 	}
 }
-
-FAULT_TYPE(CORRUPT_STREAM) = {
-	.example = "offset=1000-2000 bits=1 percent=10",
-	.defaults = FAULT_DEFAULTS({FP_BITS, 0, 1, 0},
-				   {FP_OFFSET, 0, 0, INT64_MAX}),
-	.params = PARAMS_ROLL | PBIT(OFFSET) | PBIT(BITS),
-	.stream = true,
-	.harm = true,
-};

@@ -66,13 +66,13 @@ struct fault_default {
  * @stream: acts on bytes between the legs, not on segments
  * @kind:   FAULT_ON_* filter of its events (FAULT_ON_ALWAYS: all)
  * @dir:    when the spec says nothing
- * @timed:  acts by time alone as well
  * @asked:  answers questions of the stack (impair/behave.c)
  * @harm:   the peer may see a wrong stream
  * @lingers: outlives the connection's flow
  * @portions: lets a stream go on in portions, which skip and count count
  * @ends:   FAULT_ACT_* once @share lets nothing pass any more
  * @check:  what is wrong with a spec, or NULL
+ * @due:    when it acts by time alone; MONO_UNSET: never
  * @hit:    inject into a segment that passed selection; false: not this one
  * @share:  how many of @n bytes of the stream may go on now; 0: none before
  *          *wake; NULL: it holds nothing back
@@ -83,9 +83,11 @@ struct fault_type_desc {
 	const struct fault_default *defaults;
 	const struct fault_type_desc *const *actions;
 	uint64_t params, needs, kinds, modes;
-	bool kinds_many, stream, timed, asked, harm, lingers, portions;
+	bool kinds_many, stream, asked, harm, lingers, portions;
 	uint8_t kind, dir, ends;
 	const char *(*check)(const struct fault_spec *s);
+	mono_t (*due)(const struct fault *f, const struct fault_flow *w,
+		      const struct fault_conn *c);
 	bool (*hit)(struct fault_ctx *x, const struct fault_event *ev,
 		    struct fault_verdict *v);
 	uint32_t (*share)(struct fault_ctx *x, uint32_t n, mono_t now,
@@ -97,6 +99,12 @@ struct fault_type_desc {
 #define X(id, name) extern FAULT_TYPE(id);
 FAULT_TYPES(X)
 #undef X
+
+/* What all with @portions remember: when the next portion may go on */
+struct portion {
+	mono_t next;
+};
+FAULT_STATE_FITS(struct portion);
 
 /* types.c: of its type, and of its action. */
 const struct fault_type_desc *fault_desc(const struct fault_spec *s);

@@ -6,9 +6,6 @@
  */
 #include "internal.h"
 
-#define QUANTUM_US (20 * USEC_PER_MSEC)
-#define QUANTUM_MIN 256
-
 bool fault_spec_has_stream(const struct fault_spec *f, int stream)
 {
 	return fault_desc(f)->stream && f->stream == stream;
@@ -106,128 +103,6 @@ int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *w,
 	}
 	return sum;
 }
-
-/* of bandwidth and slicer: when the next portion may go on */
-struct portion {
-	mono_t next;
-};
-FAULT_STATE_FITS(struct portion);
-
-/* A bandwidth's share at @now; 0: none before *wake. */
-static uint32_t bandwidth_share(struct fault_ctx *x, uint32_t n, mono_t now,
-				mono_t *wake)
-{
-	struct portion *q = FAULT_STATE(x->c, struct portion);
-	int64_t rate = x->f->spec.p[FP_RATE].i;
-	int64_t most = rate * QUANTUM_US / USEC_PER_SEC;
-
-	if (mono_before(now, q->next)) {
-		*wake = mono_earlier(*wake, q->next);
-		return 0;
-	}
-	if (most < QUANTUM_MIN)
-		most = QUANTUM_MIN;
-	return most < n ? (uint32_t)most : n;
-}
-
-static void bandwidth_spend(struct fault_ctx *x, uint32_t n, mono_t now)
-{
-	struct portion *q = FAULT_STATE(x->c, struct portion);
-	int64_t rate = x->f->spec.p[FP_RATE].i;
-
-	if (mono_sub(now, q->next) > QUANTUM_US)
-		q->next = now;
-	q->next = mono_add(q->next, (int64_t)n * USEC_PER_SEC / rate);
-}
-
-/* A slice, and then nothing for a while. */
-static uint32_t slicer_share(struct fault_ctx *x, uint32_t n, mono_t now,
-			     mono_t *wake)
-{
-	struct portion *q = FAULT_STATE(x->c, struct portion);
-	const struct fault_val *p = x->f->spec.p;
-	int64_t var = p[FP_SIZE_VARIATION].i, size = p[FP_AVERAGE_SIZE].i;
-
-	if (mono_before(now, q->next)) {
-		*wake = mono_earlier(*wake, q->next);
-		return 0;
-	}
-	if (var)
-		size += (int64_t)(fault_unit(x->f->key, x->c, 0) *
-				  (double)(2 * var)) -
-			var;
-	if (size < 1)
-		size = 1;
-	return size < n ? (uint32_t)size : n;
-}
-
-static void slicer_spend(struct fault_ctx *x, uint32_t n, mono_t now)
-{
-	struct portion *q = FAULT_STATE(x->c, struct portion);
-
-	(void)n;
-	q->next = mono_add(now, x->f->spec.p[FP_DELAY].i + 1);
-}
-
-/* of timeout: what is held, and when it ends, once that began */
-struct timeout {
-	uint32_t held;
-	mono_t due;
-};
-FAULT_STATE_FITS(struct timeout);
-
-/* Nothing passes; bytes that are new may start the clock. */
-static uint32_t timeout_share(struct fault_ctx *x, uint32_t n, mono_t now,
-			      mono_t *wake)
-{
-	struct timeout *t = FAULT_STATE(x->c, struct timeout);
-	const struct fault_val *p = x->f->spec.p;
-	bool fresh = n > t->held || p[FP_CLOSE].i == FAULT_CLOSE_FIN;
-
-	(void)wake;
-	t->held = n;
-	if (fresh &&
-	    (p[FP_FROM].i == FAULT_FROM_IDLE ||
-	     (p[FP_FROM].i == FAULT_FROM_DATA && !mono_is_set(t->due))))
-		t->due = mono_add(now, p[FP_TIMEOUT].i);
-	return 0;
-}
-
-FAULT_TYPE(SLICER) = {
-	.example = "average_size=64 size_variation=32 delay=10ms",
-	.params = PBIT(AVERAGE_SIZE) | PBIT(SIZE_VARIATION) | PBIT(DELAY),
-	.needs = PBIT(AVERAGE_SIZE),
-	.stream = true,
-	.portions = true,
-	.share = slicer_share,
-	.spend = slicer_spend,
-};
-
-FAULT_TYPE(TIMEOUT) = {
-	.example = "timeout=5000",
-	.params = PBIT(TIMEOUT) | PBIT(CLOSE) | PBIT(FROM),
-	.needs = PBIT(TIMEOUT),
-	.stream = true,
-	.timed = true,
-	.share = timeout_share,
-};
-
-FAULT_TYPE(LATENCY) = {
-	.example = "latency=1000 jitter=100",
-	.params = PBIT(LATENCY) | PARAMS_SPREAD,
-	.needs = PBIT(LATENCY),
-	.stream = true,
-};
-
-FAULT_TYPE(BANDWIDTH) = {
-	.example = "rate=50",
-	.params = PBIT(RATE),
-	.needs = PBIT(RATE),
-	.stream = true,
-	.portions = true,
-	.share = bandwidth_share,
-	.spend = bandwidth_spend,
-};
 
 uint8_t fault_stream_ended(struct fault_set *s, struct fault_flow *w,
 			   int stream)
@@ -332,24 +207,12 @@ uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 }
 
 /* When a fault acts by time alone; MONO_UNSET: never. */
-static mono_t due_at(const struct fault *fault, const struct fault_flow *w,
+static mono_t due_at(const struct fault *f, const struct fault_flow *w,
 		     const struct fault_conn *c)
 {
-	const struct fault_spec *f = &fault->spec;
-	const struct fault_val *a = &f->p[FP_AFTER];
-	mono_t joined = mono_before(w->born, fault->added) ? fault->added
-							   : w->born;
+	const struct fault_type_desc *t = fault_desc(&f->spec);
 
-	if (f->type == FT_TIMEOUT && f->p[FP_TIMEOUT].i) {
-		mono_t due = FAULT_STATE(c, const struct timeout)->due;
-
-		if (mono_is_set(due) || f->p[FP_FROM].i == FAULT_FROM_DATA)
-			return due;
-		return mono_add(joined, f->p[FP_TIMEOUT].i);
-	}
-	if (fault_desc(f)->timed && a->set && a->j == FAULT_ON_TIME)
-		return mono_add(w->born, a->i);
-	return MONO_UNSET;
+	return t->due ? t->due(f, w, c) : MONO_UNSET;
 }
 
 mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w)

@@ -72,6 +72,18 @@ static const char *check_bytes(const struct fault_spec *s)
 	return "type end with action fin or close takes after=byte:N";
 }
 
+/* after=time:T, since the connection began */
+static mono_t end_due(const struct fault *f, const struct fault_flow *w,
+		      const struct fault_conn *c)
+{
+	const struct fault_val *a = &f->spec.p[FP_AFTER];
+
+	(void)c;
+	if (!a->set || a->j != FAULT_ON_TIME)
+		return MONO_UNSET;
+	return mono_add(w->born, a->i);
+}
+
 static const struct fault_type_desc fin = {
 	.params = PBIT(ACTION) | PBIT(AFTER),
 	.needs = PBIT(ACTION) | PBIT(AFTER),
@@ -95,14 +107,14 @@ static const struct fault_type_desc both = {
 static const struct fault_type_desc reset = {
 	.params = PBIT(ACTION) | PBIT(AFTER) | PBIT(SIDES),
 	.needs = PBIT(ACTION),
-	.timed = true,
+	.due = end_due,
 	.hit = hit_reset,
 };
 
 static const struct fault_type_desc vanish = {
 	.params = PBIT(ACTION) | PBIT(AFTER) | PBIT(THEN),
 	.needs = PBIT(ACTION),
-	.timed = true,
+	.due = end_due,
 	.lingers = true,
 	.hit = hit_vanish,
 };
