@@ -133,7 +133,7 @@ scn_has_faults() { [ "$(scn_faults)" = "$1" ]; }
 scn_killed() {
 	local pid
 	penstock_on || skip "plain forwarding has no faults"
-	printf '%s\n' "timeout 1s" "add a type=loss percent=1" "run sleep 25" \
+	printf '%s\n' "timeout 5s" "add a type=loss percent=1" "run sleep 25" \
 		>"$TMP/kill.scn"
 	"$PENSTOCKCTL" -S "$TMP/control.sock" scenario run "$TMP/kill.scn" &
 	pid=$!
