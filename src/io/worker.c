@@ -12,11 +12,12 @@
  * Lanes.  Each queue is a lane.  The first one has the segments that may belong
  * to a connection; the others, the SYN lanes, have those that begin one and
  * those that never belong to one (no ACK bit).  The kernel chooses the SYN lane
- * by the address pair.  A round serves a batch of the first lane, then
- * SYN_BUDGET of the SYNs.  So a flood of SYNs fills and overflows the SYN lanes
- * alone, and a segment of a connection waits for SYN_BUDGET answers at most,
- * 0.1 ms.  (Batches of 64 SYNs answer no more of them, but halve the requests
- * that kept-alive connections get through meanwhile.)
+ * by the address pair.  A round serves a batch of the first lane, then 4 SYNs;
+ * or 16 when that batch was full, so that SYNs keep a share, or when the first
+ * lane is at rest.  So a flood of SYNs fills and overflows the SYN lanes alone,
+ * and a segment of a connection waits for 16 answers at most, 0.1 ms.  (Batches
+ * of 64 SYNs answer no more of them, but halve the requests that kept-alive
+ * connections get through.)
  *
  * Turns.  A flood that the worker cannot answer would leave each newcomer the
  * same small chance at each of its few SYNs.  Instead each SYN lane has its
@@ -47,8 +48,10 @@
 #include "io/worker.h"
 #include "util/log.h"
 
-#define ROUNDS_MAX 16 /* full batches before other events get their turn */
-#define SYN_BUDGET 16 /* SYNs of a round */
+#define ROUNDS_MAX 16	  /* full batches before other events get their turn */
+#define SYN_BUDGET 16	  /* SYNs of a round */
+#define SYN_BUDGET_BUSY 4 /* the same beside some packets of the first lane */
+#define AT_REST_US USEC_PER_MSEC /* the first lane had nothing for so long */
 #define SYN_TURN_US USEC_PER_SEC
 #define SYN_MAXLEN 2048 /* SYNs that may wait in a lane: 15 ms of work */
 #define SYN_RCVBUF (4u << 20)
@@ -87,6 +90,7 @@ struct lane {
  * @lane:    @nlane of them; the first is not for SYNs
  * @ev_serve: made active when a lane is ready, so that all lanes that are ready
  *           at one time are known before the first is served
+ * @rest_at: when the first lane is at rest, unless something comes by it
  * @armed:   deadline that @ev_timer stands for; unset when it does not run
  * @lock:    guards @call and @running
  * @callers: serialises callers
@@ -98,7 +102,7 @@ struct worker {
 	int nlane;
 	struct tun tun;
 	struct io_counters c;
-	mono_t armed;
+	mono_t armed, rest_at;
 
 	struct event_base *base;
 	struct event *ev_serve, *ev_tun, *ev_timer, *ev_call, *ev_resume;
@@ -279,11 +283,21 @@ static int lane_round(struct worker *w, struct lane *l, int max, mono_t now)
 	return n;
 }
 
-/* Serve the SYN lanes, beginning with the one whose turn it is.
- * Return: true when more is likely to wait */
-static bool syn_round(struct worker *w, mono_t now)
+/* How many SYNs beside @others packets of the first lane? */
+static int syn_budget(struct worker *w, int others, mono_t now)
 {
-	int i, budget = SYN_BUDGET, lanes = w->nlane - 1;
+	if (others)
+		w->rest_at = mono_add(now, AT_REST_US);
+	if (others == NFQ_BATCH || !mono_before(now, w->rest_at))
+		return SYN_BUDGET;
+	return SYN_BUDGET_BUSY;
+}
+
+/* Serve @budget SYNs, beginning with the lane whose turn it is.
+ * Return: true when more is likely to wait */
+static bool syn_round(struct worker *w, int budget, mono_t now)
+{
+	int i, lanes = w->nlane - 1;
 	int turn = lanes ? (int)(now.us / SYN_TURN_US % lanes) : 0;
 	bool more = false;
 
@@ -307,7 +321,7 @@ static void on_serve(evutil_socket_t fd, short what, void *arg)
 	struct lane *first = &w->lane[0];
 	mono_t now = worker_clock();
 	bool more = true;
-	int i;
+	int i, n;
 
 	(void)fd;
 	(void)what;
@@ -315,9 +329,9 @@ static void on_serve(evutil_socket_t fd, short what, void *arg)
 	for (i = 0; more && i < ROUNDS_MAX; i++) {
 		if (i)
 			now = worker_clock();
-		lane_round(w, first, NFQ_BATCH, now);
+		n = lane_round(w, first, NFQ_BATCH, now);
 		more = first->ready;
-		more |= syn_round(w, now);
+		more |= syn_round(w, syn_budget(w, n, now), now);
 	}
 	arm_timer(w, now);
 }
