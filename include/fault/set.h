@@ -18,6 +18,7 @@
 #include "fault/profile.h"
 #include "fault/react.h"
 #include "util/slab.h"
+#include "util/tcp_state.h"
 #include "util/wheel.h"
 
 /**

@@ -3,33 +3,26 @@
 #define PENSTOCK_TCP_STATE_H
 
 /*
- * The eleven states and the legal transitions (RFC 9293, 3.3.2).
+ * The legal transitions between the eleven states (RFC 9293, 3.3.2).
  * docs/STATES.md is drawn from the table behind this header.
  */
+#include "util/tcp_state.h"
 #include "util/types.h"
 
-/* clang-format off */
-#define TCP_STATE_LIST(X)                                                  \
-	X(CLOSED)                                                          \
-	X(LISTEN) X(SYN_SENT) X(SYN_RECEIVED) X(ESTABLISHED) X(FIN_WAIT_1) \
-		X(FIN_WAIT_2) X(CLOSE_WAIT) X(CLOSING) X(LAST_ACK)         \
-			X(TIME_WAIT)
-/* clang-format on */
-
-enum tcp_state {
-#define X(n) TS_##n,
-	TCP_STATE_LIST(X)
-#undef X
-	TS_COUNT
-};
-
-/* clang-format off */
-#define TCP_EVENT_LIST(X)                                              \
-	X(OPEN_ACTIVE)                                                 \
-	X(OPEN_PASSIVE) X(ACCEPT) X(RCV_SYN) X(RCV_SYN_ACK) X(RCV_ACK) \
-		X(RCV_FIN) X(RCV_FIN_ACK) X(RCV_RST) X(CLOSE) X(ABORT) \
-			X(TIMEOUT) X(REFUSED)
-/* clang-format on */
+#define TCP_EVENT_LIST(X) \
+	X(OPEN_ACTIVE)    \
+	X(OPEN_PASSIVE)   \
+	X(ACCEPT)         \
+	X(RCV_SYN)        \
+	X(RCV_SYN_ACK)    \
+	X(RCV_ACK)        \
+	X(RCV_FIN)        \
+	X(RCV_FIN_ACK)    \
+	X(RCV_RST)        \
+	X(CLOSE)          \
+	X(ABORT)          \
+	X(TIMEOUT)        \
+	X(REFUSED)
 
 enum tcp_event {
 #define X(n) TE_##n,

@@ -297,9 +297,10 @@ static int read_type(const char *text, void *field, char *err, size_t errlen)
 /* ---- triggers ---- */
 
 static const char *const state_names[] = {
-	"CLOSED",      "LISTEN",     "SYN_SENT",   "SYN_RECEIVED",
-	"ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT",
-	"CLOSING",     "LAST_ACK",   "TIME_WAIT",  NULL};
+#define X(n) #n,
+	TCP_STATE_LIST(X)
+#undef X
+		NULL};
 
 static const char *const on_names[] = {
 	[FAULT_ON_ALWAYS] = "always",	[FAULT_ON_SYN] = "syn",

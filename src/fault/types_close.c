@@ -4,8 +4,6 @@
  */
 #include "internal.h"
 
-#define ESTABLISHED 4
-
 /*
  * Whatever acknowledges the peer's FIN is lost, also what TIME_WAIT answers
  * (then there is no flow, and the state is none).
@@ -43,7 +41,7 @@ FAULT_STATE_FITS(struct crossing);
 
 static bool first_fin(struct crossing *c, const struct fault_event *ev)
 {
-	if (!(ev->flags & TCP_FIN) || ev->state > ESTABLISHED)
+	if (!(ev->flags & TCP_FIN) || ev->state > TS_ESTABLISHED)
 		return false;
 	c->phase = (uint8_t)(HIDDEN + ev->side);
 	c->fin_end = ev->off + ev->len + 1; /* one past its place */

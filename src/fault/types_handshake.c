@@ -19,7 +19,7 @@ static FAULT_HIT(hit_refuse)
 	static const uint8_t code[] = {0, 3, 1, 13};
 	int64_t with = x->f->spec.p[FP_WITH].i;
 
-	if (ev->state > 1 || !fault_chance(x))
+	if (ev->state > TS_LISTEN || !fault_chance(x))
 		return false;
 	v->act = FAULT_ACT_ANSWER;
 	v->answer = with ? FAULT_ANSWER_ICMP : FAULT_ANSWER_RST;
@@ -33,7 +33,7 @@ static FAULT_HIT(hit_pretend)
 	uint64_t *irs = x->c->state;
 	bool tarpit = x->f->spec.type == FT_TARPIT;
 
-	if (ev->state > 1 || ev->to_peer)
+	if (ev->state > TS_LISTEN || ev->to_peer)
 		return false;
 	v->act = FAULT_ACT_ANSWER;
 	if (ev->flags & TCP_SYN) {

@@ -5,9 +5,6 @@
  */
 #include "internal.h"
 
-#define ESTABLISHED 4
-#define CLOSE_WAIT 7
-
 static bool pure_ack(const struct fault_event *ev)
 {
 	return !ev->len &&
@@ -29,7 +26,7 @@ static FAULT_HIT(hit_dup_ack)
 
 static FAULT_HIT(hit_inject)
 {
-	if (ev->flags & (TCP_SYN | TCP_RST) || ev->state < ESTABLISHED ||
+	if (ev->flags & (TCP_SYN | TCP_RST) || ev->state < TS_ESTABLISHED ||
 	    !fault_chance(x))
 		return false;
 	v->inject = (uint8_t)(x->f->spec.p[FP_KIND].i + 1);
@@ -48,7 +45,7 @@ static FAULT_HIT(hit_probe)
 	bool closed = !ev->wnd;
 	int kind = closed ? FAULT_KIND_WINDOW : FAULT_KIND_KEEPALIVE;
 
-	if (ev->state < ESTABLISHED ||
+	if (ev->state < TS_ESTABLISHED ||
 	    (ev->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) != TCP_ACK ||
 	    !(x->f->spec.p[FP_KIND].j >> kind & 1))
 		return false;
@@ -93,7 +90,7 @@ static FAULT_HIT(hit_renege)
 	struct renege *r = FAULT_STATE(x->c, struct renege);
 	uint8_t side = (uint8_t)BIT(ev->side);
 
-	if (!ev->sack || ev->state < ESTABLISHED || ev->ahead > 0 ||
+	if (!ev->sack || ev->state < TS_ESTABLISHED || ev->ahead > 0 ||
 	    ev->ahead + (int64_t)ev->len <= 0)
 		return false;
 	if (ev->ooo) {
@@ -111,7 +108,7 @@ static FAULT_HIT(hit_renege)
 
 static FAULT_HIT(hit_early_ack)
 {
-	if (ev->state < ESTABLISHED || ev->state >= CLOSE_WAIT ||
+	if (ev->state < TS_ESTABLISHED || ev->state >= TS_CLOSE_WAIT ||
 	    (ev->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) != TCP_ACK ||
 	    !fault_chance(x))
 		return false;

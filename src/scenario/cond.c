@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "internal.h"
+#include "util/tcp_state.h"
 
 #define KINDS                                                              \
 	"conn N|any state S, conn N gone, fault NAME COUNTER>=N, counter " \
@@ -16,9 +17,10 @@ const char *const scn_op_name[] = {
 };
 
 const char *const scn_state_name[] = {
-	"CLOSED",      "LISTEN",     "SYN_SENT",   "SYN_RECEIVED",
-	"ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT",
-	"CLOSING",     "LAST_ACK",   "TIME_WAIT",  NULL};
+#define X(n) #n,
+	TCP_STATE_LIST(X)
+#undef X
+		NULL};
 
 static const char *const fault_counters[] = {"matched", "rolled", "injected",
 					     "suppressed", "active"};
