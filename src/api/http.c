@@ -15,7 +15,6 @@
  * bufferevent is made here and held by one reference more: evhttp takes its
  * callbacks away when the connection ends, and by that it is known as dead.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -27,6 +26,7 @@
 #include "api/listener.h"
 #include "api/server.h"
 #include "api/toxiproxy.h"
+#include "util/address.h"
 
 #define HEADERS_MAX 16384
 #define BODY_MAX 65536
@@ -266,7 +266,7 @@ static bool host_is_ours(const struct control_http *h,
 	const char *host = evhttp_find_header(
 		evhttp_request_get_input_headers(req), "Host");
 	char copy[CONTROL_NAMES_MAX + 1];
-	uint8_t addr[16];
+	struct ipaddr addr;
 	size_t n;
 
 	if (!host)
@@ -278,9 +278,7 @@ static bool host_is_ours(const struct control_http *h,
 	n = strlen(copy);
 	if (n && copy[n - 1] == '.')
 		copy[n - 1] = '\0';
-	return !strcasecmp(copy, "localhost") ||
-	       inet_pton(AF_INET, copy, addr) == 1 ||
-	       inet_pton(AF_INET6, copy, addr) == 1 ||
+	return !strcasecmp(copy, "localhost") || address_parse(copy, &addr) ||
 	       host_is_named(h->names, copy);
 }
 

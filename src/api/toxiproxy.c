@@ -10,7 +10,7 @@
  *
  * A disabled proxy is two faults: SYNs are refused, and what lives is closed.
  */
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <errno.h>
 #include <event2/http.h>
 #include <stdarg.h>
@@ -18,6 +18,7 @@
 
 #include "api/toxiproxy.h"
 #include "toxi.h"
+#include "util/address.h"
 
 #define DEPTH_MAX 4
 #define DOWN ".down" /* hidden toxics */
@@ -263,13 +264,12 @@ static json_t *service_find(const struct call *c, const char *name)
 }
 
 /* A numeric address and port; false: a name, or nothing to compare. */
-static bool address_parse(const char *text, uint8_t *addr, unsigned *port)
+static bool machine_parse(const char *text, struct ipaddr *addr, unsigned *port)
 {
 	const char *colon = strrchr(text, ':');
 	char host[64];
 	size_t n = colon ? (size_t)(colon - text) : sizeof(host);
 
-	memset(addr, 0, 16);
 	if (n >= sizeof(host))
 		return false;
 	if (*text == '[' && n >= 2 && text[n - 1] == ']') {
@@ -279,12 +279,12 @@ static bool address_parse(const char *text, uint8_t *addr, unsigned *port)
 	memcpy(host, text, n);
 	host[n] = '\0';
 	*port = (unsigned)strtoul(colon + 1, NULL, 10);
-	if (inet_pton(AF_INET, host, addr) == 1)
-		return addr[0] && addr[0] != 127; /* any, and this machine */
-	if (inet_pton(AF_INET6, host, addr) != 1)
+	if (!address_parse(host, addr))
 		return false;
-	return memcmp(addr, &in6addr_any, 16) != 0 &&
-	       memcmp(addr, &in6addr_loopback, 16) != 0;
+	if (ipaddr_is_v4(addr)) /* any, and this machine */
+		return addr->b[12] && addr->b[12] != 127;
+	return memcmp(addr->b, &in6addr_any, 16) != 0 &&
+	       memcmp(addr->b, &in6addr_loopback, 16) != 0;
 }
 
 /*
@@ -293,16 +293,16 @@ static bool address_parse(const char *text, uint8_t *addr, unsigned *port)
  */
 static bool address_agrees(const json_t *own, const char *given)
 {
-	uint8_t want[16], have[16];
+	struct ipaddr want, have;
 	unsigned want_port, have_port;
 	const json_t *o;
 	size_t i;
 
-	if (!given || !address_parse(given, want, &want_port))
+	if (!given || !machine_parse(given, &want, &want_port))
 		return true;
 	json_array_foreach(own, i, o) {
-		if (!address_parse(json_string_value(o), have, &have_port) ||
-		    (!memcmp(want, have, 16) &&
+		if (!machine_parse(json_string_value(o), &have, &have_port) ||
+		    (ipaddr_eq(&want, &have) &&
 		     (want_port == have_port || !want_port)))
 			return true;
 	}
@@ -320,7 +320,7 @@ static bool get_text(const json_t *body, const char *key, const char **out)
 /* Is @given one of @own?  What is not asked for is. */
 static bool address_stays(const json_t *own, const char *given)
 {
-	uint8_t want[16], have[16];
+	struct ipaddr want, have;
 	unsigned want_port, have_port;
 	const json_t *o;
 	bool numeric;
@@ -328,13 +328,13 @@ static bool address_stays(const json_t *own, const char *given)
 
 	if (!given || !*given)
 		return true;
-	numeric = address_parse(given, want, &want_port);
+	numeric = machine_parse(given, &want, &want_port);
 	json_array_foreach(own, i, o) {
 		const char *text = json_string_value(o);
 
 		if (!strcmp(text, given) ||
-		    (numeric && address_parse(text, have, &have_port) &&
-		     !memcmp(want, have, 16) && want_port == have_port))
+		    (numeric && machine_parse(text, &have, &have_port) &&
+		     ipaddr_eq(&want, &have) && want_port == have_port))
 			return true;
 	}
 	return false;

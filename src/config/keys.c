@@ -7,7 +7,6 @@
  */
 #include "config/keys.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include "policy/policy.h"
 #include "fault/cfg.h"
 #include "tcp/cfg.h"
+#include "util/address.h"
 #include "util/log.h"
 #include "util/word.h"
 
@@ -80,14 +80,14 @@ static const char http_allowed[] =
 
 static bool is_address(const char *text, size_t n)
 {
-	struct in6_addr raw;
+	struct ipaddr addr;
 	char copy[64];
 	bool v6 = n > 2 && text[0] == '[' && text[n - 1] == ']';
 
 	if (n >= sizeof(copy))
 		return false;
 	snprintf(copy, sizeof(copy), "%.*s", (int)(v6 ? n - 2 : n), text + v6);
-	return inet_pton(v6 ? AF_INET6 : AF_INET, copy, &raw) == 1;
+	return address_parse(copy, &addr) && !strchr(copy, ':') != v6;
 }
 
 /* Only the form: which addresses exist shows when the socket is bound.  No

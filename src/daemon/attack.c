@@ -3,11 +3,11 @@
  * Attacks: seen once a second in what admission counts, told in the log, in the
  * status and in the metrics.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "penstockd.h"
+#include "util/address.h"
 
 #define SOURCES_MAX 10u /* in the status */
 
@@ -153,14 +153,13 @@ static json_t *attack_json(const struct watched *s)
 static json_t *source_json(const struct refused_source *r)
 {
 	const bool v4 = ipaddr_is_v4(&r->addr);
-	char addr[INET6_ADDRSTRLEN];
+	char addr[ADDRESS_TEXT_MAX];
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, r->addr.b + (v4 ? 12 : 0), addr,
-		  sizeof(addr));
 	return json_pack("{s:o, s:s, s:I, s:b}", "source",
-			 json_sprintf("%s%s", addr, v4 ? "" : "/64"), "service",
-			 r->service, "refused", (json_int_t)r->count, "proven",
-			 r->proven);
+			 json_sprintf("%s%s", address_print(&r->addr, addr),
+				      v4 ? "" : "/64"),
+			 "service", r->service, "refused", (json_int_t)r->count,
+			 "proven", r->proven);
 }
 
 void attacks_status(struct daemon *d, json_t *status)

@@ -5,7 +5,6 @@
  * Everything here runs in the main thread.  A walk over the metrics takes one
  * picture of all numbers when it begins, so that they fit each other.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "api/listener.h"
 #include "penstockd.h"
+#include "util/address.h"
 
 /* Lines of one flow list.  Making a line takes some microseconds in which
  * its worker handles no packet. */
@@ -186,15 +186,13 @@ static json_t *op_status(void *arg)
 static json_t *endpoint_json(const struct endpoint *ep)
 {
 	bool v4 = ipaddr_is_v4(&ep->addr);
-	char addr[INET6_ADDRSTRLEN], prefix[8] = "";
+	char addr[ADDRESS_TEXT_MAX], prefix[8] = "";
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, ep->addr.b + (v4 ? 12 : 0), addr,
-		  sizeof(addr));
 	if (ep->prefix < 128)
 		snprintf(prefix, sizeof(prefix), "/%d",
 			 v4 ? ep->prefix - 96 : ep->prefix);
-	return json_sprintf(v4 ? "%s%s:%u" : "[%s%s]:%u", addr, prefix,
-			    ep->port);
+	return json_sprintf(v4 ? "%s%s:%u" : "[%s%s]:%u",
+			    address_print(&ep->addr, addr), prefix, ep->port);
 }
 
 static json_t *op_services(void *arg)

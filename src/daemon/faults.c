@@ -12,7 +12,6 @@
  * lines that the ring no longer has learns how many it lost.  The main thread,
  * woken through an eventfd, appends them to fault_log.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -22,6 +21,7 @@
 
 #include "impair/impair.h"
 #include "penstockd.h"
+#include "util/address.h"
 
 #define RING_LINES 4096u
 #define LINE_BYTES 448u
@@ -193,12 +193,9 @@ struct change_call {
 
 static json_t *endpoint_json(const struct ipaddr *a, uint16_t port)
 {
-	bool v4 = ipaddr_is_v4(a);
-	char addr[INET6_ADDRSTRLEN];
+	char text[ADDRESS_TEXT_MAX];
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? a->b + 12 : a->b, addr,
-		  sizeof(addr));
-	return json_sprintf(v4 ? "%s:%u" : "[%s]:%u", addr, port);
+	return json_string(address_print_port(a, port, text));
 }
 
 static void add_hit(void *arg, const struct tuple *t)

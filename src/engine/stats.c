@@ -2,10 +2,10 @@
 /*
  * What the engine tells of itself: gauges, counters, flows, invariants.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 
 #include "internal.h"
+#include "util/address.h"
 
 static const char *const engine_counter_name[EC_COUNT] = {
 #define X(n) #n,
@@ -110,15 +110,9 @@ const char *engine_service_name(const struct engine *e, uint32_t index)
 
 static void print_addr(FILE *out, const struct ipaddr *a, uint16_t port)
 {
-	char text[INET6_ADDRSTRLEN];
+	char text[ADDRESS_TEXT_MAX];
 
-	if (ipaddr_is_v4(a)) {
-		inet_ntop(AF_INET, a->b + 12, text, sizeof(text));
-		fprintf(out, "%s:%u", text, port);
-	} else {
-		inet_ntop(AF_INET6, a->b, text, sizeof(text));
-		fprintf(out, "[%s]:%u", text, port);
-	}
+	fputs(address_print_port(a, port, text), out);
 }
 
 static void dump_leg(const struct leg *l, FILE *out)

@@ -7,10 +7,10 @@
  * takes it is judged when all keys are read (spec.c), since "type" may come
  * last.
  */
-#include <arpa/inet.h>
 #include <stdarg.h>
 
 #include "internal.h"
+#include "util/address.h"
 
 __attribute__((format(printf, 4, 5))) static int
 refuse(const char *text, char *err, size_t errlen, const char *fmt, ...)
@@ -389,7 +389,6 @@ static int read_net(const char *text, void *field, char *err, size_t errlen)
 {
 	struct fault_net *n = field;
 	char copy[80], *slash;
-	uint8_t raw[16];
 	bool v6 = strchr(text, ':') != NULL;
 	long most = v6 ? 128 : 32, bits = most;
 	char *end;
@@ -406,10 +405,9 @@ static int read_net(const char *text, void *field, char *err, size_t errlen)
 		if (*end || end == slash || bits < 0 || bits > most)
 			goto bad;
 	}
-	if (inet_pton(v6 ? AF_INET6 : AF_INET, copy, raw) != 1)
+	if (!address_parse(copy, &n->addr))
 		goto bad;
 	n->any = false;
-	n->addr = v6 ? ipaddr_v6(raw) : ipaddr_v4(raw);
 	n->prefix = (uint8_t)(v6 ? bits : bits + 96);
 	return 0;
 bad:

@@ -20,12 +20,12 @@
  *              probe, else a keepalive
  *   the end    a RST after retries, or no more of them
  */
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 
 #include "fault/profile.h"
 #include "internal.h"
+#include "util/address.h"
 
 #define PROVOKED_US (100 * USEC_PER_MSEC)
 
@@ -339,13 +339,11 @@ size_t fault_profile_print(const struct fault_profile *p, char *out,
 			   size_t outlen)
 {
 	struct text t = {.out = out, .len = outlen};
-	bool v4 = ipaddr_is_v4(&p->addr);
-	char addr[INET6_ADDRSTRLEN];
+	char addr[ADDRESS_TEXT_MAX];
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, p->addr.b + (v4 ? 12 : 0), addr,
-		  sizeof(addr));
-	put(&t, "{\"peer\":\"%s\",\"side\":\"%s\",\"conns\":%" PRIu64, addr,
-	    p->side ? "server" : "client", p->conns);
+	put(&t, "{\"peer\":\"%s\",\"side\":\"%s\",\"conns\":%" PRIu64,
+	    address_print(&p->addr, addr), p->side ? "server" : "client",
+	    p->conns);
 	put(&t, ",\"rtt_ms\":");
 	put_spread(&t, &p->rtt);
 	put_series(&t, p->side ? "syn_ack_ms" : "syn_ms", p->syn);

@@ -3,13 +3,14 @@
  * Services: their keys, their addresses, and the count that keeps a policy
  * alive while a flow still follows it.
  */
-#include <assert.h>
 #include "policy/policy.h"
 
-#include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "util/address.h"
 
 struct policy *policy_new(uint32_t n)
 {
@@ -155,7 +156,6 @@ int endpoint_parse(const char *text, struct endpoint *ep, char *err,
 	char buf[128], *addr, *prefix, *port;
 	struct endpoint out = {.prefix = 128};
 	const char *why;
-	uint8_t raw[16];
 	long n;
 	bool v6;
 
@@ -165,9 +165,8 @@ int endpoint_parse(const char *text, struct endpoint *ep, char *err,
 	why = endpoint_split(buf, &addr, &prefix, &port, &v6);
 	if (why)
 		return endpoint_fail(text, why, err, errlen);
-	if (inet_pton(v6 ? AF_INET6 : AF_INET, addr, raw) != 1)
+	if (!address_parse(addr, &out.addr) || !strchr(addr, ':') == v6)
 		return endpoint_fail(text, "not an address", err, errlen);
-	out.addr = v6 ? ipaddr_v6(raw) : ipaddr_v4(raw);
 	if (prefix) {
 		n = number_parse(prefix, v6 ? 128 : 32);
 		if (n < 0)
@@ -279,7 +278,6 @@ static const char source_allowed[] =
 static int source_parse(const char *text, void *field, char *err, size_t errlen)
 {
 	struct source *s = field;
-	uint8_t b[16];
 
 	memset(s, 0, sizeof(*s));
 	if (!strcmp(text, "client"))
@@ -288,14 +286,8 @@ static int source_parse(const char *text, void *field, char *err, size_t errlen)
 	if (!strcmp(text, "gateway"))
 		return 0;
 	s->mode = SOURCE_ADDRESS;
-	if (inet_pton(AF_INET, text, b) == 1) {
-		s->addr = ipaddr_v4(b);
+	if (address_parse(text, &s->addr))
 		return 0;
-	}
-	if (inet_pton(AF_INET6, text, b) == 1) {
-		s->addr = ipaddr_v6(b);
-		return 0;
-	}
 	snprintf(err, errlen, "found \"%.80s\"; allowed: %s", text,
 		 source_allowed);
 	return -EINVAL;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "rules/host.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+
+#include "util/address.h"
 
 static bool is_addr(const struct sockaddr *sa, const struct ipaddr *a)
 {
@@ -77,20 +78,17 @@ int host_judge(const struct policy *p, const char *file, FILE *errors)
 	for (uint32_t i = 0; i < p->nservice; i++) {
 		const struct service *s = &p->service[i];
 		const struct endpoint *to = own_server(all, s);
-		char text[INET6_ADDRSTRLEN];
-		bool v4;
+		char text[ADDRESS_TEXT_MAX];
 
 		if (!to || s->source.mode != SOURCE_CLIENT)
 			continue;
-		v4 = ipaddr_is_v4(&to->addr);
-		inet_ntop(v4 ? AF_INET : AF_INET6, to->addr.b + (v4 ? 12 : 0),
-			  text, sizeof(text));
 		fprintf(errors,
 			"%s: [service %s] %s: found %s, an address of this "
 			"host, whose own answers never come to the daemon; "
 			"allowed: a server on another host%s\n",
 			file, s->name, s->connect.port ? "connect" : "listen",
-			text, s->connect.port ? "" : ", named by connect");
+			address_print(&to->addr, text),
+			s->connect.port ? "" : ", named by connect");
 		err = -EINVAL;
 	}
 	freeifaddrs(all);

@@ -39,12 +39,12 @@
  * Every line is in the form that iptables-save prints: what `rules check`
  * compares is then plain text.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "rules/host.h"
 #include "rules/rules.h"
+#include "util/address.h"
 
 const char *const rules_chains[] = {"PENSTOCK",	       "PENSTOCK_Q",
 				    "PENSTOCK_SYN",    "PENSTOCK_OUT",
@@ -110,19 +110,18 @@ static bool text_has_line(const char *text, const char *line)
 
 #define RULE_MAX 256
 
-static void address_print(char *buf, size_t len, char dir,
-			  const struct endpoint *ep)
+static void selector_print(char *buf, size_t len, char dir,
+			   const struct endpoint *ep)
 {
 	bool v4 = ipaddr_is_v4(&ep->addr);
 	uint32_t prefix = v4 ? ep->prefix - 96u : ep->prefix;
-	char addr[INET6_ADDRSTRLEN];
+	char addr[ADDRESS_TEXT_MAX];
 
 	buf[0] = '\0';
 	if (!prefix)
 		return;
-	inet_ntop(v4 ? AF_INET : AF_INET6, ep->addr.b + (v4 ? 12 : 0), addr,
-		  sizeof(addr));
-	snprintf(buf, len, " -%c %s/%u", dir, addr, prefix);
+	snprintf(buf, len, " -%c %s/%u", dir, address_print(&ep->addr, addr),
+		 prefix);
 }
 
 /**
@@ -154,7 +153,7 @@ static void rule_to(const struct rules_out *o, const struct endpoint *ep)
 {
 	char addr[64], port[32] = "", match[160];
 
-	address_print(addr, sizeof(addr), 'd', ep);
+	selector_print(addr, sizeof(addr), 'd', ep);
 	if (ep->port)
 		snprintf(port, sizeof(port), " -m tcp --dport %u", ep->port);
 	snprintf(match, sizeof(match), "%s -p tcp%s", addr, port);
@@ -166,7 +165,7 @@ static void rule_from(const struct rules_out *o, const struct endpoint *ep)
 {
 	char addr[64], port[32] = "", match[160];
 
-	address_print(addr, sizeof(addr), 's', ep);
+	selector_print(addr, sizeof(addr), 's', ep);
 	if (ep->port)
 		snprintf(port, sizeof(port), " -m tcp --sport %u", ep->port);
 	snprintf(match, sizeof(match),
@@ -183,9 +182,9 @@ static void rule_from_own(const struct rules_out *o, const struct endpoint *ep,
 	char addr[64], dst[64] = "", sport[32] = "", match[224];
 	bool v4 = ipaddr_is_v4(&ep->addr);
 
-	address_print(addr, sizeof(addr), 's', ep);
+	selector_print(addr, sizeof(addr), 's', ep);
 	if (s->source.mode == SOURCE_ADDRESS && ipaddr_is_v4(&own.addr) == v4)
-		address_print(dst, sizeof(dst), 'd', &own);
+		selector_print(dst, sizeof(dst), 'd', &own);
 	if (ep->port)
 		snprintf(sport, sizeof(sport), " --sport %u", ep->port);
 	if (s->port_min == s->port_max)
@@ -232,7 +231,7 @@ static void rules_hidden(const struct rules_out *o, const struct service *s)
 			ep = &s->listen.ep[i];
 			if (k && s->connect.port)
 				ep = &s->connect;
-			address_print(addr, sizeof(addr), dir[k], ep);
+			selector_print(addr, sizeof(addr), dir[k], ep);
 			snprintf(match, sizeof(match),
 				 "%s -m ipv6header --header ah --soft", addr);
 			rule_add(o, match);

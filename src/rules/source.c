@@ -5,6 +5,7 @@
  * towards the server.
  */
 #include "rules/source.h"
+#include "util/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -58,12 +59,9 @@ static int source_towards(const struct endpoint *to, struct ipaddr *out)
 
 static void print_addr(FILE *f, const struct ipaddr *a)
 {
-	char text[INET6_ADDRSTRLEN];
-	bool v4 = ipaddr_is_v4(a);
+	char text[ADDRESS_TEXT_MAX];
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? a->b + 12 : a->b, text,
-		  sizeof(text));
-	fputs(text, f);
+	fputs(address_print(a, text), f);
 }
 
 static int fail_route(const struct service *s, const struct endpoint *to,

@@ -11,12 +11,12 @@
  * IPv4 has an array of its own with 32-bit keys, and an index by the first 16
  * bits of the address, so that a list of a million prefixes takes a few steps.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "shield/prefix.h"
+#include "util/address.h"
 
 typedef unsigned __int128 u128;
 
@@ -91,7 +91,6 @@ static bool parse_prefix(char *word, struct prefix *out)
 {
 	char *slash = strchr(word, '/'), *end = NULL;
 	size_t n;
-	uint8_t raw[16];
 	unsigned long bits = 0;
 	bool v4;
 
@@ -106,13 +105,12 @@ static bool parse_prefix(char *word, struct prefix *out)
 		word[n - 1] = '\0';
 		word++;
 	}
-	v4 = inet_pton(AF_INET, word, raw) == 1;
-	if (!v4 && inet_pton(AF_INET6, word, raw) != 1)
+	if (!address_parse(word, &out->addr))
 		return false;
+	v4 = !strchr(word, ':');
 	if (slash && (*end || bits > (v4 ? 32u : 128u)))
 		return false;
 
-	out->addr = v4 ? ipaddr_v4(raw) : ipaddr_v6(raw);
 	out->len = (uint8_t)(slash ? (v4 ? 96 + bits : bits) : 128);
 	return true;
 }

@@ -5,7 +5,7 @@
  * LINKS: config/secret policy/policy tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/slab util/wheel
- * LINKS: util/word config/textfile
+ * LINKS: util/word config/textfile util/address
  */
 #include <check.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * The control protocol, its socket, and the HTTP server.
  * LINKS: api/server api/answer api/metrics api/http
  * LINKS: api/client api/toxiproxy api/toxic
- * LINKS: api/listener util/log
+ * LINKS: api/listener util/log util/address
  */
 #include <arpa/inet.h>
 #include <check.h>

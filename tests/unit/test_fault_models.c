@@ -4,7 +4,7 @@
  * correlation over 1e5 events, slots and MTUs, and tables from files.
  *
  * LINKS: config/textfile fault/% util/option util/slab util/wheel
- * LINKS: util/word
+ * LINKS: util/word util/address
  */
 #include <check.h>
 #include <math.h>

@@ -5,7 +5,7 @@
  * tests/fault/cases_profile.c.
  *
  * LINKS: fault/% util/option util/slab util/wheel
- * LINKS: util/word
+ * LINKS: util/word util/address
  */
 #include <check.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * waited, and that nothing is promised beyond the room there is.
  *
  * LINKS: fault/% util/option util/slab util/wheel
- * LINKS: util/word
+ * LINKS: util/word util/address
  */
 #include <check.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * equal seeds decide alike.  The dice themselves: test_fault_models.c.
  *
  * LINKS: fault/% util/option util/slab util/wheel
- * LINKS: util/word
+ * LINKS: util/word util/address
  */
 #include <check.h>
 #include <stdio.h>

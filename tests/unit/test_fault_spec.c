@@ -3,7 +3,7 @@
  * How faults are written, and what is refused.
  *
  * LINKS: fault/% util/option util/slab util/wheel
- * LINKS: util/word
+ * LINKS: util/word util/address
  */
 #include <check.h>
 #include <errno.h>

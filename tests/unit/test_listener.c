@@ -4,7 +4,7 @@
  * without descriptors.  And whom the HTTP server answers to.
  * LINKS: api/server api/answer api/metrics api/http
  * LINKS: api/client api/toxiproxy api/toxic
- * LINKS: api/listener util/log
+ * LINKS: api/listener util/log util/address
  */
 #include <arpa/inet.h>
 #include <check.h>

@@ -2,7 +2,7 @@
 /*
  * Services' addresses, and the count of a policy.
  * LINKS: policy/policy util/option shield/prefix
- * LINKS: util/word
+ * LINKS: util/word util/address
  */
 #include <arpa/inet.h>
 #include <check.h>

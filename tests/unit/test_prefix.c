@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: shield/prefix */
+/* LINKS: shield/prefix util/address */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  * LINKS: rules/host config/diag config/inidoc rules/run policy/policy
  * LINKS: tcp/cfg util/option shield/cfg shield/prefix shield/tfo
  * LINKS: shield/ratelimit shield/assoc util/hash fault/% util/slab
- * LINKS: util/wheel util/word config/textfile
+ * LINKS: util/wheel util/word config/textfile util/address
  */
 #include <check.h>
 #include <errno.h>

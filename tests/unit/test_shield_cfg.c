@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/hash util/option shield/assoc shield/prefix shield/ratelimit */
+/*
+ * LINKS: util/hash util/option shield/assoc shield/prefix shield/ratelimit
+ * LINKS: util/address
+ */
 /* LINKS: shield/tfo shield/cfg util/word */
 #include <check.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * toxiproxy's API: routes, toxics as fault lines, hostile requests.
- * LINKS: api/toxiproxy api/toxic
+ * LINKS: api/toxiproxy api/toxic util/address
  */
 #include <check.h>
 #include <errno.h>
