@@ -157,9 +157,39 @@ const struct offenders *engine_offenders(const struct engine *e, bool proven);
 /* Name of the service that an offender was refused by; "" when it is gone. */
 const char *engine_service_name(const struct engine *e, uint32_t index);
 
-/* One line per flow, for `penstockctl flows`. */
-void engine_dump_flows(const struct engine *e, FILE *out, mono_t now,
-		       uint32_t max);
+/**
+ * struct engine_leg - An endpoint of ours, for those who show flows
+ * @peer: whom it speaks to, at @port
+ * @state: enum tcp_state
+ * @queued_bytes: in the send queue, those in flight among them
+ * @wnd_bytes: the peer's window
+ * @rcv_wnd_bytes: ours
+ */
+struct engine_leg {
+	struct ipaddr peer;
+	uint16_t port;
+	uint8_t state;
+	uint32_t inflight_bytes, queued_bytes, cwnd_bytes;
+	uint32_t wnd_bytes, rcv_wnd_bytes, srtt_us;
+};
+
+/**
+ * struct engine_flow - A flow, for those who show it
+ * @service: its name; borrowed
+ * @serial:  number among the engine's flows, from 1
+ * @leg:     to the client, to the server
+ */
+struct engine_flow {
+	const char *service;
+	uint64_t serial;
+	struct engine_leg leg[2];
+};
+
+typedef void (*engine_flow_fn)(void *arg, const struct engine_flow *f);
+
+/* @fn gets each flow, @max of them at most. */
+void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
+		       void *arg);
 
 /**
  * engine_check() - Verify the engine's invariants, for simulator and fuzzers

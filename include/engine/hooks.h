@@ -15,6 +15,9 @@
 
 struct svc;
 
+#define FLOW_SERIAL_BITS 22
+#define FLOW_SERIAL_MASK (BIT(FLOW_SERIAL_BITS) - 1)
+
 /**
  * struct flow - One proxied connection
  * @leg:     client leg, server leg
@@ -26,7 +29,7 @@ struct svc;
  * @proven:  the client's address is its own: it has answered our SYN-ACK, or
  *           brought a Fast Open cookie.  Until then the server leg is mute
  * @waiting: the server leg's 4-tuple is still taken by its last incarnation
- * @serial:  number among the engine's flows, from 1, modulo 2^22
+ * @serial:  lowest bits of its number among the engine's flows, from 1
  * @hooked:  hooks are called for it; the one field that a wing writes
  * @source:  number of its source plus 1; 0: the client is not proven
  * @charged_nodes: of the out-of-order store, charged to the source
@@ -41,7 +44,7 @@ struct flow {
 	uint32_t wait_ms;	       /* ms clock: waiting since */
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
 	bool tfo_in : 1, tfo_out : 1, orphan : 1, hooked : 1, proven : 1;
-	uint32_t serial : 22;
+	uint32_t serial : FLOW_SERIAL_BITS;
 	uint32_t source, charged_nodes, charged_bytes;
 };
 

@@ -219,7 +219,7 @@ static json_t *op_services(void *arg)
 
 static void op_flows(void *arg, FILE *out, uint32_t max)
 {
-	units_dump_flows(arg, out, max < FLOWS_MAX ? max : FLOWS_MAX);
+	units_print_flows(arg, out, max < FLOWS_MAX ? max : FLOWS_MAX);
 }
 
 static int op_reload(void *arg, FILE *errors)

@@ -169,8 +169,8 @@ uint32_t units_refused(struct daemon *d, struct refused_source *r,
 /* Packets that wait in the kernel's queues, all workers together. */
 void units_waiting(struct daemon *d, struct worker_waiting *sum);
 
-/* One line per flow, at most @max. */
-void units_dump_flows(struct daemon *d, FILE *out, uint32_t max);
+/* flows.c: one line per flow, at most @max. */
+void units_print_flows(struct daemon *d, FILE *out, uint32_t max);
 
 /* --- control.c -------------------------------------------------- */
 

@@ -289,33 +289,6 @@ void units_gauges(struct daemon *d, struct engine_gauges *g)
 	}
 }
 
-struct flows_call {
-	const struct engine *engine;
-	FILE *out;
-	uint32_t max;
-};
-
-static void do_flows(void *arg, mono_t now)
-{
-	struct flows_call *c = arg;
-	struct engine_gauges g;
-
-	engine_dump_flows(c->engine, c->out, now, c->max);
-	engine_gauges(c->engine, &g);
-	c->max -= g.flows < c->max ? g.flows : c->max;
-}
-
-void units_dump_flows(struct daemon *d, FILE *out, uint32_t max)
-{
-	struct flows_call c = {.out = out, .max = max};
-	uint32_t i;
-
-	for (i = 0; i < d->n && c.max; i++) {
-		c.engine = d->unit[i].engine;
-		worker_call(d->unit[i].worker, do_flows, &c);
-	}
-}
-
 /* --- attacks -------------------------------------------------------------- */
 
 struct attack_call {

@@ -40,7 +40,7 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 	table_insert(e, &f->leg[LEG_CLIENT]);
 	f->counted = true;
 	s->stats->half_open++;
-	f->serial = ++e->count[EC_FlowsOpened] & (BIT(22) - 1);
+	f->serial = ++e->count[EC_FlowsOpened] & FLOW_SERIAL_MASK;
 	if (unlikely(e->hooks))
 		hooks_bind(e, f);
 	return f;

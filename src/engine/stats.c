@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include "internal.h"
-#include "util/address.h"
 
 static const char *const engine_counter_name[EC_COUNT] = {
 #define X(n) #n,
@@ -108,34 +107,31 @@ const char *engine_service_name(const struct engine *e, uint32_t index)
 	return index < e->nslots ? e->slots[index].name : "";
 }
 
-static void print_addr(FILE *out, const struct ipaddr *a, uint16_t port)
+static void describe_leg(const struct leg *l, struct engine_leg *out)
 {
-	char text[ADDRESS_TEXT_MAX];
-
-	fputs(address_print_port(a, port, text), out);
+	*out = (struct engine_leg){.peer = l->t.remote,
+				   .port = l->t.rport,
+				   .state = l->state,
+				   .inflight_bytes = seq_span(l->nxt, l->una),
+				   .queued_bytes = l->sndq.bytes,
+				   .cwnd_bytes = l->cwnd,
+				   .wnd_bytes = l->wnd,
+				   .rcv_wnd_bytes = leg_rcv_wnd(l),
+				   .srtt_us = l->srtt_us};
 }
 
-static void dump_leg(const struct leg *l, FILE *out)
+void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
+		       void *arg)
 {
-	fprintf(out,
-		" %s(%s inflight=%u queued=%u cwnd=%u wnd=%u rcv=%u srtt=%u)",
-		l->side == LEG_CLIENT ? "client" : "server",
-		tcp_state_name[l->state], seq_span(l->nxt, l->una),
-		l->sndq.bytes, l->cwnd, l->wnd, leg_rcv_wnd(l), l->srtt_us);
-}
+	const uint64_t opened = e->count[EC_FlowsOpened];
+	struct engine_flow d;
 
-void engine_dump_flows(const struct engine *e, FILE *out, mono_t now,
-		       uint32_t max)
-{
-	(void)now;
 	for (const struct flow *f = e->first; f && max--; f = f->next) {
-		fprintf(out, "%s ", f->svc->stats->name);
-		print_addr(out, &f->leg[0].t.remote, f->leg[0].t.rport);
-		fputs(" -> ", out);
-		print_addr(out, &f->leg[1].t.remote, f->leg[1].t.rport);
-		dump_leg(&f->leg[0], out);
-		dump_leg(&f->leg[1], out);
-		fprintf(out, " serial=%u\n", f->serial);
+		d.service = f->svc->stats->name;
+		d.serial = opened - ((opened - f->serial) & FLOW_SERIAL_MASK);
+		for (int i = 0; i < 2; i++)
+			describe_leg(&f->leg[i], &d.leg[i]);
+		fn(arg, &d);
 	}
 }
 

@@ -7,9 +7,6 @@
 
 #include "internal.h"
 
-/* The flows' list counts connections with so many bits. */
-#define SERIAL_MASK (BIT(22) - 1)
-
 /* Names of nstat's may be given without what all of them begin with. */
 static const char *const prefixes[] = {"", "TcpExt", "Tcp", "IpExt"};
 
@@ -74,14 +71,14 @@ static bool line_is(const char *line, const struct scn_cond *c, char *seen,
 	       (c->states & BIT(server));
 }
 
-static bool line_serial(const char *line, uint32_t *serial)
+static bool line_serial(const char *line, int64_t *serial)
 {
 	static const char key[] = " serial=";
 	const char *p = strstr(line, key);
 
 	if (!p)
 		return false;
-	*serial = (uint32_t)strtoul(p + strlen(key), NULL, 10);
+	*serial = strtoll(p + strlen(key), NULL, 10);
 	return true;
 }
 
@@ -110,38 +107,36 @@ static bool counter_sum(const json_t *list, const char *name,
 }
 
 /* Connections begun before the scenario, and since. */
-static void opened(const struct scn_view *v, uint32_t *before, uint32_t *since)
+static void opened(const struct scn_view *v, int64_t *before, uint32_t *since)
 {
-	int64_t b, n;
+	int64_t n;
 
-	counter_sum(v->base, "FlowsOpened", "", false, &b);
+	counter_sum(v->base, "FlowsOpened", "", false, before);
 	counter_sum(v->counters, "FlowsOpened", "", false, &n);
-	*before = (uint32_t)b;
-	*since = (uint32_t)(n - b);
+	*since = (uint32_t)(n - *before);
 }
 
 /* Its line in the list, or NULL.  Ordinal 0: the next one since the scenario
  * began, from *i on. */
 static const char *find_conn(const struct scn_view *v, uint32_t ordinal,
-			     uint32_t before, size_t *i)
+			     int64_t before, size_t *i)
 {
 	for (; *i < json_array_size(v->flows); ++*i) {
 		const char *line =
 			json_string_value(json_array_get(v->flows, *i));
-		uint32_t serial;
+		int64_t serial;
 
 		if (!line || !line_serial(line, &serial))
 			continue;
-		serial = (serial - before) & SERIAL_MASK;
-		if (ordinal ? serial == (ordinal & SERIAL_MASK)
-			    : serial - 1 < SERIAL_MASK / 2)
+		serial -= before;
+		if (ordinal ? serial == ordinal : serial > 0)
 			return line;
 	}
 	return NULL;
 }
 
 static enum scn_truth judge_any(const struct scn_cond *c,
-				const struct scn_view *v, uint32_t before,
+				const struct scn_view *v, int64_t before,
 				char *seen, size_t len)
 {
 	size_t i = 0;
@@ -159,7 +154,8 @@ static enum scn_truth judge_conn(const struct scn_cond *c,
 				 const struct scn_view *v, char *seen,
 				 size_t len)
 {
-	uint32_t before, since;
+	int64_t before;
+	uint32_t since;
 	const char *line;
 	size_t i = 0;
 

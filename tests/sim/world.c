@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/world.h"
+#include "tcp/state.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,6 +69,17 @@ static void deliver_due(struct world *w)
 	}
 }
 
+static void show_flow(void *trace, const struct engine_flow *f)
+{
+	fprintf(trace, "flow %llu:", (unsigned long long)f->serial);
+	for (int i = 0; i < 2; i++)
+		fprintf(trace, " %s inflight=%u queued=%u wnd=%u rcv=%u",
+			tcp_state_name[f->leg[i].state],
+			f->leg[i].inflight_bytes, f->leg[i].queued_bytes,
+			f->leg[i].wnd_bytes, f->leg[i].rcv_wnd_bytes);
+	fputc('\n', trace);
+}
+
 static void complain_unfinished(struct world *w)
 {
 	for (uint32_t i = 0; i < w->npeer; i++) {
@@ -90,8 +102,7 @@ static void complain_unfinished(struct world *w)
 	if (!w->failed && !middle_idle(w)) {
 		world_fail(w, "the engine never rests");
 		if (w->trace)
-			engine_dump_flows(w->engine, w->trace, (mono_t){w->now},
-					  20);
+			engine_walk_flows(w->engine, 20, show_flow, w->trace);
 	}
 }
 
@@ -202,7 +213,7 @@ int world_run(struct plan *p, bool direct, const struct view *view,
 	else
 		run(w);
 	if (w->trace && w->engine && w->failed)
-		engine_dump_flows(w->engine, w->trace, (mono_t){w->now}, 20);
+		engine_walk_flows(w->engine, 20, show_flow, w->trace);
 	middle_fini(w);
 	net_fini(&w->net);
 	if (res)
