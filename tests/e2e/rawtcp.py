@@ -464,7 +464,7 @@ def case_same_numbers(w, a):
         c.data(GET % 1024)
         s = c.recv(0.5, lambda s: s.data or s.flags & RST)
         opened += bool(s and s.data)
-        c.send(RST)
+        c.send(RST | ACK)  # a bare RST would have a queue of its own
         c.seq = (c.isn + 1) % MOD
         c.send(ACK)
         s = c.recv(0.15, lambda s: not s.flags & FIN and not s.data)
@@ -524,7 +524,7 @@ def case_burst(w, a):
     for _ in range(int(a["n"])):
         c = Conn(w, a["server"], int(a["port"]), ws=7, src=a["src"])
         c.syn()
-        s = c.syn_ack(0.3)
+        s = c.syn_ack(float(a.get("wait", 0.3)))
         if s is None:
             silent += 1
         elif s.flags & RST:

@@ -107,7 +107,7 @@ penstock_rss() { awk '/^VmRSS/{ print $2 }' "/proc/$PENSTOCK_PID/status"; }
 # while; E2E_RSS_SLACK says how much.
 assert_rss() {
 	assert_num "RSS, KiB" "$(penstock_rss)" -le \
-		$(($1 + ${E2E_RSS_SLACK:-0}))
+		$(($1 + ${E2E_RSS_SLACK:-64}))
 }
 
 # A kernel's connection attempt: FIN, ECONNREFUSED, RST or ETIMEDOUT.
@@ -400,7 +400,7 @@ shield_million() {
 		"$(penstock_gauge half_open)/$(penstock_gauge flows)"
 	assert_rss "$rss"
 	assert_num "log bytes" "$(stat -c %s "$TMP/penstockd.log")" -le \
-		$((log + 1000)) # where an attack begins and ends
+		$((log + 4000)) # where an attack begins and ends
 	http_ok 3 || fail "no page after"
 }
 
@@ -421,7 +421,7 @@ shield_clients_in_flood() {
 	bad=$(jq '.errors + .stalls' <<<"$out")
 	assert_num connections "$n" -ge 20
 	# where the machine pauses, all four clients do
-	assert_num "failed or retried of $n" $(((bad - 4) * 100)) -le "$n"
+	assert_num "failed or retried of $n" $((bad * 100)) -le $((n + 400))
 }
 
 flood_is_felt() { [ "$(counter TcpExtSyncookiesSent)" -gt 0 ]; }

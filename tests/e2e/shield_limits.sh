@@ -108,11 +108,11 @@ limits_attack() {
 	assert_eq "before" 0/0 \
 		"$(counter under_attack)/$(limits_status '.attacks | length')"
 	in_c "$TOOLS/synflood" -i up -d "$SERVER" -p "$PORT_HTTP" -r 2000 \
-		-n 8000 -t 6 >"$TMP/flood.out" &
+		-n 20000 -t 10 >"$TMP/flood.out" &
 	pid=$!
 	lib_own_pid $pid
 	# shellcheck disable=SC2086
-	raw burst $RAW_HTTP n=20 src=10.9.1.1
+	raw burst $RAW_HTTP n=20 src=10.9.1.1 wait=0.1
 	assert_fields "$LINE" ok=0
 	poll 8 limits_log_has "^warn: attack on e2e begins: " ||
 		fail "the log has no word of it"
@@ -144,6 +144,7 @@ limits_allow() {
 # client that completes its handshake (when SECONDS are given) does end one.
 limits_hold() {
 	local pid
+	: >"$TMP/hold.out"
 	shield_only
 	# shellcheck disable=SC2086
 	in_c /usr/bin/python3 tests/e2e/rawtcp.py hold $RAW_HTTP n=2 win=20 \
