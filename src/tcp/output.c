@@ -532,9 +532,6 @@ static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 	emit(l, tx, &m, &o);
 	board_retransmitted(l, m.seq, l->nxt, now);
 	recovery_note_retransmit(l, len + fin, l->nxt, now);
-	if (!mono_is_set(
-		    l->retrans_at)) /* the user timeout runs, as in Linux */
-		l->retrans_at = now;
 	l->rack.tlp_active = true;
 	l->rack.tlp_is_retrans = true;
 	l->rack.tlp_end = l->nxt;

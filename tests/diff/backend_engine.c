@@ -13,6 +13,8 @@
 
 static const struct saddr server_addr = {DIFF_SERVER, DIFF_PORT};
 
+#define WALL_OFFSET_US (1700000000ll * 1000000)
+
 static struct {
 	struct engine *e;
 	struct buf_pool pool;
@@ -252,7 +254,7 @@ static void engine_start(bool small)
 	cfg.pool = &g.pool;
 	cfg.policy = make_policy(small);
 	wanted_tw = 16;
-	cfg.wall_offset_us = 1700000000ll * 1000000;
+	cfg.wall_offset_us = WALL_OFFSET_US;
 	g.e = engine_new(&cfg, (mono_t){g.now});
 	policy_put(cfg.policy);
 	assert(g.e);
@@ -326,9 +328,11 @@ static void engine_stop(void)
 	buf_pool_fini(&g.pool);
 }
 
+/* Without an offset of the connection: the wall clock, by which a fleet's
+ * gateways agree.  Linux takes the time since it began. */
 static uint32_t engine_clock(void)
 {
-	return (uint32_t)(g.now / 1000);
+	return (uint32_t)((g.now + WALL_OFFSET_US) / 1000);
 }
 
 const struct backend backend_engine = {
