@@ -224,10 +224,11 @@ bool window_update_due(const struct leg *l);
 
 /* Does the peer count duplicate ACKs now?  Without SACK they are all it has
  * (RFC 5681, 3.2): of each segment behind the hole it needs one that has no
- * data and the window of the one before. */
+ * data and the window of the one before.  Where a fault took the window back to
+ * within the hole the peer may not fill it: the window has to open. */
 static inline bool acker_is_counted(const struct leg *l)
 {
-	return l->ooo && !l->sack_ok;
+	return l->ooo && !l->sack_ok && !seq_gt(l->ooo->start, l->rcv_adv);
 }
 
 /* acker.c: when to acknowledge. */

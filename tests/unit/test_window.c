@@ -180,6 +180,30 @@ START_TEST(behaviour_takes_back_what_was_promised)
 }
 END_TEST
 
+static uint32_t window_of_0(struct leg *l, uint32_t wnd)
+{
+	(void)l;
+	(void)wnd;
+	return 0;
+}
+
+/* Taken back to within a hole: without SACK, too, it opens again, for the peer
+ * may not fill the hole before. */
+START_TEST(no_sack_window_taken_back_behind_a_hole_opens_again)
+{
+	static const struct leg_behaviour b = {.window = window_of_0};
+
+	rig_establish(&r, RIG_NO_SACK);
+	r.edge_valid = false;
+	r.l.behave = &b;
+	rig_data(&r, 2000, 1000);
+	ck_assert_uint_eq(leg_rcv_wnd(&r.l), 0);
+	r.l.behave = NULL;
+	rig_data(&r, 0, 1); /* a probe */
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 3000);
+}
+END_TEST
+
 START_TEST(established_room_behind_the_other_leg_is_announced)
 {
 	uint32_t before;
@@ -208,6 +232,7 @@ int main(void)
 	tcase_add_test(tc, established_short_memory_stops_growth);
 	tcase_add_test(tc, behaviour_chooses_the_window);
 	tcase_add_test(tc, behaviour_takes_back_what_was_promised);
+	tcase_add_test(tc, no_sack_window_taken_back_behind_a_hole_opens_again);
 	tcase_add_test(tc, established_room_behind_the_other_leg_is_announced);
 	return rig_main("window", tc);
 }
