@@ -119,7 +119,8 @@ profile_timers() {
 	assert_ms "idle" client '.keepalive.idle_ms.mean' 2000
 	assert_ms "keepalives" client '.keepalive.interval_ms.mean' 1000
 	assert_eq "keepalives in a row" 3 "$(profile_get client .keepalive.count)"
-	assert_ms "it gives up" client '.gives_up.rst_ms.mean' 3000
+	# the least: on a slow machine other holders have ended by then
+	assert_ms "it gives up" client '.gives_up.rst_ms.min' 3000
 	assert_reports_paired
 	poll 10 holds_over || fail "connections that do not end"
 	grep -q "end=ETIMEDOUT" "$TMP/hold.out" ||
@@ -133,7 +134,7 @@ profile_linear_syns() {
 		skip "the kernel has no linear SYN timeouts"
 	trap profile_kernel_as_usual EXIT
 	profile_begin "syn type=syn_drop"
-	hold "$PORT_HTTP" 5.5
+	hold "$PORT_HTTP" 8
 	poll 8 profile_has client '(.syn_ms | length) >= 4' || profile_ctl
 	assert_ms "SYN retries" client '.syn_ms[].mean' 1000 1000 1000 2000
 }
