@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+/*
+ * One request to a running daemon over its control socket, and the answer.
+ */
 #include "api/client.h"
 
 #include <errno.h>

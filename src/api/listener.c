@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+/*
+ * A listening socket that rests for a moment when accept() fails.
+ */
 #include "api/listener.h"
 
 #include <errno.h>

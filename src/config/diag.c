@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: MIT
+/*
+ * The errors of one file: gathered while it is read, sorted by line and
+ * printed at the end.
+ */
 #include "config/diag.h"
 
 #include <ctype.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+/*
+ * The secret file: read with its mode checked, or made when it is missing.
+ */
 #include "config/secret.h"
 
 #include <errno.h>

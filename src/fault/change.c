@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One change of a set of faults at run time: the text of a command to a
+ * struct.
+ */
 #include "fault/change.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Names and descriptions of the counters of packet I/O.
+ */
 #include "io/counters.h"
 
 static const struct {

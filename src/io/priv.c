@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The privileges of the daemon: what it has, and giving up the rest.
+ */
 #include <errno.h>
 #include <sys/prctl.h>
 

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: MIT
+/*
+ * What a configuration means on this very host: which addresses are the host's
+ * own, and what cannot work here.
+ */
 #include "rules/host.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+/*
+ * Runs a program, feeds its input, collects its output and waits for it.
+ */
 #include "rules/run.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: MIT
+/*
+ * The state file: what the host was before `rules apply`, so that `rules
+ * remove` can restore it.
+ */
 #include "rules/state.h"
 
 #include <errno.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A table of fixed size that remembers something about addresses.  It is four-
+ * way set associative; a full set forgets the entry that was used least
+ * recently.
+ */
 #include <errno.h>
 #include <stdlib.h>
 

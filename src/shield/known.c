@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A filter of the clients' tuples that are known to the daemon.  The XDP front
+ * leaves their segments to the daemon.
+ */
 #include "shield/known.h"
 
 #define PLACES (1u << KNOWN_BITS)

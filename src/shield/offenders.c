@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The sources that were refused most, by the space-saving algorithm (Metwally
+ * et al., 2005).
+ */
 #include "shield/offenders.h"
 
 static void halve(struct offenders *o, mono_t now)

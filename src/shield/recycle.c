@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * tcp_tw_recycle as in Linux before 4.12: PAWS for each host in place of
+ * TIME_WAIT.
+ */
 #include "shield/recycle.h"
 
 #define PAWS_MSL_US (60 * (int64_t)USEC_PER_SEC)

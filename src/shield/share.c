@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How much of the shared resources each source holds, and how much more it may
+ * take.
+ */
 #include <assert.h>
 #include <errno.h>
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Addresses that returned a cookie.  For a while the limits do not apply to
+ * them.
+ */
 #include "shield/validated.h"
 
 struct entry {

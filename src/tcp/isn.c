@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Initial sequence numbers (RFC 6528) and timestamp offsets (RFC 7323, 5.4).
+ */
 #include "tcp/isn.h"
 
 void isn_make(const struct hash_key *k, const struct tuple *t, mono_t now,

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The names of the stack's counters.
+ */
 #include "tcp/stats.h"
 
 const char *const tcp_counter_name[TCP_COUNTER_COUNT] = {

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+/*
+ * Finds the word that was probably meant by a mistyped one.
+ */
 #include "util/word.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The names of the drop reasons.
+ */
 #include "wire/drop.h"
 
 const char *const drop_reason_name[DROP_REASON_COUNT] = {

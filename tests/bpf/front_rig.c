@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of the XDP front share.
+ */
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <net/if.h>

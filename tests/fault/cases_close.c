@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Cases of fault_sim: the types that act on the end of a connection.
+ */
 #include "fault/cases.h"
 
 const struct fault_case cases_close[] = {

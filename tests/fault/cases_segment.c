@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Cases of fault_sim: the types that act on segments.
+ */
 #include "fault/cases.h"
 
 const struct fault_case cases_segment[] = {

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Cases of fault_sim: the types that act on the bytes between the legs.
+ */
 #include "fault/cases.h"
 
 /* Each closes when the other has. */

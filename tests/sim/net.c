@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The simulated network: four one-way links on virtual time.
+ */
 #include "sim/net.h"
 
 #include <stdlib.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Plans: drawing one from a seed, reading and printing its fields.
+ */
 #include "sim/plan.h"
 
 #include <stdio.h>

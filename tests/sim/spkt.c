@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The simulator's own packet builder and parser, independent of src/wire.
+ */
 #include "sim/spkt.h"
 
 #include <stdio.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One run of the simulator: drives peers, network and engine through virtual
+ * time.
+ */
 #include "sim/world.h"
 #include "tcp/state.h"
 
