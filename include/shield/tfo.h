@@ -54,7 +54,7 @@ void tfo_keys_derive(struct tfo_keys *out, const uint8_t secret[32],
 void tfo_cookie_make(const struct hash_key *k, const struct tuple *t,
 		     uint8_t cookie[TFO_COOKIE_LEN]);
 
-/* ---------------------------------------------------------- client's side */
+/* --- client's side --- */
 
 #define TFO_RST_RING 64
 
@@ -106,7 +106,7 @@ struct tfo_answer {
 void tfo_answer_syn(const struct tfo_keys *k, const struct segment *syn,
 		    uint32_t flags, bool room, struct tfo_answer *out);
 
-/* ---------------------------------------------------------- server's side */
+/* --- server's side --- */
 
 #define TFO_CACHE_ENTRIES 4096 /* sensible size of a worker's cache */
 

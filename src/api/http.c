@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The HTTP server.
  *
@@ -282,7 +282,7 @@ static bool host_is_ours(const struct control_http *h,
 	       host_is_named(h->names, copy);
 }
 
-/* --- toxiproxy's API -------------------------------------------------------*/
+/* --- toxiproxy's API --- */
 
 /* JSON; or what Ruby's and curl's clients call it when they say nothing. */
 static bool type_is_fine(const char *type)
@@ -393,7 +393,7 @@ static void on_request(struct evhttp_request *req, void *arg)
 		evhttp_send_error(req, HTTP_NOTFOUND, NULL);
 }
 
-/* --- connections -----------------------------------------------------------*/
+/* --- connections --- */
 
 static bool conn_is_dead(struct bufferevent *bev)
 {

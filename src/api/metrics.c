@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Metrics as Prometheus wants them: samples of one name together, names in
  * snake case below "penstock_", counters ending in "_total".  nstat's

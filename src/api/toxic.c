@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A toxic and its fault.
  *
@@ -79,7 +79,7 @@ static bool is_native_reset(const struct toxic *t)
 		json_object_get(t->attributes, "sides"));
 }
 
-/* --- reading ---------------------------------------------------------------*/
+/* --- reading --- */
 
 /* A member that may be absent or null, else must be a string. */
 static bool get_text(const json_t *body, const char *key, const char *none,
@@ -281,7 +281,7 @@ struct toxic *toxic_update(const struct toxic *old, const json_t *body,
 	return toxic_read(t, body, err, errlen);
 }
 
-/* --- writing ---------------------------------------------------------------*/
+/* --- writing --- */
 
 static json_int_t number_of(const struct toxic *t, const char *attr)
 {

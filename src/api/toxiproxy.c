@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * toxiproxy's HTTP API.
  *
@@ -67,7 +67,7 @@ fail(struct call *c, int status, const char *fmt, ...)
 	return status;
 }
 
-/* --- the list of toxics ----------------------------------------------------*/
+/* --- the list of toxics --- */
 
 static const char *service_name(const json_t *service)
 {
@@ -134,7 +134,7 @@ static void toxics_check(struct toxi *t)
 	json_decref(ask);
 }
 
-/* --- changes: batches of fault lines ---------------------------------------*/
+/* --- changes: batches of fault lines --- */
 
 static void lines_del(json_t *lines, const struct toxic *x)
 {
@@ -205,7 +205,7 @@ static int batch_run(struct call *c, json_t *lines)
 	return status;
 }
 
-/* --- proxies ---------------------------------------------------------------*/
+/* --- proxies --- */
 
 static bool proxy_enabled(struct toxi *t, const char *service)
 {
@@ -469,7 +469,7 @@ static int proxy_set(struct call *c, const json_t *service, const json_t *want)
 				: proxy_disable(c, name);
 }
 
-/* --- requests --------------------------------------------------------------*/
+/* --- requests --- */
 
 static int version_get(struct call *c)
 {
@@ -688,7 +688,7 @@ static int toxic_delete(struct call *c)
 	return 204;
 }
 
-/* --- routes ----------------------------------------------------------------*/
+/* --- routes --- */
 
 static const struct {
 	const char *first, *third;

@@ -174,7 +174,7 @@ static __always_inline __u16 fold(__u64 s)
 	return (__u16)((s & 0xffff) + (s >> 16));
 }
 
-/* --- reading -------------------------------------------------------------- */
+/* --- reading --- */
 
 static __always_inline __u64 mapped(__be32 a)
 {
@@ -352,7 +352,7 @@ static __always_inline bool read_options(struct xdp_md *ctx,
 	return !o->odd && (w.off >= w.len || !w.b[w.off & 31]);
 }
 
-/* --- cookies -------------------------------------------------------------- */
+/* --- cookies --- */
 
 static __always_inline struct sip sip_tuple(const struct front_key *k,
 					    const struct seg *s)
@@ -393,7 +393,7 @@ static __noinline int cookie_mac(struct front_state *st, struct seg *s,
 	return 1;
 }
 
-/* --- answering ------------------------------------------------------------ */
+/* --- answering --- */
 
 /* IP and TCP header of an answer: words in network order, and their count. */
 struct answer {
@@ -580,7 +580,7 @@ static __always_inline int transmit(struct xdp_md *ctx, const struct answer *a)
 	return XDP_TX;
 }
 
-/* --- the program ---------------------------------------------------------- */
+/* --- the program --- */
 
 static __always_inline int on_syn(struct xdp_md *ctx, struct front_state *st,
 				  struct seg *s, const struct front_service *v,

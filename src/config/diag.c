@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The errors of one file: gathered while it is read, sorted by line and
  * printed at the end.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The registry of INI keys.  A module publishes an option table; one line in
  * conf_rows[] makes its keys known in a section.  The parser, the error

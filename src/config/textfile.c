@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Opens the files that a configuration is read from.  Only regular files are
  * accepted: a FIFO would block its reader, and a device may never end.

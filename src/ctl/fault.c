@@ -13,7 +13,7 @@
 
 #define WATCH_US 200000 /* between two looks at an idle daemon */
 
-/* --- changes -------------------------------------------------------------- */
+/* --- changes --- */
 
 static void print_hits(const json_t *result)
 {
@@ -133,7 +133,7 @@ static int fault_batch(const struct args *a, int argc, char **argv)
 	return send_lines(a, lines);
 }
 
-/* --- questions ------------------------------------------------------------ */
+/* --- questions --- */
 
 static json_int_t number(const json_t *o, const char *key)
 {

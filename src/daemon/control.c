@@ -18,7 +18,7 @@
  * its worker handles no packet. */
 #define FLOWS_MAX 20000u
 
-/* --- numbers -------------------------------------------------------------- */
+/* --- numbers --- */
 
 static int64_t uptime_s(const struct daemon *d)
 {
@@ -120,7 +120,7 @@ void control_print_counters(struct daemon *d, FILE *out)
 	fflush(out);
 }
 
-/* --- the other answers ---------------------------------------------------- */
+/* --- the other answers --- */
 
 static json_t *service_names(const struct policy *p)
 {
@@ -246,7 +246,7 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 	return faults_command(arg, cmd, request, result, errors);
 }
 
-/* --- life ----------------------------------------------------------------- */
+/* --- life --- */
 
 int control_start(struct daemon *d)
 {

@@ -61,7 +61,7 @@ struct faults {
 	bool many;
 };
 
-/* --- reports -------------------------------------------------------------- */
+/* --- reports --- */
 
 static void on_report(void *arg, const char *json)
 {
@@ -166,7 +166,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	log_reports(f);
 }
 
-/* --- changes -------------------------------------------------------------- */
+/* --- changes --- */
 
 /**
  * struct change_call - Changes on their way to all engines
@@ -356,7 +356,7 @@ static int cmd_fault(struct daemon *d, const json_t *request, json_t **result,
 	return err;
 }
 
-/* --- the list ------------------------------------------------------------- */
+/* --- the list --- */
 
 /**
  * struct fault_sum - One fault, all engines together
@@ -527,7 +527,7 @@ int faults_command(struct daemon *d, const char *cmd, const json_t *request,
 	return -ENOSYS;
 }
 
-/* --- the file's ----------------------------------------------------------- */
+/* --- the file's --- */
 
 static bool same_fault(const struct fault_spec *a, const struct fault_spec *b)
 {
@@ -618,7 +618,7 @@ int faults_adopt(struct daemon *d, const struct config *new, FILE *errors)
 	return call.why ? -EINVAL : 0;
 }
 
-/* --- life ----------------------------------------------------------------- */
+/* --- life --- */
 
 static int open_log(struct faults *f, struct daemon *d)
 {

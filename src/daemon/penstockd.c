@@ -32,7 +32,7 @@
 #define LOSS_LOG_US (10 * USEC_PER_SEC)	 /* one line about loss at most */
 #define EVENT_LOG_US (10 * USEC_PER_SEC) /* and of libevent's warnings */
 
-/* --- events --------------------------------------------------------------- */
+/* --- events --- */
 
 static void on_stop(evutil_socket_t sig, short what, void *arg)
 {
@@ -174,7 +174,7 @@ static void free_events(struct daemon *d)
 		event_base_free(d->base);
 }
 
-/* --- life ----------------------------------------------------------------- */
+/* --- life --- */
 
 static int run(struct daemon *d)
 {

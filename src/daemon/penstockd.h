@@ -82,7 +82,7 @@ struct daemon {
 /* Append one number.  Return: 0 or -ENOMEM */
 int metrics_add(struct metrics *m, const struct control_metric *one);
 
-/* --- reload.c --------------------------------------------------------------*/
+/* --- reload.c --- */
 
 /* Read a file.  Return: 0, or -errno with what is wrong on @errors */
 int daemon_load(const char *path, struct config **out, FILE *errors);
@@ -95,7 +95,7 @@ void daemon_warn_harm(const struct policy *p);
  * one a line (NULL is fine). */
 int daemon_reload(struct daemon *d, FILE *errors);
 
-/* --- stop.c --------------------------------------------------------------- */
+/* --- stop.c --- */
 
 /* Begin to stop; when that has begun already, cut the grace short.  Returns
  * at once. */
@@ -105,7 +105,7 @@ void daemon_stop_poll(evutil_socket_t fd, short what, void *arg);
 /* So long from now on. */
 void daemon_set_timer(struct event *ev, int64_t us);
 
-/* --- rules.c ---------------------------------------------------- */
+/* --- rules.c --- */
 
 /* Begin to watch, when the workers run.  0 or -ENOMEM */
 int rules_watch_start(struct daemon *d);
@@ -118,7 +118,7 @@ const char *rules_word(const struct daemon *d);
 /* What differed, one a line; "" for nothing. */
 const char *rules_differences(const struct daemon *d);
 
-/* --- units.c ---------------------------------------------------- */
+/* --- units.c --- */
 
 /* Make every worker, then give up privileges; start them.  Return: 0, or -errno
  * with a line logged */
@@ -172,7 +172,7 @@ void units_waiting(struct daemon *d, struct worker_waiting *sum);
 /* flows.c: one line per flow, at most @max. */
 void units_print_flows(struct daemon *d, FILE *out, uint32_t max);
 
-/* --- control.c -------------------------------------------------- */
+/* --- control.c --- */
 
 /* Bind the control socket and the HTTP server that the configuration asks
  * for.  They answer once the loop runs.  Return: 0, or -errno, line logged */
@@ -182,7 +182,7 @@ void control_free(struct daemon *d);
 /* The counters that are not 0, as `penstockctl nstat` prints them. */
 void control_print_counters(struct daemon *d, FILE *out);
 
-/* --- attack.c --------------------------------------------------- */
+/* --- attack.c --- */
 
 /* Look whether an attack on a service begins or ends, and log it. */
 void attacks_look(struct daemon *d);
@@ -194,7 +194,7 @@ void attacks_status(struct daemon *d, json_t *status);
 /* Append the gauges of all services.  Return: 0 or -ENOMEM */
 int attacks_metrics(struct daemon *d, struct metrics *m);
 
-/* --- faults.c --------------------------------------------------- */
+/* --- faults.c --- */
 
 #define EXIT_EXPECT 3 /* what a fault expects did not hold */
 

@@ -49,7 +49,7 @@ static const struct io_engine_ops engine_ops = {
 	.expire = op_expire,
 };
 
-/* --- life ----------------------------------------------------------------- */
+/* --- life --- */
 
 static int64_t wall_offset(void)
 {
@@ -171,7 +171,7 @@ void units_free(struct daemon *d)
 	d->unit = NULL;
 }
 
-/* --- calls ---------------------------------------------------------------- */
+/* --- calls --- */
 
 void units_call(struct daemon *d, void (*fn)(void *engine, mono_t now))
 {
@@ -289,7 +289,7 @@ void units_gauges(struct daemon *d, struct engine_gauges *g)
 	}
 }
 
-/* --- attacks -------------------------------------------------------------- */
+/* --- attacks --- */
 
 struct attack_call {
 	const struct engine *engine;
@@ -389,7 +389,7 @@ uint32_t units_refused(struct daemon *d, struct refused_source *r, uint32_t max)
 	return c.n;
 }
 
-/* --- counters ------------------------------------------------------------- */
+/* --- counters --- */
 
 int metrics_add(struct metrics *m, const struct control_metric *one)
 {

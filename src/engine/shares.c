@@ -177,7 +177,7 @@ uint32_t flow_source_flows(const struct engine *e, const struct flow *f)
 	return s ? s->flows : 1;
 }
 
-/* ---- invariants: what was charged is what is held ---- */
+/* --- invariants: what was charged is what is held --- */
 
 static const char *check_charge(const struct engine *e, const struct flow *f)
 {

@@ -25,7 +25,7 @@ refuse(const char *text, char *err, size_t errlen, const char *fmt, ...)
 	return -EINVAL;
 }
 
-/* ---- readers: text to struct fault_val ---- */
+/* --- readers: text to struct fault_val --- */
 
 static int read_percent(const char *text, void *field, char *err, size_t errlen)
 {
@@ -294,7 +294,7 @@ static int read_type(const char *text, void *field, char *err, size_t errlen)
 	return 0;
 }
 
-/* ---- triggers ---- */
+/* --- triggers --- */
 
 static const char *const state_names[] = {
 #define X(n) #n,
@@ -383,7 +383,7 @@ static int read_after(const char *text, void *field, char *err, size_t errlen)
 	return 0;
 }
 
-/* ---- selectors ---- */
+/* --- selectors --- */
 
 static int read_net(const char *text, void *field, char *err, size_t errlen)
 {
@@ -518,7 +518,7 @@ static int read_expect(const char *text, void *field, char *err, size_t errlen)
 		"injected, suppressed)");
 }
 
-/* ---- the table ---- */
+/* --- the table --- */
 
 static const char *const side_names[] = {"client", "server", "both", NULL};
 static const char *const dir_names[] = {"any", "to_peer", "from_peer", NULL};

@@ -82,7 +82,7 @@ static struct fault_profile *profile_of(struct fault_set *s,
 	return p;
 }
 
-/* ---- what was heard ---- */
+/* --- what was heard --- */
 
 static void begin(struct fault_ear *r, const struct fault_wire *x)
 {
@@ -226,7 +226,7 @@ void fault_profile_forged(struct fault_set *s, const struct fault_ear *r,
 	f->last = (uint8_t)kind;
 }
 
-/* ---- all workers together ---- */
+/* --- all workers together --- */
 
 static void spread_merge(struct fault_spread *to,
 			 const struct fault_spread *from)
@@ -268,7 +268,7 @@ void fault_profile_merge(struct fault_profile *to,
 		to->seen = from->seen;
 }
 
-/* ---- as JSON ---- */
+/* --- as JSON --- */
 
 struct text {
 	char *out;

@@ -52,7 +52,7 @@ static const uint16_t forged_expect[FAULT_INJECT_COUNT] = {
 	[FAULT_NULL] = RBIT(SILENCE),
 };
 
-/* ---- what a segment is, to one who heard all before it ---- */
+/* --- what a segment is, to one who heard all before it --- */
 
 static seq_t end_of(const struct fault_wire *x)
 {
@@ -150,7 +150,7 @@ static void tell(struct fault_ear *r, const struct fault_wire *x)
 	r->told_at = x->now;
 }
 
-/* ---- decisions and their answers ---- */
+/* --- decisions and their answers --- */
 
 static void settle(struct fault_set *s, struct fault_flow *w, uint32_t i,
 		   enum fault_reaction kind, mono_t now)

@@ -169,7 +169,7 @@ int fault_set_expired(const struct fault_set *s, mono_t now)
 	return -1;
 }
 
-/* ---- selection ---- */
+/* --- selection --- */
 
 static bool net_matches(const struct fault_net *n, const struct ipaddr *a)
 {
@@ -324,7 +324,7 @@ void fault_flow_free(struct fault_set *s, struct fault_flow *w)
 	slab_free(&s->flows, w);
 }
 
-/* ---- embryos ---- */
+/* --- embryos --- */
 
 static struct fault_flow **embryo_bucket(struct fault_set *s,
 					 const struct tuple *t)
@@ -422,7 +422,7 @@ void fault_embryo_take(struct fault_set *s, struct fault_flow *w)
 	wheel_cancel(&s->wheel, &w->timer);
 }
 
-/* ---- streams ---- */
+/* --- streams --- */
 
 uint64_t fault_track_offset(struct fault_track *t, seq_t seq, uint32_t len,
 			    bool *fresh)

@@ -59,7 +59,7 @@ static void pin_path(char *buf, size_t len, const char *dir, const char *a,
 	snprintf(buf, len, "%s/%s%s", dir, a, b);
 }
 
-/* --- the directory -------------------------------------------------------- */
+/* --- the directory --- */
 
 static int make_dir(const char *dir, FILE *err)
 {
@@ -127,7 +127,7 @@ int front_detach(const char *dir, FILE *err)
 	return rc ? say(err, rc, "%s", dir) : 0;
 }
 
-/* --- loading -------------------------------------------------------------- */
+/* --- loading --- */
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -169,7 +169,7 @@ static int load(const char *dir, struct front_bpf **out)
 	return rc;
 }
 
-/* --- interfaces ----------------------------------------------------------- */
+/* --- interfaces --- */
 
 /* The driver's name; "" when it has none to tell. */
 static void driver_of(const char *ifname, char *out, size_t len)

@@ -190,7 +190,7 @@ void front_close(struct front *f)
 	free(f);
 }
 
-/* --- keys and time -------------------------------------------------------- */
+/* --- keys and time --- */
 
 static struct front_key derive(const struct front *f, const char *purpose,
 			       uint64_t number)
@@ -247,7 +247,7 @@ const struct known *front_known(const struct front *f)
 	return &f->known;
 }
 
-/* --- policy --------------------------------------------------------------- */
+/* --- policy --- */
 
 /* Take every key out of a map. */
 static int map_clear(int fd, void *key)
@@ -401,7 +401,7 @@ void front_answer(struct front *f, uint32_t i, bool on)
 				 __ATOMIC_RELAXED);
 }
 
-/* --- counters ------------------------------------------------------------- */
+/* --- counters --- */
 
 static uint64_t counter(struct front *f, uint32_t i, enum front_counter which)
 {

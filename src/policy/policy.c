@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Services: their keys, their addresses, and the count that keeps a policy
  * alive while a flow still follows it.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * What a configuration means on this very host: which addresses are the host's
  * own, and what cannot work here.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Deletes an nftables table over netlink.  iptables makes tables when they are
  * first used, and has no command that deletes them.

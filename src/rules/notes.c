@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * What `rules check` says besides differences: things that are somebody else's
  * to set, and without which nothing goes through.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A connected UDP socket has the source address that the kernel's routing
  * would choose, without a packet being sent: that is the gateway's address

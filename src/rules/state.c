@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The state file: what the host was before `rules apply`, so that `rules
  * remove` can restore it.

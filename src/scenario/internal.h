@@ -20,7 +20,7 @@ struct scn_cur {
 	uint32_t line;
 };
 
-/* --- scenario_word.c: words of a line ------------------------------------- */
+/* --- scenario_word.c: words of a line --- */
 
 /* Skip blanks.  True when nothing is left but perhaps a comment. */
 bool scn_at_end(struct scn_cur *c);
@@ -46,7 +46,7 @@ void scn_cut_comment(char *s);
 bool scn_cut_limits(char *s, struct scn_cur *c, int64_t *within_us,
 		    int64_t *for_us);
 
-/* --- scenario_vars.c: ${NAME} ---------------------------------------------- */
+/* --- scenario_vars.c: ${NAME} --- */
 
 struct scn_var {
 	char *name, *value;
@@ -66,7 +66,7 @@ int scn_vars_set(struct scn_vars *vs, const char *word, bool fixed);
 char *scn_vars_expand(const struct scn_vars *vs, const char *in, struct diag *d,
 		      uint32_t line, bool *bad);
 
-/* --- scenario_cond.c ------------------------------------------------------- */
+/* --- scenario_cond.c --- */
 
 extern const char *const scn_op_name[];
 extern const char *const scn_state_name[]; /* NULL at the end */

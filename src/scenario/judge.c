@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Is a condition true of a picture of the daemon?  Pure.
  */
@@ -33,7 +33,7 @@ static enum scn_truth number(const struct scn_cond *c, int64_t n, char *seen,
 	return scn_compare(n, c->op, c->n) ? SCN_YES : SCN_NO;
 }
 
-/* --- connections ---------------------------------------------------------- */
+/* --- connections --- */
 
 /* The number of the state behind " client(" or " server(". */
 static int line_state(const char *line, const char *leg)
@@ -195,7 +195,7 @@ static enum scn_truth judge_flows(const struct scn_cond *c,
 	return number(c, n, seen, len);
 }
 
-/* --- numbers -------------------------------------------------------------- */
+/* --- numbers --- */
 
 static enum scn_truth judge_counter(const struct scn_cond *c,
 				    const struct scn_view *v, char *seen,
@@ -238,7 +238,7 @@ static enum scn_truth judge_fault(const struct scn_cond *c,
 	return SCN_NO;
 }
 
-/* --- reports -------------------------------------------------------------- */
+/* --- reports --- */
 
 static bool match_one(const struct scn_match *m, const json_t *v)
 {
@@ -293,7 +293,7 @@ static enum scn_truth judge_report(const struct scn_cond *c,
 	return SCN_NEVER;
 }
 
-/* --- commands ------------------------------------------------------------- */
+/* --- commands --- */
 
 static enum scn_truth judge_exit(const struct scn_cond *c,
 				 const struct scn_view *v, char *seen,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A scenario, run.
  *
@@ -83,7 +83,7 @@ __attribute__((format(printf, 2, 3))) static bool see(struct runner *w,
 	return false;
 }
 
-/* --- the daemon ----------------------------------------------------------- */
+/* --- the daemon --- */
 
 /* Takes @request over.  0 with *result (owned), or -errno with @seen. */
 static int ask(struct runner *w, json_t *request, json_t **result)
@@ -199,7 +199,7 @@ static enum scn_truth judge(struct runner *w, const struct scn_cond *c)
 	return scenario_judge(c, &v, w->seen, sizeof(w->seen));
 }
 
-/* --- waiting -------------------------------------------------------------- */
+/* --- waiting --- */
 
 /* Must we stop?  Then @why says so. */
 static bool must_stop(struct runner *w)
@@ -300,7 +300,7 @@ static bool wait_for(struct runner *w, const struct scn_cond *c,
 	}
 }
 
-/* --- steps ---------------------------------------------------------------- */
+/* --- steps --- */
 
 static void forget_fault(struct runner *w, const char *name)
 {
@@ -412,7 +412,7 @@ static enum scn_result do_steps(struct runner *w)
 	return good ? SCN_HELD : SCN_FAILED;
 }
 
-/* --- life ----------------------------------------------------------------- */
+/* --- life --- */
 
 /* An ordinal is a worker's: with several it would mean several. */
 static bool ordinals_possible(struct runner *w, const json_t *status)

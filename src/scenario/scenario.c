@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A scenario, read.
  *
@@ -34,7 +34,7 @@ static const char *rest(struct scn_cur *c)
 	return c->p;
 }
 
-/* --- verbs ---------------------------------------------------------------- */
+/* --- verbs --- */
 
 static bool parse_fault_add(struct scn_cur *c, struct scn_step *st)
 {
@@ -144,7 +144,7 @@ static bool parse_verb(struct scn_cur *c, struct scn_step *st)
 	return good;
 }
 
-/* --- steps ---------------------------------------------------------------- */
+/* --- steps --- */
 
 static bool parse_at(struct scn_cur *c, struct scn_step *st)
 {
@@ -222,7 +222,7 @@ static void read_step(struct parser *p, char *text, uint32_t line)
 	}
 }
 
-/* --- other lines ---------------------------------------------------------- */
+/* --- other lines --- */
 
 static void read_set(struct parser *p, struct scn_cur *c, char *text)
 {

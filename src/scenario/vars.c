@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Variables of a scenario: ${NAME} is replaced wherever it stands, $${NAME}
  * is left to the shell as ${NAME}.

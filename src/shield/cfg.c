@@ -185,7 +185,7 @@ int shield_cfg_check(const struct shield_cfg *c, char *err, size_t errlen)
 	return -EINVAL;
 }
 
-/* -------------------------------------------------------------- the lists */
+/* --- the lists --- */
 
 /* Somebody else's file, named by mistake or on purpose, has lines that are not
  * for who reads the error. */

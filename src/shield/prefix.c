@@ -57,7 +57,7 @@ static u128 last_of(u128 start, uint32_t len)
 	return len < 128 ? start | (~(u128)0 >> len) : start;
 }
 
-/* ------------------------------------------------------------- collecting */
+/* --- collecting --- */
 
 void prefix_set_init(struct prefix_set *s)
 {
@@ -160,7 +160,7 @@ int prefix_set_add_text(struct prefix_set *s, const char *line, uint8_t value,
 	return rc;
 }
 
-/* ------------------------------------------------------------- flattening */
+/* --- flattening --- */
 
 /* Outer prefixes before the ones they hold; equal ones by value. */
 static int prefix_cmp(const void *pa, const void *pb)

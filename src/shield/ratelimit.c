@@ -81,7 +81,7 @@ bool ratelimit_has(const struct ratelimit *r, const struct rate *rate,
 			     (rate->burst - 1) * rate->interval_ns;
 }
 
-/* ---------------------------------------------------------------- parsing */
+/* --- parsing --- */
 
 static void skip_space(const char **p)
 {

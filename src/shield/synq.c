@@ -75,7 +75,7 @@ uint8_t synq_defer_retries(int64_t defer_us)
 	return n;
 }
 
-/* ------------------------------------------------------- deadlines, lists */
+/* --- deadlines, lists --- */
 
 /* The deadline, as one near @now. */
 static mono_t deadline(const struct synq_entry *e, mono_t now)
@@ -148,7 +148,7 @@ static struct synq_entry *first_due(const struct synq *q, mono_t now)
 	return best;
 }
 
-/* ----------------------------------------------------------------- table */
+/* --- table --- */
 
 int synq_init(struct synq *q, uint32_t max, const uint8_t secret[32])
 {
@@ -304,7 +304,7 @@ void synq_remove(struct synq *q, struct synq_entry *e)
 	slab_free(&q->slab, e);
 }
 
-/* ---------------------------------------------------------- segment comes */
+/* --- segment comes --- */
 
 static bool paws_rejects(const struct synq_entry *e, const struct segment *seg)
 {
@@ -418,7 +418,7 @@ void synq_refuse(struct synq *q, const struct synq_syn *syn, mono_t now)
 	list_append(q, e, now);
 }
 
-/* ----------------------------------------------------------------- timers */
+/* --- timers --- */
 
 enum synq_due synq_expire(struct synq *q, mono_t now, struct synq_syn *out)
 {

@@ -154,7 +154,7 @@ void tfo_answer_syn(const struct tfo_keys *k, const struct segment *syn,
 	}
 }
 
-/* ----------------------------------------------------------------- pending */
+/* --- pending --- */
 
 bool tfo_pending_room(struct tfo_pending *p, uint32_t max, mono_t now)
 {

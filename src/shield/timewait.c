@@ -165,7 +165,7 @@ static struct tw_entry *lookup(const struct tw_table *t,
 	return NULL;
 }
 
-/* ------------------------------------------------------- deadlines, lists */
+/* --- deadlines, lists --- */
 
 static int64_t tick_of(mono_t t)
 {
@@ -283,7 +283,7 @@ static struct tw_entry *oldest(const struct tw_table *t, struct tw_half **half)
 	return best;
 }
 
-/* ----------------------------------------------------------------- table */
+/* --- table --- */
 
 static int half_init(struct tw_half *h, size_t entry, uint32_t max)
 {
@@ -467,7 +467,7 @@ void tw_describe(const struct tw_table *t, const struct tw_entry *e,
 	};
 }
 
-/* ---------------------------------------------------------- segment comes */
+/* --- segment comes --- */
 
 /* How long ago the timer was (re)started. */
 static int64_t age_us(const struct tw_table *t, const struct tw_entry *e,
@@ -566,7 +566,7 @@ enum tw_action tw_input(struct tw_table *t, struct tw_entry *e,
 	return may_answer(t, seg, now, p->ack_interval_us) ? TW_ACK : TW_DROP;
 }
 
-/* -------------------------------------------------------- our own opening */
+/* --- our own opening --- */
 
 static bool is_loopback(const struct ipaddr *a)
 {

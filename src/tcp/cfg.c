@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The keys of [tcp]: Linux's names, meanings and defaults (6.18,
  * Documentation/networking/ip-sysctl.rst).  Where a default is another one, the

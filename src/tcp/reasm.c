@@ -96,7 +96,7 @@ const char *reasm_check(const struct leg *l)
 						      : NULL;
 }
 
-/* ----------------------------------------------------------------- nodes */
+/* --- nodes --- */
 
 /* A node for each half KB that is held, and OOO_MAX in any case. */
 static uint32_t nodes_max(const struct leg *l)
@@ -217,7 +217,7 @@ static struct ooo *node_new(struct leg *l, const struct hole *h,
 	return o;
 }
 
-/* --------------------------------------------------------------- islands */
+/* --- islands --- */
 
 /* @o, whose first byte is at @at, into the list. */
 static void hole_link(struct leg *l, struct hole *h, struct ooo *o, seq_t at,

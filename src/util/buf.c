@@ -57,7 +57,7 @@ uint32_t buf_class_truesize(enum buf_class cls)
 	return class_truesize[cls];
 }
 
-/* ---- pool ---- */
+/* --- pool --- */
 
 static uint32_t pool_count(uint64_t n)
 {
@@ -142,7 +142,7 @@ void buf_put(struct buf *b)
 	slab_free(&p->slab[b->cls], b);
 }
 
-/* ---- queue: nodes and accounting ---- */
+/* --- queue: nodes and accounting --- */
 
 void bufq_init(struct bufq *q)
 {
@@ -243,7 +243,7 @@ void bufq_purge(struct bufq *q, struct buf_pool *p)
 	bufq_init(q);
 }
 
-/* ---- append ---- */
+/* --- append --- */
 
 /* Bytes that fit behind the tail node in its own chunk. */
 static uint32_t bufq_tail_room(const struct bufq *q)
@@ -340,7 +340,7 @@ int bufq_append(struct bufq *q, struct buf_pool *p, const struct slice *s)
 	return 0;
 }
 
-/* ---- consume, peek, move ---- */
+/* --- consume, peek, move --- */
 
 void bufq_consume(struct bufq *q, struct buf_pool *p, uint32_t n)
 {

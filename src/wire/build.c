@@ -100,7 +100,7 @@ uint32_t wire_opts_len(const struct tcp_opts *o, bool syn)
 	return opts_plan(o, syn).len;
 }
 
-/* ---- writing options; each returns where the next one goes ---- */
+/* --- writing options; each returns where the next one goes --- */
 
 static uint8_t *put4(uint8_t *p, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
@@ -180,7 +180,7 @@ static void put_data_opts(uint8_t *p, const struct tcp_opts *o,
 		put_uto(p, o);
 }
 
-/* ---- headers ---- */
+/* --- headers --- */
 
 /* IPv4 header in front of @len bytes; its checksum is complete. */
 static void put_ipv4(uint8_t *p, const struct hdr_spec *h, uint32_t len)

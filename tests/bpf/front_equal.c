@@ -16,7 +16,7 @@
 static struct rig rig;
 static struct prng rng;
 
-/* --- SYNs ----------------------------------------------------------------- */
+/* --- SYNs --- */
 
 static uint32_t rnd(uint32_t n)
 {
@@ -102,7 +102,7 @@ static void random_syn(struct raw *r)
 	raw_fix_l4(r, 6);
 }
 
-/* --- both ----------------------------------------------------------------- */
+/* --- both --- */
 
 static bool agree(const struct raw *r)
 {

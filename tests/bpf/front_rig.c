@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of the XDP front share.
+ * The XDP front and an engine with the same secret, for the tests of the front.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -205,7 +205,7 @@ void rig_make(struct rig *r, const char *file)
 	rig_keys_renew(r);
 }
 
-/* --- both ----------------------------------------------------------------- */
+/* --- both --- */
 
 uint32_t rig_ask_engine(struct rig *r, const struct raw *p, uint8_t *out,
 			enum verdict *v)

@@ -94,7 +94,7 @@ static uint64_t counter(uint32_t which)
 	return sum;
 }
 
-/* --- cases: each leaves things as they were -------------------------------- */
+/* --- cases: each leaves things as they were --- */
 
 static bool plain_syn_is_answered(int family)
 {
@@ -363,7 +363,7 @@ static bool engine_takes_the_fronts_cookie(int family)
 	return v == VERDICT_CONSUMED && is.flows == was.flows + 1;
 }
 
-/* --- the fuzzers' corpora -------------------------------------------------- */
+/* --- the fuzzers' corpora --- */
 
 /* 0: not an answer; 1: one the engine gives too; -1: one of its own. */
 static int judge_any(const uint8_t *p, uint32_t n)

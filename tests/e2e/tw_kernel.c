@@ -109,7 +109,7 @@ static void open_listener(void)
 		die("listen");
 }
 
-/* ------------------------------------------------------------ wire helpers */
+/* --- wire helpers --- */
 
 static void send_segment(const struct conn *c, uint16_t flags, seq_t seq,
 			 seq_t ack, const struct tcp_opts *o, uint32_t data)
@@ -173,7 +173,7 @@ static void send_ping(void)
 		die("write");
 }
 
-/* ------------------------------------------------------------- the client */
+/* --- the client --- */
 
 static struct tcp_opts opts_of(const struct conn *c, uint32_t tsval)
 {
@@ -246,7 +246,7 @@ static bool kernel_timewait(uint16_t port)
 	return found;
 }
 
-/* ------------------------------------------------------------- comparison */
+/* --- comparison --- */
 
 static struct tcp_opts case_opts(const struct conn *c, const struct kase *k)
 {

@@ -147,7 +147,7 @@ static void set_lines(const char *const *lines)
 		run.line[i] = lines ? lines[i] : NULL;
 }
 
-/* ---- 1: cases ---- */
+/* --- 1: cases --- */
 
 static const struct fault_case *const cases[] = {
 	cases_segment, cases_handshake, cases_transfer,
@@ -290,7 +290,7 @@ static uint32_t play_cases(const struct fault_case *c, uint32_t *ran)
 	return failed;
 }
 
-/* ---- 2 and 3: random plans ---- */
+/* --- 2 and 3: random plans --- */
 
 /* None of these may change what a peer reads, in any combination. */
 static const char *const harmless[] = {

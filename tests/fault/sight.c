@@ -146,7 +146,7 @@ void __wrap_tap_check(struct peer *rx, const struct peer *tx,
 		see_data(g, rx, s, now);
 }
 
-/* ---- what cases must show ---- */
+/* --- what cases must show --- */
 
 static bool edge_taken_back(const struct sight *g)
 {

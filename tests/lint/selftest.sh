@@ -43,6 +43,7 @@ int one_add(struct one *o, int n);
 END
 	cat >src/util/one.c <<'END'
 /* SPDX-License-Identifier: MIT */
+/* Adds to a number. */
 #include "util/one.h"
 
 int one_add(struct one *o, int n)
@@ -162,6 +163,17 @@ plant_spdx()
 {
 	echo 'int x;' >src/util/bare.c
 	expect "$1" src/util/bare.c "a file without licence"
+	clean_tree
+	sed -i '1s,.*,// SPDX-License-Identifier: MIT,' src/util/one.c
+	expect "$1" src/util/one.c "the licence in another form"
+	clean_tree
+	sed -i 2d src/util/one.c
+	expect "$1" src/util/one.c "a file that does not say what it is for"
+	clean_tree
+	echo '/* ---- life ---- */' >>src/util/one.c
+	expect "$1" src/util/one.c "a separator of another form"
+	sed -i '$s/----/---/g' src/util/one.c
+	accept "$1" "a separator of the one form"
 }
 
 plant_markdown()

@@ -127,7 +127,7 @@ START_TEST(counts_that_fall_and_no_time_are_survived)
 }
 END_TEST
 
-/* --- offenders ------------------------------------------------------------ */
+/* --- offenders --- */
 
 static struct offenders o;
 

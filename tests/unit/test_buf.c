@@ -357,7 +357,7 @@ START_TEST(sequential_peek_keeps_the_cursor)
 }
 END_TEST
 
-/* ---- random operations against flat arrays ---- */
+/* --- random operations against flat arrays --- */
 
 #define QUEUES 2
 #define FLAT_MAX (2 * MIB)

@@ -276,7 +276,7 @@ START_TEST(no_options_is_no_bytes)
 }
 END_TEST
 
-/* ---- build, then parse ---- */
+/* --- build, then parse --- */
 
 static void random_opts(struct prng *r, struct tcp_opts *o, bool syn)
 {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The configuration file: what is read, and what is said of a bad one.
  * LINKS: config/config config/keys config/diag config/inidoc

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The control protocol, its socket, and the HTTP server.
  * LINKS: api/server api/answer api/metrics api/http
@@ -28,7 +28,7 @@ static const char *reload_text;
 static uint32_t flows_asked;
 static bool http_writes;
 
-/* --- a daemon --------------------------------------------------------------*/
+/* --- a daemon --- */
 
 static json_t *fake_status(void *arg)
 {
@@ -122,7 +122,7 @@ static void teardown(void)
 	rmdir(dir);
 }
 
-/* --- the protocol ----------------------------------------------------------*/
+/* --- the protocol --- */
 
 /* The answer to @line is exactly @want. */
 static void assert_answer(const char *line, const char *want)
@@ -266,7 +266,7 @@ START_TEST(metrics_json_keeps_names)
 }
 END_TEST
 
-/* --- the socket ------------------------------------------------------------*/
+/* --- the socket --- */
 
 static struct control_server *server_start(void)
 {
@@ -454,7 +454,7 @@ START_TEST(socket_file_stale_is_replaced_but_no_other)
 }
 END_TEST
 
-/* --- the client ------------------------------------------------------------*/
+/* --- the client --- */
 
 struct question {
 	const char *cmd;
@@ -546,7 +546,7 @@ START_TEST(client_answer_of_no_json_is_told)
 }
 END_TEST
 
-/* --- HTTP ------------------------------------------------------------------*/
+/* --- HTTP --- */
 
 static struct control_http *http_start(uint16_t *port)
 {

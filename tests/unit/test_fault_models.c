@@ -70,7 +70,7 @@ static struct fault_verdict data(uint32_t wire)
 		.to_peer = true, .len = wire - 52, .wire = wire});
 }
 
-/* ---- loss ---- */
+/* --- loss --- */
 
 /**
  * struct chain - What a loss model must show
@@ -138,7 +138,7 @@ START_TEST(loss_model_matches_share_and_runs)
 }
 END_TEST
 
-/* ---- delay ---- */
+/* --- delay --- */
 
 static void write_table(const char *text)
 {
@@ -297,7 +297,7 @@ START_TEST(table_that_is_no_file_is_refused)
 }
 END_TEST
 
-/* ---- slots ---- */
+/* --- slots --- */
 
 START_TEST(slot_gathers_until_it_is_full)
 {
@@ -339,7 +339,7 @@ START_TEST(slot_intervals_are_uniform)
 }
 END_TEST
 
-/* ---- what a segment is, and what becomes of it ---- */
+/* --- what a segment is, and what becomes of it --- */
 
 static struct fault_verdict arrives(uint32_t wire, bool glued)
 {

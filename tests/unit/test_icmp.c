@@ -395,7 +395,7 @@ START_TEST(random_damage_never_leaves_the_packet)
 }
 END_TEST
 
-/* ---- built by us ---- */
+/* --- built by us --- */
 
 static void built_to_raw(const struct tx *tx)
 {

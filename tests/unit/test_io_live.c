@@ -60,7 +60,7 @@ static void setup(void)
 	log_set_sink(keep_log);
 }
 
-/* --- queue ------------------------------------------------------------------ */
+/* --- queue --- */
 
 static int open_queue(struct nfq *q, uint16_t number, uint32_t maxlen,
 		      uint32_t rcvbuf)
@@ -186,7 +186,7 @@ START_TEST(socket_full_is_counted_and_survived)
 }
 END_TEST
 
-/* --- TUN -------------------------------------------------------------------- */
+/* --- TUN --- */
 
 START_TEST(tun_queues_of_one_device_are_shared)
 {
@@ -375,7 +375,7 @@ START_TEST(tun_down_counts_errors_and_logs_once)
 }
 END_TEST
 
-/* --- worker ----------------------------------------------------------------- */
+/* --- worker --- */
 
 /**
  * struct rig - A worker around an engine of counters

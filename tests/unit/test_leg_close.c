@@ -171,7 +171,7 @@ START_TEST(fin_wait_2_data_after_sink_gone_resets)
 }
 END_TEST
 
-/* ---- ICMP (RFC 5927) ---- */
+/* --- ICMP (RFC 5927) --- */
 
 static enum drop_reason icmp(enum icmp_kind kind, seq_t seq, uint32_t mtu)
 {

@@ -17,7 +17,7 @@ static void teardown(void)
 	rig_fini(&r);
 }
 
-/* ---- acceptability (RFC 9293, 3.10.7.4, first) ---- */
+/* --- acceptability (RFC 9293, 3.10.7.4, first) --- */
 
 START_TEST(established_old_segment_is_answered_with_ack)
 {
@@ -90,7 +90,7 @@ START_TEST(established_segment_without_ack_is_dropped)
 }
 END_TEST
 
-/* ---- RST (RFC 9293, second; RFC 5961, 3.2) ---- */
+/* --- RST (RFC 9293, second; RFC 5961, 3.2) --- */
 
 START_TEST(established_exact_rst_closes)
 {
@@ -219,7 +219,7 @@ START_TEST(challenge_budget_is_per_leg_and_second)
 }
 END_TEST
 
-/* ---- SYN (RFC 5961, 4.2) ---- */
+/* --- SYN (RFC 5961, 4.2) --- */
 
 START_TEST(established_syn_is_challenged)
 {
@@ -256,7 +256,7 @@ START_TEST(established_repeated_syn_ack_is_acked)
 }
 END_TEST
 
-/* ---- PAWS (RFC 7323, 5) ---- */
+/* --- PAWS (RFC 7323, 5) --- */
 
 START_TEST(established_old_timestamp_is_dropped_and_acked)
 {
@@ -357,7 +357,7 @@ START_TEST(established_ts_recent_ignores_segment_beyond_last_ack)
 }
 END_TEST
 
-/* ---- FIN ---- */
+/* --- FIN --- */
 
 START_TEST(established_fin_enters_close_wait_and_is_acked)
 {
@@ -444,7 +444,7 @@ START_TEST(established_exact_fin_beyond_window_is_not_taken)
 }
 END_TEST
 
-/* ---- simultaneous close, half close ---- */
+/* --- simultaneous close, half close --- */
 
 START_TEST(fin_wait_1_fin_enters_closing_then_time_wait)
 {
@@ -500,7 +500,7 @@ START_TEST(close_wait_sends_data_then_last_ack_then_closed)
 }
 END_TEST
 
-/* ---- TIME_WAIT ---- */
+/* --- TIME_WAIT --- */
 
 START_TEST(time_wait_rst_is_ignored)
 {
@@ -531,7 +531,7 @@ START_TEST(time_wait_lasts_2msl_and_fin_restarts_it)
 }
 END_TEST
 
-/* ---- urgent mark (RFC 6093) ---- */
+/* --- urgent mark (RFC 6093) --- */
 
 /* Any FIN is answered; only the peer's own begins 2 MSL anew. */
 START_TEST(time_wait_fin_of_another_number_restarts_nothing)
@@ -579,7 +579,7 @@ START_TEST(established_urgent_pointer_of_zero_is_ignored)
 }
 END_TEST
 
-/* ---- ECN at the receiver (RFC 3168, 6.1.3) ---- */
+/* --- ECN at the receiver (RFC 3168, 6.1.3) --- */
 
 START_TEST(established_ce_is_echoed_until_cwr)
 {

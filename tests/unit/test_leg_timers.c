@@ -338,7 +338,7 @@ START_TEST(established_keepalive_answer_starts_anew)
 }
 END_TEST
 
-/* ---- zero window (RFC 9293, 3.8.6.1) ---- */
+/* --- zero window (RFC 9293, 3.8.6.1) --- */
 
 START_TEST(zero_window_is_probed_with_backoff)
 {

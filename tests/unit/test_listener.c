@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Listening sockets when there is no room: connections without end, a process
  * without descriptors.  And whom the HTTP server answers to.

@@ -46,7 +46,7 @@ static void check_verdict(const char *name, enum parse_result got,
 		      drop_reason_name[why]);
 }
 
-/* ---- plain ---- */
+/* --- plain --- */
 
 START_TEST(plain_segment_parsed_into_host_order)
 {
@@ -134,7 +134,7 @@ START_TEST(gso_packet_of_any_size_parsed)
 }
 END_TEST
 
-/* ---- a table of edits: rows 2, 10, 11, 18, 19 of the hostile list ---- */
+/* --- a table of edits: rows 2, 10, 11, 18, 19 of the hostile list --- */
 
 enum at {
 	AT_IP,
@@ -447,7 +447,7 @@ START_TEST(data_offset_at_and_beyond_the_end)
 }
 END_TEST
 
-/* ---- 18: checksums and captures ---- */
+/* --- 18: checksums and captures --- */
 
 START_TEST(bad_checksum_dropped_unless_known_good)
 {
@@ -524,7 +524,7 @@ START_TEST(packet_cut_anywhere_is_no_segment)
 }
 END_TEST
 
-/* ---- 2: IPv4 options and IPv6 extension headers ---- */
+/* --- 2: IPv4 options and IPv6 extension headers --- */
 
 START_TEST(ipv4_options_skipped)
 {
@@ -716,7 +716,7 @@ START_TEST(ipv6_extension_beyond_the_packet_dropped)
 }
 END_TEST
 
-/* ---- random ---- */
+/* --- random --- */
 
 /* Nothing leaves the packet; AddressSanitizer watches the block's edges. */
 START_TEST(random_damage_never_leaves_the_packet)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Services' addresses, and the count of a policy.
  * LINKS: policy/policy util/option shield/prefix

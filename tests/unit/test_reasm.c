@@ -138,7 +138,7 @@ START_TEST(sack_without_timestamps_has_room_for_four_blocks)
 }
 END_TEST
 
-/* ---- peers without SACK count duplicates (RFC 5681, 2 and 3.2) ---- */
+/* --- peers without SACK count duplicates (RFC 5681, 2 and 3.2) --- */
 
 /* Each segment behind a hole draws an ACK of its own, without data and with the
  * window of the one before: else the peer does not count it, and waits for its
@@ -328,7 +328,7 @@ START_TEST(second_copy_of_a_held_byte_changes_nothing)
 }
 END_TEST
 
-/* ---- all of a window behind one hole ---- */
+/* --- all of a window behind one hole --- */
 
 /* A window of some megabytes, and a hole of one segment in front of it. */
 static uint32_t wide_window(void)
@@ -444,7 +444,7 @@ START_TEST(large_segment_is_kept_by_reference_and_small_is_copied)
 }
 END_TEST
 
-/* ---- which duplicate a D-SACK names (RFC 2883, 4) ---- */
+/* --- which duplicate a D-SACK names (RFC 2883, 4) --- */
 
 START_TEST(dsack_names_the_first_contiguous_duplicate)
 {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The rules that a configuration asks for, and what remembers the host before.
  * LINKS: rules/plan rules/state config/config config/keys

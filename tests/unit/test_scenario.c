@@ -47,7 +47,7 @@ static void teardown(void)
 	said = NULL;
 }
 
-/* --- reading -------------------------------------------------------------- */
+/* --- reading --- */
 
 START_TEST(file_with_every_statement_read)
 {
@@ -283,7 +283,7 @@ START_TEST(text_cut_anywhere_never_breaks)
 }
 END_TEST
 
-/* --- judging -------------------------------------------------------------- */
+/* --- judging --- */
 
 static const char flows_text[] =
 	"[\"web 198.51.100.2:20000 -> 203.0.113.10:80 client(FIN_WAIT_2 "
@@ -434,7 +434,7 @@ START_TEST(answer_of_wrong_shape_is_not_true)
 }
 END_TEST
 
-/* --- running -------------------------------------------------------------- */
+/* --- running --- */
 
 /* The daemon that is played: it notes the fault lines, and says no to one
  * called "bad". */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * toxiproxy's API: routes, toxics as fault lines, hostile requests.
  * LINKS: api/toxiproxy api/toxic util/address
@@ -10,7 +10,7 @@
 
 #include "api/toxiproxy.h"
 
-/* --- a daemon: remembers the lines, and which faults there are -------------*/
+/* --- a daemon: remembers the lines, and which faults there are --- */
 
 static json_t *faults; /* names */
 static char said[4096];
@@ -152,7 +152,7 @@ static const char *error_text(void)
 	"\"latency_downstream\",\"stream\":\"downstream\",\"toxicity\":1.0," \
 	"\"type\":\"latency\"}"
 
-/* --- proxies ---------------------------------------------------------------*/
+/* --- proxies --- */
 
 START_TEST(services_are_listed_as_proxies)
 {
@@ -292,7 +292,7 @@ START_TEST(populate_takes_all_or_none)
 }
 END_TEST
 
-/* --- toxics ----------------------------------------------------------------*/
+/* --- toxics --- */
 
 /* The line of each type, without what is common to all. */
 START_TEST(toxic_types_become_fault_lines)
@@ -483,7 +483,7 @@ START_TEST(delete_of_proxy_leaves_the_bare_service)
 }
 END_TEST
 
-/* --- hostile ---------------------------------------------------------------*/
+/* --- hostile --- */
 
 START_TEST(bodies_that_are_wrong_change_nothing)
 {

@@ -193,7 +193,7 @@ START_TEST(timer_rearmed_at_now_waits_for_the_next_call)
 }
 END_TEST
 
-/* ---- against a list of armed timers ---- */
+/* --- against a list of armed timers --- */
 
 #define TIMERS 64
 
