@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The bench: plain forwarding, HAProxy and penstock in one run, as root.
-# BENCH_ROUNDS=5 BENCH_SECONDS=2 FAMILY=4 FLOOD_RATE=20000
+# BENCH_ROUNDS=5 BENCH_SECONDS=2 FAMILY=4 FLOOD_RATE=0 (as fast as it goes)
 
 FLOOD_TOOLS = $(BUILD)/tools/shortconn $(BUILD)/tools/synflood \
 	$(BUILD)/tools/nfq_forward
@@ -25,5 +25,5 @@ $(BUILD)/tools/faultcost: tests/bench/faultcost.c \
 bench-fault: all $(BUILD)/tools/shortconn $(BUILD)/tools/faultcost ## what a fault costs connections that it does not concern
 	@BUILD='$(BUILD)' tests/bench/faultcost.sh
 
-bench-flood: all $(FLOOD_TOOLS) ## SYN floods: kernel, SYNPROXY, bare NFQUEUE, penstock
-	@BUILD='$(BUILD)' tests/bench/flood.sh
+bench-flood: all $(FLOOD_TOOLS) ## SYN floods at full speed: what legitimate clients keep, beside SYNPROXY
+	@BUILD='$(BUILD)' FAMILY='$(FAMILY)' tests/bench/flood.sh

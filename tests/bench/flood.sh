@@ -1,37 +1,43 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# flood.sh - SYN floods: who answers how many, and who still gets in
+# flood.sh - SYN floods at full speed: what legitimate clients keep
 #
-#   tests/bench/flood.sh [-r ROUNDS] [-t SECONDS] [-o FILE] [row...]
+#   tests/bench/flood.sh [-f 4|6] [-r ROUNDS] [-t SECONDS] [-o FILE] [row...]
 #
 # Rows, each with three namespaces of its own (client, gateway, server):
 #   drop       the gateway drops all SYNs at once: the generator's own limit
-#   kernel     plain forwarding to a listening socket, tcp_syncookies = 2
 #   synproxy   the kernel's SYNPROXY on the gateway
 #   reflector  an NFQUEUE reader that turns each SYN into a SYN-ACK, no logic
 #   penstock   tcp_syncookies = 2, one worker
-#   auto       handshake = auto, cookies when the SYN queue (4096) fills: a
-#              flood of FLOOD_RATE fills it many times in its 63 s
+# and, when they are named:
+#   kernel     plain forwarding to a listening socket, tcp_syncookies = 2
+#   auto       handshake = auto, cookies when the SYN queue fills
 #
-# A round of a row: a flood as fast as it goes (SYN-ACKs per second, CPU);
-# short connections in calm and in a flood of FLOOD_RATE; one stream in calm
-# and in that flood; short connections over fresh 4-tuples, then over some
+# The generator has the first CPU for itself, as fast as it goes (FLOOD_RATE
+# bounds it); all else has the others: the daemon, the servers and the clients.
+# What a veth brings is handled by the CPU that sent it, so the kernel's part of
+# receiving the flood is the generator's, for all rows alike.
+#
+# A round of a row, in calm and then in a flood:
+#   one established stream, from the client to the server
+#   16 kept-alive connections, one request after the other on each
+#   16 newcomers at a time, a request each.  The flood lasts until the last of
+#   them is through or has given up, after 20 s
+# and at last, in calm, short connections over fresh 4-tuples, then over some
 # that the server still holds in TIME_WAIT.  Rows take turns; the table shows
-# medians.  CPU is the whole machine's, the generator included: compare rows
-# with `drop'.  What a flood leaves of the CPU is what it does not use when it
-# is alone, at FLOOD_RATE, in the same round; a stream could have calm x that.
-# (Only where the machine is quiet: nothing else may take a tenth of its CPU.)
-# The ratio to the reflector is of the same round, too.
+# medians.  "kept" compares with calm in the same round.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+BENCH_FAMILY=${FAMILY:-4} # lib.sh has a FAMILY of its own
 # shellcheck source=tests/e2e/lib.sh
 . tests/e2e/lib.sh
 
 ROUNDS=${BENCH_ROUNDS:-3} SECS=${BENCH_SECONDS:-2}
-OUT=$BUILD/flood.json FLOOD_RATE=${FLOOD_RATE:-20000}
-while getopts r:t:o:h opt; do
+OUT=$BUILD/flood.json FLOOD_RATE=${FLOOD_RATE:-0}
+while getopts f:r:t:o:h opt; do
 	case $opt in
+	f) BENCH_FAMILY=$OPTARG ;;
 	r) ROUNDS=$OPTARG ;;
 	t) SECS=$OPTARG ;;
 	o) OUT=$OPTARG ;;
@@ -40,22 +46,34 @@ while getopts r:t:o:h opt; do
 done
 shift $((OPTIND - 1))
 ROWS=("$@")
-[ $# -gt 0 ] || ROWS=(drop kernel synproxy reflector penstock auto)
+[ $# -gt 0 ] || ROWS=(drop synproxy reflector penstock)
 
 declare -A ROW_PID=() TUPLE=() ACKS=()
-N_ADDR=32 TW_TUPLES=1000
+N_ADDR=32 TW_TUPLES=1000 NEWCOMER_LIMIT=20
 FLOOD_PID=
 
 # --- rows ---------------------------------------------------------------------
 
 row_addresses() {
-	local i
+	local i a
 	ADDRESSES=
 	for ((i = 0; i < N_ADDR; i++)); do
-		in_c ip addr add "198.51.100.$((100 + i))/24" dev up
-		ADDRESSES+=198.51.100.$((100 + i)),
+		if [ "$FAMILY" = 4 ]; then
+			a=198.51.100.$((100 + i))
+			in_c ip addr add "$a/24" dev up
+		else
+			a=2001:db8:c::1$(printf %02x "$i")
+			in_c ip addr add "$a/64" dev up nodad
+		fi
+		ADDRESSES+=$a,
 	done
 	ADDRESSES=${ADDRESSES%,}
+}
+
+# Answers to the flood's sources go where they came from.
+row_routes() {
+	in_g ip route add 10.0.0.0/8 via 198.51.100.2
+	in_g ip -6 route add fd00:bad::/64 via 2001:db8:c::2
 }
 
 row_kernel() {
@@ -65,19 +83,19 @@ row_kernel() {
 row_synproxy() {
 	in_g sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0 \
 		net.ipv4.tcp_timestamps=1
-	in_g iptables -t raw -A PREROUTING -i cl -p tcp --syn \
+	in_g "$IPT" -t raw -A PREROUTING -i cl -p tcp --syn \
 		-d "$SERVER" --dport "$PORT_HTTP" -j CT --notrack
-	in_g iptables -A FORWARD -i cl -p tcp -d "$SERVER" \
+	in_g "$IPT" -A FORWARD -i cl -p tcp -d "$SERVER" \
 		--dport "$PORT_HTTP" -m conntrack --ctstate INVALID,UNTRACKED \
-		-j SYNPROXY --sack-perm --timestamp --wscale 7 --mss 1460
-	in_g iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP
+		-j SYNPROXY --sack-perm --timestamp --wscale 7 --mss 1440
+	in_g "$IPT" -A FORWARD -m conntrack --ctstate INVALID -j DROP
 	in_g sysctl -qw net.netfilter.nf_conntrack_max=1000000 2>/dev/null
 }
 
 row_reflector() {
 	in_g ip tuntap add dev penstock0 mode tun multi_queue vnet_hdr
 	in_g ip link set penstock0 up
-	in_g iptables -t raw -A PREROUTING -i cl -p tcp -d "$SERVER" \
+	in_g "$IPT" -t raw -A PREROUTING -i cl -p tcp -d "$SERVER" \
 		--dport "$PORT_HTTP" -j NFQUEUE --queue-num 0
 	start_in "$NS_G" "$TMP/reflect.log" "$TOOLS/nfq_forward" -r \
 		-q 0 -t penstock0
@@ -101,7 +119,7 @@ row_auto() {
 }
 
 row_drop() {
-	in_g iptables -t raw -A PREROUTING -p tcp --syn -d "$SERVER" \
+	in_g "$IPT" -t raw -A PREROUTING -p tcp --syn -d "$SERVER" \
 		--dport "$PORT_HTTP" -j DROP
 }
 
@@ -110,7 +128,7 @@ row_serves() { [ "$1" != drop ] && [ "$1" != reflector ]; }
 
 row_make() {
 	topo_make "flood$$$1"
-	in_g ip route add 10.0.0.0/8 via 198.51.100.2
+	row_routes
 	row_addresses
 	start_nginx
 	start_in "$NS_S" "$TMP/iperf.log" iperf3 -s -p "$PORT_IPERF"
@@ -140,51 +158,23 @@ rss_row() {
 	awk '/^VmRSS/{ print $2 }' "/proc/$pid/status"
 }
 
-# flood SECONDS RATE SEED: sets LINE
-flood() {
-	LINE=$(in_c "$TOOLS/synflood" -i up -d "$SERVER" -p "$PORT_HTTP" \
-		-n 1000000000 -t "$1" -r "$2" -s "$3")
+# The generator's CPU is the first one, and nobody else's.
+GENERATOR=()
+pin() {
+	[ "$(nproc)" -gt 1 ] || {
+		echo "flood: one CPU: the generator shares it" >&2
+		return
+	}
+	GENERATOR=(taskset -c 0)
+	taskset -cp "1-$(($(nproc --all) - 1))" $$ >/dev/null
 }
 
-bench_flood() {
-	local m p us sent acks rss
-	flood 0.2 0 99 || return 1
-	rss=$(rss_row "$1")
-	m=$(cpu_machine) p=$(cpu_row "$1")
-	flood "$SECS" 0 "$2" || return 1
-	us=$((1000000 / $(getconf CLK_TCK)))
-	m=$((($(cpu_machine) - m) * us)) p=$((($(cpu_row "$1") - p) * us))
-	sent=$(field sent "$LINE") acks=$(field synacks "$LINE")
-	record "$1" flood_sent_per_s "$(field rate "$LINE")"
-	record "$1" flood_cpu_us_per_syn "$(calc "$m / $sent")"
-	record "$1" proxy_flood_cpu_us_per_syn "$(calc "$p / $sent")"
-	[ "$1" = drop ] && return 0
-	record "$1" flood_synacks_per_s \
-		"$(calc "$acks / $(field seconds "$LINE")")"
-	record "$1" flood_answered_pct "$(calc "100 * $acks / $sent")"
-	ACKS[$1]=$(calc "$acks / $(field seconds "$LINE")")
-	[ "$acks" -gt 0 ] &&
-		record "$1" flood_cpu_us_per_synack "$(calc "$m / $acks")"
-	record "$1" rss_growth_kib $(($(rss_row "$1") - rss))
-}
-
-# short PEER OPTION...: shortconn's JSON in $TMP/short
-short() {
-	local peer=$1
-	shift
-	in_c "$TOOLS/shortconn" -a "$ADDRESSES" -o "${TUPLE[$peer]}" -c 16 \
-		-x 1024 "$@" "$SERVER" "$PORT_HTTP" /keep/f1024 \
-		>"$TMP/short"
-	TUPLE[$peer]=$(jq .next "$TMP/short")
-	[ "$(jq .connections "$TMP/short")" -gt 0 ]
-}
-
+# flood_begin SECONDS SEED: at most so long; sets FLOOD_PID.
 flood_begin() {
-	in_c "$TOOLS/synflood" -i up -d "$SERVER" -p "$PORT_HTTP" \
-		-n 1000000000 -t $((SECS + 1)) -r "$FLOOD_RATE" -s "$1" \
-		>/dev/null &
+	ip netns exec "$NS_C" "${GENERATOR[@]}" "$TOOLS/synflood" -i up \
+		-d "$SERVER" -p "$PORT_HTTP" -n 1000000000 -t "$1" \
+		-r "$FLOOD_RATE" -s "$2" >"$TMP/flood.out" &
 	FLOOD_PID=$!
-	sleep 0.3 # into the flood
 }
 
 flood_end() {
@@ -192,63 +182,107 @@ flood_end() {
 	wait "$FLOOD_PID" 2>/dev/null
 }
 
-bench_legit() {
+bench_flood() {
+	local m p us sent acks rss line
+	flood_begin 0.2 99
+	wait "$FLOOD_PID" || return 1
+	rss=$(rss_row "$1")
+	m=$(cpu_machine) p=$(cpu_row "$1")
+	flood_begin "$SECS" "$2"
+	wait "$FLOOD_PID" || return 1
+	line=$(<"$TMP/flood.out")
+	us=$((1000000 / $(getconf CLK_TCK)))
+	m=$((($(cpu_machine) - m) * us)) p=$((($(cpu_row "$1") - p) * us))
+	sent=$(field sent "$line") acks=$(field synacks "$line")
+	record "$1" flood_sent_per_s "$(field rate "$line")"
+	record "$1" flood_cpu_us_per_syn "$(calc "$m / $sent")"
+	record "$1" proxy_flood_cpu_us_per_syn "$(calc "$p / $sent")"
+	[ "$1" = drop ] && return 0
+	ACKS[$1]=$(calc "$acks / $(field seconds "$line")")
+	record "$1" flood_synacks_per_s "${ACKS[$1]}"
+	record "$1" flood_answered_pct "$(calc "100 * $acks / $sent")"
+	[ "$acks" -gt 0 ] &&
+		record "$1" flood_cpu_us_per_synack "$(calc "$m / $acks")"
+	record "$1" rss_growth_kib $(($(rss_row "$1") - rss))
+}
+
+# short ROW OPTION...: shortconn's JSON in $TMP/short
+short() {
+	local row=$1
+	shift
+	in_c "$TOOLS/shortconn" -a "$ADDRESSES" -o "${TUPLE[$row]}" -c 16 \
+		-x 1024 "$@" "$SERVER" "$PORT_HTTP" /keep/f1024 \
+		>"$TMP/short"
+	TUPLE[$row]=$(jq .next "$TMP/short")
+	[ "$(jq .connections "$TMP/short")" -gt 0 ]
+}
+
+# Of newcomers that all failed no time is known: that is worse than any.
+newcomers() {
+	record "$1" "$2_per_s" "$(jq .per_second "$TMP/short")"
+	record "$1" "$2_failed_pct" "$(jq '100 * .errors /
+		([.connections + .errors, 1] | max)' "$TMP/short")"
+	record "$1" "$2_first_syn_pct" "$(jq '100 * (.connections - .stalls) /
+		([.connections + .errors, 1] | max) | [., 0] | max' \
+		"$TMP/short")"
+	for q in p50 p99 max; do
+		record "$1" "$2_${q}_ms" "$(jq "if .connections > 0
+			then .${q}_us / 1000 else 1e3 * $NEWCOMER_LIMIT end" \
+			"$TMP/short")"
+	done
+}
+
+bench_newcomers() {
 	row_serves "$1" || return 0
 	short "$1" -t "$SECS" || return 1
-	record "$1" legit_calm_per_s "$(jq .per_second "$TMP/short")"
-	flood_begin "$2"
+	newcomers "$1" calm
+	flood_begin $((SECS + NEWCOMER_LIMIT + 5)) "$2"
+	sleep 0.3
 	short "$1" -t "$SECS"
 	flood_end
-	record "$1" legit_per_s "$(jq .per_second "$TMP/short")"
-	record "$1" legit_success_pct "$(jq '100 * .connections /
-		([.connections + .errors, 1] | max)' "$TMP/short")"
-	record "$1" legit_first_syn_pct "$(jq '100 * (.connections - .stalls) /
-		([.connections + .errors, 1] | max)' "$TMP/short")"
-	record "$1" legit_p50_ms "$(jq '.p50_us / 1000' "$TMP/short")"
-	record "$1" legit_p99_ms "$(jq '.p99_us / 1000' "$TMP/short")"
+	newcomers "$1" flood
+}
+
+# Begun in calm; the first second, in which the flood begins, does not count.
+bench_keep() {
+	local calm kept
+	row_serves "$1" || return 0
+	short "$1" -k -t "$SECS" || return 1
+	calm=$(jq .per_second "$TMP/short")
+	( # a subshell of its own has no part in TUPLE
+		sleep 0.5
+		flood_begin $((SECS + 1)) "$2"
+		wait "$FLOOD_PID"
+	) &
+	short "$1" -k -b 1 -t "$SECS"
+	wait $!
+	kept=$(jq .per_second "$TMP/short")
+	record "$1" keep_calm_per_s "$calm"
+	record "$1" keep_per_s "$kept"
+	record "$1" keep_kept "$(calc "$kept / $calm")"
+	record "$1" keep_p99_ms "$(jq '.p99_us / 1000' "$TMP/short")"
+	record "$1" keep_failed "$(jq .errors "$TMP/short")"
 }
 
 gbps() {
-	in_c iperf3 -J -c "$SERVER" -p "$PORT_IPERF" -t "$SECS" |
+	in_c iperf3 -J -c "$SERVER" -p "$PORT_IPERF" -t "$SECS" "$@" |
 		jq '.end.sum_received.bits_per_second / 1e9'
 }
 
 bench_bulk() {
-	local calm kept share
+	local calm kept
 	row_serves "$1" || return 0
-	share=$(flood_share "$1" "$2") || share=
 	calm=$(gbps)
-	flood_begin "$2"
-	kept=$(gbps)
-	flood_end
+	(
+		sleep 0.5
+		flood_begin $((SECS + 1)) "$2"
+		wait "$FLOOD_PID"
+	) &
+	kept=$(gbps -O 1)
+	wait $!
 	record "$1" bulk_calm_gbps "$calm"
 	record "$1" bulk_gbps "$kept"
-	record "$1" bulk_kept_pct "$(calc "100 * $kept / $calm")"
-	[ -n "$share" ] || return 0
-	record "$1" flood_cpu_share_pct "$(calc "100 * $share")"
-	record "$1" bulk_of_left_pct \
-		"$(calc "100 * $kept / ($calm * (1 - $share))")"
-}
-
-# The part of the machine's CPU that is in use, over a second.
-cpu_share() {
-	local m t
-	m=$(cpu_machine) t=$(date +%s%N)
-	sleep 1
-	m=$(($(cpu_machine) - m)) t=$(($(date +%s%N) - t))
-	calc "$m / $(getconf CLK_TCK) / ($t / 1e9) / $(nproc)"
-}
-
-# flood_share ROW SEED: the part that a flood alone takes; fails where that
-# cannot be told from what else runs.
-flood_share() {
-	local idle
-	idle=$(cpu_share)
-	[ "$(calc "$idle < 0.1")" = 1 ] || return 1
-	flood_begin "$2"
-	calc "$(cpu_share) - $idle"
-	flood_end
-	return 0
+	record "$1" bulk_kept "$(calc "$kept / $calm")"
 }
 
 # The same 4-tuples over and over: those that the server still holds.
@@ -272,7 +306,7 @@ bench_tw() {
 bench_round() {
 	local what
 	topo_use "flood$$$1"
-	for what in flood legit bulk tw; do
+	for what in flood bulk keep newcomers tw; do
 		"bench_$what" "$1" "$2" || {
 			echo "flood: $what of $1 failed" >&2
 			FAILURES=$((FAILURES + 1))
@@ -283,7 +317,8 @@ bench_round() {
 # --- the run ------------------------------------------------------------------
 
 lib_init
-family_use 4
+family_use "$BENCH_FAMILY"
+pin
 FAILURES=0
 data_file 1024 >/dev/null
 for row in "${ROWS[@]}"; do
@@ -302,6 +337,6 @@ for ((r = 0; r < ROUNDS; r++)); do
 	done
 done
 mkdir -p "$(dirname "$OUT")"
-/usr/bin/python3 tests/bench/flood_table.py "$TMP/samples" "$OUT" 4 \
-	"$ROUNDS" "$SECS" "${ROWS[@]}"
+/usr/bin/python3 tests/bench/flood_table.py "$TMP/samples" "$OUT" \
+	"$BENCH_FAMILY" "$ROUNDS" "$SECS" "${ROWS[@]}"
 [ "$FAILURES" = 0 ]

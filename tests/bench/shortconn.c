@@ -2,7 +2,7 @@
 /*
  * shortconn - Short HTTP connections, many at a time, over fresh 4-tuples
  *
- *   shortconn [-c AT-ONCE] [-t SECONDS] [-a ADDRESSES]
+ *   shortconn [-k] [-c AT-ONCE] [-t SECONDS] [-b SECONDS] [-a ADDRESSES]
  *             [-o OFFSET] [-w WINDOW] [-x LEAST-BYTES] HOST PORT PATH
  *
  * Theory of operation: each slot binds a source address and a port of its
@@ -12,6 +12,10 @@
  * run, and, with another OFFSET, in no later run either: what the server
  * still holds in TIME_WAIT is not measured by accident.  WINDOW confines the
  * counter to so many tuples, for measuring just that on purpose.
+ *
+ * With -k a connection is kept for one request after the other, each answered
+ * by LEAST-BYTES exactly, and requests are counted instead.  What ends within
+ * the SECONDS of -b at the beginning does not count.
  *
  * ADDRESSES is a comma separated list of client addresses.
  *
@@ -44,7 +48,7 @@
 struct slot {
 	int fd;
 	bool asked;
-	size_t got;
+	size_t got, head;
 	int64_t begun_us;
 };
 
@@ -54,13 +58,17 @@ struct slot {
  * @window: wrap the counter after so many (0 = never)
  * @lat:    lifetimes, microseconds
  * @skipped: tuples that the client itself still holds
+ * @keep:   one request after the other
+ * @head_s: seconds at the beginning that do not count, until @count_us
  */
 struct load {
 	struct sockaddr_storage to, from[MAX_ADDR];
 	socklen_t len;
 	unsigned naddr, nslot;
 	uint64_t next, first, window;
-	double seconds;
+	double seconds, head_s;
+	int64_t count_us;
+	bool keep;
 	size_t expect;
 	int ep;
 	char request[512];
@@ -138,7 +146,7 @@ static void slot_open(struct slot *s)
 			die("socket");
 		setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		s->asked = false;
-		s->got = 0;
+		s->got = s->head = 0;
 		s->begun_us = now_us();
 		if (slot_bind(s->fd) == 0 &&
 		    (connect(s->fd, (struct sockaddr *)&ld.to, ld.len) == 0 ||
@@ -152,20 +160,57 @@ static void slot_open(struct slot *s)
 	die("no source port");
 }
 
-static void slot_done(struct slot *s, bool ok)
+static void count(const struct slot *s, bool ok)
 {
-	int64_t life = now_us() - s->begun_us;
+	int64_t now = now_us(), life = now - s->begun_us;
 
-	close(s->fd);
-	s->fd = -1;
 	ld.errors += !ok;
+	if (ok && now < ld.count_us)
+		return;
 	ld.stalls += life > STALL_US;
 	if (ok && ld.nlat < ld.maxlat)
 		ld.lat[ld.nlat++] = (uint32_t)life;
 }
 
+static void slot_done(struct slot *s, bool ok)
+{
+	close(s->fd);
+	s->fd = -1;
+	count(s, ok);
+}
+
+/* A part of an answer, of a connection that is kept.  True when that is over. */
+static bool slot_answer(struct slot *s, const char *in, size_t n, bool more)
+{
+	const char *end;
+
+	if (!s->got) {
+		end = memmem(in, n, "\r\n\r\n", 4);
+		if (!end) {
+			slot_done(s, false);
+			return true;
+		}
+		s->head = (size_t)(end - in) + 4;
+	}
+	s->got += n;
+	if (s->got < s->head + ld.expect)
+		return false;
+	if (!more || s->got > s->head + ld.expect) {
+		slot_done(s, s->got == s->head + ld.expect);
+		return true;
+	}
+	count(s, true);
+	s->got = 0;
+	s->begun_us = now_us();
+	if (send(s->fd, ld.request, ld.request_len, MSG_NOSIGNAL) ==
+	    (ssize_t)ld.request_len)
+		return false;
+	slot_done(s, false);
+	return true;
+}
+
 /* True when the connection is over. */
-static bool slot_turn(struct slot *s, uint32_t events)
+static bool slot_turn(struct slot *s, uint32_t events, bool more)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = s};
 	char in[16384];
@@ -185,11 +230,13 @@ static bool slot_turn(struct slot *s, uint32_t events)
 	n = recv(s->fd, in, sizeof(in), 0);
 	if (n < 0 && errno == EAGAIN)
 		return false;
+	if (n > 0 && ld.keep)
+		return slot_answer(s, in, (size_t)n, more);
 	if (n > 0) {
 		s->got += (size_t)n;
 		return false;
 	}
-	slot_done(s, n == 0 && s->got > ld.expect);
+	slot_done(s, n == 0 && !ld.keep && s->got > ld.expect);
 	return true;
 }
 
@@ -201,7 +248,7 @@ static void load_events(bool more)
 	for (int i = 0; i < n; i++) {
 		struct slot *s = ev[i].data.ptr;
 
-		if (slot_turn(s, ev[i].events) && more)
+		if (slot_turn(s, ev[i].events, more) && more)
 			slot_open(s);
 	}
 }
@@ -225,9 +272,10 @@ static void load_give_up(void)
 static double load_run(void)
 {
 	int64_t begin = now_us();
-	int64_t end = begin + (int64_t)(ld.seconds * 1e6);
-	int64_t over;
+	int64_t end, over;
 
+	ld.count_us = begin + (int64_t)(ld.head_s * 1e6);
+	end = ld.count_us + (int64_t)(ld.seconds * 1e6);
 	for (unsigned i = 0; i < ld.nslot; i++)
 		slot_open(&ld.slot[i]);
 	while (now_us() < end)
@@ -236,7 +284,7 @@ static double load_run(void)
 	while (load_open_slots() && now_us() < end + LIFE_LIMIT_US)
 		load_events(false);
 	load_give_up();
-	return (double)(over - begin) * 1e-6;
+	return (double)(over - ld.count_us) * 1e-6;
 }
 
 static int lat_compare(const void *a, const void *b)
@@ -274,8 +322,14 @@ static int options(int argc, char **argv)
 
 	ld.nslot = 64;
 	ld.seconds = 2;
-	while ((c = getopt(argc, argv, "c:t:a:o:w:x:")) != -1) {
+	while ((c = getopt(argc, argv, "b:c:kt:a:o:w:x:")) != -1) {
 		switch (c) {
+		case 'b':
+			ld.head_s = atof(optarg);
+			break;
+		case 'k':
+			ld.keep = true;
+			break;
 		case 'c':
 			ld.nslot = (unsigned)atoi(optarg);
 			break;
@@ -307,9 +361,10 @@ int main(int argc, char **argv)
 {
 	if (options(argc, argv) < 0) {
 		fprintf(stderr,
-			"usage: shortconn -a ADDRESSES [-c AT-ONCE] "
-			"[-t SECONDS] [-o OFFSET] [-w WINDOW]\n"
-			"                 [-x LEAST-BYTES] HOST PORT PATH\n");
+			"usage: shortconn -a ADDRESSES [-k] [-c AT-ONCE] "
+			"[-t SECONDS] [-b SECONDS]\n"
+			"                 [-o OFFSET] [-w WINDOW] "
+			"[-x LEAST-BYTES] HOST PORT PATH\n");
 		return 2;
 	}
 	argv += optind;
@@ -317,8 +372,8 @@ int main(int argc, char **argv)
 	addr_set_port(&ld.to, (uint16_t)atoi(argv[1]));
 	ld.request_len = (size_t)snprintf(
 		ld.request, sizeof(ld.request),
-		"GET %s HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n",
-		argv[2]);
+		"GET %s HTTP/1.1\r\nHost: bench\r\n%s\r\n", argv[2],
+		ld.keep ? "" : "Connection: close\r\n");
 	if (ld.request_len >= sizeof(ld.request))
 		return 2;
 	ld.first = ld.next;
