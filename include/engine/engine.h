@@ -11,6 +11,7 @@
  */
 #include <stdio.h>
 
+#include "engine/splice.h"
 #include "policy/policy.h"
 #include "shield/attack.h"
 #include "shield/known.h"
@@ -31,6 +32,9 @@ struct engine;
  *              derived from it
  * @wall_offset_us: wall clock (Unix, us) minus monotonic clock
  * @cookie_epoch_s: secret_rotate, seconds; 0: the default
+ * @splice:     who translates for services with relay = splice; NULL: nobody,
+ *              they terminate.  Borrowed, outlives the engine
+ * @splice_ctx: for @splice
  */
 struct engine_cfg {
 	struct policy *policy;
@@ -40,6 +44,8 @@ struct engine_cfg {
 	uint8_t secret[32];
 	int64_t wall_offset_us;
 	int64_t cookie_epoch_s;
+	const struct splice_ops *splice;
+	void *splice_ctx;
 };
 
 /* NULL when memory cannot be reserved. */
@@ -57,7 +63,9 @@ enum verdict {
  * engine_input() - A packet has arrived
  * @pkt:   the packet; its buffer is referenced where payload is kept
  * @reply: out, with VERDICT_REPLY: one stateless answer (SYN-ACK with cookie,
- *         RST), no payload.  It belongs to no flow, so nothing can overtake it
+ *         RST), no payload.  It belongs to no flow, so nothing can overtake it.
+ *         With @reply->tun_only it is the packet itself, which is to leave
+ *         through the TUN; its payload is in the packet's buffer
  */
 enum verdict engine_input(struct engine *e, const struct packet *pkt,
 			  mono_t now, struct tx *reply);

@@ -31,6 +31,7 @@ struct svc;
  * @waiting: the server leg's 4-tuple is still taken by its last incarnation
  * @serial:  lowest bits of its number among the engine's flows, from 1
  * @hooked:  hooks are called for it; the one field that a wing writes
+ * @held:    its packets are held until it is spliced
  * @source:  number of its source plus 1; 0: the client is not proven
  * @charged_nodes: of the out-of-order store, charged to the source
  * @charged_bytes: of buffers, true size, charged to the source
@@ -44,6 +45,7 @@ struct flow {
 	uint32_t wait_ms;	       /* ms clock: waiting since */
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
 	bool tfo_in : 1, tfo_out : 1, orphan : 1, hooked : 1, proven : 1;
+	bool held : 1;
 	uint32_t serial : FLOW_SERIAL_BITS;
 	uint32_t source, charged_nodes, charged_bytes;
 };

@@ -50,6 +50,10 @@ enum fragments_mode {
 	FRAGMENTS_DROP,
 	FRAGMENTS_PASS
 };
+enum relay_mode {
+	RELAY_TERMINATE,
+	RELAY_SPLICE /* by the kernel, once both handshakes are complete */
+};
 enum close_mode {
 	CLOSE_FIN,
 	CLOSE_RST
@@ -113,6 +117,7 @@ struct service {
 	uint8_t on_limit;     /* enum limit_mode */
 	uint8_t tcp_signed;   /* enum signed_mode */
 	uint8_t fragments;    /* enum fragments_mode */
+	uint8_t relay;	      /* enum relay_mode */
 	struct source source;
 	uint32_t port_min, port_max; /* ip_local_port_range */
 	uint32_t max_orphans;

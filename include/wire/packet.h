@@ -43,6 +43,9 @@ struct packet {
  * @hdr_len:  bytes of @hdr in use
  * @l4_off:   where the TCP or ICMP header begins
  * @csum_done: the L4 checksum is complete already
+ * @tun_only: it leaves through the TUN and by no other way
+ * @in_place: it is the packet that it answers, changed, and goes the way that
+ *            this one goes
  * @family:   4 or 6
  * @gso_size: payload bytes per segment when the kernel shall segment; 0 when
  *            the packet is sent as it is
@@ -55,7 +58,7 @@ struct tx {
 	uint8_t hdr_len;
 	uint8_t l4_off;
 	uint8_t family;
-	bool csum_done;
+	bool csum_done, tun_only, in_place;
 	uint16_t gso_size;
 	uint16_t niov;
 	uint32_t payload;

@@ -65,6 +65,8 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 		rc = spent_init(&e->spent, c->secret, e->cookies.epoch_s);
 	if (!rc)
 		rc = reserve_shield(e, c);
+	if (!rc)
+		rc = splice_init(e, c->splice, c->splice_ctx, c->max_flows);
 	if (rc)
 		return rc;
 	e->slots = calloc(STAT_SLOTS, sizeof(*e->slots));
@@ -112,6 +114,7 @@ void engine_free(struct engine *e)
 	while (e->first)
 		flow_free(e, e->first);
 	hooks_free(e);
+	splice_fini(e);
 	if (e->set)
 		svc_set_put(e->set);
 	shares_fini(&e->shares);
@@ -180,17 +183,21 @@ static enum verdict flow_input(struct engine *e, struct leg *l,
 			       const struct segment *s, mono_t now,
 			       struct tx *reply)
 {
+	if (unlikely(leg_flow(l)->held) && splice_holds(e, l, s, now))
+		return VERDICT_CONSUMED;
 	if (unlikely(leg_flow(l)->hooked))
 		return hooks_input(e, l, s, now, reply);
 	return flow_take(e, l, s, now, reply);
 }
 
 static enum verdict input_icmp(struct engine *e, const struct icmp_error *i,
-			       mono_t now)
+			       mono_t now, struct tx *reply)
 {
 	struct leg *l = table_find(e, &i->t);
 	enum drop_reason why;
 
+	if (!l && e->splicer && splice_icmp(e, i, reply))
+		return VERDICT_REPLY;
 	if (!l)
 		return VERDICT_PASS;
 	why = leg_icmp(l, i, now);
@@ -207,9 +214,11 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 	struct icmp_error icmp;
 	struct segment s;
 	struct leg *l;
+	enum verdict v;
 
 	e->now = now;
 	e->count[EC_PacketsIn]++;
+	splice_begin_verb(e, pkt);
 	switch (wire_parse(pkt, &s, &icmp, &why)) {
 	case PARSE_FOREIGN:
 		e->count[EC_PacketsForeign]++;
@@ -218,7 +227,7 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 		e->drop[why]++;
 		return VERDICT_CONSUMED;
 	case PARSE_ICMP:
-		return input_icmp(e, &icmp, now);
+		return input_icmp(e, &icmp, now, reply);
 	case PARSE_PART:
 		return bypass(e, &s, why, now);
 	case PARSE_SEGMENT:
@@ -229,6 +238,8 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 	l = table_find(e, &s.t);
 	if (l)
 		return flow_input(e, l, &s, now, reply);
+	if (e->splicer && splice_input(e, &s, now, reply, &v))
+		return v;
 	if (unlikely(e->hooks))
 		return hooks_admit(e, &s, now, reply);
 	return admit(e, &s, now, reply);
@@ -281,10 +292,13 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 {
 	int n = halfopen_pull(e, tx, max, now);
 
+	splice_begin_verb(e, NULL);
 	e->evicting = false;
 	e->now = now;
 	if (unlikely(e->hooks))
 		n = hooks_pull(e, tx, n, max, now);
+	if (e->splicer)
+		n += splice_pull(e, tx + n, max - n);
 	while (n < max && e->ready_head) {
 		struct flow *f = e->ready_head;
 
@@ -293,6 +307,8 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 			break;
 		e->ready_head = f->ready_next;
 		f->ready = false;
+		if (unlikely(f->held))
+			splice_look(e, f);
 		for (int i = 0; i < 2; i++) {
 			if (f->leg[i].state == TS_TIME_WAIT)
 				hand_over(e, &f->leg[i], now);
@@ -310,6 +326,8 @@ mono_t engine_deadline(const struct engine *e)
 	mono_t a = wheel_deadline(&e->wheel), b = tw_deadline(&e->tw);
 
 	a = mono_before(a, b) ? a : b;
+	if (e->splicer && splice_is_due(e))
+		return e->now;
 	if (unlikely(e->hooks))
 		a = mono_earlier(a, hooks_deadline(e));
 	b = synq_deadline(&e->synq, e->now);
@@ -329,9 +347,12 @@ static void on_timer(struct wtimer *t, mono_t now, void *arg)
 void engine_expire(struct engine *e, mono_t now)
 {
 	e->now = now;
+	splice_begin_verb(e, NULL);
 	wheel_expire(&e->wheel, now, on_timer, e);
 	tw_expire(&e->tw, now);
 	flow_dial_waiting(e, now);
+	if (e->splicer)
+		splice_expire(e, now);
 	if (unlikely(e->hooks))
 		hooks_expire(e, now);
 }

@@ -126,6 +126,8 @@ void flow_free(struct engine *e, struct flow *f)
 	flow_leave_source(e, f);
 	if (unlikely(f->hooked))
 		hooks_unbind(e, f);
+	if (unlikely(f->held))
+		splice_drop(e, f);
 	for (int i = 0; i < 2; i++) {
 		table_remove(e, &f->leg[i]);
 		leg_fini(&f->leg[i]);
@@ -186,9 +188,10 @@ static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 	svc_isn(f->svc, &l->t, now, &iss, &ts_off);
 	if (!tw_dial(e, f, now, &iss, &ts_off))
 		return false;
+	splice_above_old(e, &l->t, now, &iss, &ts_off);
 	table_insert(e, l);
 	f->dialled = true;
-	leg_open_active(l, iss, ts_off, NULL, now);
+	splice_dial(f, iss, ts_off, now);
 	l->mute = !f->proven;
 	fastopen_plan(e, f, now);
 	leg_arm(l, now);

@@ -13,9 +13,9 @@
 static const struct rate fail_rate = {
 	.interval_ns = 100000000, .burst = 100, .prefix4 = 32, .prefix6 = 64};
 
-static uint16_t synack_wnd(const struct tcp_cfg *c)
+static uint16_t synack_wnd(const struct svc *s)
 {
-	return (uint16_t)min_u32(c->rmem[1] / 2, 65535);
+	return splice_wnd(s, (uint16_t)min_u32(s->cfg->tcp.rmem[1] / 2, 65535));
 }
 
 static uint32_t tsval_of(const struct svc *s, const struct tuple *t, mono_t now,
@@ -65,21 +65,23 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 	const struct tcp_cfg *c = &s->cfg->tcp;
 	int64_t wall_s = engine_wall_s(e, now);
 	bool ecn = wants_ecn(c, seg);
+	struct segment syn = *seg;
 	struct spent_look spent;
 	struct tcp_opts o;
 	seq_t isn;
 	uint32_t tsval = tsval_of(s, &seg->t, now, &isn);
 
+	splice_mask(s, &syn.opts);
 	look_up_spent(e, &seg->t, seg->seq, now, &spent);
-	isn = cookie_make(&e->cookies, seg, wall_s, ecn,
+	isn = cookie_make(&e->cookies, &syn, wall_s, ecn,
 			  spent_uses(&spent, spent.epoch),
 			  c->timestamps ? &tsval : NULL);
 	halfopen_cookies_out(e, s, now);
-	leg_synack_opts(c, &seg->opts, leg_mss_offer(seg->family), tsval,
-			seg->opts.tsval, &o);
+	leg_synack_opts(c, &syn.opts, splice_mss(s, leg_mss_offer(seg->family)),
+			tsval, seg->opts.tsval, &o);
 	pressure_sent(&s->stats->pressure, 1);
 	s->stats->shield[SC_TcpExtSyncookiesSent]++;
-	answer_syn_ack(reply, seg, isn, synack_wnd(c), ecn, &o);
+	answer_syn_ack(reply, seg, isn, synack_wnd(s), ecn, &o);
 	return VERDICT_REPLY;
 }
 
@@ -102,11 +104,11 @@ static void queue_answer(const struct svc *s, const struct synq_syn *q,
 		seg.opts.has |= OPT_HAS_SACKOK;
 	if (q->wscale_ok)
 		seg.opts.has |= OPT_HAS_WSCALE;
-	leg_synack_opts(c, &seg.opts, leg_mss_offer(seg.family),
+	leg_synack_opts(c, &seg.opts, splice_mss(s, leg_mss_offer(seg.family)),
 			tsval_of(s, &q->t, now, &isn), q->tsval, &o);
 	if (fast && fast->action == TFO_OFFER)
 		fastopen_offer(fast, &o);
-	answer_syn_ack(tx, &seg, q->iss, synack_wnd(c), q->ecn, &o);
+	answer_syn_ack(tx, &seg, q->iss, synack_wnd(s), q->ecn, &o);
 }
 
 enum verdict halfopen_queue(struct engine *e, struct svc *s,
@@ -115,7 +117,7 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 {
 	const struct tcp_cfg *c = &s->cfg->tcp;
 	const struct segment *seg = open->seg;
-	const struct tcp_opts *o = &seg->opts;
+	struct tcp_opts masked = seg->opts, *o = &masked;
 	struct synq_syn q = {
 		.t = seg->t,
 		.client_isn = seg->seq,
@@ -129,6 +131,7 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 		.retries =
 			(uint8_t)min_u32(c->synack_retries, SYNQ_RETRIES_MAX)};
 
+	splice_mask(s, o);
 	q.wscale_ok = c->window_scaling && o->has & OPT_HAS_WSCALE;
 	q.sack_ok = c->sack && o->has & OPT_HAS_SACKOK;
 	q.ts_ok = c->timestamps && o->has & OPT_HAS_TS;
@@ -166,9 +169,11 @@ static enum opened open_flow(struct engine *e, struct svc *s,
 			     const struct segment *seg,
 			     const struct leg_resume *how, mono_t now)
 {
+	struct segment first = *seg;
 	struct leg_resume r = *how;
 	struct flow *f = NULL;
 	uint32_t ts_off;
+	struct leg *l;
 	seq_t isn;
 
 	if (!limits_proven(e, s, &seg->t.remote, now)) {
@@ -187,8 +192,16 @@ static enum opened open_flow(struct engine *e, struct svc *s,
 	r.irs = seq_sub(seg->seq, 1);
 	r.iss = seq_sub(seg->ack, 1);
 	r.ts_off = ts_off;
-	leg_open_cookie(&f->leg[LEG_CLIENT], &r, now);
-	leg_input(&f->leg[LEG_CLIENT], seg, now);
+	splice_begin(e, f);
+	l = &f->leg[LEG_CLIENT];
+	leg_open_cookie(l, &r, now);
+	if (f->held) { /* the handshake only; what it carries is held */
+		first.data.len = 0;
+		first.flags = TCP_ACK;
+	}
+	leg_input(l, &first, now);
+	if (f->held)
+		splice_holds(e, l, seg, now);
 	flow_settle(e, f, now);
 	return OPENED;
 }
@@ -252,7 +265,7 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 	    !seq_eq(seg->seq, first.seq)) {
 		struct leg *l = table_find(e, &seg->t);
 
-		if (l) {
+		if (l && !splice_holds(e, l, seg, now)) {
 			leg_input(l, seg, now);
 			flow_settle(e, leg_flow(l), now);
 		}
@@ -273,7 +286,7 @@ static void queue_ack(const struct svc *s, const struct synq_syn *q,
 		o.tsval = tsval_of(s, &q->t, now, &isn);
 		o.tsecr = q->tsval;
 	}
-	wnd = (uint32_t)synack_wnd(&s->cfg->tcp) >>
+	wnd = (uint32_t)synack_wnd(s) >>
 	      (q->wscale_ok ? leg_wscale_offer(&s->cfg->tcp) : 0);
 	answer_ack(tx, seg, seq_add(q->iss, 1), seq_add(q->client_isn, 1),
 		   (uint16_t)wnd, &o);
@@ -298,7 +311,7 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 		return false;
 	}
 	known_add(e->known, &q.t); /* while entry becomes flow */
-	p.wnd = synack_wnd(&s->cfg->tcp);
+	p.wnd = synack_wnd(s);
 	p.ack_interval_us = s->cfg->tcp.invalid_ratelimit;
 	switch (synq_input(&e->synq, entry, seg, now, &p, &q)) {
 	case SYNQ_SYNACK:

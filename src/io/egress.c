@@ -71,7 +71,8 @@ void egress_reply(struct egress *e, const struct nfq_packet *p,
 		  struct tx *reply)
 {
 	e->c->verdict_reply++;
-	if (p->carrier) {
+	if (reply->in_place ? reply->hdr_len + reply->payload <= NFQ_RIDE_MAX
+			    : p->carrier && !reply->tun_only) {
 		finish_csum(reply);
 		nfq_verdict_reply(&e->verdicts, p, reply);
 		return;
@@ -84,7 +85,7 @@ static bool ride(struct egress *e, struct tx *tx)
 {
 	struct nfq_slot *s;
 
-	if (tx->hdr_len + tx->payload > NFQ_RIDE_MAX ||
+	if (tx->tun_only || tx->hdr_len + tx->payload > NFQ_RIDE_MAX ||
 	    (tx->gso_size && tx->payload > tx->gso_size))
 		return false;
 	s = nfq_verdict_carrier(&e->verdicts, tx->family);

@@ -272,6 +272,12 @@ static const char *const fragments_names[] = {
 	NULL,
 };
 
+static const char *const relay_names[] = {
+	[RELAY_TERMINATE] = "terminate",
+	[RELAY_SPLICE] = "splice",
+	NULL,
+};
+
 static const char source_allowed[] =
 	"client, gateway, or an address of the gateway";
 
@@ -377,6 +383,12 @@ const struct opt_desc service_options[] = {
 	 .def = "reassemble",
 	 .names = fragments_names,
 	 .help = "fragments of TCP; the host reassembles them"},
+	{.name = "relay",
+	 CFG(relay),
+	 .type = OPT_ENUM,
+	 .def = "terminate",
+	 .names = relay_names,
+	 .help = "who carries the bytes of an admitted connection"},
 	{.name = "source",
 	 CFG(source),
 	 .type = OPT_CUSTOM,

@@ -223,6 +223,7 @@ void wire_build(struct tx *tx, const struct hdr_spec *h, uint32_t payload)
 	tx->l4_off = v4 ? IPV4_HLEN : IPV6_HLEN;
 	tx->hdr_len = (uint8_t)(tx->l4_off + thl);
 	tx->csum_done = false;
+	tx->tun_only = tx->in_place = false;
 	if (v4)
 		put_ipv4(tx->hdr, h, thl + payload);
 	else
@@ -265,4 +266,5 @@ void wire_csum_finish(struct tx *tx)
 	}
 	put_be16(tx->hdr + tx->l4_off + TCP_AT_CSUM, (uint16_t)~csum_fold(sum));
 	tx->csum_done = true;
+	tx->tun_only = tx->in_place = false;
 }

@@ -79,6 +79,7 @@ int wire_build_icmp(struct tx *tx, const struct packet *about,
 	tx->l4_off = v.family == 4 ? IPV4_HLEN : IPV6_HLEN;
 	tx->hdr_len = (uint8_t)(tx->l4_off + len);
 	tx->csum_done = true;
+	tx->tun_only = tx->in_place = false;
 	tx->gso_size = 0;
 	tx->niov = 0;
 	tx->payload = 0;

@@ -38,6 +38,7 @@ struct policy *middle_policy(const struct world *w)
 	s->unknown = (uint8_t)p->unknown;
 	s->on_no_server = (uint8_t)p->on_no_server;
 	s->close = (uint8_t)p->close_rst;
+	s->relay = p->splice ? RELAY_SPLICE : RELAY_TERMINATE;
 	s->syncookies = (uint32_t)p->syncookies;
 	s->max_syn_backlog = (uint32_t)p->backlog;
 	t->synack_retries = (uint32_t)p->synack_retries;
@@ -81,6 +82,8 @@ int middle_init(struct world *w)
 	for (uint32_t i = 0; i < sizeof(cfg.secret); i++)
 		cfg.secret[i] = (uint8_t)(p->seed >> (i & 7) * 8);
 	cfg.wall_offset_us = 1700000000ll * 1000000;
+	if (p->splice)
+		w->translator = translate_new(w, &cfg);
 	w->engine = engine_new(&cfg, (mono_t){w->now});
 	policy_put(cfg.policy);
 	known_init(&w->known, cfg.secret, calloc(1, 1u << KNOWN_BITS),
@@ -110,6 +113,7 @@ void middle_fini(struct world *w)
 	w->engine = NULL;
 	free(w->known.count);
 	free(w->known.spent);
+	translate_free(w->translator);
 	if (w->direct)
 		return;
 	if (!w->failed && w->pool.held)
@@ -212,6 +216,46 @@ static struct spkt *cut(const struct spkt *big, const struct tx *tx,
 	return pkt;
 }
 
+/* Translated: on it goes, judged by nobody but its receiver. */
+static void send_spliced(struct world *w, struct spkt *pkt)
+{
+	struct sseg s;
+	const char *why;
+
+	spkt_finish_csum(pkt);
+	if (spkt_parse(pkt, &s, &why)) {
+		world_fail(w, "translated into a bad packet: %s", why);
+		free(pkt);
+		return;
+	}
+	world_trace(w, "T fwd", pkt);
+	if (!noise_path(w, to_server(w, &s) ? L_ES : L_EC, pkt))
+		middle_send_on(w, to_server(w, &s) ? L_ES : L_EC, pkt);
+}
+
+/* Through the TUN: there stands the translator, too. */
+static void emit_tun(struct world *w, const struct tx *tx)
+{
+	struct spkt *big = flatten(w, tx), *pkt;
+	uint32_t seg = tx->gso_size ? tx->gso_size : 65536, n, off = 0;
+
+	if (tx->hdr[tx->family == 4 ? 9 : 6] != 6) {
+		hosts_icmp(w, big);
+		free(big);
+		return;
+	}
+	do {
+		n = min_u32(seg, tx->payload - off);
+		pkt = cut(big, tx, off, n);
+		if (pkt && translate(w->translator, pkt, true))
+			send_spliced(w, pkt);
+		else
+			world_fail(w, "to the TUN, and not translated there");
+		off += n;
+	} while (off < tx->payload && !w->failed);
+	free(big);
+}
+
 static void emit(struct world *w, const struct tx *tx)
 {
 	struct spkt *big = flatten(w, tx), *pkt;
@@ -220,6 +264,10 @@ static void emit(struct world *w, const struct tx *tx)
 
 	w->engine_pkts++;
 	w->last_tx = w->now;
+	if (tx->tun_only || tx->in_place) {
+		emit_tun(w, tx);
+		return;
+	}
 	if (tx->family != w->plan->family)
 		world_fail(w, "tx: family %u", tx->family);
 	if (tx->payload > TX_PAYLOAD_MAX)
@@ -318,12 +366,12 @@ static void give_engine(struct world *w, struct spkt *pkt, bool truncate)
 		in.len = 1 + prng_below(&w->rng, pkt->len - 1);
 	memset(&reply, 0, sizeof(reply));
 	v = engine_input(w->engine, &in, (mono_t){w->now}, &reply);
-	buf_put(b);
 	if (v == VERDICT_REPLY) {
-		if (reply.payload)
+		if (reply.payload && !reply.tun_only && !reply.in_place)
 			world_fail(w, "a stateless reply has payload");
 		emit(w, &reply);
 	}
+	buf_put(b);
 	if (v == VERDICT_PASS && !truncate)
 		wire_forward(w, pass);
 	else
@@ -354,6 +402,11 @@ void middle_input(struct world *w, int link, struct spkt *pkt)
 		hosts_note_arrival(w, pkt->origin, &s);
 	if (w->direct) {
 		wire_forward(w, pkt);
+		return;
+	}
+	if (translate(w->translator, pkt, false)) {
+		world_trace(w, "T rcv", NULL);
+		send_spliced(w, pkt);
 		return;
 	}
 	world_trace(w, truncate ? "E cut" : "E rcv", pkt);

@@ -398,6 +398,42 @@ void plan_plain(struct plan *p, uint64_t seed)
 		*v = simple;
 }
 
+/* relay = splice: it is then for the peers to bear what third parties do, and
+ * these are not made for it. */
+static void make_spliced(struct plan *p, struct prng *r)
+{
+	p->splice = 1;
+	p->map_full_pc = chance(r, 10) ? 50 : 0;
+	p->server_first = HANDSHAKE_CLIENT_FIRST;
+	p->alt_connect = 0;
+	p->reset_all_ms = 0;
+	p->blind_pm = p->icmp_pm = 0;
+	for (int i = 0; i < LINKS; i++)
+		if (!p->link[i].mtu_icmp)
+			p->link[i].mtu = 0;
+	for (int i = 0; i < p->nconn; i++) {
+		struct conn_plan *c = &p->conn[i];
+
+		/* nobody here cuts what a host's card would have cut */
+		if (p->link[L_ES].mtu || p->link[L_EC].mtu)
+			c->client.gso = c->server_side.gso = 0;
+		/* and nobody stands in for a TIME_WAIT that was cut short */
+		c->client.timewait_s = c->server_side.timewait_s = 60;
+		if (chance(r, 20)) /* sides that do not agree */
+			continue;
+		c->server_side.ts = c->client.ts;
+		c->server_side.sack = c->client.sack;
+		if (c->client.ws >= 0 && c->server_side.ws < 0)
+			c->server_side.ws = 3;
+		else if (c->client.ws < 0)
+			c->server_side.ws = -1;
+		c->server_side.mss = 1460;
+		c->server_side.rcvbuf = c->server_side.rcvbuf > 65535
+						? c->server_side.rcvbuf
+						: 65535;
+	}
+}
+
 void plan_from_seed(struct plan *p, uint64_t seed)
 {
 	struct prng r;
@@ -436,4 +472,6 @@ void plan_from_seed(struct plan *p, uint64_t seed)
 		gen_thin(&p->conn[i].client, &r, p->conn[i].up);
 		gen_thin(&p->conn[i].server_side, &r, p->conn[i].down);
 	}
+	if (chance(&r, 12))
+		make_spliced(p, &r);
 }

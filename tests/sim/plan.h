@@ -62,7 +62,9 @@
 	X(icmp_pm, 0)                                \
 	X(uto_ms, 0)                                 \
 	X(reload_ms, 0)                              \
-	X(start_us, 1000000)
+	X(start_us, 1000000)                         \
+	X(splice, 0) /* relay = splice */            \
+	X(map_full_pc, 0)
 
 #define PLAN_LINK(X)      \
 	X(loss_pm, 0)     \

@@ -190,6 +190,7 @@ static void sum_up(const struct world *w, struct result *r)
 	}
 	r->end_us = w->last_tx - w->epoch;
 	r->pkts = w->engine_pkts;
+	r->spliced = translate_count(w->translator);
 }
 
 int world_run(struct plan *p, bool direct, const struct view *view,
@@ -218,10 +219,10 @@ int world_run(struct plan *p, bool direct, const struct view *view,
 		run(w);
 	if (w->trace && w->engine && w->failed)
 		engine_walk_flows(w->engine, 20, show_flow, w->trace);
-	middle_fini(w);
-	net_fini(&w->net);
 	if (res)
 		sum_up(w, res);
+	middle_fini(w);
+	net_fini(&w->net);
 	hosts_fini(w);
 	rc = w->failed ? -1 : 0;
 	snprintf(failure, failurelen, "%s", w->failure);

@@ -41,10 +41,11 @@ struct dial {
  * @data, @retx, @acks: of all that peers were sent, see struct tap
  * @flight:  most bytes on their way to a peer, as its ACKs left it
  * @pkts:    packets that the engine sent
+ * @spliced: connections that the engine handed over
  */
 struct result {
 	int64_t done_us, end_us;
-	uint64_t data, retx, acks, flight, pkts;
+	uint64_t data, retx, acks, flight, pkts, spliced;
 };
 
 struct world {
@@ -65,6 +66,7 @@ struct world {
 	/* the engine */
 	struct engine *engine;
 	struct known known;
+	struct translator *translator; /* NULL: no relay = splice */
 	struct buf_pool pool;
 	uint64_t pool_base;
 	bool reset_done;
@@ -134,6 +136,14 @@ bool middle_idle(const struct world *w);
 void middle_give(struct world *w, struct spkt *pkt);
 void middle_send_on(struct world *w, int link, struct spkt *pkt);
 struct policy *middle_policy(const struct world *w);
+
+/* translate.c: relay = splice. */
+struct translator *translate_new(struct world *w, struct engine_cfg *cfg);
+void translate_free(struct translator *tr);
+/* True: @pkt is of a spliced connection, and was changed.  NULL is fine. */
+bool translate(struct translator *tr, struct spkt *pkt, bool tun);
+/* Connections that were handed over. */
+uint64_t translate_count(const struct translator *tr);
 
 /* A spoofed address: nobody is there. */
 struct saddr hosts_stranger(const struct world *w, struct prng *r);

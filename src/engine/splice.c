@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * relay = splice: the connection is handed to a translator in the kernel.
+ *
+ * Never responsible for a byte.  From the ACK that completes the client's
+ * handshake until the server has answered, what the client sends is held
+ * unacknowledged, and so is what the server sends: at most HELD_MAX packets, by
+ * reference or in the pool's chunks.  What does not fit is not there; its
+ * sender repeats it.  Then one of two things happens:
+ *
+ *   - the legs agree: their translation is installed, what was held leaves
+ *     through the TUN, where the translator stands as well, and the flow is
+ *     freed.  Only then the hosts' own packets are translated where they come
+ *     in, so that none overtakes what was held.  All that is left is the
+ *     translator's entry
+ *   - they do not: what was held is given to the legs, as if it came now, and
+ *     the flow is an ordinary one.  It is counted why
+ *
+ * The translation is installed one pull after the legs became quiet, so that
+ * the last packet of our own handshake has left before anything follows it.
+ * And so that legs agree, the server is dialled with the client's own options,
+ * and clients are answered with no more than this server last agreed to.
+ *
+ * Timestamps are mapped from the last accepted one to our present one, so
+ * neither peer sees one that is older than what it saw before.
+ *
+ * Afterwards the translator knows the connection and the engine does not:
+ *   - a segment that the kernel had queued before the entry was there goes
+ *     through the TUN, too
+ *   - a SYN draws a challenge ACK while the connection lives (RFC 5961, 4).  Of
+ *     one that has ended the entry is removed, and its highest number is
+ *     remembered: the next dial begins above it, as the server may hold it in
+ *     TIME_WAIT
+ *   - an ICMP error is translated back, and passed on
+ */
+#include <netinet/in.h>
+
+#include "splicer.h"
+
+/* --- to the kernel -------------------------------------------------------- */
+
+/* A client has been told of no more than this. */
+static uint16_t window_promised(const struct svc *s)
+{
+	return (uint16_t)min_u32(s->cfg->tcp.rmem[1] / 2, 65535);
+}
+
+/* SC_Spliced: nothing stands against it. */
+static enum shield_counter_id judge(const struct flow *f)
+{
+	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
+
+	if (c->ts_ok != s->ts_ok || c->sack_ok != s->sack_ok ||
+	    c->wscale_ok != s->wscale_ok || c->ecn_ok != s->ecn_ok)
+		return SC_SpliceOptions;
+	if (s->peer_mss < splice_mss(f->svc, leg_mss_offer(c->family)))
+		return SC_SpliceMss;
+	if (s->wnd < splice_wnd(f->svc, window_promised(f->svc)))
+		return SC_SpliceWindow;
+	return SC_Spliced;
+}
+
+static void fill(struct splice_shift *d, const struct leg *from,
+		 const struct leg *to, mono_t now)
+{
+	uint32_t ms = (uint32_t)(now.us / USEC_PER_MSEC);
+
+	d->seq = to->nxt.v - from->rcv_nxt.v;
+	d->ack = to->rcv_nxt.v - from->nxt.v;
+	d->tsval = ms + to->ts_off - from->ts_recent;
+	d->tsecr = to->ts_recent - (ms + from->ts_off);
+	d->ts = from->ts_ok;
+	d->shl = from->wscale_ok ? from->wscale_peer : 0;
+	d->shr = to->wscale_ok ? to->wscale_ours : 0;
+	d->from_client = from->side == LEG_CLIENT;
+	d->mss = to->mss;
+	d->nxt = to->nxt;
+	d->acked = to->rcv_nxt;
+	d->newest_ts = ms + to->ts_off;
+	d->wnd = (uint16_t)min_u32(from->wnd >> d->shr, 65535);
+}
+
+static int install(struct engine *e, const struct flow *f, mono_t now)
+{
+	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
+	struct splice_pair p = {.client = c->t};
+
+	fill(&p.up, c, s, now);
+	fill(&p.down, s, c, now);
+	return e->splicer->ops->install(e->splicer->ctx, &p);
+}
+
+static void splice(struct engine *e, struct flow *f, mono_t now)
+{
+	struct splicer *sp = e->splicer;
+	struct splice_hold *h = hold_of(e, f);
+	enum shield_counter_id why = judge(f);
+
+	hold_learn(f);
+	if (why == SC_Spliced && install(e, f, now))
+		why = SC_SpliceNoRoom;
+	if (why != SC_Spliced) {
+		hold_give_up(e, f, why, now);
+		flow_settle(e, f, now);
+		return;
+	}
+	f->svc->stats->shield[SC_Spliced]++;
+	h->mss = (uint16_t)min_u32(f->leg[0].mss, f->leg[1].mss);
+	h->flow = NULL;
+	h->client = f->leg[LEG_CLIENT].t;
+	h->next = NULL;
+	*sp->out_end = h;
+	sp->out_end = &h->next;
+	f->held = false;
+	flow_free(e, f);
+}
+
+void splice_expire(struct engine *e, mono_t now)
+{
+	struct splicer *sp = e->splicer;
+	struct splice_hold *h = sp->due, *next;
+
+	sp->due = NULL;
+	sp->due_end = &sp->due;
+	for (; h; h = next) {
+		next = h->next;
+		h->due = false;
+		/* it stirs: the next pull looks again */
+		if (!h->flow->ready)
+			splice(e, h->flow, now);
+	}
+}
+
+bool splice_is_due(const struct engine *e)
+{
+	return e->splicer->due || e->splicer->out || e->splicer->gone;
+}
+
+/* --- through the TUN ------------------------------------------------------ */
+
+/* The checksum is left to the kernel, as the packet may have to be cut. */
+static void fill_header(struct tx *tx, const uint8_t *p, uint32_t l4,
+			uint32_t len, uint16_t mss)
+{
+	uint32_t thl = (p[l4 + 12] >> 4) * 4u;
+	struct ipaddr src, dst;
+
+	src = l4 == 20 ? ipaddr_v4(p + 12) : ipaddr_v6(p + 8);
+	dst = l4 == 20 ? ipaddr_v4(p + 16) : ipaddr_v6(p + 24);
+	tx->family = l4 == 20 ? 4 : 6;
+	tx->l4_off = (uint8_t)l4;
+	tx->hdr_len = (uint8_t)(l4 + thl);
+	tx->payload = len - tx->hdr_len;
+	/* an urgent pointer is right in one segment only, and never merged */
+	tx->gso_size = tx->payload > mss && !(p[l4 + 13] & TCP_URG) ? mss : 0;
+	tx->csum_done = false;
+	tx->tun_only = true;
+	tx->in_place = false;
+	tx->niov = 0;
+	memcpy(tx->hdr, p, tx->hdr_len);
+	put_be16(tx->hdr + l4 + 16,
+		 csum_fold(csum_pseudo(&src, &dst, IPPROTO_TCP, len - l4)));
+}
+
+/* The next packet of @h leaves; its bytes stay where they are. */
+static void let_go(struct splice_hold *h, struct tx *tx)
+{
+	uint32_t want = min_u32(h->packets.bytes - h->at, TX_HDR_MAX);
+	uint32_t got, have = 0, l4, len;
+	struct iovec iov[TX_IOV_MAX];
+	uint8_t head[TX_HDR_MAX];
+	int n;
+
+	n = bufq_peek(&h->packets, h->at, want, iov, TX_IOV_MAX, &got);
+	for (int i = 0; i < n; i++) {
+		memcpy(head + have, iov[i].iov_base, iov[i].iov_len);
+		have += (uint32_t)iov[i].iov_len;
+	}
+	l4 = plain_header(head);
+	len = packet_bytes(head, l4);
+	fill_header(tx, head, l4, len, h->mss);
+	tx->niov = (uint16_t)bufq_peek(&h->packets, h->at + tx->hdr_len,
+				       tx->payload, tx->iov, TX_IOV_MAX, &got);
+	h->at += len;
+}
+
+int splice_pull(struct engine *e, struct tx *tx, int max)
+{
+	struct splicer *sp = e->splicer;
+	struct splice_hold *h;
+	int n = 0;
+
+	while ((h = sp->out) && n < max) {
+		if (h->at < h->packets.bytes) {
+			let_go(h, &tx[n++]);
+			continue;
+		}
+		sp->out = h->next;
+		if (!sp->out)
+			sp->out_end = &sp->out;
+		h->next = sp->gone;
+		sp->gone = h;
+	}
+	return n;
+}
+
+/* The kernel had queued it before it knew the connection. */
+static enum verdict straggler(struct engine *e, const struct splice_shift *d,
+			      struct tx *reply)
+{
+	const struct packet *pkt = e->splicer->pkt;
+	uint32_t l4 = plain_header(pkt->data), len;
+
+	len = l4 ? packet_bytes(pkt->data, l4) : 0;
+	if (!len || len > pkt->len) { /* the translator would not see it */
+		e->drop[DROP_STATE]++;
+		return VERDICT_CONSUMED;
+	}
+	fill_header(reply, pkt->data, l4, len, d->mss);
+	if (reply->payload) {
+		reply->iov[0].iov_base =
+			(void *)(uintptr_t)(pkt->data + reply->hdr_len);
+		reply->iov[0].iov_len = reply->payload;
+		reply->niov = 1;
+	}
+	e->count[EC_SpliceStragglers]++;
+	return VERDICT_REPLY;
+}
+
+/*
+ * A SYN of a connection that lives: RFC 5961, 4, with what was last said to this
+ * peer.  It may be the server, whom the ACK of our handshake has not reached.
+ */
+static enum verdict challenge(struct engine *e, const struct segment *s,
+			      const struct splice_found *f, struct tx *reply)
+{
+	struct tcp_opts o = {0};
+
+	e->count[EC_SpliceSyns]++;
+	if (f->back.ts) {
+		o.has = OPT_HAS_TS;
+		o.tsval = f->back.newest_ts;
+		o.tsecr = s->opts.has & OPT_HAS_TS ? s->opts.tsval : 0;
+	}
+	answer_ack(reply, s, f->back.nxt, f->back.acked, f->back.wnd, &o);
+	return VERDICT_REPLY;
+}
+
+bool splice_input(struct engine *e, const struct segment *s, mono_t now,
+		  struct tx *reply, enum verdict *v)
+{
+	struct splicer *sp = e->splicer;
+	struct splice_found f;
+
+	if (!sp->ops->find(sp->ctx, &s->t, &f))
+		return false;
+	if (!(s->flags & TCP_SYN)) {
+		*v = straggler(e, &f.dir, reply);
+		return true;
+	}
+	if (f.ended && f.dir.from_client && !(s->flags & TCP_ACK)) {
+		hold_remember(e, &s->t, &f, now);
+		sp->ops->remove(sp->ctx, &s->t);
+		return false;
+	}
+	*v = challenge(e, s, &f, reply);
+	return true;
+}
+
+/* Bytes in front of the quoted TCP header, or 0. */
+static uint32_t quoted_at(const uint8_t *p, uint32_t len)
+{
+	uint32_t at = p[0] >> 4 == 4 ? (p[0] & 15) * 4u : 40, q = at + 8;
+
+	if (q + 20 > len || (p[0] >> 4 == 6 && p[6] != IPPROTO_ICMPV6))
+		return 0;
+	if (p[q] >> 4 == 6 && p[q + 6] != IPPROTO_TCP)
+		return 0;
+	q += p[q] >> 4 == 4 ? (p[q] & 15) * 4u : 40;
+	return q + 8 <= len && q + 8 <= TX_HDR_MAX ? q : 0;
+}
+
+bool splice_icmp(struct engine *e, const struct icmp_error *i, struct tx *tx)
+{
+	const struct packet *pkt = e->splicer->pkt;
+	struct tuple t = {.local = i->t.remote,
+			  .remote = i->t.local,
+			  .lport = i->t.rport,
+			  .rport = i->t.lport};
+	uint32_t l4, seq_at, was;
+	struct splice_found f;
+	uint64_t sum;
+
+	seq_at = quoted_at(pkt->data, pkt->len);
+	if (!seq_at || !e->splicer->ops->find(e->splicer->ctx, &t, &f))
+		return false;
+	l4 = pkt->data[0] >> 4 == 4 ? (pkt->data[0] & 15) * 4u : 40;
+	seq_at += 4;
+	tx->family = pkt->data[0] >> 4;
+	tx->l4_off = (uint8_t)l4;
+	tx->hdr_len = (uint8_t)(seq_at + 4);
+	tx->payload = pkt->len - tx->hdr_len;
+	tx->gso_size = 0;
+	tx->csum_done = tx->in_place = true;
+	tx->tun_only = false;
+	tx->niov = tx->payload ? 1 : 0;
+	tx->iov[0].iov_base = (void *)(uintptr_t)(pkt->data + tx->hdr_len);
+	tx->iov[0].iov_len = tx->payload;
+	memcpy(tx->hdr, pkt->data, tx->hdr_len);
+	was = get_be32(tx->hdr + seq_at);
+	put_be32(tx->hdr + seq_at, was - f.dir.seq);
+	/* RFC 1624 */
+	sum = (uint16_t)~get_be16(tx->hdr + l4 + 2);
+	sum += (uint16_t) ~(was >> 16) + (uint16_t)~was;
+	sum = csum_add(sum, tx->hdr + seq_at, 4);
+	put_be16(tx->hdr + l4 + 2, (uint16_t)~csum_fold(sum));
+	return true;
+}
