@@ -61,14 +61,14 @@ sysconfdir = $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 # What is deterministic, and the rest of the library.
 STACK := util wire tcp shield fault policy engine impair
 MODULES := $(STACK) io front config rules api scenario
-# The XDP front needs clang, bpftool and libbpf; without them, or with BPF=,
-# there is none.
+# Programs for the kernel need clang, bpftool and libbpf; without them, or with
+# BPF=, there are none.
 BPF ?= $(shell command -v clang >/dev/null && command -v bpftool >/dev/null && \
 	pkg-config --exists libbpf && echo 1)
 override BPF := $(BPF)
 PKGS += $(if $(BPF),libbpf)
 LIB_SRC := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
-LIB_SRC := $(filter-out $(if $(BPF),src/front/none.c,src/front/maps.c src/front/attach.c),$(LIB_SRC))
+LIB_SRC := $(filter-out $(if $(BPF),src/front/%none.c,src/front/%maps.c src/front/%attach.c),$(LIB_SRC))
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)
 STACK_OBJ := $(filter $(STACK:%=$(BUILD)/obj/%/%),$(LIB_OBJ))
 LIB := $(BUILD)/libpenstock.a
@@ -104,7 +104,7 @@ $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Programs for the kernel, and the skeletons that carry them.
-$(BUILD)/bpf/%.bpf.o: src/bpf/%.bpf.c $(wildcard src/bpf/*.h) include/front/layout.h include/shield/known_layout.h
+$(BUILD)/bpf/%.bpf.o: src/bpf/%.bpf.c $(wildcard src/bpf/*.h include/front/*layout.h) include/shield/known_layout.h
 	@mkdir -p $(@D)
 	$(call Q,BPF)clang -O2 -g -Wall -Wextra -target bpf -mcpu=v3 -ffreestanding -Iinclude \
 		-I/usr/include/$(shell gcc -print-multiarch) -c -o $@ $<
@@ -112,9 +112,11 @@ $(BUILD)/bpf/%.bpf.o: src/bpf/%.bpf.c $(wildcard src/bpf/*.h) include/front/layo
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call Q,SKEL)bpftool gen skeleton $< name $*_bpf >$@
 
-.SECONDARY: $(BUILD)/bpf/front.bpf.o $(BUILD)/bpf/front.skel.h
+.SECONDARY: $(foreach p,front splice,$(BUILD)/bpf/$(p).bpf.o $(BUILD)/bpf/$(p).skel.h)
 $(BUILD)/obj/front/attach.o: $(BUILD)/bpf/front.skel.h
-$(BUILD)/obj/front/attach.o: CPPFLAGS += -isystem $(BUILD)/bpf
+$(BUILD)/obj/front/splice_attach.o: $(BUILD)/bpf/splice.skel.h
+$(BUILD)/obj/front/attach.o $(BUILD)/obj/front/splice_attach.o: \
+	CPPFLAGS += -isystem $(BUILD)/bpf
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@

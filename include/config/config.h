@@ -42,6 +42,8 @@ enum rules_mode {
  * @http_write: it may change faults
  * @http_names: host names that it answers to, besides addresses
  * @fault_log:  path of the file for decisions of faults; empty = none
+ * @bpf_dir:    directory of a BPF file system for what is pinned
+ * @bpf_interfaces: names of the interfaces that get programs, blanks between
  * @log_level:  enum log_level
  * @rules:      enum rules_mode
  */
@@ -57,6 +59,8 @@ struct daemon_cfg {
 	char http[64];
 	char http_names[256];
 	char fault_log[256];
+	char bpf_dir[108];
+	char bpf_interfaces[256];
 	uint8_t log_level, http_write, rules;
 };
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "config/config.h"
+#include "front/splice.h"
 #include "util/types.h"
 
 /* Families, as indices and as bits. */
@@ -32,6 +33,8 @@ enum rules_family {
  *         iptables-save prints, one a line; NULL when no service needs the
  *         family
  * @queue: the first queue, @queues of them
+ * @splice: where the translator of relay = splice is to be
+ * @wants_splice: a service asks for it
  * @own_source: packets of ours bear an address of this host: towards servers by
  *         `source', or towards clients who address it
  */
@@ -39,7 +42,8 @@ struct rules_plan {
 	char tun[16];
 	char *text[RULES_FAMILIES];
 	uint32_t queue, queues;
-	bool own_source;
+	bool own_source, wants_splice;
+	struct splice_host splice;
 };
 
 /* Return: 0 or -ENOMEM.  rules_plan_fini() frees. */

@@ -31,6 +31,7 @@ struct saved_sysctl {
  * @tun_before: what it was
  * @addr_before: it had an IPv4 address
  * @table_before: per family: the raw table existed
+ * @bpf_dir: where something of ours is pinned; "": nowhere
  * @sysctl:  settings and their values; owned
  */
 struct rules_state {
@@ -39,6 +40,7 @@ struct rules_state {
 	enum tun_before tun_before;
 	bool addr_before;
 	bool table_before[RULES_FAMILIES];
+	char bpf_dir[108];
 	struct saved_sysctl *sysctl;
 	uint32_t nsysctl;
 };

@@ -383,6 +383,45 @@ static void check_handshake(struct loader *l, uint32_t svc)
 		 l->doc.section[sect].name);
 }
 
+static bool has_fault(const struct loader *l, const char *service)
+{
+	for (uint32_t i = 0; i < l->cfg->nfault; i++) {
+		const char *of = l->cfg->fault[i].service;
+
+		if (!*of || !strcmp(of, service))
+			return true;
+	}
+	return false;
+}
+
+/* What the kernel translates keeps its addresses, and was admitted before the
+ * server was asked; nobody is there to do anything else to it. */
+static void check_relay(struct loader *l, uint32_t svc)
+{
+	const struct service *s = &l->cfg->policy->service[svc];
+	uint32_t sect = l->sect[svc];
+	const char *found = NULL;
+
+	if (s->relay != RELAY_SPLICE)
+		return;
+	if (s->handshake != HANDSHAKE_CLIENT_FIRST)
+		found = "splice, and handshake is not client_first";
+	else if (s->connect.port)
+		found = "splice with connect";
+	else if (s->source.mode != SOURCE_CLIENT)
+		found = "splice with source";
+	else if (has_fault(l, s->name))
+		found = "splice with a fault";
+	else if (!l->cfg->daemon.bpf_interfaces[0])
+		found = "splice without [penstock] bpf_interfaces";
+	if (found)
+		diag_add(&l->diag, key_line(l, sect, "relay"),
+			 "[%s] relay: found %s; allowed: terminate, or splice "
+			 "with handshake = client_first and bpf_interfaces, "
+			 "without connect, source and faults",
+			 l->doc.section[sect].name, found);
+}
+
 static void check_service(struct loader *l, uint32_t svc)
 {
 	const struct service *s = &l->cfg->policy->service[svc];
@@ -525,6 +564,7 @@ static int loader_build(struct loader *l)
 		check_service(l, i);
 		check_handshake(l, i);
 		check_source(l, i);
+		check_relay(l, i);
 		check_shield(l, i);
 	}
 	return 0;

@@ -220,6 +220,15 @@ static const struct opt_desc daemon_options[] = {
 	 .help = "file that decisions of faults are appended to, as JSON "
 		 "lines; "
 		 "empty: none"},
+	{.name = "bpf_dir",
+	 TEXT(bpf_dir),
+	 .def = "/sys/fs/bpf/penstock",
+	 .help = "directory of a BPF file system, made when missing"},
+	{.name = "bpf_interfaces",
+	 TEXT(bpf_interfaces),
+	 .def = "",
+	 .help = "interfaces towards clients and servers that get programs, "
+		 "blanks between them"},
 	{.name = "rules",
 	 CFG(rules),
 	 .type = OPT_ENUM,

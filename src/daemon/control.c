@@ -35,6 +35,9 @@ static int gauges_append(struct daemon *d, struct metrics *m)
 	const struct control_metric all[] = {
 		{"flows", NULL, -1, true, "connections", g.flows},
 		{"flows_max", NULL, -1, true, "limit of flows", g.flows_max},
+		{"spliced", NULL, -1, true,
+		 "connections that the kernel relays",
+		 d->splice ? splice_map_count(d->splice) : 0},
 		{"half_open", NULL, -1, true,
 		 "connections whose handshake is not complete", g.half_open},
 		{"time_wait", NULL, -1, true, "TIME_WAIT entries", g.time_wait},
@@ -146,6 +149,7 @@ static void put_gauges(struct daemon *d, json_t *o)
 	units_waiting(d, &waiting);
 	put_number(o, "flows", g.flows);
 	put_number(o, "flows_max", g.flows_max);
+	put_number(o, "spliced", d->splice ? splice_map_count(d->splice) : 0);
 	put_number(o, "half_open", g.half_open);
 	put_number(o, "time_wait", g.time_wait);
 	put_number(o, "time_wait_max", g.time_wait_max);
@@ -219,7 +223,15 @@ static json_t *op_services(void *arg)
 
 static void op_flows(void *arg, FILE *out, uint32_t max)
 {
-	units_print_flows(arg, out, max < FLOWS_MAX ? max : FLOWS_MAX);
+	struct daemon *d = arg;
+	struct engine_gauges g;
+
+	max = max < FLOWS_MAX ? max : FLOWS_MAX;
+	units_print_flows(d, out, max);
+	units_gauges(d, &g);
+	if (d->splice && g.flows < max)
+		splice_map_list(d->splice, d->cfg->policy, out, worker_clock(),
+				max - g.flows);
 }
 
 static int op_reload(void *arg, FILE *errors)

@@ -95,6 +95,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		report_loss(d, &d->unit[i]);
 	}
 	attacks_look(d);
+	relay_look(d);
 	if (++d->ticks % CLOCK_TICKS == 0)
 		units_follow_clock(d);
 	daemon_set_timer(d->ev_tick, TICK_US);
@@ -214,6 +215,7 @@ out:
 	control_free(d);
 	rules_watch_free(d);
 	units_free(d);
+	relay_close(d);
 	faults_close(d);
 	attacks_free(d);
 	free_events(d);

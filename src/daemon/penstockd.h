@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "api/server.h"
 #include "engine/engine.h"
+#include "front/splice.h"
 #include "io/worker.h"
 #include "util/log.h"
 
@@ -48,6 +49,7 @@ struct metrics {
  * @metrics:  taken when the first metric is asked for
  * @faults:   the log and the reports of faults
  * @watch:    attacks on services
+ * @splice:   connections that the kernel relays; NULL: there is no such relay
  * @rules:    what is known of the host's rules
  * @started:  for the uptime
  * @ticks:    seconds of it, about
@@ -71,6 +73,7 @@ struct daemon {
 	struct faults *faults;
 	struct rules_watch *rules;
 	struct watch *watch;
+	struct splice_map *splice;
 
 	struct log_limit loss_limit;
 	mono_t started, stop_by;
@@ -221,5 +224,14 @@ int profile_command(struct daemon *d, const json_t *request, json_t **result);
  * status is EXIT_EXPECT when an expectation does not hold. */
 void faults_finish(struct daemon *d);
 void faults_close(struct daemon *d);
+
+/* --- relay.c --- */
+
+/* Open what `rules apply' has pinned, before capabilities go; a line is logged
+ * when a service asks for it and it is not there. */
+void relay_open(struct daemon *d);
+/* Each second: forget connections that are over. */
+void relay_look(struct daemon *d);
+void relay_close(struct daemon *d);
 
 #endif

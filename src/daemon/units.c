@@ -77,6 +77,8 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 		.max_tw = share_of(c->max_tw, d->n),
 		.wall_offset_us = wall_offset(),
 		.cookie_epoch_s = c->secret_rotate / USEC_PER_SEC,
+		.splice = d->splice ? &splice_map_ops : NULL,
+		.splice_ctx = d->splice,
 	};
 
 	memcpy(ec.secret, secret, sizeof(ec.secret));
@@ -141,6 +143,7 @@ int units_make(struct daemon *d)
 		log_err("out of memory");
 		return -ENOMEM;
 	}
+	relay_open(d);
 	for (i = 0; i < d->n && !err; i++)
 		err = unit_init(d, i, secret);
 	explicit_bzero(secret, sizeof(secret));

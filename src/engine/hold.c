@@ -78,7 +78,7 @@ static void count(const struct flow *f, enum shield_counter_id which)
 	f->svc->stats->shield[which]++;
 }
 
-/* --- before: answers and dials that agree --------------------------------- */
+/* --- before: answers and dials that agree --- */
 
 static bool wanted(const struct svc *s)
 {
@@ -206,7 +206,7 @@ void splice_above_old(const struct engine *e, const struct tuple *t, mono_t now,
 		*ts_off += o->newest_ts - tsval + 1;
 }
 
-/* --- held ----------------------------------------------------------------- */
+/* --- held --- */
 
 /* Only headers that the translator reads, too.  Return: bytes of the IP header,
  * or 0 */

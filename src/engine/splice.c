@@ -37,7 +37,7 @@
 
 #include "splicer.h"
 
-/* --- to the kernel -------------------------------------------------------- */
+/* --- to the kernel --- */
 
 /* A client has been told of no more than this. */
 static uint16_t window_promised(const struct svc *s)
@@ -136,7 +136,7 @@ bool splice_is_due(const struct engine *e)
 	return e->splicer->due || e->splicer->out || e->splicer->gone;
 }
 
-/* --- through the TUN ------------------------------------------------------ */
+/* --- through the TUN --- */
 
 /* The checksum is left to the kernel, as the packet may have to be cut. */
 static void fill_header(struct tx *tx, const uint8_t *p, uint32_t l4,

@@ -9,6 +9,7 @@
  *
  *   PREROUTING -> PENSTOCK
  *     from the TUN: ours.  Untracked, and not queued again
+ *     with relay = splice, what bears our mark: translated.  The same
  *     IPv6 to or from a service's address behind an authentication header,
  *                                  which hides the port -> PENSTOCK_Q
  *     to a listen address and port          -> PENSTOCK_Q
@@ -361,6 +362,32 @@ static bool family_is_used(const struct policy *p, bool v4)
 	return false;
 }
 
+static bool wants_splice(const struct policy *p)
+{
+	for (uint32_t i = 0; i < p->nservice; i++) {
+		if (p->service[i].relay == RELAY_SPLICE)
+			return true;
+	}
+	return false;
+}
+
+static void plan_splice(struct rules_plan *p, const struct daemon_cfg *d)
+{
+	const char *at = d->bpf_interfaces;
+	struct splice_host *h = &p->splice;
+	size_t n;
+
+	snprintf(h->dir, sizeof(h->dir), "%s", d->bpf_dir);
+	memcpy(h->tun, d->tun, sizeof(h->tun));
+	for (; *at && h->n < SPLICE_INTERFACES_MAX; at += n) {
+		at += strspn(at, " \t,");
+		n = strcspn(at, " \t,");
+		if (n)
+			snprintf(h->ifname[h->n++], sizeof(h->ifname[0]),
+				 "%.*s", (int)n, at);
+	}
+}
+
 static int family_print(char **text, const struct config *cfg, bool v4)
 {
 	struct rules_out o = {
@@ -379,6 +406,11 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 		"-A PENSTOCK -i %s -j CT --notrack\n"
 		"-A PENSTOCK -i %s -j RETURN\n",
 		d->tun, d->tun);
+	if (wants_splice(cfg->policy))
+		fprintf(f,
+			"-A PENSTOCK -m mark --mark %s -j CT --notrack\n"
+			"-A PENSTOCK -m mark --mark %s -j RETURN\n",
+			mark, mark);
 	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
 		rules_service(&o, &cfg->policy->service[i], v4);
 	for (uint32_t i = 0; i < cfg->policy->nservice && !v4; i++)
@@ -415,6 +447,9 @@ int rules_plan_init(struct rules_plan *p, const struct config *cfg)
 		p->own_source |= cfg->policy->service[i].source.mode !=
 				 SOURCE_CLIENT;
 	p->own_source |= host_listens(cfg->policy);
+	p->wants_splice = wants_splice(cfg->policy);
+	if (p->wants_splice)
+		plan_splice(p, &cfg->daemon);
 	for (int f = 0; f < RULES_FAMILIES; f++) {
 		bool v4 = f == RULES_V4;
 

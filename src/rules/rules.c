@@ -401,8 +401,20 @@ static int state_note(struct rules_state *s, const struct rules_plan *p,
 		s->table_before[f] = *now;
 		free(now);
 	}
+	snprintf(s->bpf_dir, sizeof(s->bpf_dir), "%s", p->splice.dir);
 	err = rules_state_note_sysctls(s);
 	return err ? err : rules_state_write(s, path);
+}
+
+/* Not to be had is no error: then the services terminate, and say so. */
+static void splice_apply(const struct rules_plan *p, const char *before)
+{
+	if (*before && (!p->wants_splice || strcmp(before, p->splice.dir)))
+		splice_detach(before, stderr);
+	if (p->wants_splice && splice_attach(&p->splice, stderr))
+		fputs("relay = splice: not to be had, connections are "
+		      "terminated\n",
+		      stderr);
 }
 
 static int plan_apply(const struct rules_plan *p, const struct rules_state *s)
@@ -437,7 +449,7 @@ int rules_restore(const struct rules_plan *p)
 int rules_apply(const struct rules_plan *p, const char *state)
 {
 	struct rules_state s;
-	char path[256];
+	char path[256], bpf_dir[sizeof(s.bpf_dir)];
 	int err = 0;
 
 	if (!state)
@@ -446,10 +458,13 @@ int rules_apply(const struct rules_plan *p, const char *state)
 		return err;
 	state = state ? state : path;
 	err = rules_state_read(&s, state);
+	memcpy(bpf_dir, s.bpf_dir, sizeof(bpf_dir));
 	if (!err)
 		err = state_note(&s, p, state);
 	if (!err) {
 		err = plan_apply(p, &s);
+		if (!err)
+			splice_apply(p, bpf_dir);
 		if (err && !s.found)
 			rules_remove(state);
 	}
@@ -480,6 +495,10 @@ int rules_remove(const char *state)
 	}
 	if (!s.found)
 		goto out;
+	if (s.bpf_dir[0]) {
+		rc = splice_detach(s.bpf_dir, stderr);
+		err = err ? err : rc;
+	}
 	rc = tun_remove(&s);
 	err = err ? err : rc;
 	rc = rules_state_restore_sysctls(&s);
@@ -616,6 +635,8 @@ int rules_check(const struct rules_plan *p, FILE *out)
 	struct check c = {.out = out};
 
 	c.found = tun_check(p, out);
+	if (p->wants_splice)
+		c.found += splice_check(&p->splice, out);
 	sysctls_walk(p, rules_sysctl_host, sysctl_differs, &c);
 	sysctls_walk(p, rules_sysctl_tun, sysctl_differs, &c);
 	for (int f = 0; f < RULES_FAMILIES; f++) {

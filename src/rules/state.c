@@ -207,6 +207,8 @@ static int parse_line(struct rules_state *s, const char *line)
 		}
 		return -EINVAL;
 	}
+	if (sscanf(line, "bpf %107[^\n]", s->bpf_dir) == 1)
+		return 0;
 	if (!strcmp(line, "address\n")) {
 		s->addr_before = true;
 		return 0;
@@ -267,6 +269,8 @@ static void state_print(const struct rules_state *s, FILE *f)
 		before_name[s->tun_before]);
 	if (s->addr_before)
 		fputs("address\n", f);
+	if (s->bpf_dir[0])
+		fprintf(f, "bpf %s\n", s->bpf_dir);
 	for (int i = 0; i < RULES_FAMILIES; i++)
 		fprintf(f, "table %d %s\n", i,
 			s->table_before[i] ? "present" : "absent");

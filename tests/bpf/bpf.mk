@@ -2,7 +2,7 @@
 # The programs for the kernel, run by it (bpf_prog_test_run) beside the engine.
 # As root; says so where the kernel, the rights or the tools are missing.
 BPF_SYNS ?= 1000000
-BPF_TESTS := front_equal front_rules
+BPF_TESTS := front_equal front_rules splice_equal
 
 define BPF_RULE
 $(BUILD)/bpf/$(1): tests/bpf/$(1).c tests/bpf/front_rig.c tests/bpf/front_rig.h $(LIB)
@@ -11,9 +11,9 @@ $(BUILD)/bpf/$(1): tests/bpf/$(1).c tests/bpf/front_rig.c tests/bpf/front_rig.h 
 endef
 $(if $(BPF),$(foreach t,$(BPF_TESTS),$(eval $(call BPF_RULE,$(t)))))
 
-bpf_bins := $(if $(BPF),$(BPF_TESTS:%=$(BUILD)/bpf/%) $(BUILD)/bpf/front.bpf.o)
+bpf_bins := $(if $(BPF),$(BPF_TESTS:%=$(BUILD)/bpf/%) $(BUILD)/bpf/front.bpf.o $(BUILD)/bpf/splice.bpf.o)
 check-bins: $(bpf_bins)
 
 .PHONY: bpf
-bpf: $(bpf_bins) ## the XDP front beside the engine (BPF_SYNS=N random SYNs)
+bpf: $(bpf_bins) ## programs for the kernel beside the engine (BPF_SYNS=N)
 	@tests/bpf/run.sh '$(if $(BPF),$(BUILD)/bpf)' $(BPF_SYNS)

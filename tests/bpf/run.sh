@@ -22,7 +22,7 @@ one()
 	local name=$1 rc
 	shift
 
-	"$dir/$name" "$dir/front.bpf.o" "$@"
+	"$dir/$name" "$dir/${name%%_*}.bpf.o" "$@"
 	rc=$?
 	case $rc in
 	0) pass=$((pass + 1)) ;;
@@ -38,6 +38,7 @@ elif [ "$(id -u)" != 0 ]; then
 else
 	one front_rules tests/fuzz/corpus/parse tests/fuzz/corpus/segments
 	one front_equal "$syns"
+	one splice_equal $((syns / 10))
 fi
 echo "bpf: $pass passed, $fail failed"
 [ "$fail" -eq 0 ]

@@ -6,7 +6,7 @@ impair -> engine, fault; engine -> policy -> shield, tcp -> wire -> util;
 io -> wire, util; rules, scenario -> config -> util and the headers that publish
 option tables; api -> util.  The engine knows no faults: impair hooks itself in.  io and
 engine never meet: the daemon joins them.  penstockctl knows nothing of packets.
-front -> policy, shield, tcp; bpf -> the layout of front's maps.
+front -> policy, shield, tcp, and what the engine asks of a translator; bpf -> the layout of front's maps.
 Siblings of one floor do not know each other.  What is
 deterministic (wire, tcp, shield, fault, engine, impair) calls no clock, no
 random device, no file and no descriptor either.
@@ -28,7 +28,7 @@ DOWN = {
     "front": {"policy", "shield", "tcp", "util"},
     "bpf": {"front", "shield"},
     "config": {"util"},
-    "rules": {"config", "util"},
+    "rules": {"config", "front", "util"},
     "api": {"util"},
     "scenario": {"config", "util"},
     "daemon": {"config", "rules", "front", "api", "io", "impair", "engine", "policy",
@@ -43,7 +43,7 @@ TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
           "scenario": {"fault/cfg.h"},
           "ctl": {"fault/cfg.h"},
           # the library's headers
-          "front": {"bpf/bpf.h", "bpf/libbpf.h"}}
+          "front": {"bpf/bpf.h", "bpf/libbpf.h", "engine/splice.h"}}
 PURE = {"wire", "tcp", "shield", "fault", "policy", "engine",
         "impair"}
 IMPURE = re.compile(

@@ -190,6 +190,27 @@ START_TEST(lines_that_are_right_stay_so)
 }
 END_TEST
 
+#define SPLICE                                                            \
+	"[penstock]\nbpf_interfaces = eth0 eth1\n" SVC "relay = splice\n" \
+	"handshake = client_first\n"
+
+/* What the kernel translates keeps its addresses, and has no faults. */
+START_TEST(splice_is_refused_where_it_cannot_be)
+{
+	static const char *const bad[] = {
+		SVC "relay = splice\nhandshake = client_first\n",
+		"[penstock]\nbpf_interfaces = a\n" SVC "relay = splice\n",
+		SPLICE "connect = 203.0.113.11:80\n",
+		SPLICE "source = gateway\n",
+		SPLICE "[fault f]\ntype = drop\n",
+	};
+
+	ck_assert_int_eq(load(SPLICE), 0);
+	ck_assert_int_eq(load(bad[_i]), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(said, "relay: found splice"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("config_errors");
@@ -207,6 +228,7 @@ int main(void)
 			    0, ARRAY_LEN(lines));
 	tcase_add_test(t, control_socket_of_a_bad_file_is_found);
 	tcase_add_test(t, lines_that_are_right_stay_so);
+	tcase_add_loop_test(t, splice_is_refused_where_it_cannot_be, 0, 5);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

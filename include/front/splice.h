@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_FRONT_SPLICE_H
+#define PENSTOCK_FRONT_SPLICE_H
+
+/*
+ * relay = splice in the kernel: src/bpf/splice.bpf.c translates the segments of
+ * connections that the engine has handed over.
+ *
+ * `penstockctl rules apply' loads the programs, pins them and their map below
+ * a directory of a BPF file system, and attaches them to the ingress of the
+ * interfaces and of the TUN; `rules remove' takes all that away.  The daemon
+ * opens the map while it starts; through an open descriptor it needs no
+ * capability.  Connections in the map go on without a daemon, and belong to the
+ * next one.
+ *
+ * Built without libbpf, every function fails with -ENOSYS.
+ */
+#include <stdio.h>
+
+#include "policy/policy.h"
+#include "engine/splice.h"
+#include "util/types.h"
+
+#define SPLICE_INTERFACES_MAX 16
+
+/**
+ * struct splice_host - Where the translator is to be
+ * @dir:    below a mounted BPF file system; made when missing
+ * @tun:    the TUN device
+ * @ifname: the first @n are names of interfaces
+ */
+struct splice_host {
+	char dir[108];
+	char tun[16];
+	char ifname[SPLICE_INTERFACES_MAX][16];
+	uint32_t n;
+};
+
+/**
+ * splice_attach() - Load, pin and attach
+ * @err: a line about what failed, and what to do
+ * A map that is there already is used again, with the connections in it.
+ * Return: 0 or -errno; then nothing of it is left
+ */
+int splice_attach(const struct splice_host *h, FILE *err);
+
+/* Detach and unpin all below @dir: its connections end.  Return: 0, also when
+ * there is nothing, or -errno */
+int splice_detach(const char *dir, FILE *err);
+
+/* A line on @out for each interface where it is not attached.
+ * Return: how many */
+int splice_check(const struct splice_host *h, FILE *out);
+
+struct splice_map;
+
+/**
+ * splice_map_open() - Open the map that is pinned below @dir
+ * @mark: on what is translated, in the bits of @mask
+ * Return: 0, -ENOENT when nothing is pinned, or another -errno
+ */
+int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
+		    uint32_t mask);
+void splice_map_close(struct splice_map *m);
+
+/* For engine_cfg.splice; its context is the map.  Any thread. */
+extern const struct splice_ops splice_map_ops;
+
+/**
+ * splice_map_walk() - Look at some connections, and forget those that are over
+ * @p:   how long each service keeps one that is idle, or has ended
+ * @now: CLOCK_MONOTONIC
+ * To be called each second; goes on where it was.  One thread.
+ */
+void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now);
+
+/* Connections in the map, as the last walks found it. */
+uint32_t splice_map_count(const struct splice_map *m);
+
+/* A line for each connection, at most @max. */
+void splice_map_list(struct splice_map *m, const struct policy *p, FILE *out,
+		     mono_t now, uint32_t max);
+
+#endif

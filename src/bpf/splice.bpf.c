@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The relay in the kernel: segments of an admitted connection are translated
+ * from the numbers of one leg to those of the other, and forwarded.
+ *
+ * Two entries make a connection, one a direction.  Sequence, acknowledgment and
+ * SACK numbers move by a constant, timestamps by another, the window is scaled
+ * anew.  The bytes never come to userspace, and nobody but the two hosts is
+ * responsible for them.
+ *
+ * It stands at the ingress of the interfaces, before netfilter; what it has
+ * translated bears a mark by which the rules let it through, and goes on through
+ * routing and FORWARD like any packet.  It stands at the ingress of the TUN,
+ * too: the daemon lets go there of what it held while the entries were made.
+ *
+ * A SYN is never translated: whether a new connection may begin is for the
+ * daemon to say.  One addition to the checksum is right for whole, partial and
+ * GSO packets alike, as only the difference is added.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "front/splice_layout.h"
+
+#define OPTS_MAX 40
+#define OPT_STEPS 40
+#define TCP_CHECK 16	     /* offset of the checksum */
+#define AHEAD_MAX (1u << 26) /* a segment further on is nobody's */
+#define HDR_NOP_NOP_TS 0x0101080a
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SPLICE_FLOWS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct splice_key);
+	__type(value, struct splice_dir);
+} flows SEC(".maps");
+
+/* A packet, and whose direction it is. */
+struct pkt {
+	struct splice_key key;
+	__u32 len; /* of the segment, header included */
+};
+
+/* Options that do not stand as Linux puts them. */
+struct walk {
+	__u8 b[OPTS_MAX + 8];
+	__u32 len, off;
+	__u32 dack, dtsval, dtsecr;
+	__u32 tsval; /* out: after the translation */
+	bool ack, bad, has_ts;
+};
+
+static __always_inline void mapped(__u8 *to, __be32 a)
+{
+	__builtin_memset(to, 0, 10);
+	to[10] = to[11] = 0xff;
+	__builtin_memcpy(to + 12, &a, 4);
+}
+
+static __always_inline bool read4(struct pkt *p, void *at, void *end)
+{
+	struct iphdr *ip = at;
+
+	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl != 5 ||
+	    ip->protocol != IPPROTO_TCP || ip->frag_off & bpf_htons(0x3fff))
+		return false;
+	mapped(p->key.saddr, ip->saddr);
+	mapped(p->key.daddr, ip->daddr);
+	p->len = bpf_ntohs(ip->tot_len) - sizeof(*ip);
+	return true;
+}
+
+static __always_inline bool read6(struct pkt *p, void *at, void *end)
+{
+	struct ipv6hdr *ip = at;
+
+	if ((void *)(ip + 1) > end || ip->version != 6 ||
+	    ip->nexthdr != IPPROTO_TCP)
+		return false;
+	__builtin_memcpy(p->key.saddr, &ip->saddr, 16);
+	__builtin_memcpy(p->key.daddr, &ip->daddr, 16);
+	p->len = bpf_ntohs(ip->payload_len);
+	return true;
+}
+
+static __always_inline __be32 shifted(__be32 v, __u32 by)
+{
+	return bpf_htonl(bpf_ntohl(v) + by);
+}
+
+static __always_inline void note_ts(struct splice_dir *d, __u32 tsval)
+{
+	if ((__s32)(tsval - d->newest_ts) > 0)
+		d->newest_ts = tsval;
+}
+
+/* --- options --- */
+
+static __always_inline __u32 add_at(struct walk *w, __u32 off, __u32 by)
+{
+	__u32 v;
+
+	if (off > OPTS_MAX - 4)
+		return 0;
+	v = (__u32)w->b[off] << 24 | (__u32)w->b[off + 1] << 16 |
+	    (__u32)w->b[off + 2] << 8 | w->b[off + 3];
+	v += by;
+	w->b[off] = (__u8)(v >> 24);
+	w->b[off + 1] = (__u8)(v >> 16);
+	w->b[off + 2] = (__u8)(v >> 8);
+	w->b[off + 3] = (__u8)v;
+	return v;
+}
+
+static long one_option(__u32 i, void *arg)
+{
+	struct walk *w = arg;
+	__u32 off = w->off, len;
+
+	(void)i;
+	if (off >= w->len || off >= OPTS_MAX || w->b[off] == 0)
+		return 1;
+	if (w->b[off] == 1) {
+		w->off = off + 1;
+		return 0;
+	}
+	len = w->b[off + 1];
+	if (len < 2 || off + len > w->len) {
+		w->bad = true;
+		return 1;
+	}
+	if (w->b[off] == 8 && len == 10) {
+		w->tsval = add_at(w, off + 2, w->dtsval);
+		w->has_ts = true;
+		if (w->ack)
+			add_at(w, off + 6, w->dtsecr);
+	} else if (w->b[off] == 5) {
+		for (int k = 0; k < 8; k++)
+			if (2 + 4 * ((__u32)k + 1) <= len)
+				add_at(w, off + 2 + 4 * k, w->dack);
+	}
+	w->off = off + len;
+	return 0;
+}
+
+/* Any layout.  Return: false when the list is broken: not to be passed on. */
+static __noinline int walk_options(struct __sk_buff *skb, struct walk *w,
+				   __u32 at, __s64 *diff)
+{
+	__u8 old[OPTS_MAX];
+	__u32 len;
+
+	if (!w || !diff)
+		return 0;
+	len = w->len;
+	if (!len || len > OPTS_MAX)
+		return 0;
+	if (bpf_skb_load_bytes(skb, at, w->b, len))
+		return 0;
+	__builtin_memcpy(old, w->b, OPTS_MAX);
+	bpf_loop(OPT_STEPS, one_option, w, 0);
+	if (w->bad)
+		return 0;
+	*diff = bpf_csum_diff((void *)old, OPTS_MAX, (void *)w->b, OPTS_MAX,
+			      (__u32)*diff);
+	return bpf_skb_store_bytes(skb, at, w->b, len, 0) == 0;
+}
+
+/* Timestamps and nothing else, as Linux lays them out: most segments. */
+static __always_inline bool only_timestamps(const struct tcphdr *th, void *end,
+					    __u32 len)
+{
+	const __be32 *p = (const __be32 *)(th + 1);
+
+	return len == 12 && (void *)(p + 3) <= end &&
+	       p[0] == bpf_htonl(HDR_NOP_NOP_TS);
+}
+
+static __always_inline __s64 move_timestamps(struct tcphdr *th, void *end,
+					     struct splice_dir *d, __s64 diff)
+{
+	__be32 *p = (__be32 *)(th + 1), was[2], is[2];
+
+	if ((void *)(p + 3) > end)
+		return diff;
+	was[0] = p[1];
+	was[1] = p[2];
+	is[0] = shifted(p[1], d->dtsval);
+	is[1] = th->ack ? shifted(p[2], d->dtsecr) : p[2];
+	p[1] = is[0];
+	p[2] = is[1];
+	note_ts(d, bpf_ntohl(is[0]));
+	return bpf_csum_diff(was, 8, is, 8, (__u32)diff);
+}
+
+/* --- the translation --- */
+
+static __always_inline __be32 new_window(__u32 word, const struct splice_dir *d)
+{
+	__u32 w = (word & 0xffff) << (d->shl & 15) >> (d->shr & 15);
+
+	return bpf_htonl((word & 0xffff0000) | (w > 65535 ? 65535 : w));
+}
+
+/* Will the other side take this RST?  It does at the number that it has
+ * acknowledged (RFC 5961, 3.2), and a sender uses the one that comes next: all
+ * others may be anybody's. */
+static __always_inline bool is_exact(const struct pkt *p,
+				     const struct splice_dir *d, __u32 seq)
+{
+	struct splice_key k = {.sport = p->key.dport, .dport = p->key.sport};
+	const struct splice_dir *back;
+
+	__builtin_memcpy(k.saddr, p->key.daddr, 16);
+	__builtin_memcpy(k.daddr, p->key.saddr, 16);
+	back = bpf_map_lookup_elem(&flows, &k);
+	return seq == d->nxt || (back && seq - d->dseq == back->acked);
+}
+
+/* @th is translated, but for its options. */
+static __always_inline void note(const struct pkt *p, struct splice_dir *d,
+				 const struct tcphdr *th)
+{
+	__u32 seq = bpf_ntohl(th->seq), nxt;
+
+	nxt = seq + p->len - th->doff * 4 + th->fin;
+	d->last_ns = bpf_ktime_get_coarse_ns();
+	d->packets++;
+	d->bytes += p->len - th->doff * 4;
+	if (th->rst) {
+		if (is_exact(p, d, seq))
+			d->seen |= SPLICE_RST;
+		return;
+	}
+	if (nxt - d->nxt < AHEAD_MAX) {
+		d->nxt = nxt;
+		if (th->fin)
+			d->seen |= SPLICE_FIN;
+	}
+	if (th->ack) {
+		d->acked = bpf_ntohl(th->ack_seq);
+		d->wnd = bpf_ntohs(th->window);
+	}
+}
+
+/* The first 16 bytes of the header: numbers, acknowledgment, window. */
+static __always_inline __s64 move_numbers(struct tcphdr *th,
+					  const struct splice_dir *d)
+{
+	__be32 *f = (__be32 *)th, was[3], is[3];
+
+	was[0] = f[1];
+	was[1] = f[2];
+	was[2] = f[3];
+	is[0] = shifted(f[1], d->dseq);
+	is[1] = th->ack ? shifted(f[2], d->dack) : f[2];
+	is[2] = new_window(bpf_ntohl(f[3]), d);
+	f[1] = is[0];
+	f[2] = is[1];
+	f[3] = is[2];
+	return bpf_csum_diff(was, 12, is, 12, 0);
+}
+
+static __always_inline int translate(struct __sk_buff *skb, const struct pkt *p,
+				     struct splice_dir *d, __u32 l4)
+{
+	void *data = (void *)(long)skb->data,
+	     *end = (void *)(long)skb->data_end;
+	struct tcphdr *th = data + l4;
+	struct walk w = {.dack = d->dack,
+			 .dtsval = d->ts ? d->dtsval : 0,
+			 .dtsecr = d->ts ? d->dtsecr : 0};
+	__u32 thl;
+	__s64 diff;
+
+	if ((void *)(th + 1) > end)
+		return TC_ACT_OK;
+	thl = th->doff * 4;
+	if (thl < 20 || p->len < thl)
+		return TC_ACT_SHOT;
+	diff = move_numbers(th, d);
+	note(p, d, th);
+	w.len = thl - 20;
+	w.ack = th->ack;
+	if (d->ts && only_timestamps(th, end, w.len))
+		diff = move_timestamps(th, end, d, diff);
+	else if (w.len && !walk_options(skb, &w, l4 + 20, &diff))
+		return TC_ACT_SHOT;
+	if (d->ts && w.has_ts)
+		note_ts(d, w.tsval);
+	if (bpf_l4_csum_replace(skb, l4 + TCP_CHECK, 0, (__u32)diff, 0))
+		return TC_ACT_SHOT;
+	skb->mark = (skb->mark & ~d->mask) | d->mark;
+	return TC_ACT_OK;
+}
+
+/* @l2: bytes in front of the IP header. */
+static __always_inline int splice(struct __sk_buff *skb, __u32 l2)
+{
+	struct splice_dir *d;
+	struct tcphdr *th;
+	void *data, *end;
+	struct pkt p = {};
+	bool v6 = skb->protocol == bpf_htons(ETH_P_IPV6);
+	__u32 l4 = l2 + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+
+	if (!v6 && skb->protocol != bpf_htons(ETH_P_IP))
+		return TC_ACT_OK;
+	if (skb->data_end - skb->data < l4 + 20 &&
+	    bpf_skb_pull_data(skb, l4 + 20))
+		return TC_ACT_OK;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (v6 ? !read6(&p, data + l2, end) : !read4(&p, data + l2, end))
+		return TC_ACT_OK;
+	th = data + l4;
+	if ((void *)(th + 1) > end)
+		return TC_ACT_OK;
+	p.key.sport = th->source;
+	p.key.dport = th->dest;
+	if (th->syn)
+		return TC_ACT_OK;
+	d = bpf_map_lookup_elem(&flows, &p.key);
+	if (!d || (l2 && !d->open))
+		return TC_ACT_OK;
+	return translate(skb, &p, d, l4);
+}
+
+SEC("tc")
+int penstock_splice(struct __sk_buff *skb)
+{
+	return splice(skb, ETH_HLEN);
+}
+
+/* The TUN has no link layer. */
+SEC("tc")
+int penstock_splice_tun(struct __sk_buff *skb)
+{
+	return splice(skb, 0);
+}

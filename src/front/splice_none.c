@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Built without libbpf: nobody translates, and whoever asks for it is told.
+ */
+#include <errno.h>
+
+#include "front/splice.h"
+
+const struct splice_ops splice_map_ops;
+
+int splice_attach(const struct splice_host *h, FILE *err)
+{
+	(void)h;
+	fputs("splice: this penstock was built without libbpf\n", err);
+	return -ENOSYS;
+}
+
+/* What is not there is detached. */
+int splice_detach(const char *dir, FILE *err)
+{
+	(void)dir;
+	(void)err;
+	return 0;
+}
+
+int splice_check(const struct splice_host *h, FILE *out)
+{
+	(void)h;
+	fputs("splice: this penstock was built without libbpf\n", out);
+	return 1;
+}
+
+int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
+		    uint32_t mask)
+{
+	(void)out;
+	(void)dir;
+	(void)mark;
+	(void)mask;
+	return -ENOSYS;
+}
+
+void splice_map_close(struct splice_map *m)
+{
+	(void)m;
+}
+
+void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now)
+{
+	(void)m;
+	(void)p;
+	(void)now;
+}
+
+uint32_t splice_map_count(const struct splice_map *m)
+{
+	(void)m;
+	return 0;
+}
+
+void splice_map_list(struct splice_map *m, const struct policy *p, FILE *out,
+		     mono_t now, uint32_t max)
+{
+	(void)m;
+	(void)p;
+	(void)out;
+	(void)now;
+	(void)max;
+}

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# splice.sh - relay = splice: connections that the kernel carries
+#
+# The translator is attached by `rules apply'; its map lives in a BPF file
+# system of our own, mounted before any namespace is entered.
+
+SPLICE_BPF=
+
+splice_mount() {
+	SPLICE_BPF=$TMP/bpf
+	mkdir -p "$SPLICE_BPF"
+	mount -t bpf bpf "$SPLICE_BPF" 2>/dev/null
+}
+
+# splice_restart KEY=VALUE...: the gateway begins anew, and splices.
+splice_restart() {
+	penstock_on || return 0
+	modes_restart "handshake = client_first" "relay = splice" \
+		"[penstock] bpf_dir = $SPLICE_BPF/p" \
+		"[penstock] bpf_interfaces = cl sv" "$@"
+}
+
+splice_only() {
+	penstock_on || skip "plain forwarding has no relay"
+}
+
+# A counter of a namespace's kernel, since it began.
+splice_stat() {
+	ip netns exec "$1" nstat -asz "$2" | awk -v n="$2" '$1 == n { print $2 }'
+}
+
+# What neither host may ever count: then the translation is wrong.
+splice_faults() {
+	local ns n
+	for ns in "$NS_C" "$NS_S"; do
+		for n in TcpInCsumErrors TcpExtPAWSEstab TcpExtBeyondWindow; do
+			echo "$n=$(splice_stat "$ns" "$n")"
+		done
+	done
+}
+
+# splice_run COMMAND...: it works, the kernel has carried it, and it was right.
+splice_run() {
+	local before faults
+	splice_only
+	before=$(counter Spliced)
+	faults=$(splice_faults)
+	"$@"
+	assert_num "connections spliced" "$(counter Spliced)" -gt "$before"
+	assert_eq "what the hosts' kernels found wrong" "$faults" \
+		"$(splice_faults)"
+}
+
+# splice_pair CLIENT-SETTING SERVER-SETTING COMMAND...: under these sysctls.
+# A server that lacks something is met once before it is known.
+splice_sysctls() {
+	local ns=$1 kv
+	shift
+	for kv in "$@"; do
+		kv=${kv//,/ }
+		ip netns exec "$ns" sysctl -qw "net.ipv4.${kv%%=*}=${kv#*=}"
+	done
+}
+
+splice_under() {
+	local side=$1 ns=$NS_C back=() kv k
+	[ "$side" = server ] && ns=$NS_S
+	for kv in $2; do
+		k=${kv%%=*}
+		back+=("$k=$(ip netns exec "$ns" sysctl -n "net.ipv4.$k" |
+			tr '\t' ,)")
+	done
+	# shellcheck disable=SC2064 # as they are now
+	trap "splice_sysctls $ns $(printf '%q ' "${back[@]}")" EXIT
+	# shellcheck disable=SC2086 # words on purpose
+	splice_sysctls "$ns" $2
+	shift 2
+	http_ok 5 || fail "no page at all"
+	splice_run "$@"
+}
+
+# splice_loss PERCENT DIRECTION BYTES, lost on both sides
+splice_loss() {
+	wire_segments
+	loss client "$1"
+	loss server "$1"
+	splice_run "transfer_$2" http "$3"
+}
+
+# A download that goes on while the daemon is killed, and another one comes.
+splice_survives() {
+	local pid sum
+	splice_only
+	in_c curl -sS -g --limit-rate 4M --max-time 60 -o "$TMP/got" \
+		"http://$URL/f16777216" &
+	pid=$!
+	sleep 1
+	kill -KILL "$PENSTOCK_PID"
+	poll 5 pid_gone "$PENSTOCK_PID"
+	sleep 0.5
+	ip netns exec "$NS_G" "$PENSTOCKD" -c "$PENSTOCK_CONF" \
+		>>"$TMP/penstockd.log" 2>&1 </dev/null &
+	echo $! >"$TMP/daemon.pid"
+	poll 10 http_ok 1 || fail "no page from the next daemon"
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" flows | grep -q "spliced(open" ||
+		fail "the next daemon does not know the connection"
+	wait "$pid" || fail "curl: $?"
+	sum=$(sha256sum <"$TMP/got" | cut -d' ' -f1)
+	assert_eq "SHA-256 of what arrived" "$(data_sum 16777216)" "$sum"
+}
+
+splice_killed() {
+	data_sum 16777216 >/dev/null
+	EXPECT_DEATH=1 run_case splice_streams_outlive_the_daemon 90 \
+		splice_survives
+	PENSTOCK_PID=$(cat "$TMP/daemon.pid" 2>/dev/null)
+	[ -z "$PENSTOCK_PID" ] || lib_own_pid "$PENSTOCK_PID"
+}
+
+# The server closes first and holds TIME_WAIT: the client comes back from the
+# same port at once, again and again.
+splice_reused() {
+	local i t0 took
+	for i in {1..12}; do
+		t0=$(date +%s%N)
+		in_c curl -sSfg --max-time 10 --local-port 19999 -o /dev/null \
+			-H "Connection: close" "http://$URL/f1024" ||
+			fail "connection $i of one port: curl says $?"
+		took=$((($(date +%s%N) - t0) / 1000000))
+		assert_num "ms that connection $i took" "$took" -lt 3000
+	done
+}
+
+# Ended connections stay for as long as TIME_WAIT lasts, here a second.
+splice_forgotten() {
+	poll 20 splice_none_left ||
+		fail "still there: $("$PENSTOCKCTL" -c "$PENSTOCK_CONF" flows)"
+}
+
+splice_none_left() {
+	! "$PENSTOCKCTL" -c "$PENSTOCK_CONF" flows | grep -q spliced
+}
+
+# A directory that is on no BPF file system.
+splice_missing() {
+	splice_only
+	grep -q "no BPF file system" "$TMP/rules.log" ||
+		fail "rules apply did not say why: $(cat "$TMP/rules.log")"
+	assert_eq "lines of the log" 1 \
+		"$(grep -c "relay = splice: no translator" "$TMP/penstockd.log")"
+	transfer_download http 1048576
+	assert_eq "spliced" 0 "$(counter Spliced)"
+}
+
+# What `rules remove' leaves is what was there before.
+splice_removed() {
+	splice_only
+	[ ! -e "$SPLICE_BPF/p" ] || fail "left: $(ls -R "$SPLICE_BPF/p")"
+	! in_g tc qdisc show | grep clsact || fail "a clsact qdisc is left"
+}
+
+splice_cases() {
+	local m=1048576 dir side
+	splice_mount || {
+		echo "# no BPF file system here"
+		return
+	}
+	data_file 1024 >/dev/null
+	splice_restart "tcp_syncookies = 2" "tcp_timewait_len = 1s"
+	for dir in download upload; do
+		run_case "splice_cookies_${dir}_is_intact" 60 \
+			splice_run "transfer_$dir" http $((16 * m))
+		run_case "splice_loss_1_percent_${dir}_is_intact" 90 \
+			splice_loss 1 "$dir" $((4 * m))
+		run_case "splice_loss_5_percent_${dir}_is_intact" 90 \
+			splice_loss 5 "$dir" $m
+	done
+	run_case splice_path_mtu_is_found 60 splice_run mtu_path download
+	for side in client server; do
+		run_case "splice_${side}_without_timestamps" 60 splice_under \
+			"$side" tcp_timestamps=0 transfer_download http $m
+		run_case "splice_${side}_without_sack" 60 splice_under \
+			"$side" tcp_sack=0 transfer_download http $m
+		run_case "splice_${side}_without_window_scaling" 60 \
+			splice_under "$side" tcp_window_scaling=0 \
+			transfer_download http $m
+		run_case "splice_${side}_wscale_0" 60 splice_under "$side" \
+			"tcp_rmem=4096,65535,65535" \
+			transfer_upload http $m
+	done
+	run_case splice_half_close_is_kept 30 splice_run close_pair half $m 1 \
+		"rx=$m end=FIN" "rx=0 tx=$m end=FIN"
+	run_case splice_server_speaks_first 30 splice_run close_pair early \
+		$m 2 "rx=0 tx=$m end=FIN" "rx=$m end=FIN"
+	run_case splice_server_rst_reaches_client 30 splice_run close_pair \
+		rst 100000 7 "rx=100000 end=RST" "tx=100000 end=ABORTED"
+	run_case splice_time_wait_is_no_obstacle 60 splice_run splice_reused
+	run_case splice_ended_connections_are_forgotten 40 splice_run \
+		splice_get_and_forget
+	splice_killed
+	splice_restart "tcp_syncookies = 0"
+	run_case splice_syn_queue_download_is_intact 60 splice_run \
+		transfer_download http $((16 * m))
+	stop_penstockd
+	TRAFFIC_EARLIER=1 EXPECT_DEATH=1 \
+		run_case splice_is_removed_without_a_trace 10 splice_removed
+	mkdir -p "$TMP/nobpf"
+	: >"$TMP/penstockd.log"
+	SPLICE_BPF=$TMP/nobpf splice_restart
+	run_case splice_without_bpf_terminates 30 splice_missing
+	modes_restart
+	umount "$SPLICE_BPF"
+}
+
+splice_get_and_forget() {
+	transfer_download http 1024
+	splice_forgotten
+}
