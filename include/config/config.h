@@ -45,6 +45,7 @@ enum rules_mode {
  * @bpf_dir:    directory of a BPF file system for what is pinned
  * @bpf_interfaces: names of the interfaces that get programs, blanks between
  * @log_level:  enum log_level
+ * @log_debug:  the connections that LOG_DEBUG reports
  * @rules:      enum rules_mode
  */
 struct daemon_cfg {
@@ -61,6 +62,7 @@ struct daemon_cfg {
 	char fault_log[256];
 	char bpf_dir[108];
 	char bpf_interfaces[256];
+	struct trace log_debug;
 	uint8_t log_level, http_write, rules;
 };
 

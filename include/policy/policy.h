@@ -8,6 +8,7 @@
  * A policy is immutable and counted: a flow keeps the one it began with, a
  * reload gives new flows a new one.
  */
+#include "policy/trace.h"
 #include "shield/cfg.h"
 #include "tcp/cfg.h"
 #include "util/option.h"
@@ -132,10 +133,12 @@ struct service {
 /**
  * struct policy - All services of one configuration
  * @refs: references; the last policy_put() frees it
+ * @trace: the connections that log_level = debug reports
  */
 struct policy {
 	uint32_t refs;
 	uint32_t nservice;
+	struct trace trace;
 	struct service service[];
 };
 

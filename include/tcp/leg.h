@@ -67,6 +67,7 @@ enum leg_share {
  * @wheel: timers
  * @rng:   seeded; for jitter, never for secrets
  * @stats: counters
+ * @trace: reports a transition, with log_level = debug; may be NULL
  * @share: what a leg may still take; NULL: all that is there
  * @idle_left: how long may the flow stay idle yet, us; 0: it ends.  May be NULL
  * @tfo_opts: adds the Fast Open option to a SYN or SYN-ACK of a leg whose
@@ -79,6 +80,7 @@ struct leg_env {
 	struct wheel *wheel;
 	struct prng *rng;
 	struct tcp_stats *stats;
+	void (*trace)(struct leg *l, enum tcp_state to, enum tcp_event why);
 	uint64_t (*share)(struct leg *l, enum leg_share what);
 	int64_t (*idle_left)(struct leg *l, mono_t now);
 	void (*tfo_opts)(struct leg *l, struct tcp_opts *o);

@@ -497,6 +497,23 @@ static bool service_exists(const struct policy *p, const char *name)
 	return false;
 }
 
+/* The policy takes the choice along to the engines. */
+static void check_trace(struct loader *l)
+{
+	const struct trace *t = &l->cfg->daemon.log_debug;
+	uint32_t sect = 0;
+
+	l->cfg->policy->trace = *t;
+	if (!t->service[0] || service_exists(l->cfg->policy, t->service))
+		return;
+	while (sect < l->doc.nsection && l->kind[sect] != CONF_PENSTOCK)
+		sect++;
+	diag_add(&l->diag, key_line(l, sect, "log_debug"),
+		 "[penstock] log_debug: found \"%s\"; allowed: the name of a "
+		 "[service NAME] of this file, an address or a prefix",
+		 t->service);
+}
+
 /* What no single key of a fault shows. */
 static void check_fault(struct loader *l, uint32_t sect, struct fault_spec *f,
 			bool keys_good)
@@ -560,6 +577,7 @@ static int loader_build(struct loader *l)
 	services_apply(l);
 	faults_apply(l);
 	check_daemon(l);
+	check_trace(l);
 	for (uint32_t i = 0; i < l->services; i++) {
 		check_service(l, i);
 		check_handshake(l, i);

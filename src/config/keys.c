@@ -242,6 +242,14 @@ static const struct opt_desc daemon_options[] = {
 	 .def = "info",
 	 .names = level_names,
 	 .help = "lines up to this level are logged"},
+	{.name = "log_debug",
+	 CFG(log_debug),
+	 .type = OPT_CUSTOM,
+	 .def = "",
+	 .parse = trace_parse,
+	 .allowed = trace_allowed,
+	 .help = "with log_level = debug, only connections of this service or "
+		 "with this address are reported; empty: all"},
 	{.name = NULL},
 };
 

@@ -95,6 +95,7 @@ static void adopt_daemon_cfg(struct daemon_cfg *now,
 	warn_restart(now, new);
 	now->shutdown_grace = new->shutdown_grace;
 	now->log_level = new->log_level;
+	now->log_debug = new->log_debug; /* the policy has it */
 	now->rules = new->rules;
 	log_set_level(now->log_level);
 }

@@ -90,6 +90,7 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 				  .rng = &e->rng,
 				  .share = flow_share,
 				  .idle_left = flow_idle_left,
+				  .trace = flow_trace,
 				  .tfo_opts = fastopen_opts};
 	e->wall_offset_us = cfg->wall_offset_us;
 	memcpy(e->secret, cfg->secret, sizeof(e->secret));

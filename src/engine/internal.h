@@ -252,6 +252,11 @@ bool flow_join_source(struct engine *e, struct flow *f);
 void flow_leave_source(struct engine *e, struct flow *f);
 /* Charge the source with what the flow holds now. */
 void flow_account(struct engine *e, struct flow *f);
+/* Its number among all flows that the engine ever had, from 1. */
+uint64_t flow_serial(const struct engine *e, const struct flow *f);
+/* leg_env.trace */
+void flow_trace(struct leg *l, enum tcp_state to, enum tcp_event why);
+
 /* leg_env.share */
 uint64_t flow_share(struct leg *l, enum leg_share what);
 /* Flows of the source that @f belongs to. */

@@ -120,15 +120,21 @@ static void describe_leg(const struct leg *l, struct engine_leg *out)
 				   .srtt_us = l->srtt_us};
 }
 
+uint64_t flow_serial(const struct engine *e, const struct flow *f)
+{
+	const uint64_t opened = e->count[EC_FlowsOpened];
+
+	return opened - ((opened - f->serial) & FLOW_SERIAL_MASK);
+}
+
 void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
 		       void *arg)
 {
-	const uint64_t opened = e->count[EC_FlowsOpened];
 	struct engine_flow d;
 
 	for (const struct flow *f = e->first; f && max--; f = f->next) {
 		d.service = f->svc->stats->name;
-		d.serial = opened - ((opened - f->serial) & FLOW_SERIAL_MASK);
+		d.serial = flow_serial(e, f);
 		for (int i = 0; i < 2; i++)
 			describe_leg(&f->leg[i], &d.leg[i]);
 		fn(arg, &d);

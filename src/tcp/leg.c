@@ -15,10 +15,8 @@
 void leg_set_state(struct leg *l, enum tcp_state to, enum tcp_event why)
 {
 	assert(tcp_transition_legal(l->state, to, why));
-	log_dbg("leg %u>%u %s: %s -> %s on %s", l->t.rport, l->t.lport,
-		l->side == LEG_CLIENT ? "client" : "server",
-		tcp_state_name[l->state], tcp_state_name[to],
-		tcp_event_name[why]);
+	if (unlikely(log_max >= LOG_DEBUG) && l->env->trace)
+		l->env->trace(l, to, why);
 	l->env->stats->entered[to]++;
 	l->state = (uint8_t)to;
 }

@@ -476,6 +476,26 @@ daemon_reload_good() {
 	daemon_end
 }
 
+# $1: log_debug.  One connection that begins after a reload to it.
+daemon_log_debug_is() {
+	daemon_begin
+	daemon_conf "[penstock] log_level = debug" "[penstock] log_debug = $1"
+	ctl reload || fail "reload exits $?"
+	ip netns exec "$NS_C" "$PEER" run "$SERVER" "$PORT_PEER" echo 1000 1 \
+		>/dev/null || fail "no connection"
+}
+
+daemon_log_debug() {
+	penstock_on || skip "plain forwarding has no daemon"
+	daemon_log_debug_is "$SERVER"
+	daemon_log_has "^debug: e2e serial=.*: server leg " ||
+		fail "the flow is not reported by its address"
+	daemon_end
+	daemon_log_debug_is 192.0.2.99
+	daemon_log_has "^debug: e2e" && fail "another address is reported"
+	daemon_end
+}
+
 daemon_reload_bad() {
 	local out
 	daemon_begin "tcp_window_scaling = 1"
@@ -696,6 +716,7 @@ daemon_policy_cases() {
 	daemon_case sighup_new_flows_new_policy daemon_reload_good daemon_hup
 	daemon_case ctl_reload_new_flows_new_policy daemon_reload_good \
 		daemon_ctl_reload
+	daemon_case log_debug_limits_what_is_reported daemon_log_debug
 	daemon_case bad_reload_keeps_old_policy daemon_reload_bad
 	daemon_case reload_removes_service_flow_stays daemon_reload_removes
 }

@@ -4,7 +4,7 @@
  * meant, in which words and units.  And files that are none.
  *
  * LINKS: config/config config/keys config/diag config/inidoc
- * LINKS: config/secret policy/policy tcp/cfg util/option shield/cfg
+ * LINKS: config/secret policy/% tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/slab util/wheel util/word config/textfile util/address
  */
@@ -23,6 +23,7 @@
 static char dir[] = "/tmp/test_config_errors.XXXXXX";
 static char path[64], fifo[64];
 static char *said;
+static struct config *cfg;
 
 static void setup(void)
 {
@@ -37,6 +38,8 @@ static void teardown(void)
 {
 	free(said);
 	said = NULL;
+	config_free(cfg);
+	cfg = NULL;
 	unlink(path);
 	unlink(fifo);
 	rmdir(dir);
@@ -45,16 +48,15 @@ static void teardown(void)
 /* Load the file @name, and keep what was said. */
 static int load_file(const char *name)
 {
-	struct config *cfg;
 	size_t len;
 	FILE *errs;
 	int rc;
 
+	config_free(cfg);
 	free(said);
 	errs = open_memstream(&said, &len);
 	rc = config_load(name, &cfg, errs);
 	fclose(errs);
-	config_free(cfg);
 	return rc;
 }
 
@@ -211,6 +213,24 @@ START_TEST(splice_is_refused_where_it_cannot_be)
 }
 END_TEST
 
+/* The choice of log_debug reaches the engines with the policy. */
+START_TEST(log_debug_goes_into_the_policy)
+{
+	ck_assert_int_eq(load(SVC), 0);
+	ck_assert_str_eq(cfg->policy->trace.service, "");
+	ck_assert_uint_eq(cfg->policy->trace.prefix, 0);
+	ck_assert_int_eq(load("[penstock]\nlog_debug = web\n" SVC), 0);
+	ck_assert_str_eq(cfg->policy->trace.service, "web");
+	ck_assert_int_eq(load("[penstock]\nlog_debug = 2001:db8::/32\n" SVC),
+			 0);
+	ck_assert_uint_eq(cfg->policy->trace.prefix, 32);
+	ck_assert_int_ne(load("[penstock]\nlog_debug = 10.0.0.1/33\n" SVC), 0);
+	ck_assert_int_ne(load(SVC "[penstock]\nlog_debug = wep\n"), 0);
+	ck_assert_ptr_nonnull(strstr(said, ":4: [penstock] log_debug: found "
+					   "\"wep\"; allowed: the name"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("config_errors");
@@ -229,6 +249,7 @@ int main(void)
 	tcase_add_test(t, control_socket_of_a_bad_file_is_found);
 	tcase_add_test(t, lines_that_are_right_stay_so);
 	tcase_add_loop_test(t, splice_is_refused_where_it_cannot_be, 0, 5);
+	tcase_add_test(t, log_debug_goes_into_the_policy);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

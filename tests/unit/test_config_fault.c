@@ -3,7 +3,7 @@
  * [fault NAME] sections: what is read, and what is said of bad ones.
  *
  * LINKS: config/config config/keys config/diag config/inidoc
- * LINKS: config/secret policy/policy tcp/cfg util/option shield/cfg
+ * LINKS: config/secret policy/% tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/slab util/wheel
  * LINKS: util/word config/textfile util/address

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * LINKS: config/config config/keys config/diag config/inidoc
- * LINKS: config/secret policy/policy tcp/cfg util/option shield/cfg
+ * LINKS: config/secret policy/% tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/slab util/wheel util/word config/textfile util/address
  *

@@ -2,7 +2,7 @@
 /*
  * The rules that a configuration asks for, and what remembers the host before.
  * LINKS: rules/plan rules/state config/config config/keys
- * LINKS: rules/host config/diag config/inidoc rules/run policy/policy
+ * LINKS: rules/host config/diag config/inidoc rules/run policy/%
  * LINKS: tcp/cfg util/option shield/cfg shield/prefix shield/tfo
  * LINKS: shield/ratelimit shield/assoc util/hash fault/% util/slab
  * LINKS: util/wheel util/word config/textfile util/address

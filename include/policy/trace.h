@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_POLICY_TRACE_H
+#define PENSTOCK_POLICY_TRACE_H
+
+/*
+ * Which connections log_level = debug reports: the key log_debug.
+ */
+#include "util/types.h"
+
+#define TRACE_SERVICE_MAX 31
+
+/**
+ * struct trace - A choice of connections; all zero: every one
+ * @service: those of this service; empty: of any
+ * @addr:    those with this address, the client's or the one it connects to
+ * @prefix:  bits of @addr that count, of 128; 0: any address
+ */
+struct trace {
+	char service[TRACE_SERVICE_MAX + 1];
+	struct ipaddr addr;
+	uint8_t prefix;
+};
+
+extern const char trace_allowed[];
+
+/**
+ * trace_parse() - Read the value of log_debug
+ * @text:  a service's name, an address or a prefix; empty: every connection
+ * @field: out: struct trace
+ * @err:   out, with an error: what was found and what is allowed
+ *
+ * Whether the service exists is not checked here.
+ * Return: 0, -EINVAL or -ENOMEM
+ */
+int trace_parse(const char *text, void *field, char *err, size_t errlen);
+
+/* Is this connection to be reported? */
+bool trace_wants(const struct trace *t, const char *service,
+		 const struct ipaddr *client, const struct ipaddr *server);
+
+#endif
