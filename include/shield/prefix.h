@@ -53,8 +53,8 @@ uint8_t prefix_map_get(const struct prefix_map *m, const struct ipaddr *a);
 
 /**
  * prefix_map_walk() - Say a map in prefixes that do not overlap
- * @fn: called for each prefix whose value is not 0, in rising order; @len is
- *      of the 128-bit address
+ * @fn: called for each prefix whose value is not 0, first those of IPv4, in
+ *      rising order; @len is of the 128-bit address
  */
 void prefix_map_walk(const struct prefix_map *m,
 		     void (*fn)(void *arg, const struct ipaddr *a, uint8_t len,

@@ -342,27 +342,61 @@ static struct ipaddr from_u128(u128 v)
 	return a;
 }
 
+struct walk {
+	void (*fn)(void *arg, const struct ipaddr *a, uint8_t len,
+		   uint8_t value);
+	void *arg;
+};
+
+/* The prefixes of which @at to @last consists. */
+static void walk_range(const struct walk *w, u128 at, u128 last, uint8_t value)
+{
+	while (value && at <= last) {
+		struct ipaddr a = from_u128(at);
+		uint8_t len = 128;
+
+		/* the largest that begins here and ends in time */
+		while (len && !(at >> (128 - len) & 1) &&
+		       last_of(at, (uint8_t)(len - 1)) <= last)
+			len--;
+		w->fn(w->arg, &a, len, value);
+		if (last_of(at, len) == ~(u128)0)
+			break;
+		at = last_of(at, len) + 1;
+	}
+}
+
+static void walk4(const struct prefix_map *m, const struct walk *w)
+{
+	for (uint32_t i = 0; i < m->n4; i++) {
+		uint32_t last = i + 1 < m->n4 ? m->r4[i + 1].start - 1
+					      : UINT32_MAX;
+
+		walk_range(w, V4_BASE + m->r4[i].start, V4_BASE + last,
+			   m->r4[i].value);
+	}
+}
+
 void prefix_map_walk(const struct prefix_map *m,
 		     void (*fn)(void *arg, const struct ipaddr *a, uint8_t len,
 				uint8_t value),
 		     void *arg)
 {
+	const struct walk w = {fn, arg};
+	const u128 after4 = V4_BASE + UINT32_MAX + 1;
+
+	walk4(m, &w);
 	for (uint32_t i = 0; i < m->n6; i++) {
-		u128 at = m->r6[i].start, last;
+		u128 at = m->r6[i].start, last = ~(u128)0;
 
-		last = i + 1 < m->n6 ? m->r6[i + 1].start - 1 : ~(u128)0;
-		while (m->r6[i].value && at <= last) {
-			uint8_t len = 128;
-			struct ipaddr a = from_u128(at);
-
-			/* the largest that begins here and ends in time */
-			while (len && !(at >> (128 - len) & 1) &&
-			       last_of(at, (uint8_t)(len - 1)) <= last)
-				len--;
-			fn(arg, &a, len, m->r6[i].value);
-			if (last_of(at, len) == ~(u128)0)
-				break;
-			at = last_of(at, len) + 1;
-		}
+		if (i + 1 < m->n6)
+			last = m->r6[i + 1].start - 1;
+		/* what lies in ::ffff:0:0/96 is IPv4's, and was said */
+		if (at < V4_BASE)
+			walk_range(&w, at, last < V4_BASE ? last : V4_BASE - 1,
+				   m->r6[i].value);
+		if (last >= after4)
+			walk_range(&w, at > after4 ? at : after4, last,
+				   m->r6[i].value);
 	}
 }
