@@ -137,6 +137,7 @@ int outq_drain(struct impair *im, struct tx *tx, int max)
 		t->l4_off = h->l4_off;
 		t->family = h->family;
 		t->csum_done = true;
+		t->tun_only = t->in_place = false;
 		t->gso_size = 0;
 		t->payload = h->len;
 		t->niov = h->len ? 1 : 0;
