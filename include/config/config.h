@@ -24,6 +24,23 @@ enum rules_mode {
 #define SYN_QUEUES 6u
 #define DAEMON_QUEUES(d) ((d)->workers * (1 + SYN_QUEUES))
 
+#define FRONT_INTERFACES_MAX 16
+
+enum front_mode {
+	FRONT_OFF,
+	FRONT_AUTO, /* SYNs are answered by XDP while cookies are sent */
+	FRONT_XDP,  /* at all times */
+};
+
+/**
+ * struct front_ifs - Interfaces by which clients come
+ * @name: @n of them
+ */
+struct front_ifs {
+	char name[FRONT_INTERFACES_MAX][16];
+	uint32_t n;
+};
+
 /**
  * struct daemon_cfg - [penstock], and what of [tcp] belongs to the process
  * @workers:    threads
@@ -47,6 +64,8 @@ enum rules_mode {
  * @log_level:  enum log_level
  * @log_debug:  the connections that LOG_DEBUG reports
  * @rules:      enum rules_mode
+ * @front:      enum front_mode
+ * @front_ifs:  where the XDP front is attached
  */
 struct daemon_cfg {
 	uint32_t workers, queue;
@@ -63,7 +82,8 @@ struct daemon_cfg {
 	char bpf_dir[108];
 	char bpf_interfaces[256];
 	struct trace log_debug;
-	uint8_t log_level, http_write, rules;
+	struct front_ifs front_ifs;
+	uint8_t log_level, http_write, rules, front;
 };
 
 /**

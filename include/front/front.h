@@ -23,16 +23,14 @@
 #include "shield/known.h"
 #include "util/types.h"
 
-#define FRONT_INTERFACES_MAX 16
-
 /**
  * struct front_host - Where the front is to be
  * @dir:    below a mounted BPF file system; made when missing, mode 0750
- * @ifname: the first @n are names of interfaces
+ * @ifname: names of @n interfaces; borrowed
  */
 struct front_host {
 	const char *dir;
-	char ifname[FRONT_INTERFACES_MAX][16];
+	const char (*ifname)[16];
 	uint32_t n;
 };
 
@@ -62,7 +60,7 @@ struct front;
 
 /**
  * front_open() - Open what is pinned below @dir
- * What a daemon before this one had put there is cleared, but for the counters.
+ * What a daemon before this one had put there is cleared.
  * Nothing is answered until front_renew().
  * Return: 0, -ENOENT when nothing is pinned, or another -errno
  */

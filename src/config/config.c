@@ -478,10 +478,15 @@ static void check_daemon(struct loader *l)
 	const struct daemon_cfg *d = &l->cfg->daemon;
 	uint32_t sect = 0;
 
-	if (d->queue + DAEMON_QUEUES(d) <= 65536)
-		return;
 	while (sect < l->doc.nsection && l->kind[sect] != CONF_PENSTOCK)
 		sect++;
+	if (d->front != FRONT_OFF && !d->front_ifs.n)
+		diag_add(&l->diag, key_line(l, sect, "front"),
+			 "[penstock] front: found no front_interfaces; "
+			 "allowed: those by which clients come, or front = "
+			 "off");
+	if (d->queue + DAEMON_QUEUES(d) <= 65536)
+		return;
 	diag_add(&l->diag, key_line(l, sect, "queue"),
 		 "[penstock] queue: found %u with %u workers; allowed: the "
 		 "last queue, queue + %u * workers - 1, at most 65535",

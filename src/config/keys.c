@@ -124,6 +124,56 @@ static const char *const rules_names[] = {
 	NULL,
 };
 
+static const char *const front_names[] = {
+	[FRONT_OFF] = "off", [FRONT_AUTO] = "auto", [FRONT_XDP] = "xdp", NULL};
+
+static const char ifs_allowed[] =
+	"up to 16 interface names, blanks or commas between them";
+
+static int ifs_parse(const char *text, void *field, char *err, size_t errlen)
+{
+	struct front_ifs *f = field;
+	const char *p = text;
+
+	memset(f, 0, sizeof(*f));
+	for (;;) {
+		char word[sizeof(f->name[0])], ignored[160];
+		size_t n;
+
+		p += strspn(p, " \t,");
+		n = strcspn(p, " \t,");
+		if (!n)
+			return 0;
+		if (n >= sizeof(word) || f->n == FRONT_INTERFACES_MAX)
+			break;
+		snprintf(word, sizeof(word), "%.*s", (int)n, p);
+		if (tun_parse(word, f->name[f->n], ignored, sizeof(ignored)))
+			break;
+		f->n++;
+		p += n;
+	}
+	snprintf(err, errlen, "found \"%s\"; allowed: %s", text, ifs_allowed);
+	return -EINVAL;
+}
+
+static const char bpf_dir_allowed[] =
+	"an absolute path of at most 107 bytes, on a BPF file system";
+
+static int bpf_dir_parse(const char *text, void *field, char *err,
+			 size_t errlen)
+{
+	size_t room = sizeof(((struct daemon_cfg *)0)->bpf_dir);
+
+	if (text[0] != '/' || !text[1] || strlen(text) >= room) {
+		snprintf(err, errlen, "found \"%s\"; allowed: %s", text,
+			 bpf_dir_allowed);
+		return -EINVAL;
+	}
+	memset(field, 0, room);
+	memcpy(field, text, strlen(text));
+	return 0;
+}
+
 static const char *const yes_names[] = {"no", "yes", NULL};
 
 #define SEC ((int64_t)USEC_PER_SEC)
@@ -220,10 +270,6 @@ static const struct opt_desc daemon_options[] = {
 	 .help = "file that decisions of faults are appended to, as JSON "
 		 "lines; "
 		 "empty: none"},
-	{.name = "bpf_dir",
-	 TEXT(bpf_dir),
-	 .def = "/sys/fs/bpf/penstock",
-	 .help = "directory of a BPF file system, made when missing"},
 	{.name = "bpf_interfaces",
 	 TEXT(bpf_interfaces),
 	 .def = "",
@@ -236,6 +282,29 @@ static const struct opt_desc daemon_options[] = {
 	 .names = rules_names,
 	 .help = "the host's packet rules: say when they are not as they "
 		 "should be, put them back, or neither"},
+	{.name = "front",
+	 CFG(front),
+	 .type = OPT_ENUM,
+	 .def = "off",
+	 .names = front_names,
+	 .help = "answer SYNs by XDP: never, while cookies are sent, or "
+		 "always (OPERATIONS.md, The XDP front)"},
+	{.name = "front_interfaces",
+	 CFG(front_ifs),
+	 .type = OPT_CUSTOM,
+	 .def = "",
+	 .parse = ifs_parse,
+	 .allowed = ifs_allowed,
+	 .help = "interfaces by which clients come, for the front"},
+	{.name = "bpf_dir",
+	 CFG(bpf_dir),
+	 .type = OPT_CUSTOM,
+	 .def = "/sys/fs/bpf/penstock",
+	 .parse = bpf_dir_parse,
+	 .allowed = bpf_dir_allowed,
+	 .help = "directory on a BPF file system for what is pinned; "
+		 "one "
+		 "for each network namespace"},
 	{.name = "log_level",
 	 CFG(log_level),
 	 .type = OPT_ENUM,

@@ -12,11 +12,9 @@
 #include <jansson.h>
 
 #include "config/config.h"
-#include "rules/host.h"
 #include "config/keys.h"
 #include "config/textfile.h"
 #include "fault/cfg.h"
-#include "rules/rules.h"
 #include "penstockctl.h"
 #include "util/word.h"
 
@@ -58,60 +56,6 @@ static const char usage_text[] =
 	"  -t        only check the configuration; exits 0 or 2\n"
 	"  -h, --help     this text\n"
 	"  -V, --version  version\n";
-
-static const char *const rules_verbs[] = {"print", "apply", "remove", "check",
-					  NULL};
-
-static int rules_command(const struct args *a, const char *verb,
-			 const struct rules_plan *plan)
-{
-	int rc;
-
-	if (!strcmp(verb, "print")) {
-		rules_print(plan, a->conf, stdout);
-		return EXIT_GOOD;
-	}
-	if (!strcmp(verb, "apply"))
-		return rules_apply(plan, a->state) ? EXIT_USAGE : EXIT_GOOD;
-	rc = rules_check(plan, stdout);
-	rules_notes(plan, stdout);
-	return rc < 0 ? EXIT_USAGE : rc ? EXIT_DIFFERS : EXIT_GOOD;
-}
-
-static int load_for_host(const struct args *a, struct config **cfg)
-{
-	if (config_load(a->conf, cfg, stderr))
-		return -EINVAL;
-	if (!host_judge((*cfg)->policy, a->conf, stderr))
-		return 0;
-	config_free(*cfg);
-	return -EINVAL;
-}
-
-static int cmd_rules(const struct args *a, int argc, char **argv)
-{
-	struct rules_plan plan;
-	struct config *cfg;
-	int rc;
-
-	if (argc != 2)
-		return usage("rules takes print, apply, remove or check");
-	if (!word_is_one(argv[1], rules_verbs))
-		return unknown_word("rules command", argv[1], rules_verbs);
-	/* What is applied is known without the file, which may be gone. */
-	if (!strcmp(argv[1], "remove"))
-		return rules_remove(a->state) ? EXIT_USAGE : EXIT_GOOD;
-	if (load_for_host(a, &cfg))
-		return EXIT_USAGE;
-	rc = rules_plan_init(&plan, cfg);
-	if (!rc)
-		rc = rules_command(a, argv[1], &plan);
-	else
-		rc = EXIT_USAGE;
-	rules_plan_fini(&plan);
-	config_free(cfg);
-	return rc;
-}
 
 static int cmd_test(const struct args *a)
 {

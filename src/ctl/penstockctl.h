@@ -7,6 +7,7 @@
  * commands, fault.c those about faults, scenario.c scenarios; ask.c is below
  * them all.
  */
+#include "config/config.h"
 #include <jansson.h>
 #include <stdio.h>
 
@@ -63,6 +64,10 @@ json_t *ask(const struct args *a, json_t *request, json_t **answer);
 
 void print_json(const json_t *j);
 
+/* rules.c: the configuration, judged for this host.  0 or -EINVAL */
+int load_for_host(const struct args *a, struct config **cfg);
+/* rules.c: `rules ...'  Return: the exit code */
+int cmd_rules(const struct args *a, int argc, char **argv);
 /* fault.c: `fault ...'.  Return: the exit code */
 int cmd_fault(const struct args *a, int argc, char **argv);
 /* report.c: `fault report [NAME]' */

@@ -67,19 +67,21 @@ static void watch_follow(struct daemon *d)
 	d->watch = w;
 }
 
-static void log_begin(const struct watched *s)
+static void log_begin(const struct watched *s, bool xdp)
 {
 	struct attack_counts t;
 	uint32_t proven;
 
 	attack_total(&s->attack, &t);
 	proven = attack_proven_permille(&t);
-	log_warn("attack on %s begins: %llu unproven packets a second; so far "
-		 "%llu cookies sent, %u.%u %% of them answered, %llu bad ones, "
-		 "%llu SYNs refused",
-		 s->name, (unsigned long long)s->attack.rate,
-		 (unsigned long long)t.cookies, proven / 10, proven % 10,
-		 (unsigned long long)t.failed, (unsigned long long)t.limited);
+	log_warn(
+		"attack on %s begins: %llu unproven packets a second%s; so far "
+		"%llu cookies sent, %u.%u %% of them answered, %llu bad ones, "
+		"%llu SYNs refused",
+		s->name, (unsigned long long)s->attack.rate,
+		xdp ? ", answered by XDP" : "", (unsigned long long)t.cookies,
+		proven / 10, proven % 10, (unsigned long long)t.failed,
+		(unsigned long long)t.limited);
 }
 
 static void log_end(const struct watched *s)
@@ -111,12 +113,13 @@ void attacks_look(struct daemon *d)
 	if (!c)
 		return;
 	units_attack_counts(d, c, d->watch->n);
+	xdp_attack_counts(d, c, d->watch->n);
 	for (uint32_t i = 0; i < d->watch->n; i++) {
 		struct watched *s = &d->watch->one[i];
 
 		switch (attack_feed(&s->attack, &c[i], worker_clock())) {
 		case ATTACK_BEGINS:
-			log_begin(s);
+			log_begin(s, xdp_answers(d, i));
 			break;
 		case ATTACK_ENDS:
 			log_end(s);

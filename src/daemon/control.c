@@ -87,7 +87,7 @@ static void metrics_take(struct daemon *d)
 
 	d->metrics.n = 0;
 	if ((units_counters(d, &d->metrics) || gauges_append(d, &d->metrics) ||
-	     attacks_metrics(d, &d->metrics)) &&
+	     attacks_metrics(d, &d->metrics) || xdp_metrics(d, &d->metrics)) &&
 	    log_limit_ok(&limit, worker_clock(), LISTENER_LOG_US, &n))
 		log_warn("metrics: out of memory, some are left out");
 }
@@ -182,6 +182,7 @@ static json_t *op_status(void *arg)
 	put_number(o, "queue", c->queue);
 	put_gauges(d, o);
 	json_object_set_new(o, "rules", json_string(rules_word(d)));
+	json_object_set_new(o, "front", json_string(xdp_word(d)));
 	json_object_set_new(o, "services", service_names(d->cfg->policy));
 	attacks_status(d, o);
 	return o;

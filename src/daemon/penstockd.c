@@ -23,6 +23,7 @@
 
 #include "config/textfile.h"
 #include "fault/cfg.h"
+#include "io/priv.h"
 #include "penstockd.h"
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
@@ -94,6 +95,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		}
 		report_loss(d, &d->unit[i]);
 	}
+	xdp_tick(d);
 	attacks_look(d);
 	relay_look(d);
 	if (++d->ticks % CLOCK_TICKS == 0)
@@ -195,6 +197,10 @@ static int run(struct daemon *d)
 	if (!err)
 		err = units_make(d);
 	if (!err)
+		err = xdp_start(d);
+	if (!err)
+		err = priv_drop();
+	if (!err)
 		err = faults_adopt(d, d->cfg, stderr);
 	if (!err)
 		err = units_start(d);
@@ -216,6 +222,7 @@ out:
 	rules_watch_free(d);
 	units_free(d);
 	relay_close(d);
+	xdp_free(d);
 	faults_close(d);
 	attacks_free(d);
 	free_events(d);

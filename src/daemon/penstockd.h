@@ -5,7 +5,8 @@
 /*
  * What the daemon's own files share: penstockd.c is its life, reload.c
  * and stop.c parts of that, units.c joins packet I/O and engines, control.c
- * answers the operator, faults.c has the faults, attack.c tells of attacks.
+ * answers the operator, faults.c has the faults, attack.c tells of attacks,
+ * xdp.c steers the XDP front.
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -51,6 +52,8 @@ struct metrics {
  * @watch:    attacks on services
  * @splice:   connections that the kernel relays; NULL: there is no such relay
  * @rules:    what is known of the host's rules
+ * @xdp:      the XDP front
+ * @secret:   of the units, for the front
  * @started:  for the uptime
  * @ticks:    seconds of it, about
  * @stop_by:  while stopping: when the grace is over
@@ -74,6 +77,8 @@ struct daemon {
 	struct rules_watch *rules;
 	struct watch *watch;
 	struct splice_map *splice;
+	struct xdp *xdp;
+	uint8_t secret[32];
 
 	struct log_limit loss_limit;
 	mono_t started, stop_by;
@@ -108,6 +113,27 @@ void daemon_stop_poll(evutil_socket_t fd, short what, void *arg);
 /* So long from now on. */
 void daemon_set_timer(struct event *ev, int64_t us);
 
+/* --- xdp.c --- */
+
+/* Open what is pinned, if it is; before privileges are given up, when the
+ * engines are there.  It answers nothing before the first tick. */
+int xdp_start(struct daemon *d);
+void xdp_free(struct daemon *d);
+/* Each second. */
+void xdp_tick(struct daemon *d);
+/* The policy or [penstock] has changed. */
+void xdp_follow(struct daemon *d);
+/* No new connections from now on: SYNs are the engines' to refuse. */
+void xdp_stop(struct daemon *d);
+/* SYNs of service number @i are answered by XDP now. */
+bool xdp_answers(const struct daemon *d, uint32_t i);
+/* off, missing, ready or answering. */
+const char *xdp_word(const struct daemon *d);
+/* Add what it did to the counts of all @n services. */
+void xdp_attack_counts(struct daemon *d, struct attack_counts *c, uint32_t n);
+/* Append its counters.  Return: 0 or -ENOMEM */
+int xdp_metrics(struct daemon *d, struct metrics *m);
+
 /* --- rules.c --- */
 
 /* Begin to watch, when the workers run.  0 or -ENOMEM */
@@ -134,6 +160,13 @@ void units_call(struct daemon *d, void (*fn)(void *engine, mono_t now));
 /* The wall clock may have been set: the engines learn of it. */
 void units_follow_clock(struct daemon *d);
 void units_set_policy(struct daemon *d, struct policy *p);
+/* Unix time less the workers' clock, microseconds. */
+int64_t units_wall_offset(void);
+
+/* engine_set_known() and engine_front() of all engines, which share @sent. */
+void units_set_known(struct daemon *d, const struct known *k);
+enum front_wish units_front(struct daemon *d, uint32_t i, uint64_t sent,
+			    bool on);
 
 /* Call @fn once while all workers stand still between two batches: then it may
  * touch every engine. */

@@ -97,6 +97,9 @@ static void adopt_daemon_cfg(struct daemon_cfg *now,
 	now->log_level = new->log_level;
 	now->log_debug = new->log_debug; /* the policy has it */
 	now->rules = new->rules;
+	now->front = new->front;
+	now->front_ifs = new->front_ifs;
+	memcpy(now->bpf_dir, new->bpf_dir, sizeof(now->bpf_dir));
 	log_set_level(now->log_level);
 }
 
@@ -116,6 +119,7 @@ static int adopt_config(struct daemon *d, struct config *c, FILE *errors)
 	d->cfg = c;
 	daemon_warn_harm(c->policy);
 	log_info("reload: %u services from %s", c->policy->nservice, d->path);
+	xdp_follow(d);
 	rules_look(d);
 	return 0;
 }

@@ -63,5 +63,6 @@ void daemon_stop(struct daemon *d)
 	log_info("stop: no new connections; %u have %lld ms to end",
 		 units_flows(d), (long long)(grace / USEC_PER_MSEC));
 	d->stop_by = mono_add(worker_clock(), grace);
+	xdp_stop(d);
 	units_call(d, do_stop_accepting);
 }

@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "config/secret.h"
-#include "io/priv.h"
 #include "penstockd.h"
 
 #define REFUSED_LEAST 10 /* what was refused less often is no news */
@@ -51,7 +50,7 @@ static const struct io_engine_ops engine_ops = {
 
 /* --- life --- */
 
-static int64_t wall_offset(void)
+int64_t units_wall_offset(void)
 {
 	struct timespec ts;
 
@@ -75,7 +74,7 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 		.pool = &u->pool,
 		.max_flows = share_of(c->max_flows, d->n),
 		.max_tw = share_of(c->max_tw, d->n),
-		.wall_offset_us = wall_offset(),
+		.wall_offset_us = units_wall_offset(),
 		.cookie_epoch_s = c->secret_rotate / USEC_PER_SEC,
 		.splice = d->splice ? &splice_map_ops : NULL,
 		.splice_ctx = d->splice,
@@ -146,9 +145,8 @@ int units_make(struct daemon *d)
 	relay_open(d);
 	for (i = 0; i < d->n && !err; i++)
 		err = unit_init(d, i, secret);
+	memcpy(d->secret, secret, sizeof(d->secret));
 	explicit_bzero(secret, sizeof(secret));
-	if (!err)
-		err = priv_drop();
 	return err;
 }
 
@@ -237,12 +235,69 @@ void units_set_policy(struct daemon *d, struct policy *p)
 static void do_set_wall(void *arg, mono_t now)
 {
 	(void)now;
-	engine_set_wall(arg, wall_offset());
+	engine_set_wall(arg, units_wall_offset());
 }
 
 void units_follow_clock(struct daemon *d)
 {
 	units_call(d, do_set_wall);
+}
+
+struct known_call {
+	struct engine *engine;
+	const struct known *known;
+};
+
+static void do_set_known(void *arg, mono_t now)
+{
+	struct known_call *c = arg;
+
+	(void)now;
+	engine_set_known(c->engine, c->known);
+}
+
+void units_set_known(struct daemon *d, const struct known *k)
+{
+	struct known_call c = {.known = k};
+
+	for (uint32_t i = 0; i < d->n; i++) {
+		c.engine = d->unit[i].engine;
+		worker_call(d->unit[i].worker, do_set_known, &c);
+	}
+}
+
+struct front_call {
+	struct engine *engine;
+	uint32_t service;
+	uint64_t sent;
+	bool on;
+	enum front_wish wish;
+};
+
+static void do_front(void *arg, mono_t now)
+{
+	struct front_call *c = arg;
+
+	c->wish = engine_front(c->engine, c->service, c->sent, c->on, now);
+}
+
+/* One that has to be left is left; one under pressure speaks for all. */
+enum front_wish units_front(struct daemon *d, uint32_t i, uint64_t sent,
+			    bool on)
+{
+	struct front_call c = {
+		.service = i, .sent = (sent + d->n - 1) / d->n, .on = on};
+	enum front_wish all = WISH_CALM;
+
+	for (uint32_t k = 0; k < d->n; k++) {
+		c.engine = d->unit[k].engine;
+		worker_call(d->unit[k].worker, do_front, &c);
+		if (c.wish == WISH_LEAVE || all == WISH_LEAVE)
+			all = WISH_LEAVE;
+		else if (c.wish == WISH_COOKIES)
+			all = WISH_COOKIES;
+	}
+	return all;
 }
 
 struct gauges_call {

@@ -56,29 +56,39 @@ static int say(FILE *err, int rc, const char *fmt, ...)
 static void pin_path(char *buf, size_t len, const char *dir, const char *a,
 		     const char *b)
 {
-	snprintf(buf, len, "%s/%s%s", dir, a, b);
+	snprintf(buf, len, "%s/front/%s%s", dir, a, b);
 }
 
 /* --- the directory --- */
 
 static int make_dir(const char *dir, FILE *err)
 {
+	bool made = mkdir(dir, DIR_MODE) == 0;
+	char path[PATH_MAX];
 	struct statfs fs;
 
-	if (mkdir(dir, DIR_MODE) && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return say(err, -errno,
 			   "%s cannot be made (mount -t bpf bpf "
 			   "/sys/fs/bpf, or choose another bpf_dir)",
 			   dir);
 	if (statfs(dir, &fs))
 		return say(err, -errno, "%s", dir);
-	if ((unsigned long)fs.f_type == BPF_FS_MAGIC)
-		return 0;
-	rmdir(dir);
-	return say(err, -ENOTDIR,
-		   "%s is on no BPF file system (mount -t bpf bpf "
-		   "/sys/fs/bpf)",
-		   dir);
+	if ((unsigned long)fs.f_type != BPF_FS_MAGIC) {
+		if (made)
+			rmdir(dir);
+		return say(err, -ENOTDIR,
+			   "%s is on no BPF file system (mount -t bpf bpf "
+			   "/sys/fs/bpf)",
+			   dir);
+	}
+	pin_path(path, sizeof(path), dir, "", "");
+	if (mkdir(path, DIR_MODE) && errno != EEXIST)
+		return say(err, -errno, "%s", path);
+	/* whatever the umask */
+	if (chmod(dir, DIR_MODE) || chmod(path, DIR_MODE))
+		return say(err, -errno, "%s", path);
+	return 0;
 }
 
 static bool is_wanted(const struct front_host *h, const char *ifname)
@@ -99,7 +109,10 @@ static int unpin(const char *dir, const struct front_host *keep)
 	int rc = 0;
 
 	for (int maps = 0; maps < (keep ? 1 : 2); maps++) {
-		DIR *d = opendir(dir);
+		DIR *d;
+
+		pin_path(path, sizeof(path), dir, "", "");
+		d = opendir(path);
 
 		if (!d)
 			return errno == ENOENT ? 0 : -errno;
@@ -121,10 +134,13 @@ static int unpin(const char *dir, const struct front_host *keep)
 int front_detach(const char *dir, FILE *err)
 {
 	int rc = unpin(dir, NULL);
+	char path[PATH_MAX];
 
-	if (!rc && rmdir(dir) && errno != ENOENT)
+	pin_path(path, sizeof(path), dir, "", "");
+	if (!rc && rmdir(path) && errno != ENOENT)
 		rc = -errno;
-	return rc ? say(err, rc, "%s", dir) : 0;
+	rmdir(dir); /* unless something else of ours is pinned there */
+	return rc ? say(err, rc, "%s", path) : 0;
 }
 
 /* --- loading --- */

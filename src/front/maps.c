@@ -81,7 +81,7 @@ static int map_open(const char *dir, const char *name)
 	char path[PATH_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	snprintf(path, sizeof(path), "%s/front/%s", dir, name);
 	fd = bpf_obj_get(path);
 	return fd < 0 ? -errno : fd;
 }
@@ -91,7 +91,7 @@ static ino_t pinned_inode(const char *dir)
 	char path[PATH_MAX];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, map_name[MAP_STATE]);
+	snprintf(path, sizeof(path), "%s/front/%s", dir, map_name[MAP_STATE]);
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
@@ -329,6 +329,8 @@ const char *front_why_not(const struct service *s)
 {
 	if (!s->syncookies)
 		return "tcp_syncookies = 0";
+	if (s->relay == RELAY_SPLICE)
+		return "relay = splice answers as the server does";
 	if (s->shield.rate_limit.interval_ns)
 		return "rate_limit";
 	if (s->shield.tw_recycle)

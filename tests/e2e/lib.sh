@@ -98,7 +98,7 @@ lib_cleanup() {
 			ns_remove "$p-$n"
 		done
 	done
-	umount "$TMP/bpf" 2>/dev/null
+	! mountpoint -q "$TMP/bpf" || umount "$TMP/bpf"
 	[ -n "$TMP" ] && rm -rf "$TMP"
 	exit "$rc"
 }

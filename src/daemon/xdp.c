@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The XDP front, as the daemon sees it
+ *
+ * Once a second: is what penstockctl pinned there, and the same as before; what
+ * did it answer; what shall it answer until the next time; and that all is well
+ * here, without which it answers nothing.  It is opened whenever it appears: at
+ * the start, or when `rules apply' attaches it under an attack.
+ *
+ * Under `auto' it answers a service while an engine would answer by cookies,
+ * under `xdp' at all times.  What it sent is told to the engines before they
+ * are asked, so that their pressure sees the flood which they no longer get.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "front/front.h"
+#include "penstockd.h"
+
+/**
+ * struct xdp - The front and what was told to it
+ * @front:  NULL: there is none now
+ * @err:    why, as last logged; 0 in the beginning
+ * @sent:   of each service, SYNs answered as last told to the engines
+ * @on:     it answers this service
+ */
+struct xdp {
+	struct front *front;
+	int err;
+	uint64_t sent[SERVICES_MAX];
+	bool on[SERVICES_MAX];
+};
+
+static const char *xdp_hint(int err)
+{
+	switch (err) {
+	case -ENOSYS:
+		return "this penstock was built without libbpf";
+	case -ENOENT:
+		return "`penstockctl rules apply' has attached none";
+	case -EACCES:
+	case -EPERM:
+		return "what is pinned may not be opened by this user";
+	default:
+		return strerror(-err);
+	}
+}
+
+/* One line a transition. */
+static void xdp_missing(struct daemon *d, int err)
+{
+	if (d->xdp->err == err)
+		return;
+	d->xdp->err = err;
+	log_warn("front: no XDP program at %s: %s; every SYN comes to the "
+		 "daemon",
+		 d->cfg->daemon.bpf_dir, xdp_hint(err));
+}
+
+static void xdp_close(struct daemon *d)
+{
+	struct xdp *x = d->xdp;
+
+	if (!x->front)
+		return;
+	front_end(x->front);
+	units_set_known(d, NULL);
+	front_close(x->front);
+	x->front = NULL;
+}
+
+/* Services and lists, of the start or of a reload. */
+static int xdp_set_policy(struct daemon *d)
+{
+	const struct policy *p = d->cfg->policy;
+	struct xdp *x = d->xdp;
+	int err = front_set_policy(x->front, p);
+
+	if (err) {
+		log_warn("front: services or lists do not fit (%s): every SYN "
+			 "comes to the daemon",
+			 strerror(-err));
+		xdp_close(d);
+		return err;
+	}
+	memset(x->on, 0, sizeof(x->on));
+	for (uint32_t i = 0; i < p->nservice; i++) {
+		const char *why = front_why_not(&p->service[i]);
+
+		x->sent[i] = front_cookies(x->front, i);
+		if (why)
+			log_info("front: SYNs of service %s stay with the "
+				 "daemon: %s",
+				 p->service[i].name, why);
+	}
+	return 0;
+}
+
+static void xdp_open(struct daemon *d)
+{
+	const struct daemon_cfg *c = &d->cfg->daemon;
+	struct xdp *x = d->xdp;
+	int err = front_open(&x->front, c->bpf_dir);
+
+	if (err) {
+		xdp_missing(d, err);
+		return;
+	}
+	front_set_keys(x->front, d->secret, c->secret_rotate / USEC_PER_SEC);
+	units_set_known(d, front_known(x->front));
+	err = xdp_set_policy(d);
+	x->err = err;
+	if (!err)
+		log_info("front: the XDP program at %s answers %s", c->bpf_dir,
+			 c->front == FRONT_XDP ? "SYNs" : "SYNs under attack");
+}
+
+/* What of it may be answered, by mode and by what all engines wish. */
+static bool xdp_wanted(const struct daemon *d, uint32_t i, enum front_wish wish)
+{
+	const struct service *s = &d->cfg->policy->service[i];
+
+	if (wish == WISH_LEAVE || front_why_not(s))
+		return false;
+	return wish == WISH_COOKIES || (d->cfg->daemon.front == FRONT_XDP &&
+					s->handshake == HANDSHAKE_CLIENT_FIRST);
+}
+
+static void xdp_judge(struct daemon *d, uint32_t i)
+{
+	struct xdp *x = d->xdp;
+	uint64_t now = front_cookies(x->front, i), sent = now - x->sent[i];
+	bool on = xdp_wanted(d, i, units_front(d, i, sent, x->on[i]));
+
+	x->sent[i] = now;
+	if (on && !x->on[i]) /* first those who will get what comes back */
+		units_front(d, i, 0, true);
+	if (on != x->on[i])
+		front_answer(x->front, i, on);
+	x->on[i] = on;
+}
+
+void xdp_tick(struct daemon *d)
+{
+	const struct daemon_cfg *c = &d->cfg->daemon;
+	struct xdp *x = d->xdp;
+
+	if (!x || mono_is_set(d->stop_by))
+		return;
+	if (c->front == FRONT_OFF) {
+		xdp_close(d);
+		x->err = 0;
+		return;
+	}
+	if (x->front && !front_is_current(x->front, c->bpf_dir))
+		xdp_close(d);
+	if (!x->front)
+		xdp_open(d);
+	if (!x->front)
+		return;
+	for (uint32_t i = 0; i < d->cfg->policy->nservice; i++)
+		xdp_judge(d, i);
+	front_renew(x->front, worker_clock(), units_wall_offset());
+}
+
+int xdp_start(struct daemon *d)
+{
+	d->xdp = calloc(1, sizeof(*d->xdp));
+	if (!d->xdp)
+		return -ENOMEM;
+	if (d->cfg->daemon.front != FRONT_OFF)
+		xdp_open(d);
+	return 0;
+}
+
+void xdp_follow(struct daemon *d)
+{
+	if (d->xdp && d->xdp->front && !xdp_set_policy(d))
+		xdp_tick(d);
+}
+
+void xdp_stop(struct daemon *d)
+{
+	if (d->xdp && d->xdp->front)
+		front_end(d->xdp->front);
+}
+
+void xdp_free(struct daemon *d)
+{
+	explicit_bzero(d->secret, sizeof(d->secret));
+	if (!d->xdp)
+		return;
+	front_close(d->xdp->front);
+	free(d->xdp);
+	d->xdp = NULL;
+}
+
+/* --- what is told of it --- */
+
+bool xdp_answers(const struct daemon *d, uint32_t i)
+{
+	return d->xdp && d->xdp->front && i < SERVICES_MAX && d->xdp->on[i];
+}
+
+const char *xdp_word(const struct daemon *d)
+{
+	if (!d->xdp || d->cfg->daemon.front == FRONT_OFF)
+		return "off";
+	if (!d->xdp->front)
+		return "missing";
+	for (uint32_t i = 0; i < d->cfg->policy->nservice; i++)
+		if (d->xdp->on[i])
+			return "answering";
+	return "ready";
+}
+
+void xdp_attack_counts(struct daemon *d, struct attack_counts *c, uint32_t n)
+{
+	for (uint32_t i = 0; d->xdp && d->xdp->front && i < n; i++)
+		front_attack_counts(d->xdp->front, i, &c[i]);
+}
+
+int xdp_metrics(struct daemon *d, struct metrics *m)
+{
+	const struct policy *p = d->cfg->policy;
+	struct control_metric one = {.worker = -1};
+	int err = 0;
+
+	if (!d->xdp || !d->xdp->front)
+		return 0;
+	for (uint32_t i = 0; i < p->nservice && !err; i++) {
+		one.service = p->service[i].name;
+		for (uint32_t n = 0;
+		     !err && front_counter(d->xdp->front, i, n, &one.name,
+					   &one.help, &one.value);
+		     n++)
+			err = metrics_add(m, &one);
+	}
+	return err;
+}

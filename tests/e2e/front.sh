@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# front.sh - the XDP front on veth (generic mode), before an unmodified way
+#
+# The program itself is tested by `make bpf'; here are attaching, the daemon,
+# and real clients.  The BPF file system is one of our own: `ip netns exec'
+# mounts /sys anew.
+
+front_here() {
+	shield_only
+	[ -d "$TMP/bpf" ] || skip "no BPF file system here, or built without BPF"
+}
+
+# front_conf MODE KEY=VALUE...: the gateway begins anew with a front.
+front_conf() {
+	FRONT_MODE=$1
+	shield_conf "handshake = client_first" "[penstock] front = $1" \
+		"[penstock] front_interfaces = cl" \
+		"[penstock] bpf_dir = $TMP/bpf/e2e" "${@:2}"
+	[ ! -d "$TMP/bpf" ] || poll 4 front_is "$(front_calm)" ||
+		echo "front: $(front_word), not $(front_calm)"
+}
+
+front_calm() { [ "$FRONT_MODE" = xdp ] && echo answering || echo ready; }
+
+front_word() {
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" -j status | jq -r .front
+}
+
+front_is() { [ "$(front_word)" = "$1" ]; }
+
+# Every plain SYN is answered there, none by the daemon; and clients get in.
+front_answers() {
+	front_here
+	# shellcheck disable=SC2086 # two words
+	raw syns $RAW_HTTP n=60
+	assert_fields "$LINE" answered=60
+	assert_num "window" "$(field least_window "$LINE")" -gt 1000
+	assert_counted FrontSynAcks 60
+	assert_eq "cookies of the daemon" 0 "$(counter TcpExtSyncookiesSent)"
+	http_ok 3 || fail "a client does not get in"
+	assert_counted TcpExtSyncookiesRecv 1
+}
+
+# What the SYN offered outlives the front's cookie as it does the daemon's.
+front_options() {
+	front_here
+	# shellcheck disable=SC2086
+	raw survives $RAW_HTTP mss=1300
+	assert_fields "$LINE" mss=1288 sack=1
+	assert_num flight "$(field flight "$LINE")" -gt 5000
+}
+
+front_transfer() {
+	local sum
+	front_here
+	sum=$(in_c curl -sfg --max-time 20 "http://$URL/f20000" | sha256sum)
+	assert_eq SHA-256 "$(data_sum 20000)" "${sum%% *}"
+}
+
+# A kernel's client that asks for Fast Open, and its first data in the SYN.
+front_fastopen() {
+	local before
+	front_here
+	before=$(counter FrontHard)
+	in_c sysctl -qw net.ipv4.tcp_fastopen=1
+	for _ in 1 2; do
+		in_c curl -sfg --tcp-fastopen --max-time 5 -o /dev/null \
+			"http://$URL/f1024" || fail "no page by Fast Open"
+	done
+	assert_num "SYNs left to the daemon" "$(counter FrontHard)" -gt \
+		"$before"
+}
+
+# A tuple that has a flow, or had one a moment ago, is the daemon's.
+front_same_tuple() {
+	front_here
+	# shellcheck disable=SC2086
+	raw same_numbers $RAW_HTTP n=20
+	assert_fields "$LINE" opened=20 replayed=0
+	assert_counted FrontKnown 20
+}
+
+front_time_wait() {
+	front_here
+	# shellcheck disable=SC2086
+	raw tw_reopen $RAW_HTTP
+	assert_fields "$LINE" second=SA above=1 end=FIN bytes=1
+}
+
+# Strangers are dropped there.  Nobody's first data is: a thousand clients, the
+# handshake's ACK and the request at one time.
+front_strangers() {
+	local out
+	front_here
+	# shellcheck disable=SC2086
+	raw unknown $RAW_HTTP
+	assert_fields "$LINE" ack=none data=none fin=none
+	assert_counted FrontUnknown 4
+	out=$(in_c "$TOOLS/shortconn" -a "$CLIENT" -c 8 -t 2 -x 1024 \
+		"$SERVER" "$PORT_HTTP" /f1024)
+	echo "$out"
+	assert_num connections "$(jq .connections <<<"$out")" -gt 50
+	assert_eq failed 0 "$(jq '.failed // .errors // 0' <<<"$out")"
+}
+
+front_lists() {
+	front_here
+	# shellcheck disable=SC2086
+	raw syns $RAW_HTTP n=10 net=1
+	assert_fields "$LINE" answered=0
+	assert_counted FrontDenied 10
+	# shellcheck disable=SC2086
+	raw syns $RAW_HTTP n=10 net=2
+	assert_fields "$LINE" answered=10
+	http_ok 3 || fail "no page for who is in no list"
+}
+
+# A reload changes the lists; counters and clients stay.
+front_reload() {
+	local before
+	front_here
+	before=$(counter FrontSynAcks)
+	shield_reload "handshake = client_first" "[penstock] front = xdp" \
+		"[penstock] front_interfaces = cl" \
+		"[penstock] bpf_dir = $TMP/bpf/e2e" "deny = $(raw_net 10.2.0.0/16)"
+	poll 4 front_is answering || fail "the daemon says $(front_word)"
+	# shellcheck disable=SC2086
+	raw syns $RAW_HTTP n=10 net=2
+	assert_fields "$LINE" answered=0
+	# shellcheck disable=SC2086
+	raw syns $RAW_HTTP n=10 net=1
+	assert_fields "$LINE" answered=10
+	assert_num "SYNs answered" "$(counter FrontSynAcks)" -ge $((before + 10))
+	http_ok 3 || fail "no page after the reload"
+}
+
+# Routing leads back to 10.9/16 by the other link: not the front's to answer.
+front_other_way() {
+	local before
+	front_here
+	before=$(counter FrontHard)
+	in_g ip route replace 10.9.0.0/16 via 203.0.113.10
+	in_g ip -6 route replace 2001:db8:77::9:0:0/96 via 2001:db8::10
+	# shellcheck disable=SC2086
+	raw syns $RAW_HTTP n=5 net=9
+	in_g ip route del 10.9.0.0/16
+	in_g ip -6 route del 2001:db8:77::9:0:0/96
+	assert_num "SYNs left to the daemon" "$(counter FrontHard)" -ge \
+		$((before + 5))
+}
+
+# A flood is answered, and told of; the daemon hardly sees it.
+front_flood() {
+	local out
+	front_here
+	out=$(in_c "$TOOLS/synflood" -i up -d "$SERVER" -p "$PORT_HTTP" \
+		-r 50000 -n 200000 -t 20)
+	echo "$out"
+	assert_num answers "$(field synacks "$out")" -gt 150000
+	assert_num "cookies of the daemon" "$(counter TcpExtSyncookiesSent)" \
+		-lt 20000
+	grep "attack on e2e begins.*answered by XDP" "$TMP/penstockd.log" ||
+		fail "the attack was not told of"
+	http_ok 3 || fail "no page after the flood"
+}
+
+# auto: not in calm; in a flood; and not when it is over.
+front_auto() {
+	local pid
+	front_here
+	http_ok 3 || fail "no page in calm"
+	assert_eq "answers in calm" 0 "$(counter FrontSynAcks)"
+	in_c "$TOOLS/synflood" -i up -d "$SERVER" -p "$PORT_HTTP" -r 3000 \
+		-n 100000 -t 5 >"$TMP/flood.out" &
+	pid=$!
+	poll 4 front_is answering || fail "it is $(front_word) in a flood"
+	http_ok 3 || fail "no page in the flood"
+	sleep 1
+	assert_counted FrontSynAcks 1000
+	wait "$pid"
+	poll 20 front_is ready || fail "it is $(front_word) after the flood"
+	http_ok 3 || fail "no page after the flood"
+}
+
+# A daemon that was killed: soon packets go the way they went without a front.
+front_killed() {
+	local pid
+	front_here
+	kill -KILL "$PENSTOCK_PID"
+	# shellcheck disable=SC2086
+	raw syns $RAW_HTTP n=10 net=1
+	sleep 4
+	# shellcheck disable=SC2086
+	raw syns $RAW_HTTP n=10 net=2
+	assert_fields "$LINE" answered=0
+	ip netns exec "$NS_G" "$PENSTOCKD" -c "$PENSTOCK_CONF" \
+		>"$TMP/again.log" 2>&1 &
+	pid=$!
+	poll 3 http_ok 1 || fail "no page after the restart"
+	kill -TERM "$pid"
+	wait "$pid"
+}
+
+# Attached, detached and attached again while the daemon runs.
+front_attached_late() {
+	front_here
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" -s "$TMP/x" rules print |
+		grep -q "XDP front" || fail "rules print says nothing of it"
+	ctl_in_gateway "$PENSTOCK_CONF" rules check ||
+		fail "rules check finds a difference"
+	rm -r "$TMP/bpf/e2e"
+	ctl_in_gateway "$PENSTOCK_CONF" rules check &&
+		fail "rules check misses that it is detached"
+	poll 4 front_is missing || fail "the daemon says $(front_word)"
+	http_ok 3 || fail "no page without it"
+	ctl_in_gateway "$PENSTOCK_CONF" rules apply ||
+		fail "it cannot be attached again"
+	poll 4 front_is answering || fail "the daemon says $(front_word) again"
+	http_ok 3 || fail "no page with it again"
+	assert_counted FrontSynAcks 1
+}
+
+# bpf_dir is on no BPF file system: one line each, and all works.
+front_without_bpf() {
+	shield_only
+	grep -q "is on no BPF file system" "$TMP/rules.log" ||
+		fail "rules apply said: $(cat "$TMP/rules.log")"
+	assert_eq "lines of the daemon" 1 \
+		"$(tail -n +"$1" "$TMP/penstockd.log" | grep -c "front: ")"
+	assert_eq "the front" missing "$(front_word)"
+	http_ok 3 || fail "no page"
+	# shellcheck disable=SC2086
+	raw syns $RAW_HTTP n=60
+	assert_fields "$LINE" answered=60
+	assert_counted TcpExtSyncookiesSent 60
+}
+
+# Is there a BPF file system, and a front in this build?
+front_mount() {
+	mkdir -p "$TMP/bpf"
+	mount -t bpf bpf "$TMP/bpf" 2>/dev/null || {
+		rmdir "$TMP/bpf"
+		return
+	}
+	front_conf xdp
+	[ -d "$TMP/bpf/e2e" ] && return
+	umount "$TMP/bpf"
+	rmdir "$TMP/bpf"
+}
+
+front_cases() {
+	local from
+	penstock_on || return 0
+	data_file 1024 >/dev/null
+	data_file 20000 >/dev/null
+	front_mount
+	run_case front_answers_every_plain_syn 20 front_answers
+	run_case front_cookie_keeps_the_options 20 front_options
+	run_case front_transfer_is_whole 30 front_transfer
+	run_case front_leaves_fast_open 20 front_fastopen
+	run_case front_leaves_a_tuple_with_the_same_numbers 20 front_same_tuple
+	run_case front_leaves_time_wait 20 front_time_wait
+	run_case front_leaves_another_way_back 20 front_other_way
+	run_case front_attached_while_the_daemon_runs 30 front_attached_late
+	run_case front_flood_is_answered_there 60 front_flood
+	EXPECT_DEATH=1 run_case front_daemon_killed_all_passes 30 front_killed
+	front_conf xdp "unknown = drop"
+	run_case front_drops_strangers_and_nobody_else 30 front_strangers
+	front_conf xdp "deny = $(raw_net 10.1.0.0/16)"
+	run_case front_keeps_the_lists 20 front_lists
+	run_case front_follows_a_reload 30 front_reload
+	front_conf auto "tcp_max_syn_backlog = 256" "syn_hold = 1s" \
+		"tcp_synack_retries = 1"
+	run_case front_auto_while_cookies_are_sent 60 front_auto
+	from=$(($(wc -l <"$TMP/penstockd.log") + 1))
+	mkdir -p "$TMP/no"
+	shield_conf "handshake = client_first" "[penstock] front = xdp" \
+		"[penstock] front_interfaces = cl" \
+		"[penstock] bpf_dir = $TMP/no/bpf" "tcp_syncookies = 2"
+	sleep 1.2
+	run_case front_without_bpf_all_works 20 front_without_bpf "$from"
+	shield_conf "handshake = server_first"
+	! mountpoint -q "$TMP/bpf" || umount "$TMP/bpf"
+}
