@@ -113,7 +113,8 @@ struct seg {
 	__u32 ports; /* ours below, the client's above, host order */
 	__u32 seq, ack;
 	__u32 service;
-	__u16 flags; /* of the TCP header, host order */
+	__u32 ts_off; /* of its timestamps */
+	__u16 flags;  /* of the TCP header, host order */
 	__u8 v6, thl, data, l4;
 };
 
@@ -241,7 +242,7 @@ static __always_inline __u32 l4_length(const struct seg *s, void *data,
 
 static __always_inline bool read_tcp(struct seg *s, void *data, void *end)
 {
-	struct tcphdr *th = data + s->l4;
+	struct tcphdr *th;
 	__u32 len = l4_length(s, data, end);
 
 	if (s->v6)
@@ -500,7 +501,7 @@ static __always_inline void put_tcp(struct answer *a, const struct seg *s,
 static __always_inline bool make_cookie(struct front_state *st, struct seg *s,
 					const struct front_service *v,
 					const struct opts *o, __u64 now_us,
-					__u32 ts_off, struct synack *y)
+					struct synack *y)
 {
 	/* by the wall clock, as svc_isn() has it */
 	__u32 wall_ms = (__u32)((__u64)st->wall_off_us / 1000);
@@ -518,7 +519,7 @@ static __always_inline bool make_cookie(struct front_state *st, struct seg *s,
 		low |= (code & 3) << 4;
 		cur = (__u32)(now_us / 1000) + wall_ms;
 		if (v->timestamps != 2)
-			cur += ts_off;
+			cur += s->ts_off;
 		y->tsval = (cur & ~(TS_STEP - 1)) | low;
 		if ((__s32)(y->tsval - cur) > 0)
 			y->tsval -= TS_STEP;
@@ -584,7 +585,7 @@ static __always_inline int transmit(struct xdp_md *ctx, const struct answer *a)
 
 static __always_inline int on_syn(struct xdp_md *ctx, struct front_state *st,
 				  struct seg *s, const struct front_service *v,
-				  __u64 now_us, __u32 ts_off)
+				  __u64 now_us)
 {
 	struct answer a = {.n = 0};
 	struct synack y;
@@ -600,8 +601,7 @@ static __always_inline int on_syn(struct xdp_md *ctx, struct front_state *st,
 		count(s, FRONT_DENIED);
 		return XDP_DROP;
 	}
-	if (!make_cookie(st, s, v, &o, now_us, ts_off, &y) ||
-	    !way_back(ctx, s)) {
+	if (!make_cookie(st, s, v, &o, now_us, &y) || !way_back(ctx, s)) {
 		count(s, FRONT_HARD);
 		return XDP_PASS;
 	}
@@ -700,11 +700,12 @@ int penstock_front(struct xdp_md *ctx)
 	if (!v || !st || !st->epoch_s || now_us > st->valid_until_us)
 		return XDP_PASS;
 	hash = tuple_hash(st, &s);
+	s.ts_off = (__u32)(hash >> 32);
 	if (is_known(st, now_us, hash)) {
 		count(&s, FRONT_KNOWN);
 		return XDP_PASS;
 	}
 	if ((s.flags & 0x17) == 0x02) /* SYN; no ACK, RST, FIN */
-		return on_syn(ctx, st, &s, v, now_us, (__u32)(hash >> 32));
+		return on_syn(ctx, st, &s, v, now_us);
 	return on_stranger(st, &s, v, now_us, hash);
 }

@@ -76,7 +76,7 @@ char *textfile_read(const char *path, size_t *len, const char **why)
 	if (!*why && ferror(f))
 		*why = strerror(EIO);
 	fclose(f);
-	if (*why) {
+	if (*why || !text) {
 		free(text);
 		return NULL;
 	}

@@ -168,7 +168,7 @@ static void let_go(struct splice_hold *h, struct tx *tx)
 	uint32_t want = min_u32(h->packets.bytes - h->at, TX_HDR_MAX);
 	uint32_t got, have = 0, l4, len;
 	struct iovec iov[TX_IOV_MAX];
-	uint8_t head[TX_HDR_MAX];
+	uint8_t head[TX_HDR_MAX] = {0};
 	int n;
 
 	n = bufq_peek(&h->packets, h->at, want, iov, TX_IOV_MAX, &got);

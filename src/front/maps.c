@@ -99,6 +99,7 @@ static void *map_memory(int fd, size_t len)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
+	/* cppcheck-suppress memleak ; the caller's, who unmaps it */
 	return p == MAP_FAILED ? NULL : p;
 }
 

@@ -16,5 +16,6 @@ cppcheck --quiet -j "${LINT_JOBS:-2}" --std=c11 --language=c \
 	--enable=warning,performance,portability --inline-suppr \
 	--suppressions-list="$cache/suppress" --cppcheck-build-dir="$cache" \
 	--template='{file}:{line}: {id}: {message}' --error-exitcode=1 \
-	--library=posix --library=gnu --library="$here/jansson.cfg" -D_GNU_SOURCE \
+	--library=posix --library=gnu --library="$here/jansson.cfg" \
+	--library="$here/libbpf.cfg" -D_GNU_SOURCE \
 	-Iinclude --file-list="$list" 2>&1
