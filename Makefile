@@ -116,7 +116,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 $(BUILD)/obj/front/attach.o: $(BUILD)/bpf/front.skel.h
 $(BUILD)/obj/front/splice_attach.o: $(BUILD)/bpf/splice.skel.h
 $(BUILD)/obj/front/attach.o $(BUILD)/obj/front/splice_attach.o: \
-	CPPFLAGS += -isystem $(BUILD)/bpf
+	private CPPFLAGS += -isystem $(BUILD)/bpf
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@

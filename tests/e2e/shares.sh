@@ -45,10 +45,11 @@ ms() {
 	MS=$((($(date +%s%N) - t0) / 1000000))
 }
 
-# Half of the rate, and a second for what a busy machine does.
+# Half of the rate, and three seconds for what a busy machine does: without
+# shares it takes twenty.
 assert_half_rate() {
 	echo "alone $1 ms, beside the hog $2 ms"
-	assert_num "time beside the hog, ms" "$2" -le $((2 * $1 + 1000))
+	assert_num "time beside the hog, ms" "$2" -le $((2 * $1 + 3000))
 }
 
 shares_upload() {

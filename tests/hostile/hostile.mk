@@ -21,7 +21,7 @@ $(addprefix $(BUILD)/hostile/hostile_,alloc bypass cookie engine entry front pro
 
 comma := ,
 # All that the engine asks of the allocator is counted.
-$(BUILD)/hostile/hostile_alloc: ALL_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc \
+$(BUILD)/hostile/hostile_alloc: private ALL_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc \
 	calloc realloc reallocarray mmap engine_input engine_pull engine_expire)
 
 -include $(BUILD)/hostile/gate.d
