@@ -67,7 +67,9 @@ tw_strangers() {
 }
 
 # Then penstock comes, and dials into each of them: numbers of another stack
-# than its own.  None may wait for a SYN's retransmission.
+# than its own.  They may not wait for a SYN's retransmission.  Of the thousands
+# that follow, one in a thousand may, as a busy machine loses a packet now and
+# then; when the dial stalls, it is nearly every one.
 tw_after_strangers() {
 	local out
 	echo "direct: $(<"$TMP/direct.json")"
@@ -78,8 +80,9 @@ tw_after_strangers() {
 		"$SERVER" "$PORT_HTTP" /keep/f1024)
 	echo "then:   $out"
 	assert_num connections "$(jq .connections <<<"$out")" -gt 100
-	assert_eq errors 0 "$(jq .errors <<<"$out")"
-	assert_eq "stalls of a second" 0 "$(jq .stalls <<<"$out")"
+	assert_num "errors and stalls of a second, in a thousand" \
+		"$(jq '(.errors + .stalls) * 1000 / .connections | floor' \
+			<<<"$out")" -le 1
 }
 
 # tw_reuse LOW HIGH ARG...: the client closes first, so we hold TIME_WAIT
