@@ -68,7 +68,7 @@ BPF ?= $(shell command -v clang >/dev/null && command -v bpftool >/dev/null && \
 override BPF := $(BPF)
 PKGS += $(if $(BPF),libbpf)
 LIB_SRC := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
-LIB_SRC := $(filter-out $(if $(BPF),src/front/%none.c,src/front/%maps.c src/front/%attach.c),$(LIB_SRC))
+LIB_SRC := $(filter-out $(if $(BPF),src/front/%none.c,src/front/pins.c src/front/%maps.c src/front/%attach.c),$(LIB_SRC))
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)
 STACK_OBJ := $(filter $(STACK:%=$(BUILD)/obj/%/%),$(LIB_OBJ))
 LIB := $(BUILD)/libpenstock.a

@@ -17,15 +17,12 @@
 #include <limits.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
-#include <linux/magic.h>
 #include <linux/sockios.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -33,25 +30,9 @@
 #include <front.skel.h>
 
 #include "front/front.h"
+#include "pins.h"
 
 #define LINK_PREFIX "link-"
-#define DIR_MODE 0750
-#define PIN_MODE 0660
-
-static int say(FILE *err, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int say(FILE *err, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("front: ", err);
-	va_start(ap, fmt);
-	vfprintf(err, fmt, ap);
-	va_end(ap);
-	fprintf(err, ": %s\n", strerror(-rc));
-	return rc;
-}
 
 static void pin_path(char *buf, size_t len, const char *dir, const char *a,
 		     const char *b)
@@ -60,36 +41,6 @@ static void pin_path(char *buf, size_t len, const char *dir, const char *a,
 }
 
 /* --- the directory --- */
-
-static int make_dir(const char *dir, FILE *err)
-{
-	bool made = mkdir(dir, DIR_MODE) == 0;
-	char path[PATH_MAX];
-	struct statfs fs;
-
-	if (!made && errno != EEXIST)
-		return say(err, -errno,
-			   "%s cannot be made (mount -t bpf bpf "
-			   "/sys/fs/bpf, or choose another bpf_dir)",
-			   dir);
-	if (statfs(dir, &fs))
-		return say(err, -errno, "%s", dir);
-	if ((unsigned long)fs.f_type != BPF_FS_MAGIC) {
-		if (made)
-			rmdir(dir);
-		return say(err, -ENOTDIR,
-			   "%s is on no BPF file system (mount -t bpf bpf "
-			   "/sys/fs/bpf)",
-			   dir);
-	}
-	pin_path(path, sizeof(path), dir, "", "");
-	if (mkdir(path, DIR_MODE) && errno != EEXIST)
-		return say(err, -errno, "%s", path);
-	/* whatever the umask */
-	if (chmod(dir, DIR_MODE) || chmod(path, DIR_MODE))
-		return say(err, -errno, "%s", path);
-	return 0;
-}
 
 static bool is_wanted(const struct front_host *h, const char *ifname)
 {
@@ -140,18 +91,10 @@ int front_detach(const char *dir, FILE *err)
 	if (!rc && rmdir(path) && errno != ENOENT)
 		rc = -errno;
 	rmdir(dir); /* unless something else of ours is pinned there */
-	return rc ? say(err, rc, "%s", path) : 0;
+	return rc ? pins_say(err, "front", rc, "%s", path) : 0;
 }
 
 /* --- loading --- */
-
-static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	(void)level;
-	(void)fmt;
-	(void)ap;
-	return 0;
-}
 
 static int load(const char *dir, struct front_bpf **out)
 {
@@ -178,7 +121,7 @@ static int load(const char *dir, struct front_bpf **out)
 	{
 		const char *pin = bpf_map__pin_path(m);
 
-		if (pin && chmod(pin, PIN_MODE))
+		if (pin && chmod(pin, PINS_MODE))
 			rc = -errno;
 	}
 	*out = o;
@@ -225,7 +168,7 @@ static int attach_one(const char *dir, int prog, const char *ifname, FILE *err)
 	int fd, rc = 0;
 
 	if (!ifindex)
-		return say(err, -ENODEV, "interface %s", ifname);
+		return pins_say(err, "front", -ENODEV, "interface %s", ifname);
 	pin_path(path, sizeof(path), dir, LINK_PREFIX, ifname);
 	fd = bpf_obj_get(path);
 	if (fd >= 0 && bpf_link_update(fd, prog, NULL) == 0) {
@@ -238,10 +181,11 @@ static int attach_one(const char *dir, int prog, const char *ifname, FILE *err)
 	}
 	fd = link_new(prog, ifindex, ifname);
 	if (fd < 0)
-		return say(err, fd, "interface %s: another XDP program there?",
-			   ifname);
-	if (bpf_obj_pin(fd, path) || chmod(path, PIN_MODE))
-		rc = say(err, -errno, "%s", path);
+		return pins_say(err, "front", fd,
+				"interface %s: another XDP program there?",
+				ifname);
+	if (bpf_obj_pin(fd, path) || chmod(path, PINS_MODE))
+		rc = pins_say(err, "front", -errno, "%s", path);
 	close(fd);
 	return rc;
 }
@@ -249,18 +193,18 @@ static int attach_one(const char *dir, int prog, const char *ifname, FILE *err)
 int front_attach(const struct front_host *h, FILE *err)
 {
 	struct front_bpf *o = NULL;
-	int prog, rc = make_dir(h->dir, err);
+	int prog, rc = pins_make_dir(h->dir, "front", err);
 
 	if (rc)
 		return rc;
-	libbpf_set_print(quiet);
+	libbpf_set_print(pins_quiet);
 	rc = load(h->dir, &o);
 	if (rc == -EINVAL) { /* pinned by another version */
 		unpin(h->dir, NULL);
 		rc = load(h->dir, &o);
 	}
 	if (rc) {
-		say(err, rc, "the program cannot be loaded");
+		pins_say(err, "front", rc, "the program cannot be loaded");
 		goto err_detach;
 	}
 	prog = bpf_program__fd(o->progs.penstock_front);

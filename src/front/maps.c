@@ -24,6 +24,7 @@
 
 #include "front/layout.h"
 #include "front/front.h"
+#include "pins.h"
 #include "tcp/leg.h"
 
 #define VALID_US (3 * USEC_PER_SEC) /* two renewals may fail to come */
@@ -118,14 +119,6 @@ static int map_all(struct front *f)
 	return f->scratch ? 0 : -ENOMEM;
 }
 
-static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	(void)level;
-	(void)fmt;
-	(void)ap;
-	return 0;
-}
-
 int front_open(struct front **out, const char *dir)
 {
 	struct front *f = calloc(1, sizeof(*f));
@@ -133,7 +126,7 @@ int front_open(struct front **out, const char *dir)
 
 	if (!f)
 		return -ENOMEM;
-	libbpf_set_print(quiet);
+	libbpf_set_print(pins_quiet);
 	f->epoch = INT64_MIN;
 	f->wall_off_us = INT64_MIN;
 	f->inode = pinned_inode(dir);

@@ -15,12 +15,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -28,36 +25,12 @@
 #include <splice.skel.h>
 
 #include "front/splice.h"
+#include "pins.h"
 
-#define DIR_MODE 0750
-#define PIN_MODE 0660
 #define TC_PRIORITY 0x5053
 #define TC_HANDLE 1
 #define TC_NOTE "tc-"
 #define QDISC_NOTE "qdisc-"
-
-static int say(FILE *err, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int say(FILE *err, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("splice: ", err);
-	va_start(ap, fmt);
-	vfprintf(err, fmt, ap);
-	va_end(ap);
-	fprintf(err, ": %s\n", strerror(-rc));
-	return rc;
-}
-
-static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	(void)level;
-	(void)fmt;
-	(void)ap;
-	return 0;
-}
 
 static void pin_path(char *buf, const char *dir, const char *a, const char *b)
 {
@@ -65,31 +38,6 @@ static void pin_path(char *buf, const char *dir, const char *a, const char *b)
 }
 
 /* --- the directory --- */
-
-static int make_dir(const char *dir, FILE *err)
-{
-	char path[PATH_MAX];
-	struct statfs fs;
-
-	if (mkdir(dir, DIR_MODE) && errno != EEXIST)
-		return say(err, -errno,
-			   "%s cannot be made (mount -t bpf bpf "
-			   "/sys/fs/bpf, or choose another bpf_dir)",
-			   dir);
-	if (statfs(dir, &fs))
-		return say(err, -errno, "%s", dir);
-	if ((unsigned long)fs.f_type != BPF_FS_MAGIC) {
-		rmdir(dir);
-		return say(err, -ENOTDIR,
-			   "%s is on no BPF file system (mount -t bpf bpf "
-			   "/sys/fs/bpf)",
-			   dir);
-	}
-	pin_path(path, dir, "", "");
-	if (mkdir(path, DIR_MODE) && errno != EEXIST)
-		return say(err, -errno, "%s", path);
-	return 0;
-}
 
 static bool has_note(const char *dir, const char *kind, const char *ifname)
 {
@@ -129,7 +77,7 @@ static int attach_one(const char *dir, const char *ifname, int prog, FILE *err)
 	int rc;
 
 	if (!hook.ifindex)
-		return say(err, -ENODEV, "interface %s", ifname);
+		return pins_say(err, "splice", -ENODEV, "interface %s", ifname);
 	rc = bpf_tc_hook_create(&hook);
 	if (!rc)
 		rc = make_note(dir, QDISC_NOTE, ifname, prog);
@@ -139,7 +87,7 @@ static int attach_one(const char *dir, const char *ifname, int prog, FILE *err)
 		rc = make_note(dir, TC_NOTE, ifname, prog);
 	if (!rc)
 		rc = bpf_tc_attach(&hook, &o);
-	return rc ? say(err, rc, "interface %s", ifname) : 0;
+	return rc ? pins_say(err, "splice", rc, "interface %s", ifname) : 0;
 }
 
 static void detach_one(const char *dir, const char *ifname)
@@ -197,7 +145,7 @@ int splice_detach(const char *dir, FILE *err)
 	char path[PATH_MAX];
 	int rc;
 
-	libbpf_set_print(quiet);
+	libbpf_set_print(pins_quiet);
 	rc = detach_others(dir, NULL);
 	pin_path(path, dir, "flows", "");
 	if (unlink(path) && errno != ENOENT)
@@ -206,7 +154,7 @@ int splice_detach(const char *dir, FILE *err)
 	if (rmdir(path) && errno != ENOENT)
 		rc = -errno;
 	rmdir(dir); /* unless something else of ours is pinned there */
-	return rc ? say(err, rc, "%s", path) : 0;
+	return rc ? pins_say(err, "splice", rc, "%s", path) : 0;
 }
 
 /* --- loading --- */
@@ -222,7 +170,7 @@ static int load(const char *dir, struct splice_bpf **out)
 		rc = bpf_map__set_pin_path(o->maps.flows, path);
 	if (!rc)
 		rc = splice_bpf__load(o);
-	if (!rc && chmod(path, PIN_MODE))
+	if (!rc && chmod(path, PINS_MODE))
 		rc = -errno;
 	if (rc)
 		splice_bpf__destroy(o);
@@ -234,20 +182,20 @@ static int load(const char *dir, struct splice_bpf **out)
 int splice_attach(const struct splice_host *h, FILE *err)
 {
 	struct splice_bpf *o = NULL;
-	int rc = make_dir(h->dir, err);
+	int rc = pins_make_dir(h->dir, "splice", err);
 
 	if (rc)
 		return rc;
-	libbpf_set_print(quiet);
+	libbpf_set_print(pins_quiet);
 	rc = load(h->dir, &o);
 	if (rc == -EINVAL) { /* pinned by another version */
 		splice_detach(h->dir, err);
-		rc = make_dir(h->dir, err);
+		rc = pins_make_dir(h->dir, "splice", err);
 		if (!rc)
 			rc = load(h->dir, &o);
 	}
 	if (rc) {
-		say(err, rc, "the programs cannot be loaded");
+		pins_say(err, "splice", rc, "the programs cannot be loaded");
 		goto err_detach;
 	}
 	rc = attach_one(h->dir, h->tun,
@@ -280,7 +228,7 @@ int splice_check(const struct splice_host *h, FILE *out)
 {
 	int missing = 0;
 
-	libbpf_set_print(quiet);
+	libbpf_set_print(pins_quiet);
 	for (uint32_t i = 0; i <= h->n; i++) {
 		const char *name = i < h->n ? h->ifname[i] : h->tun;
 
