@@ -11,7 +11,6 @@
  */
 #include <stdio.h>
 
-#include "engine/splice.h"
 #include "policy/policy.h"
 #include "shield/attack.h"
 #include "shield/known.h"
@@ -32,9 +31,6 @@ struct engine;
  *              derived from it
  * @wall_offset_us: wall clock (Unix, us) minus monotonic clock
  * @cookie_epoch_s: secret_rotate, seconds; 0: the default
- * @splice:     who translates for services with relay = splice; NULL: nobody,
- *              they terminate.  Borrowed, outlives the engine
- * @splice_ctx: for @splice
  */
 struct engine_cfg {
 	struct policy *policy;
@@ -44,8 +40,6 @@ struct engine_cfg {
 	uint8_t secret[32];
 	int64_t wall_offset_us;
 	int64_t cookie_epoch_s;
-	const struct splice_ops *splice;
-	void *splice_ctx;
 };
 
 /* NULL when memory cannot be reserved. */

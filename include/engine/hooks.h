@@ -4,12 +4,15 @@
 
 /*
  * Where a wing above the engine takes part in what happens to connections, and
- * what it may ask of the engine.  There is one such wing: faults (src/impair).
+ * what it may ask of the engine.  There are two: faults (src/impair, struct
+ * engine_hooks) and relay = splice (src/splice, struct splice_hooks).
  *
  * An engine begins without hooks, and each place where they are called costs
  * one branch then.  With hooks, what concerns a flow is called for flows that
- * are marked (flow.hooked); what concerns all packets is called for all.
+ * are marked (flow.hooked, flow.held); what concerns all packets is called for
+ * all.
  */
+#include "engine/counters.h"
 #include "engine/engine.h"
 #include "tcp/leg.h"
 
@@ -30,8 +33,8 @@ struct svc;
  *           brought a Fast Open cookie.  Until then the server leg is mute
  * @waiting: the server leg's 4-tuple is still taken by its last incarnation
  * @serial:  lowest bits of its number among the engine's flows, from 1
- * @hooked:  hooks are called for it; the one field that a wing writes
- * @held:    its packets are held until it is spliced
+ * @hooked:  engine_hooks are called for it; only faults write it
+ * @held:    its packets are held until it is spliced; only src/splice writes it
  * @source:  number of its source plus 1; 0: the client is not proven
  * @charged_nodes: of the out-of-order store, charged to the source
  * @charged_bytes: of buffers, true size, charged to the source
@@ -104,6 +107,76 @@ void engine_hook(struct engine *e, const struct engine_hooks *h, void *wing);
 /* What engine_hook() was given; NULL before that. */
 void *engine_wing(const struct engine *e);
 
+/**
+ * struct splice_hooks - What the engine calls for relay = splice; all are set
+ * @begin:  a verb begins: what the shell has sent is gone.  @pkt: the packet
+ *          that the verb is about, or NULL
+ * @input:  a segment that no leg takes.  True: it was dealt with by *@v
+ * @icmp:   an error about no leg of ours.  True: @tx is to leave in its place
+ * @open:   a cookie or the SYN queue has opened a flow of a spliced service,
+ *          whose packets may be held from now on (flow.held)
+ * @above:  the server leg at @t is about to be dialled: make its numbers
+ *          acceptable to the server
+ * @dial:   of a held flow: in place of leg_open_active()
+ * @hold:   of a held flow: a segment for its leg.  True: it was taken; it does
+ *          not go to the leg
+ * @drop:   a held flow is about to go
+ * @look:   a held flow has nothing to send
+ * @due:    is @expire to be called at once?
+ * @expire: it is time
+ * @pull:   packets of flows that were handed over.  Return: packets in @tx
+ * @free:   the engine is about to go, its flows are gone
+ *
+ * @wing of each is what engine_hook_splice() was given.
+ */
+struct splice_hooks {
+	void (*begin)(void *wing, const struct packet *pkt);
+	bool (*input)(void *wing, const struct segment *s, mono_t now,
+		      struct tx *reply, enum verdict *v);
+	bool (*icmp)(void *wing, const struct icmp_error *i, struct tx *tx);
+	void (*open)(void *wing, struct flow *f);
+	void (*above)(const void *wing, const struct tuple *t, mono_t now,
+		      seq_t *iss, uint32_t *ts_off);
+	void (*dial)(void *wing, struct flow *f, seq_t iss, uint32_t ts_off,
+		     mono_t now);
+	bool (*hold)(void *wing, struct leg *l, const struct segment *s,
+		     mono_t now);
+	void (*drop)(void *wing, struct flow *f);
+	void (*look)(void *wing, struct flow *f);
+	bool (*due)(const void *wing);
+	void (*expire)(void *wing, mono_t now);
+	int (*pull)(void *wing, struct tx *tx, int max);
+	void (*free)(void *wing);
+};
+
+/**
+ * engine_hook_splice() - Call these from now on, for services with relay =
+ * splice
+ * @h:    borrowed
+ * @wing: handed to each of them
+ */
+void engine_hook_splice(struct engine *e, const struct splice_hooks *h,
+			void *wing);
+
+/**
+ * struct server_answer - What a server last agreed to (relay = splice)
+ * @lacks: OPT_HAS_* that it does not have, though it was asked
+ * @mss:   bytes; 0: not known yet
+ *
+ * A client of a spliced service is offered no more than this.  The wing writes
+ * it.
+ */
+struct server_answer {
+	uint8_t lacks;
+	uint16_t mss;
+};
+
+/* That of a flow's service; lives as long as the service's counters. */
+struct server_answer *flow_server_answer(const struct flow *f);
+/* The most that our SYN-ACKs promise to clients of the flow's service now. */
+uint16_t flow_promised_mss(const struct flow *f);
+uint16_t flow_promised_wnd(const struct flow *f);
+
 /* What the engine was made of: struct engine_cfg. */
 struct buf_pool *engine_pool(const struct engine *e);
 uint64_t engine_seed(const struct engine *e);
@@ -112,6 +185,13 @@ uint32_t engine_max_flows(const struct engine *e);
 mono_t engine_now(const struct engine *e);
 /* Count a packet that goes no further. */
 void engine_drop(struct engine *e, enum drop_reason why);
+/* Count an event: of the engine, of a flow's service. */
+void engine_count(struct engine *e, enum engine_counter_id which);
+void flow_count(const struct flow *f, enum shield_counter_id which);
+/* A keyed hash: nobody outside can choose tuples that collide. */
+uint64_t engine_hash(const struct engine *e, const struct tuple *t);
+/* A flow's place among engine_max_flows(), from 0. */
+uint32_t engine_flow_index(const struct engine *e, const struct flow *f);
 /* All flows: the first; the others by flow.next. */
 struct flow *engine_flow_first(const struct engine *e);
 /* The name of a flow's service. */
@@ -132,6 +212,8 @@ enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 enum verdict admit(struct engine *e, const struct segment *s, mono_t now,
 		   struct tx *reply);
 
+/* Without a word to its peers. */
+void flow_free(struct engine *e, struct flow *f);
 /* Act on the legs' events, put the flow on the ready list, free it when
  * nothing is left to do. */
 void flow_settle(struct engine *e, struct flow *f, mono_t now);

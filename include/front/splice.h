@@ -18,7 +18,7 @@
 #include <stdio.h>
 
 #include "policy/policy.h"
-#include "engine/splice.h"
+#include "splice/splice.h"
 #include "util/types.h"
 
 #define SPLICE_INTERFACES_MAX 16
@@ -63,7 +63,7 @@ int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
 		    uint32_t mask);
 void splice_map_close(struct splice_map *m);
 
-/* For engine_cfg.splice; its context is the map.  Any thread. */
+/* For splice_open(); its context is the map.  Any thread. */
 extern const struct splice_ops splice_map_ops;
 
 /**

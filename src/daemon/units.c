@@ -76,8 +76,6 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 		.max_tw = share_of(c->max_tw, d->n),
 		.wall_offset_us = units_wall_offset(),
 		.cookie_epoch_s = c->secret_rotate / USEC_PER_SEC,
-		.splice = d->splice ? &splice_map_ops : NULL,
-		.splice_ctx = d->splice,
 	};
 
 	memcpy(ec.secret, secret, sizeof(ec.secret));
@@ -85,7 +83,10 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 		return -errno;
 	u->engine = engine_new(&ec, worker_clock());
 	explicit_bzero(ec.secret, sizeof(ec.secret));
-	return u->engine ? 0 : -ENOMEM;
+	if (!u->engine)
+		return -ENOMEM;
+	return d->splice ? splice_open(u->engine, &splice_map_ops, d->splice)
+			 : 0;
 }
 
 static int unit_init(struct daemon *d, uint32_t i,

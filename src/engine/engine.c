@@ -65,8 +65,6 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 		rc = spent_init(&e->spent, c->secret, e->cookies.epoch_s);
 	if (!rc)
 		rc = reserve_shield(e, c);
-	if (!rc)
-		rc = splice_init(e, c->splice, c->splice_ctx, c->max_flows);
 	if (rc)
 		return rc;
 	e->slots = calloc(STAT_SLOTS, sizeof(*e->slots));
@@ -115,7 +113,6 @@ void engine_free(struct engine *e)
 	while (e->first)
 		flow_free(e, e->first);
 	hooks_free(e);
-	splice_fini(e);
 	if (e->set)
 		svc_set_put(e->set);
 	shares_fini(&e->shares);
@@ -184,7 +181,8 @@ static enum verdict flow_input(struct engine *e, struct leg *l,
 			       const struct segment *s, mono_t now,
 			       struct tx *reply)
 {
-	if (unlikely(leg_flow(l)->held) && splice_holds(e, l, s, now))
+	if (unlikely(leg_flow(l)->held) &&
+	    e->splice->hold(e->splicer, l, s, now))
 		return VERDICT_CONSUMED;
 	if (unlikely(leg_flow(l)->hooked))
 		return hooks_input(e, l, s, now, reply);
@@ -197,7 +195,7 @@ static enum verdict input_icmp(struct engine *e, const struct icmp_error *i,
 	struct leg *l = table_find(e, &i->t);
 	enum drop_reason why;
 
-	if (!l && e->splicer && splice_icmp(e, i, reply))
+	if (!l && e->splice && e->splice->icmp(e->splicer, i, reply))
 		return VERDICT_REPLY;
 	if (!l)
 		return VERDICT_PASS;
@@ -206,6 +204,12 @@ static enum verdict input_icmp(struct engine *e, const struct icmp_error *i,
 		e->drop[why]++;
 	flow_settle(e, leg_flow(l), now);
 	return VERDICT_CONSUMED;
+}
+
+static void begin_verb(struct engine *e, const struct packet *pkt)
+{
+	if (unlikely(e->splice))
+		e->splice->begin(e->splicer, pkt);
 }
 
 enum verdict engine_input(struct engine *e, const struct packet *pkt,
@@ -219,7 +223,7 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 
 	e->now = now;
 	e->count[EC_PacketsIn]++;
-	splice_begin_verb(e, pkt);
+	begin_verb(e, pkt);
 	switch (wire_parse(pkt, &s, &icmp, &why)) {
 	case PARSE_FOREIGN:
 		e->count[EC_PacketsForeign]++;
@@ -239,7 +243,8 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 	l = table_find(e, &s.t);
 	if (l)
 		return flow_input(e, l, &s, now, reply);
-	if (e->splicer && splice_input(e, &s, now, reply, &v))
+	if (unlikely(e->splice) &&
+	    e->splice->input(e->splicer, &s, now, reply, &v))
 		return v;
 	if (unlikely(e->hooks))
 		return hooks_admit(e, &s, now, reply);
@@ -293,13 +298,13 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 {
 	int n = halfopen_pull(e, tx, max, now);
 
-	splice_begin_verb(e, NULL);
+	begin_verb(e, NULL);
 	e->evicting = false;
 	e->now = now;
 	if (unlikely(e->hooks))
 		n = hooks_pull(e, tx, n, max, now);
-	if (e->splicer)
-		n += splice_pull(e, tx + n, max - n);
+	if (unlikely(e->splice))
+		n += e->splice->pull(e->splicer, tx + n, max - n);
 	while (n < max && e->ready_head) {
 		struct flow *f = e->ready_head;
 
@@ -309,7 +314,7 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 		e->ready_head = f->ready_next;
 		f->ready = false;
 		if (unlikely(f->held))
-			splice_look(e, f);
+			e->splice->look(e->splicer, f);
 		for (int i = 0; i < 2; i++) {
 			if (f->leg[i].state == TS_TIME_WAIT)
 				hand_over(e, &f->leg[i], now);
@@ -327,7 +332,7 @@ mono_t engine_deadline(const struct engine *e)
 	mono_t a = wheel_deadline(&e->wheel), b = tw_deadline(&e->tw);
 
 	a = mono_before(a, b) ? a : b;
-	if (e->splicer && splice_is_due(e))
+	if (unlikely(e->splice) && e->splice->due(e->splicer))
 		return e->now;
 	if (unlikely(e->hooks))
 		a = mono_earlier(a, hooks_deadline(e));
@@ -348,12 +353,12 @@ static void on_timer(struct wtimer *t, mono_t now, void *arg)
 void engine_expire(struct engine *e, mono_t now)
 {
 	e->now = now;
-	splice_begin_verb(e, NULL);
+	begin_verb(e, NULL);
 	wheel_expire(&e->wheel, now, on_timer, e);
 	tw_expire(&e->tw, now);
 	flow_dial_waiting(e, now);
-	if (e->splicer)
-		splice_expire(e, now);
+	if (unlikely(e->splice))
+		e->splice->expire(e->splicer, now);
 	if (unlikely(e->hooks))
 		hooks_expire(e, now);
 }

@@ -127,7 +127,7 @@ void flow_free(struct engine *e, struct flow *f)
 	if (unlikely(f->hooked))
 		hooks_unbind(e, f);
 	if (unlikely(f->held))
-		splice_drop(e, f);
+		e->splice->drop(e->splicer, f);
 	for (int i = 0; i < 2; i++) {
 		table_remove(e, &f->leg[i]);
 		leg_fini(&f->leg[i]);
@@ -188,10 +188,14 @@ static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 	svc_isn(f->svc, &l->t, now, &iss, &ts_off);
 	if (!tw_dial(e, f, now, &iss, &ts_off))
 		return false;
-	splice_above_old(e, &l->t, now, &iss, &ts_off);
+	if (unlikely(e->splice))
+		e->splice->above(e->splicer, &l->t, now, &iss, &ts_off);
 	table_insert(e, l);
 	f->dialled = true;
-	splice_dial(f, iss, ts_off, now);
+	if (unlikely(f->held))
+		e->splice->dial(e->splicer, f, iss, ts_off, now);
+	else
+		leg_open_active(l, iss, ts_off, NULL, now);
 	l->mute = !f->proven;
 	fastopen_plan(e, f, now);
 	leg_arm(l, now);

@@ -9,13 +9,51 @@
  */
 #include "internal.h"
 
+#define WND_PROMISED 64240u /* the smallest of a Linux server's first windows */
+
 /* Cookies of one source that may fail before its word alone does not do. */
 static const struct rate fail_rate = {
 	.interval_ns = 100000000, .burst = 100, .prefix4 = 32, .prefix6 = 64};
 
+/*
+ * A client of a spliced service is promised no more than the server keeps, as
+ * far as it is known: a translator can add nothing.
+ */
 static uint16_t synack_wnd(const struct svc *s)
 {
-	return splice_wnd(s, (uint16_t)min_u32(s->cfg->tcp.rmem[1] / 2, 65535));
+	uint32_t offer = min_u32(s->cfg->tcp.rmem[1] / 2, 65535);
+
+	return (uint16_t)(svc_splices(s) ? min_u32(offer, WND_PROMISED)
+					 : offer);
+}
+
+static uint16_t synack_mss(const struct svc *s, uint8_t family)
+{
+	uint16_t offer = leg_mss_offer(family);
+	uint16_t known = s->stats->server.mss;
+
+	return svc_splices(s) && known && known < offer ? known : offer;
+}
+
+static void mask_opts(const struct svc *s, struct tcp_opts *client)
+{
+	if (svc_splices(s))
+		client->has &= (uint8_t)~s->stats->server.lacks;
+}
+
+struct server_answer *flow_server_answer(const struct flow *f)
+{
+	return &f->svc->stats->server;
+}
+
+uint16_t flow_promised_mss(const struct flow *f)
+{
+	return synack_mss(f->svc, f->leg[LEG_CLIENT].family);
+}
+
+uint16_t flow_promised_wnd(const struct flow *f)
+{
+	return synack_wnd(f->svc);
 }
 
 static uint32_t tsval_of(const struct svc *s, const struct tuple *t, mono_t now,
@@ -71,14 +109,14 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 	seq_t isn;
 	uint32_t tsval = tsval_of(s, &seg->t, now, &isn);
 
-	splice_mask(s, &syn.opts);
+	mask_opts(s, &syn.opts);
 	look_up_spent(e, &seg->t, seg->seq, now, &spent);
 	isn = cookie_make(&e->cookies, &syn, wall_s, ecn,
 			  spent_uses(&spent, spent.epoch),
 			  c->timestamps ? &tsval : NULL);
 	halfopen_cookies_out(e, s, now);
-	leg_synack_opts(c, &syn.opts, splice_mss(s, leg_mss_offer(seg->family)),
-			tsval, seg->opts.tsval, &o);
+	leg_synack_opts(c, &syn.opts, synack_mss(s, seg->family), tsval,
+			seg->opts.tsval, &o);
 	pressure_sent(&s->stats->pressure, 1);
 	s->stats->shield[SC_TcpExtSyncookiesSent]++;
 	answer_syn_ack(reply, seg, isn, synack_wnd(s), ecn, &o);
@@ -104,7 +142,7 @@ static void queue_answer(const struct svc *s, const struct synq_syn *q,
 		seg.opts.has |= OPT_HAS_SACKOK;
 	if (q->wscale_ok)
 		seg.opts.has |= OPT_HAS_WSCALE;
-	leg_synack_opts(c, &seg.opts, splice_mss(s, leg_mss_offer(seg.family)),
+	leg_synack_opts(c, &seg.opts, synack_mss(s, seg.family),
 			tsval_of(s, &q->t, now, &isn), q->tsval, &o);
 	if (fast && fast->action == TFO_OFFER)
 		fastopen_offer(fast, &o);
@@ -131,7 +169,7 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 		.retries =
 			(uint8_t)min_u32(c->synack_retries, SYNQ_RETRIES_MAX)};
 
-	splice_mask(s, o);
+	mask_opts(s, o);
 	q.wscale_ok = c->window_scaling && o->has & OPT_HAS_WSCALE;
 	q.sack_ok = c->sack && o->has & OPT_HAS_SACKOK;
 	q.ts_ok = c->timestamps && o->has & OPT_HAS_TS;
@@ -192,7 +230,8 @@ static enum opened open_flow(struct engine *e, struct svc *s,
 	r.irs = seq_sub(seg->seq, 1);
 	r.iss = seq_sub(seg->ack, 1);
 	r.ts_off = ts_off;
-	splice_begin(e, f);
+	if (svc_splices(s))
+		e->splice->open(e->splicer, f);
 	l = &f->leg[LEG_CLIENT];
 	leg_open_cookie(l, &r, now);
 	if (f->held) { /* the handshake only; what it carries is held */
@@ -201,7 +240,7 @@ static enum opened open_flow(struct engine *e, struct svc *s,
 	}
 	leg_input(l, &first, now);
 	if (f->held)
-		splice_holds(e, l, seg, now);
+		e->splice->hold(e->splicer, l, seg, now);
 	flow_settle(e, f, now);
 	return OPENED;
 }
@@ -265,7 +304,8 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 	    !seq_eq(seg->seq, first.seq)) {
 		struct leg *l = table_find(e, &seg->t);
 
-		if (l && !splice_holds(e, l, seg, now)) {
+		if (l && !(leg_flow(l)->held &&
+			   e->splice->hold(e->splicer, l, seg, now))) {
 			leg_input(l, seg, now);
 			flow_settle(e, leg_flow(l), now);
 		}

@@ -20,6 +20,13 @@ void *engine_wing(const struct engine *e)
 	return e->wing;
 }
 
+void engine_hook_splice(struct engine *e, const struct splice_hooks *h,
+			void *wing)
+{
+	e->splice = h;
+	e->splicer = wing;
+}
+
 struct buf_pool *engine_pool(const struct engine *e)
 {
 	return e->pool;
@@ -43,6 +50,26 @@ mono_t engine_now(const struct engine *e)
 void engine_drop(struct engine *e, enum drop_reason why)
 {
 	e->drop[why]++;
+}
+
+void engine_count(struct engine *e, enum engine_counter_id which)
+{
+	e->count[which]++;
+}
+
+void flow_count(const struct flow *f, enum shield_counter_id which)
+{
+	f->svc->stats->shield[which]++;
+}
+
+uint64_t engine_hash(const struct engine *e, const struct tuple *t)
+{
+	return hash_bytes(&e->table_key, t, sizeof(*t));
+}
+
+uint32_t engine_flow_index(const struct engine *e, const struct flow *f)
+{
+	return slab_index(&e->flows, f);
 }
 
 struct flow *engine_flow_first(const struct engine *e)
@@ -108,4 +135,6 @@ void hooks_free(struct engine *e)
 {
 	if (e->hooks)
 		e->hooks->free(e->wing);
+	if (e->splice)
+		e->splice->free(e->splicer);
 }

@@ -10,7 +10,6 @@
 
 #include "engine/engine.h"
 #include "engine/hooks.h"
-#include "engine/splice.h"
 #include "shield/cookie.h"
 #include "shield/known.h"
 #include "shield/pressure.h"
@@ -29,63 +28,6 @@
 
 /* Service names: of a policy, of the one before it, and of flows older still */
 #define STAT_SLOTS (2 * SERVICES_MAX)
-
-/* Counters of the engine itself, beside drops. */
-/* clang-format off */
-#define ENGINE_COUNTERS(X)                                                     \
-	X(PacketsIn)                                                           \
-	X(PacketsPassed) X(PacketsForeign) X(PacketsSigned) X(FlowsOpened)     \
-		X(FlowsClosed) X(FlowsRefused) X(TcpExtTW) X(TcpExtTWRecycled) \
-			X(TcpExtTCPTimeWaitOverflow)                   \
-				X(SpliceStragglers) X(SpliceSyns)
-/* clang-format on */
-
-enum engine_counter_id {
-#define X(n) EC_##n,
-	ENGINE_COUNTERS(X)
-#undef X
-	EC_COUNT
-};
-
-/* Counters of admission, one set per service. */
-/* clang-format off */
-#define SHIELD_COUNTERS(X)                                                   \
-	X(TcpExtSyncookiesSent)                                              \
-	X(TcpExtSyncookiesRecv) X(TcpExtSyncookiesFailed) X(                 \
-		TcpExtListenOverflows) X(TcpExtListenDrops) X(CookieReplays) \
-		X(CookieOverflows) X(CookieLimited) \
-		X(EvictedSlow) X(SourceLimited) X(ShareNodesRefused)         \
-		X(ShareBytesRefused) X(IdleClosed) X(                        \
-			TcpExtPAWSPassive) X(TcpExtTCPFastOpenActive)        \
-			X(TcpExtTCPFastOpenActiveFail) X(                    \
-				TcpExtTCPFastOpenPassive)                    \
-				X(TcpExtTCPFastOpenPassiveFail) X(           \
-					TcpExtTCPFastOpenListenOverflow)     \
-					X(TcpExtTCPFastOpenCookieReqd) X(    \
-						RateLimited) X(Denied)       \
-						X(UnknownReset) X(           \
-							UnknownPassed)       \
-							X(UnknownDropped)    \
-	X(Spliced) X(SpliceOptions) X(SpliceMss) X(SpliceWindow) \
-		X(SpliceNoRoom)
-/* clang-format on */
-
-enum shield_counter_id {
-#define X(n) SC_##n,
-	SHIELD_COUNTERS(X)
-#undef X
-	SC_COUNT
-};
-
-/**
- * struct server_answer - What a server last agreed to (relay = splice)
- * @lacks: OPT_HAS_* that it does not have, though it was asked
- * @mss:   bytes; 0: not known yet
- */
-struct server_answer {
-	uint8_t lacks;
-	uint16_t mss;
-};
 
 /* What is counted for a service, across reloads, by its name; @users: services
  * at work, of this and of older sets. */
@@ -114,9 +56,6 @@ struct svc {
 	struct leg_env env;
 	uint16_t index;
 };
-
-struct splicer;
-struct splice_hold;
 
 /* All services of one policy; lives until its last flow ends. */
 struct svc_set {
@@ -172,7 +111,8 @@ struct engine {
 	const struct engine_hooks *hooks; /* NULL: none */
 	void *wing;			  /* of @hooks */
 	const struct known *known; /* of the front; NULL: there is none */
-	struct splicer *splicer;   /* NULL: nobody translates */
+	const struct splice_hooks *splice; /* NULL: nobody translates */
+	void *splicer;			   /* of @splice */
 	uint32_t *bucket;
 	uint32_t bucket_mask;
 	struct flow *first;  /* all flows */
@@ -218,13 +158,18 @@ struct svc *svc_for_client(struct engine *e, const struct ipaddr *a,
 			   uint16_t port);
 struct svc *svc_for_server(struct engine *e, const struct ipaddr *a,
 			   uint16_t port);
+/* Its connections may be handed to the splice wing. */
+static inline bool svc_splices(const struct svc *s)
+{
+	return s->engine->splice && s->cfg->relay == RELAY_SPLICE;
+}
+
 /* Where the server of @t (a client leg's addresses) is, seen by its leg. */
 void svc_server_tuple(const struct svc *s, const struct tuple *t,
 		      struct tuple *out);
 
 /* flow.c */
 struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t);
-void flow_free(struct engine *e, struct flow *f);
 /* Open the server leg; waits for its 4-tuple when that is still in use. */
 void flow_dial(struct engine *e, struct flow *f, mono_t now);
 /* Is there room for one more flow of @a?  With on_limit = evict_slowest one of
@@ -371,41 +316,5 @@ bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
  * use it; else *iss and *ts_off were made acceptable to the server. */
 bool tw_dial(struct engine *e, struct flow *f, mono_t now, seq_t *iss,
 	     uint32_t *ts_off);
-
-/* splice.c, hold.c: relay = splice.  What is not of a spliced service is left
- * as it is, or NULL by the caller's look at e->splicer. */
-int splice_init(struct engine *e, const struct splice_ops *ops, void *ctx,
-		uint32_t max_flows);
-void splice_fini(struct engine *e);
-/* What the shell has sent is gone; and the packet that the verb is about, or
- * NULL. */
-void splice_begin_verb(struct engine *e, const struct packet *pkt);
-/* What a client is answered: without the options that the server lacks, with
- * an MSS and a window that it keeps. */
-void splice_mask(const struct svc *s, struct tcp_opts *client);
-uint16_t splice_mss(const struct svc *s, uint16_t offer);
-uint16_t splice_wnd(const struct svc *s, uint16_t offer);
-/* A cookie or the SYN queue has opened a flow, if its packets are to be held. */
-void splice_begin(struct engine *e, struct flow *f);
-/* Open the server leg, with the client's options where it may be spliced. */
-void splice_dial(struct flow *f, seq_t iss, uint32_t ts_off, mono_t now);
-/* Begin above what the server was told by a translated connection. */
-void splice_above_old(const struct engine *e, const struct tuple *t, mono_t now,
-		      seq_t *iss, uint32_t *ts_off);
-/* True: the segment was held, or dropped for the lack of room. */
-bool splice_holds(struct engine *e, struct leg *l, const struct segment *s,
-		  mono_t now);
-/* Of a held flow: forget what was held; has it become quiet? */
-void splice_drop(struct engine *e, struct flow *f);
-void splice_look(struct engine *e, struct flow *f);
-/* With e->splicer only: splice what is due; let packets go. */
-bool splice_is_due(const struct engine *e);
-void splice_expire(struct engine *e, mono_t now);
-int splice_pull(struct engine *e, struct tx *tx, int max);
-/* A segment of no leg: false when it is of no translated connection. */
-bool splice_input(struct engine *e, const struct segment *s, mono_t now,
-		  struct tx *reply, enum verdict *v);
-/* An error about a translated segment, translated back; false: it is none. */
-bool splice_icmp(struct engine *e, const struct icmp_error *i, struct tx *tx);
 
 #endif

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 """The include graph: arrows go down only.
 
-impair -> engine, fault; engine -> policy -> shield, tcp -> wire -> util;
-io -> wire, util; rules, scenario -> config -> util and the headers that publish
-option tables; api -> util.  The engine knows no faults: impair hooks itself in.  io and
-engine never meet: the daemon joins them.  penstockctl knows nothing of packets.
-front -> policy, shield, tcp, and what the engine asks of a translator; bpf -> the layout of front's maps.
-Siblings of one floor do not know each other.  What is
-deterministic (wire, tcp, shield, fault, engine, impair) calls no clock, no
-random device, no file and no descriptor either.
+impair -> engine, fault; splice -> engine; engine -> policy -> shield, tcp ->
+wire -> util; io -> wire, util; rules, scenario -> config -> util and the headers
+that publish option tables; api -> util; front -> policy, shield, tcp, and what
+is asked of a translator; bpf -> the layout of front's maps.
+The engine knows neither faults nor translators: impair and splice hook
+themselves in.  io and engine never meet: the daemon joins them.  penstockctl
+knows nothing of packets.  Siblings of one floor do not know each other.
+What is deterministic (wire, tcp, shield, fault, policy, engine, impair, splice)
+calls no clock, no random device, no file and no descriptor either.
 """
 import os
 import re
@@ -24,6 +25,7 @@ DOWN = {
     "policy": {"shield", "tcp", "util"},
     "engine": {"policy", "shield", "tcp", "wire", "util"},
     "impair": {"engine", "policy", "fault", "tcp", "wire", "util"},
+    "splice": {"engine", "policy", "tcp", "wire", "util"},
     "io": {"wire", "util"},
     "front": {"policy", "shield", "tcp", "util"},
     "bpf": {"front", "shield"},
@@ -31,8 +33,8 @@ DOWN = {
     "rules": {"config", "front", "util"},
     "api": {"util"},
     "scenario": {"config", "util"},
-    "daemon": {"config", "rules", "front", "api", "io", "impair", "engine", "policy",
-               "fault", "shield", "util"},
+    "daemon": {"config", "rules", "front", "api", "io", "impair", "splice",
+               "engine", "policy", "fault", "shield", "util"},
     "ctl": {"config", "rules", "front", "api", "scenario", "util"},
 }
 # Option tables and what they configure: all that these may know of others.
@@ -43,9 +45,9 @@ TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
           "scenario": {"fault/cfg.h"},
           "ctl": {"fault/cfg.h"},
           # the library's headers
-          "front": {"bpf/bpf.h", "bpf/libbpf.h", "engine/splice.h"}}
+          "front": {"bpf/bpf.h", "bpf/libbpf.h", "splice/splice.h"}}
 PURE = {"wire", "tcp", "shield", "fault", "policy", "engine",
-        "impair"}
+        "impair", "splice"}
 IMPURE = re.compile(
     r"(?<![\w.>])(clock_gettime|gettimeofday|time|getrandom|randombytes\w*|"
     r"s?rand|s?random|arc4random\w*|socket|sendto|sendmsg|sendmmsg|recvfrom|"

@@ -104,6 +104,9 @@ plant_includes()
 	echo '#include "fault/cfg.h"' | c src/engine/wing.c
 	expect "$1" src/engine/wing.c "engine including fault"
 	clean_tree
+	echo '#include "splice/splice.h"' | c src/engine/wing.c
+	expect "$1" src/engine/wing.c "engine including splice"
+	clean_tree
 	echo '#include "wire/wire.h"' | c src/config/side.c
 	expect "$1" src/config/side.c "config including wire"
 	clean_tree

@@ -82,9 +82,9 @@ int middle_init(struct world *w)
 	for (uint32_t i = 0; i < sizeof(cfg.secret); i++)
 		cfg.secret[i] = (uint8_t)(p->seed >> (i & 7) * 8);
 	cfg.wall_offset_us = 1700000000ll * 1000000;
-	if (p->splice)
-		w->translator = translate_new(w, &cfg);
 	w->engine = engine_new(&cfg, (mono_t){w->now});
+	if (w->engine && p->splice)
+		w->translator = translate_new(w);
 	policy_put(cfg.policy);
 	known_init(&w->known, cfg.secret, calloc(1, 1u << KNOWN_BITS),
 		   calloc(1u << KNOWN_SPENT_BITS, sizeof(*w->known.spent)));

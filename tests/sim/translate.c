@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/world.h"
+#include "splice/splice.h"
 #include "wire/build.h"
 
 #define ENTRIES 512
@@ -139,15 +140,15 @@ static const struct splice_ops ops = {.install = op_install,
 				      .find = op_find,
 				      .remove = op_remove};
 
-struct translator *translate_new(struct world *w, struct engine_cfg *cfg)
+struct translator *translate_new(struct world *w)
 {
 	struct translator *tr = calloc(1, sizeof(*tr));
 
 	if (!tr)
 		abort();
 	tr->w = w;
-	cfg->splice = &ops;
-	cfg->splice_ctx = tr;
+	if (splice_open(w->engine, &ops, tr))
+		abort();
 	return tr;
 }
 

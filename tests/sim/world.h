@@ -138,7 +138,7 @@ void middle_send_on(struct world *w, int link, struct spkt *pkt);
 struct policy *middle_policy(const struct world *w);
 
 /* translate.c: relay = splice. */
-struct translator *translate_new(struct world *w, struct engine_cfg *cfg);
+struct translator *translate_new(struct world *w);
 void translate_free(struct translator *tr);
 /* True: @pkt is of a spliced connection, and was changed.  NULL is fine. */
 bool translate(struct translator *tr, struct spkt *pkt, bool tun);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * relay = splice in the engine: what is held, when a connection is handed over,
- * with which numbers, and what the engine does about it afterwards.
+ * relay = splice above the engine: what is held, when a connection is handed
+ * over, with which numbers, and what the engine does about it afterwards.
  *
  * LINKS: all
  */
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
+#include "splice/splice.h"
 #include "wire/build.h"
 #include "wire/segment.h"
 
@@ -90,8 +91,7 @@ static void setup(void)
 				 .pool = &pool,
 				 .max_flows = 64,
 				 .max_tw = 64,
-				 .seed = 5,
-				 .splice = &ops};
+				 .seed = 5};
 
 	memset(&kernel, 0, sizeof(kernel));
 	opt_defaults(service_options, s);
@@ -107,6 +107,7 @@ static void setup(void)
 	ck_assert_int_eq(buf_pool_init(&pool, 1 << 24, 4), 0);
 	e = engine_new(&cfg, now);
 	ck_assert_ptr_nonnull(e);
+	ck_assert_int_eq(splice_open(e, &ops, NULL), 0);
 	policy_put(p);
 }
 

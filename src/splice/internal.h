@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PENSTOCK_ENGINE_SPLICER_H
-#define PENSTOCK_ENGINE_SPLICER_H
+#ifndef PENSTOCK_SPLICE_INTERNAL_H
+#define PENSTOCK_SPLICE_INTERNAL_H
 
 /*
- * What splice.c and hold.c share.
+ * What the files of src/splice share.  Nothing outside includes this; the
+ * theory of operation is in splice.c.
  */
-#include "internal.h"
+#include "engine/hooks.h"
+#include "splice/splice.h"
+#include "util/slab.h"
 
 #define OLD_SLOTS 16384u
 #define SCRATCH_BYTES 65536u
@@ -43,7 +46,8 @@ struct splice_old {
 };
 
 /**
- * struct splicer - An engine's part in splicing
+ * struct splicer - Of an engine that splices
+ * @e:    the engine
  * @ops:  who translates, with @ctx
  * @due:  holds whose legs were quiet in the last pull; @due_end: its last link
  * @out:  holds that are being let go
@@ -51,6 +55,7 @@ struct splice_old {
  * @pkt:  the packet that engine_input() has
  */
 struct splicer {
+	struct engine *e;
 	const struct splice_ops *ops;
 	void *ctx;
 	struct slab holds;
@@ -61,21 +66,32 @@ struct splicer {
 	uint8_t scratch[SCRATCH_BYTES];
 };
 
-/* hold.c */
-void hold_free(struct engine *e, struct splice_hold *h);
-struct splice_hold *hold_of(const struct engine *e, const struct flow *f);
+/* hold.c: struct splice_hooks, */
+void hold_begin_verb(void *wing, const struct packet *pkt);
+void hold_open(void *wing, struct flow *f);
+void hold_above_old(const void *wing, const struct tuple *t, mono_t now,
+		    seq_t *iss, uint32_t *ts_off);
+void hold_dial(void *wing, struct flow *f, seq_t iss, uint32_t ts_off,
+	       mono_t now);
+bool hold_segment(void *wing, struct leg *l, const struct segment *s,
+		  mono_t now);
+void hold_drop(void *wing, struct flow *f);
+void hold_look(void *wing, struct flow *f);
+/* and the rest. */
+void hold_free(struct splicer *sp, struct splice_hold *h);
+struct splice_hold *hold_of(const struct splicer *sp, const struct flow *f);
 /* Only headers that the translator reads, too.  Return: bytes of the IP header,
  * or 0 */
 uint32_t plain_header(const uint8_t *p);
 /* Of a packet with such a header: its length by that. */
 uint32_t packet_bytes(const uint8_t *p, uint32_t l4);
 /* An ordinary flow after all; to be settled. */
-void hold_give_up(struct engine *e, struct flow *f, enum shield_counter_id why,
-		  mono_t now);
+void hold_give_up(struct splicer *sp, struct flow *f,
+		  enum shield_counter_id why, mono_t now);
 /* What this server agrees to, for the next clients. */
 void hold_learn(const struct flow *f);
 /* The next connection of these addresses begins above this one. */
-void hold_remember(struct engine *e, const struct tuple *t,
+void hold_remember(struct splicer *sp, const struct tuple *t,
 		   const struct splice_found *f, mono_t now);
 
 #endif

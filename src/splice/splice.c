@@ -33,17 +33,15 @@
  *     TIME_WAIT
  *   - an ICMP error is translated back, and passed on
  */
+#include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 
-#include "splicer.h"
+#include "internal.h"
+
+#define HOLDS_MAX 65536u /* connections whose packets are held at once */
 
 /* --- to the kernel --- */
-
-/* A client has been told of no more than this. */
-static uint16_t window_promised(const struct svc *s)
-{
-	return (uint16_t)min_u32(s->cfg->tcp.rmem[1] / 2, 65535);
-}
 
 /* SC_Spliced: nothing stands against it. */
 static enum shield_counter_id judge(const struct flow *f)
@@ -53,9 +51,9 @@ static enum shield_counter_id judge(const struct flow *f)
 	if (c->ts_ok != s->ts_ok || c->sack_ok != s->sack_ok ||
 	    c->wscale_ok != s->wscale_ok || c->ecn_ok != s->ecn_ok)
 		return SC_SpliceOptions;
-	if (s->peer_mss < splice_mss(f->svc, leg_mss_offer(c->family)))
+	if (s->peer_mss < flow_promised_mss(f))
 		return SC_SpliceMss;
-	if (s->wnd < splice_wnd(f->svc, window_promised(f->svc)))
+	if (s->wnd < flow_promised_wnd(f))
 		return SC_SpliceWindow;
 	return SC_Spliced;
 }
@@ -80,31 +78,30 @@ static void fill(struct splice_shift *d, const struct leg *from,
 	d->wnd = (uint16_t)min_u32(from->wnd >> d->shr, 65535);
 }
 
-static int install(struct engine *e, const struct flow *f, mono_t now)
+static int install(struct splicer *sp, const struct flow *f, mono_t now)
 {
 	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
 	struct splice_pair p = {.client = c->t};
 
 	fill(&p.up, c, s, now);
 	fill(&p.down, s, c, now);
-	return e->splicer->ops->install(e->splicer->ctx, &p);
+	return sp->ops->install(sp->ctx, &p);
 }
 
-static void splice(struct engine *e, struct flow *f, mono_t now)
+static void splice(struct splicer *sp, struct flow *f, mono_t now)
 {
-	struct splicer *sp = e->splicer;
-	struct splice_hold *h = hold_of(e, f);
+	struct splice_hold *h = hold_of(sp, f);
 	enum shield_counter_id why = judge(f);
 
 	hold_learn(f);
-	if (why == SC_Spliced && install(e, f, now))
+	if (why == SC_Spliced && install(sp, f, now))
 		why = SC_SpliceNoRoom;
 	if (why != SC_Spliced) {
-		hold_give_up(e, f, why, now);
-		flow_settle(e, f, now);
+		hold_give_up(sp, f, why, now);
+		flow_settle(sp->e, f, now);
 		return;
 	}
-	f->svc->stats->shield[SC_Spliced]++;
+	flow_count(f, SC_Spliced);
 	h->mss = (uint16_t)min_u32(f->leg[0].mss, f->leg[1].mss);
 	h->flow = NULL;
 	h->client = f->leg[LEG_CLIENT].t;
@@ -112,12 +109,12 @@ static void splice(struct engine *e, struct flow *f, mono_t now)
 	*sp->out_end = h;
 	sp->out_end = &h->next;
 	f->held = false;
-	flow_free(e, f);
+	flow_free(sp->e, f);
 }
 
-void splice_expire(struct engine *e, mono_t now)
+static void splice_expire(void *wing, mono_t now)
 {
-	struct splicer *sp = e->splicer;
+	struct splicer *sp = wing;
 	struct splice_hold *h = sp->due, *next;
 
 	sp->due = NULL;
@@ -127,13 +124,15 @@ void splice_expire(struct engine *e, mono_t now)
 		h->due = false;
 		/* it stirs: the next pull looks again */
 		if (!h->flow->ready)
-			splice(e, h->flow, now);
+			splice(sp, h->flow, now);
 	}
 }
 
-bool splice_is_due(const struct engine *e)
+static bool splice_is_due(const void *wing)
 {
-	return e->splicer->due || e->splicer->out || e->splicer->gone;
+	const struct splicer *sp = wing;
+
+	return sp->due || sp->out || sp->gone;
 }
 
 /* --- through the TUN --- */
@@ -184,9 +183,9 @@ static void let_go(struct splice_hold *h, struct tx *tx)
 	h->at += len;
 }
 
-int splice_pull(struct engine *e, struct tx *tx, int max)
+static int splice_pull(void *wing, struct tx *tx, int max)
 {
-	struct splicer *sp = e->splicer;
+	struct splicer *sp = wing;
 	struct splice_hold *h;
 	int n = 0;
 
@@ -205,15 +204,15 @@ int splice_pull(struct engine *e, struct tx *tx, int max)
 }
 
 /* The kernel had queued it before it knew the connection. */
-static enum verdict straggler(struct engine *e, const struct splice_shift *d,
+static enum verdict straggler(struct splicer *sp, const struct splice_shift *d,
 			      struct tx *reply)
 {
-	const struct packet *pkt = e->splicer->pkt;
+	const struct packet *pkt = sp->pkt;
 	uint32_t l4 = plain_header(pkt->data), len;
 
 	len = l4 ? packet_bytes(pkt->data, l4) : 0;
 	if (!len || len > pkt->len) { /* the translator would not see it */
-		e->drop[DROP_STATE]++;
+		engine_drop(sp->e, DROP_STATE);
 		return VERDICT_CONSUMED;
 	}
 	fill_header(reply, pkt->data, l4, len, d->mss);
@@ -223,7 +222,7 @@ static enum verdict straggler(struct engine *e, const struct splice_shift *d,
 		reply->iov[0].iov_len = reply->payload;
 		reply->niov = 1;
 	}
-	e->count[EC_SpliceStragglers]++;
+	engine_count(sp->e, EC_SpliceStragglers);
 	return VERDICT_REPLY;
 }
 
@@ -231,12 +230,12 @@ static enum verdict straggler(struct engine *e, const struct splice_shift *d,
  * A SYN of a connection that lives: RFC 5961, 4, with what was last said to this
  * peer.  It may be the server, whom the ACK of our handshake has not reached.
  */
-static enum verdict challenge(struct engine *e, const struct segment *s,
+static enum verdict challenge(struct splicer *sp, const struct segment *s,
 			      const struct splice_found *f, struct tx *reply)
 {
 	struct tcp_opts o = {0};
 
-	e->count[EC_SpliceSyns]++;
+	engine_count(sp->e, EC_SpliceSyns);
 	if (f->back.ts) {
 		o.has = OPT_HAS_TS;
 		o.tsval = f->back.newest_ts;
@@ -246,24 +245,24 @@ static enum verdict challenge(struct engine *e, const struct segment *s,
 	return VERDICT_REPLY;
 }
 
-bool splice_input(struct engine *e, const struct segment *s, mono_t now,
-		  struct tx *reply, enum verdict *v)
+static bool splice_input(void *wing, const struct segment *s, mono_t now,
+			 struct tx *reply, enum verdict *v)
 {
-	struct splicer *sp = e->splicer;
+	struct splicer *sp = wing;
 	struct splice_found f;
 
 	if (!sp->ops->find(sp->ctx, &s->t, &f))
 		return false;
 	if (!(s->flags & TCP_SYN)) {
-		*v = straggler(e, &f.dir, reply);
+		*v = straggler(sp, &f.dir, reply);
 		return true;
 	}
 	if (f.ended && f.dir.from_client && !(s->flags & TCP_ACK)) {
-		hold_remember(e, &s->t, &f, now);
+		hold_remember(sp, &s->t, &f, now);
 		sp->ops->remove(sp->ctx, &s->t);
 		return false;
 	}
-	*v = challenge(e, s, &f, reply);
+	*v = challenge(sp, s, &f, reply);
 	return true;
 }
 
@@ -280,9 +279,10 @@ static uint32_t quoted_at(const uint8_t *p, uint32_t len)
 	return q + 8 <= len && q + 8 <= TX_HDR_MAX ? q : 0;
 }
 
-bool splice_icmp(struct engine *e, const struct icmp_error *i, struct tx *tx)
+static bool splice_icmp(void *wing, const struct icmp_error *i, struct tx *tx)
 {
-	const struct packet *pkt = e->splicer->pkt;
+	struct splicer *sp = wing;
+	const struct packet *pkt = sp->pkt;
 	struct tuple t = {.local = i->t.remote,
 			  .remote = i->t.local,
 			  .lport = i->t.rport,
@@ -292,7 +292,7 @@ bool splice_icmp(struct engine *e, const struct icmp_error *i, struct tx *tx)
 	uint64_t sum;
 
 	seq_at = quoted_at(pkt->data, pkt->len);
-	if (!seq_at || !e->splicer->ops->find(e->splicer->ctx, &t, &f))
+	if (!seq_at || !sp->ops->find(sp->ctx, &t, &f))
 		return false;
 	l4 = pkt->data[0] >> 4 == 4 ? (pkt->data[0] & 15) * 4u : 40;
 	seq_at += 4;
@@ -315,4 +315,63 @@ bool splice_icmp(struct engine *e, const struct icmp_error *i, struct tx *tx)
 	sum = csum_add(sum, tx->hdr + seq_at, 4);
 	put_be16(tx->hdr + l4 + 2, (uint16_t)~csum_fold(sum));
 	return true;
+}
+
+/* --- life --- */
+
+static void free_all(struct splicer *sp, struct splice_hold *h)
+{
+	struct splice_hold *next;
+
+	for (; h; h = next) {
+		next = h->next;
+		hold_free(sp, h);
+	}
+}
+
+static void splice_free(void *wing)
+{
+	struct splicer *sp = wing;
+
+	free_all(sp, sp->out);
+	free_all(sp, sp->gone);
+	slab_fini(&sp->holds);
+	free(sp->hold);
+	free(sp);
+}
+
+static const struct splice_hooks hooks = {.begin = hold_begin_verb,
+					  .input = splice_input,
+					  .icmp = splice_icmp,
+					  .open = hold_open,
+					  .above = hold_above_old,
+					  .dial = hold_dial,
+					  .hold = hold_segment,
+					  .drop = hold_drop,
+					  .look = hold_look,
+					  .due = splice_is_due,
+					  .expire = splice_expire,
+					  .pull = splice_pull,
+					  .free = splice_free};
+
+int splice_open(struct engine *e, const struct splice_ops *ops, void *ctx)
+{
+	uint32_t flows = engine_max_flows(e);
+	struct splicer *sp = calloc(1, sizeof(*sp));
+
+	if (!sp)
+		return -ENOMEM;
+	sp->e = e;
+	sp->ops = ops;
+	sp->ctx = ctx;
+	sp->due_end = &sp->due;
+	sp->out_end = &sp->out;
+	sp->hold = calloc(flows, sizeof(*sp->hold));
+	if (!sp->hold || slab_init(&sp->holds, sizeof(struct splice_hold),
+				   min_u32(flows, HOLDS_MAX))) {
+		splice_free(sp);
+		return -ENOMEM;
+	}
+	engine_hook_splice(e, &hooks, sp);
+	return 0;
 }

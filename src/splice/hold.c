@@ -4,110 +4,32 @@
  * agree.  The theory is in splice.c.
  */
 #include <netinet/in.h>
-#include <stdlib.h>
 
-#include "splicer.h"
+#include "internal.h"
 
 #define HELD_MAX 32
-#define HOLDS_MAX 65536u /* connections whose packets are held at once */
 #define OLD_FOR_US (60 * USEC_PER_SEC)
 #define OLD_AHEAD 65537u /* as TIME_WAIT's: beyond any window without scale */
 #define WND_PROMISED 64240u /* the smallest of a Linux server's first windows */
 
-int splice_init(struct engine *e, const struct splice_ops *ops, void *ctx,
-		uint32_t max_flows)
+struct splice_hold *hold_of(const struct splicer *sp, const struct flow *f)
 {
-	struct splicer *sp;
-	int rc;
-
-	if (!ops)
-		return 0;
-	sp = calloc(1, sizeof(*sp));
-	if (!sp)
-		return -ENOMEM;
-	rc = slab_init(&sp->holds, sizeof(struct splice_hold),
-		       min_u32(max_flows, HOLDS_MAX));
-	sp->hold = calloc(max_flows, sizeof(*sp->hold));
-	e->splicer = sp;
-	sp->ops = ops;
-	sp->ctx = ctx;
-	sp->due_end = &sp->due;
-	sp->out_end = &sp->out;
-	return rc ? rc : sp->hold ? 0 : -ENOMEM;
+	return slab_at(&sp->holds, sp->hold[engine_flow_index(sp->e, f)]);
 }
 
-struct splice_hold *hold_of(const struct engine *e, const struct flow *f)
+void hold_free(struct splicer *sp, struct splice_hold *h)
 {
-	const struct splicer *sp = e->splicer;
-
-	return slab_at(&sp->holds, sp->hold[slab_index(&e->flows, f)]);
-}
-
-void hold_free(struct engine *e, struct splice_hold *h)
-{
-	bufq_purge(&h->packets, e->pool);
-	slab_free(&e->splicer->holds, h);
-}
-
-static void free_all(struct engine *e, struct splice_hold *h)
-{
-	struct splice_hold *next;
-
-	for (; h; h = next) {
-		next = h->next;
-		hold_free(e, h);
-	}
-}
-
-void splice_fini(struct engine *e)
-{
-	struct splicer *sp = e->splicer;
-
-	if (!sp)
-		return;
-	free_all(e, sp->out);
-	free_all(e, sp->gone);
-	slab_fini(&sp->holds);
-	free(sp->hold);
-	free(sp);
-	e->splicer = NULL;
-}
-
-static void count(const struct flow *f, enum shield_counter_id which)
-{
-	f->svc->stats->shield[which]++;
+	bufq_purge(&h->packets, engine_pool(sp->e));
+	slab_free(&sp->holds, h);
 }
 
 /* --- before: answers and dials that agree --- */
-
-static bool wanted(const struct svc *s)
-{
-	return s->engine->splicer && s->cfg->relay == RELAY_SPLICE;
-}
-
-void splice_mask(const struct svc *s, struct tcp_opts *client)
-{
-	if (wanted(s))
-		client->has &= (uint8_t)~s->stats->server.lacks;
-}
-
-uint16_t splice_mss(const struct svc *s, uint16_t offer)
-{
-	uint16_t known = s->stats->server.mss;
-
-	return wanted(s) && known && known < offer ? known : offer;
-}
-
-uint16_t splice_wnd(const struct svc *s, uint16_t offer)
-{
-	return wanted(s) ? (uint16_t)min_u32(offer, WND_PROMISED) : offer;
-}
 
 /* What this server agrees to, for the next clients. */
 void hold_learn(const struct flow *f)
 {
 	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
-	struct server_answer *a = &f->svc->stats->server;
+	struct server_answer *a = flow_server_answer(f);
 	uint8_t lacks = 0;
 
 	if (c->ts_ok && !s->ts_ok)
@@ -139,42 +61,38 @@ static void client_syn_opts(struct leg *l, struct tcp_opts *o)
 static const struct leg_behaviour client_behaviour = {
 	.window = client_window, .syn_opts = client_syn_opts};
 
-void splice_begin(struct engine *e, struct flow *f)
+void hold_open(void *wing, struct flow *f)
 {
+	struct splicer *sp = wing;
 	struct splice_hold *h;
 
-	if (!wanted(f->svc) || f->hooked)
+	if (f->hooked)
 		return;
-	h = slab_alloc(&e->splicer->holds);
+	h = slab_alloc(&sp->holds);
 	if (!h) {
-		count(f, SC_SpliceNoRoom);
+		flow_count(f, SC_SpliceNoRoom);
 		return;
 	}
 	memset(h, 0, sizeof(*h));
 	bufq_init(&h->packets);
 	h->flow = f;
-	e->splicer->hold[slab_index(&e->flows, f)] =
-		slab_index(&e->splicer->holds, h);
+	sp->hold[engine_flow_index(sp->e, f)] = slab_index(&sp->holds, h);
 	f->held = true;
 }
 
-static struct splice_old *old_slot(const struct engine *e,
-				   const struct tuple *t)
+static uint32_t old_slot(const struct splicer *sp, const struct tuple *t)
 {
-	return &e->splicer->old[hash_bytes(&e->table_key, t, sizeof(*t)) %
-				OLD_SLOTS];
+	return (uint32_t)(engine_hash(sp->e, t) % OLD_SLOTS);
 }
 
-void splice_dial(struct flow *f, seq_t iss, uint32_t ts_off, mono_t now)
+void hold_dial(void *wing, struct flow *f, seq_t iss, uint32_t ts_off,
+	       mono_t now)
 {
 	const struct leg *c = &f->leg[LEG_CLIENT];
 	struct leg *l = &f->leg[LEG_SERVER];
 	struct tcp_opts peer = {0};
 
-	if (!f->held) {
-		leg_open_active(l, iss, ts_off, NULL, now);
-		return;
-	}
+	(void)wing;
 	if (c->ts_ok)
 		peer.has |= OPT_HAS_TS;
 	if (c->sack_ok)
@@ -188,15 +106,13 @@ void splice_dial(struct flow *f, seq_t iss, uint32_t ts_off, mono_t now)
 	l->behave = &client_behaviour;
 }
 
-void splice_above_old(const struct engine *e, const struct tuple *t, mono_t now,
-		      seq_t *iss, uint32_t *ts_off)
+void hold_above_old(const void *wing, const struct tuple *t, mono_t now,
+		    seq_t *iss, uint32_t *ts_off)
 {
-	const struct splice_old *o;
+	const struct splicer *sp = wing;
+	const struct splice_old *o = &sp->old[old_slot(sp, t)];
 	uint32_t tsval = (uint32_t)(now.us / USEC_PER_MSEC) + *ts_off;
 
-	if (!e->splicer)
-		return;
-	o = old_slot(e, t);
 	if (!mono_is_set(o->until) || !tuple_eq(&o->t, t) ||
 	    mono_due(o->until, now))
 		return;
@@ -222,18 +138,16 @@ uint32_t packet_bytes(const uint8_t *p, uint32_t l4)
 	return l4 == 20 ? get_be16(p + 2) : 40u + get_be16(p + 4);
 }
 
-void splice_begin_verb(struct engine *e, const struct packet *pkt)
+void hold_begin_verb(void *wing, const struct packet *pkt)
 {
-	struct splicer *sp = e->splicer;
+	struct splicer *sp = wing;
 	struct splice_hold *h;
 
-	if (!sp)
-		return;
 	sp->pkt = pkt;
 	while ((h = sp->gone)) {
 		sp->gone = h->next;
 		sp->ops->open(sp->ctx, &h->client);
-		hold_free(e, h);
+		hold_free(sp, h);
 	}
 }
 
@@ -244,10 +158,10 @@ static bool untouched(const struct leg *l)
 }
 
 /* Room for one more, which begins where what is held ends or beyond. */
-static void hold(struct engine *e, struct splice_hold *h, const struct leg *l,
+static void hold(struct splicer *sp, struct splice_hold *h, const struct leg *l,
 		 const struct segment *s)
 {
-	const struct packet *pkt = e->splicer->pkt;
+	const struct packet *pkt = sp->pkt;
 	struct slice whole = {.buf = pkt->buf, .p = pkt->data};
 	seq_t *nxt = &h->nxt[l->side];
 
@@ -255,38 +169,40 @@ static void hold(struct engine *e, struct splice_hold *h, const struct leg *l,
 		*nxt = l->rcv_nxt;
 	whole.len = packet_bytes(pkt->data, plain_header(pkt->data));
 	if (h->n == HELD_MAX || whole.len > pkt->len || seq_lt(s->seq, *nxt) ||
-	    bufq_append(&h->packets, e->pool, &whole)) {
-		e->drop[DROP_BUFFER_LIMIT]++;
+	    bufq_append(&h->packets, engine_pool(sp->e), &whole)) {
+		engine_drop(sp->e, DROP_BUFFER_LIMIT);
 		return;
 	}
 	h->n++;
 	*nxt = segment_end(s);
 }
 
-bool splice_holds(struct engine *e, struct leg *l, const struct segment *s,
+bool hold_segment(void *wing, struct leg *l, const struct segment *s,
 		  mono_t now)
 {
+	struct splicer *sp = wing;
 	struct flow *f = leg_flow(l);
 	const struct leg *c = &f->leg[LEG_CLIENT], *v = &f->leg[LEG_SERVER];
 
-	if (!f->held || s->flags & (TCP_SYN | TCP_RST) ||
+	if (s->flags & (TCP_SYN | TCP_RST) ||
 	    !(s->data.len || s->flags & TCP_FIN))
 		return false;
 	if (c->state != TS_ESTABLISHED || !untouched(l))
 		return false;
 	if (l == v && v->state != TS_ESTABLISHED)
 		return false;
-	if (!plain_header(e->splicer->pkt->data)) {
-		hold_give_up(e, f, SC_SpliceOptions, now);
+	if (!plain_header(sp->pkt->data)) {
+		hold_give_up(sp, f, SC_SpliceOptions, now);
 		return false;
 	}
-	hold(e, hold_of(e, f), l, s);
+	hold(sp, hold_of(sp, f), l, s);
 	return true;
 }
 
-void splice_drop(struct engine *e, struct flow *f)
+void hold_drop(void *wing, struct flow *f)
 {
-	struct splice_hold *h = hold_of(e, f), **p = &e->splicer->due;
+	struct splicer *sp = wing;
+	struct splice_hold *h = hold_of(sp, f), **p = &sp->due;
 
 	f->held = false;
 	if (h->due) {
@@ -294,15 +210,15 @@ void splice_drop(struct engine *e, struct flow *f)
 			p = &(*p)->next;
 		*p = h->next;
 		if (!*p)
-			e->splicer->due_end = p;
+			sp->due_end = p;
 	}
-	hold_free(e, h);
+	hold_free(sp, h);
 }
 
 /* The first packet held, in one piece.  Return: its length */
-static uint32_t first_packet(struct engine *e, struct splice_hold *h)
+static uint32_t first_packet(struct splicer *sp, struct splice_hold *h)
 {
-	uint8_t *to = e->splicer->scratch;
+	uint8_t *to = sp->scratch;
 	struct iovec iov[TX_IOV_MAX];
 	uint32_t len, got, at = 0;
 	int n;
@@ -321,22 +237,21 @@ static uint32_t first_packet(struct engine *e, struct splice_hold *h)
 }
 
 /* An ordinary flow after all. */
-void hold_give_up(struct engine *e, struct flow *f, enum shield_counter_id why,
-		  mono_t now)
+void hold_give_up(struct splicer *sp, struct flow *f,
+		  enum shield_counter_id why, mono_t now)
 {
-	struct splice_hold *h = hold_of(e, f);
+	struct splice_hold *h = hold_of(sp, f);
 	enum drop_reason reason;
 	struct icmp_error icmp;
-	struct packet p = {.data = e->splicer->scratch,
-			   .csum = PACKET_CSUM_GOOD};
+	struct packet p = {.data = sp->scratch, .csum = PACKET_CSUM_GOOD};
 	struct segment s;
 	struct leg *l;
 
-	count(f, why);
+	flow_count(f, why);
 	f->leg[LEG_SERVER].behave = NULL;
 	while (h->n) {
-		p.len = p.full_len = first_packet(e, h);
-		bufq_consume(&h->packets, e->pool, p.len);
+		p.len = p.full_len = first_packet(sp, h);
+		bufq_consume(&h->packets, engine_pool(sp->e), p.len);
 		h->n--;
 		if (wire_parse(&p, &s, &icmp, &reason) != PARSE_SEGMENT)
 			continue;
@@ -344,7 +259,7 @@ void hold_give_up(struct engine *e, struct flow *f, enum shield_counter_id why,
 		if (l->state != TS_CLOSED)
 			leg_input(l, &s, now);
 	}
-	splice_drop(e, f);
+	hold_drop(sp, f);
 }
 
 static bool quiet(const struct leg *l)
@@ -355,10 +270,10 @@ static bool quiet(const struct leg *l)
 	       !l->peer_fin_known;
 }
 
-void splice_look(struct engine *e, struct flow *f)
+void hold_look(void *wing, struct flow *f)
 {
-	struct splicer *sp = e->splicer;
-	struct splice_hold *h = hold_of(e, f);
+	struct splicer *sp = wing;
+	struct splice_hold *h = hold_of(sp, f);
 
 	if (h->due || !quiet(&f->leg[0]) || !quiet(&f->leg[1]))
 		return;
@@ -369,7 +284,7 @@ void splice_look(struct engine *e, struct flow *f)
 }
 
 /* The next connection of these addresses begins above this one. */
-void hold_remember(struct engine *e, const struct tuple *t,
+void hold_remember(struct splicer *sp, const struct tuple *t,
 		   const struct splice_found *f, mono_t now)
 {
 	const struct splice_shift *up = f->dir.from_client ? &f->dir : &f->back;
@@ -381,7 +296,7 @@ void hold_remember(struct engine *e, const struct tuple *t,
 					.remote = t->local,
 					.lport = t->rport,
 					.rport = t->lport};
-	o = old_slot(e, &server);
+	o = &sp->old[old_slot(sp, &server)];
 	o->t = server;
 	o->nxt = up->nxt;
 	o->newest_ts = up->newest_ts;

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PENSTOCK_ENGINE_SPLICE_H
-#define PENSTOCK_ENGINE_SPLICE_H
+#ifndef PENSTOCK_SPLICE_SPLICE_H
+#define PENSTOCK_SPLICE_SPLICE_H
 
 /*
- * relay = splice: where the engine hands a connection to the kernel.
+ * relay = splice: where a connection is handed to the kernel.
  *
- * The engine says how the segments of each direction are to be changed; who
- * does it is the shell's affair, or the simulator's, behind struct splice_ops.
+ * A wing above the engine (engine/hooks.h) holds what the hosts send until both
+ * legs agree, and says how the segments of each direction are to be changed.
+ * Who changes them is the shell's affair, or the simulator's, behind struct
+ * splice_ops.
  */
 #include "util/types.h"
+
+struct engine;
 
 /**
  * struct splice_shift - How the segments of one direction are changed
@@ -77,5 +81,14 @@ struct splice_ops {
 		     struct splice_found *out);
 	void (*remove)(void *ctx, const struct tuple *t);
 };
+
+/**
+ * splice_open() - From now on, services with relay = splice are handed over
+ * @ops: borrowed, outlives the engine; @ctx: handed to each of its functions
+ *
+ * Without this call they terminate.  Ends with the engine.
+ * Return: 0 or -ENOMEM
+ */
+int splice_open(struct engine *e, const struct splice_ops *ops, void *ctx);
 
 #endif
