@@ -193,14 +193,20 @@ fault_few_retries() {
 	in_c sysctl -qw net.ipv4.tcp_retries2="$1"
 }
 
+# What a kernel does until it gives up depends on what it holds: with data in
+# flight its RTO repeats it, with none and a closed window it probes.
 fault_gives_up() {
+	local tries
 	fault_begin "$1"
 	fault_few_retries 2
 	peer_run duplex 100000000 5
 	fault_few_retries 15
 	echo "$LINE"
 	assert_fields "$LINE" end=ETIMEDOUT
-	fault_grew client TcpExtTCPTimeouts -ge 2
+	tries=$(($(fault_grown client TcpExtTCPTimeouts) +
+		$(fault_grown client TcpExtTCPWinProbe)))
+	assert_num "RTOs and probes" "$tries" -ge 2
+	fault_grew client TcpExtTCPAbortOnTimeout -eq 1
 	fault_ctl reset
 	assert_clean 20
 }

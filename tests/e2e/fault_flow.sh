@@ -156,6 +156,29 @@ fault_vanish_rst() {
 	fault_ctl reset
 }
 
+# The server reads nothing: the client has no data in flight, and probes a
+# window that stays closed.  Then nobody answers its probes any more.
+fault_vanish_while_probed() {
+	fault_begin
+	fault_bg slow 600000
+	poll 20 socket_is client "timer:\(persist.* backoff:[3-9]" ||
+		fail "no window that stays closed: $(in_c ss -tanoi)"
+	fault_few_retries 2
+	trap 'fault_few_retries 15' EXIT
+	fault_nstat "$NS_C" >"$TMP/nstat.client"
+	fault_ctl add x type=end action=vanish then=silence scope=all
+	fault_bg_end
+	assert_fields "$LINE" end=ETIMEDOUT
+	fault_grew client TcpExtTCPTimeouts -eq 0
+	fault_grew client TcpExtTCPWinProbe -ge 2
+	fault_grew client TcpExtTCPAbortOnTimeout -eq 1
+	fault_ctl reset
+	# It never reads, and nobody tells it.
+	kill -KILL "$(in_s ss -Htnp state established "sport = :$PORT_PEER" |
+		grep -o 'pid=[0-9]*' | cut -d= -f2)"
+	assert_clean 20
+}
+
 fault_close_cases() {
 	fault_case fault_reset_peer_after_bytes_gives_econnreset 30 \
 		fault_reset_after_bytes
@@ -172,6 +195,8 @@ fault_close_cases() {
 	fault_case fault_vanish_then_rst 30 fault_vanish_rst
 	fault_case fault_vanish_then_silence_peer_gives_up 40 fault_gives_up \
 		"x type=end action=vanish after=byte:50000 then=silence"
+	fault_case fault_vanish_while_probed_peer_gives_up 40 \
+		fault_vanish_while_probed
 }
 
 # --- stream ---------------------------------------------------------------
