@@ -165,7 +165,7 @@ static void hold(struct splicer *sp, struct splice_hold *h, const struct leg *l,
 	struct slice whole = {.buf = pkt->buf, .p = pkt->data};
 	seq_t *nxt = &h->nxt[l->side];
 
-	if (seq_lt(*nxt, l->rcv_nxt))
+	if (!h->any[l->side])
 		*nxt = l->rcv_nxt;
 	whole.len = packet_bytes(pkt->data, plain_header(pkt->data));
 	if (h->n == HELD_MAX || whole.len > pkt->len || seq_lt(s->seq, *nxt) ||
@@ -174,6 +174,7 @@ static void hold(struct splicer *sp, struct splice_hold *h, const struct leg *l,
 		return;
 	}
 	h->n++;
+	h->any[l->side] = true;
 	*nxt = segment_end(s);
 }
 

@@ -19,7 +19,8 @@
  * @client:  the client leg's addresses, from then on
  * @next:    in the list of those that are due, are let go, or were
  * @packets: IP packets, one behind the other
- * @nxt:     of each side: one past what is held; valid with @n
+ * @any:     of each side: something is held
+ * @nxt:     then: one past it
  * @at:      of @packets: so many bytes have been let go
  * @mss:     most payload bytes of a packet that is let go
  * @n:       packets held
@@ -31,6 +32,7 @@ struct splice_hold {
 	struct splice_hold *next;
 	struct bufq packets;
 	seq_t nxt[2];
+	bool any[2];
 	uint32_t at;
 	uint16_t mss;
 	uint8_t n;

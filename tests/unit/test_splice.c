@@ -14,7 +14,7 @@
 #include "wire/build.h"
 #include "wire/segment.h"
 
-#define C_ISN 1000u
+#define C_ISN client_isn
 #define S_ISN 900000u
 #define C_TS 5000u
 #define S_TS 77000u
@@ -77,6 +77,7 @@ static struct buf_pool pool;
 static mono_t now;
 static struct tx out[64], reply;
 static uint32_t cookie; /* our number towards the client */
+static uint32_t client_isn;
 static uint16_t client_port = 1001;
 static uint32_t s_iss; /* and towards the server */
 
@@ -104,6 +105,7 @@ static void setup(void)
 	s->syncookies = 2;
 	s->relay = RELAY_SPLICE;
 	now = (mono_t){1000000};
+	client_isn = 1000;
 	ck_assert_int_eq(buf_pool_init(&pool, 1 << 24, 4), 0);
 	e = engine_new(&cfg, now);
 	ck_assert_ptr_nonnull(e);
@@ -329,6 +331,25 @@ START_TEST(held_data_leaves_through_the_tun_unchanged)
 }
 END_TEST
 
+/* Wherever its numbers are, in either half or around 0. */
+START_TEST(data_is_held_at_any_sequence_number)
+{
+	static const uint32_t isn[] = {0x7ffffff0, 0x80000000, 0xf0000000,
+				       0xffffffff - 600};
+
+	client_isn = isn[_i];
+	connect_client();
+	give(data(0, 500));
+	give(data(500, 500));
+	give(data(0, 500)); /* again: once is enough */
+	answer_server(65160, 0);
+	pull();
+	ck_assert_int_eq(pull(), 2);
+	ck_assert_uint_eq(seq_of(&out[0]), C_ISN + 1);
+	ck_assert_uint_eq(seq_of(&out[1]), C_ISN + 501);
+}
+END_TEST
+
 START_TEST(more_than_32_packets_are_not_held)
 {
 	connect_client();
@@ -520,6 +541,7 @@ int main(void)
 	tcase_add_test(t, data_before_the_server_is_held_unacknowledged);
 	tcase_add_test(t, numbers_map_from_leg_to_leg);
 	tcase_add_test(t, held_data_leaves_through_the_tun_unchanged);
+	tcase_add_loop_test(t, data_is_held_at_any_sequence_number, 0, 4);
 	tcase_add_test(t, more_than_32_packets_are_not_held);
 	tcase_add_test(t, a_smaller_mss_of_the_server_terminates);
 	tcase_add_test(t, the_next_client_is_told_the_servers_mss);
