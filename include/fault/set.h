@@ -35,6 +35,7 @@
  * @ts:      the connection uses timestamps
  * @glued:   offload glued it to others: its length is a guess
  * @tfo:     1 + length of its Fast Open cookie; 0: no such option
+ * @again:   a SYN that went or came before
  * @acked:   stream offset that it acknowledges, in the other direction
  * @ahead:   arriving: @seq less what the leg expects next, bytes
  * @wnd:     arriving: window that the peer was given, bytes
@@ -51,7 +52,7 @@ struct fault_event {
 	uint32_t len, wire;
 	seq_t seq;
 	uint64_t off;
-	bool fresh, ts, glued, ooo, sack, last, beyond;
+	bool fresh, ts, glued, ooo, sack, last, beyond, again;
 	int32_t ahead;
 	uint32_t wnd;
 	uint8_t tfo;

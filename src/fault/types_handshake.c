@@ -52,9 +52,30 @@ static FAULT_HIT(hit_pretend)
 	return true;
 }
 
+/* Of a SYN that kept its options the answer keeps them, and the SYN when it is
+ * repeated: one end would use what the other does not know of. */
+static bool strips_both(struct fault_ctx *x, const struct fault_event *ev)
+{
+	enum {
+		UNSEEN,
+		WHOLE,
+		STRIPPED
+	};
+	uint64_t *syn = &x->c->state[ev->side];
+
+	if (*syn == UNSEEN && !(ev->flags & TCP_ACK))
+		*syn = !ev->again && fault_chance(x) ? STRIPPED : WHOLE;
+	return *syn == STRIPPED;
+}
+
 static FAULT_HIT(hit_strip)
 {
-	if (!(ev->flags & TCP_SYN) || !fault_chance(x))
+	const struct fault_spec *f = &x->f->spec;
+	bool one = f->dir != FAULT_ANY_DIR || f->on.on == FAULT_ON_SYNACK;
+
+	if (!(ev->flags & TCP_SYN))
+		return false;
+	if (one ? !fault_chance(x) : !strips_both(x, ev))
 		return false;
 	v->strip |= (uint8_t)x->f->spec.p[FP_LIST].i;
 	if (v->strip & OPT_HAS_TFO)

@@ -50,6 +50,9 @@ void describe_in(struct fault_event *ev, struct fault_flow *w,
 		.now = now};
 	if (!l && w->old)
 		ev->state = TS_CLOSED;
+	if (syn)
+		ev->again = l ? l->state >= TS_SYN_RECEIVED
+			      : mono_before(w->born, now);
 	if (!l || s->flags & TCP_SYN || l->state < TS_SYN_RECEIVED)
 		return;
 	track = describe_track(w, l, false);
@@ -80,8 +83,10 @@ void describe_out(struct fault_event *ev, struct fault_flow *w,
 				   .wire = h->hdr_len + h->len,
 				   .seq = frame_seq(tcp),
 				   .now = now};
-	if (ev->flags & TCP_SYN)
+	if (ev->flags & TCP_SYN) {
 		ev->tfo = held_tfo(h);
+		ev->again = l && l->retries;
+	}
 	if (!l || ev->flags & TCP_SYN)
 		return;
 	ev->ts = l->ts_ok;

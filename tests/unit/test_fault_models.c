@@ -426,6 +426,77 @@ START_TEST(tfo_blackhole_takes_plain_retries_too)
 }
 END_TEST
 
+/* A connection's handshake as letters, s and a (SYN, SYN-ACK) towards the
+ * client, S and A towards the server, r and R a SYN again; what keeps its
+ * options as a dot. */
+static const struct {
+	const char *line, *events, *want;
+} strips[] = {
+	{"type=strip_option list=ts", "saSA", "sa.."},
+	{"type=strip_option list=ts side=both", "saSA", "saSA"},
+	{"type=strip_option list=ts side=both", "srarSRA", "srarSRA"},
+	/* it came too late for the SYN */
+	{"type=strip_option list=ts side=both", "aSA", ".SA"},
+	{"type=strip_option list=ts side=both", "raRA", "...."},
+	{"type=strip_option list=ts side=both", "A", "."},
+	{"type=strip_option list=ts side=both skip=1", "srara", "....."},
+	{"type=strip_option list=ts side=both skip=2", "saSA", "..SA"},
+	{"type=strip_option list=ts side=both count=1", "saSA", "s..."},
+	/* one of the two was asked for */
+	{"type=strip_option list=ts side=both on=synack", "saSA", ".a.A"},
+	{"type=strip_option list=ts side=both on=syn", "srSR", "srSR"},
+	{"type=strip_option list=ts side=server dir=from_peer", "SA", ".A"},
+	{"type=strip_option list=ts side=server dir=to_peer", "SRA", "SR."},
+};
+
+START_TEST(strip_leaves_no_answer_without_what_was_asked)
+{
+	const char *c = strips[_i].events;
+	char got[20] = "";
+
+	begin(strips[_i].line);
+	for (size_t i = 0; c[i]; i++) {
+		bool server = strchr("SAR", c[i]), answer = strchr("aA", c[i]);
+		struct fault_event ev = {.side = server,
+					 .to_peer = server != answer,
+					 .flags = TCP_SYN |
+						  (answer ? TCP_ACK : 0),
+					 .again = strchr("rR", c[i])};
+
+		got[i] = judge(ev).strip ? c[i] : '.';
+	}
+	ck_assert_str_eq(got, strips[_i].want);
+}
+END_TEST
+
+/* A chance per connection and side, not per segment. */
+START_TEST(strip_percent_is_of_both_or_none)
+{
+	struct fault_event syn = {.flags = TCP_SYN};
+	struct fault_event ack = {.flags = TCP_SYN | TCP_ACK, .to_peer = true};
+	int n = 0;
+
+	for (int i = 0; i < 400; i++) {
+		char line[80];
+		bool hit;
+
+		snprintf(line, sizeof(line),
+			 "type=strip_option list=ts percent=50 seed=%d", i + 1);
+		begin(line);
+		hit = judge(syn).strip;
+		n += hit;
+		ck_assert_int_eq(!!judge(ack).strip, hit);
+		syn.again = true;
+		ck_assert_int_eq(!!judge(syn).strip, hit);
+		syn.again = false;
+		teardown();
+		setup();
+	}
+	ck_assert_int_gt(n, 120);
+	ck_assert_int_lt(n, 280);
+}
+END_TEST
+
 static const char *const percents[] = {
 	"type=ttl value=1 percent=25",
 	"type=icmp kind=unreach-host count=99999 percent=25",
@@ -478,6 +549,9 @@ int main(void)
 	tcase_add_loop_test(tc, tfo_mode_takes_what_it_means, 0,
 			    ARRAY_LEN(modes));
 	tcase_add_test(tc, tfo_blackhole_takes_plain_retries_too);
+	tcase_add_loop_test(tc, strip_leaves_no_answer_without_what_was_asked,
+			    0, ARRAY_LEN(strips));
+	tcase_add_test(tc, strip_percent_is_of_both_or_none);
 	tcase_add_loop_test(tc, percent_is_a_chance_per_event, 0,
 			    ARRAY_LEN(percents));
 	suite_add_tcase(s, tc);
