@@ -15,6 +15,7 @@
 #include "engine/counters.h"
 #include "engine/engine.h"
 #include "tcp/leg.h"
+#include "util/slablist.h"
 
 struct svc;
 
@@ -32,6 +33,10 @@ struct svc;
  * @proven:  the client's address is its own: it has answered our SYN-ACK, or
  *           brought a Fast Open cookie.  Until then the server leg is mute
  * @waiting: the server leg's 4-tuple is still taken by its last incarnation
+ * @ready_prev: in the list of those that may have something to send; with
+ *           @ready_next, valid with @ready
+ * @in_all:  place among all flows
+ * @in_waiting: among those whose 4-tuple is in use; valid with @waiting
  * @serial:  lowest bits of its number among the engine's flows, from 1
  * @hooked:  engine_hooks are called for it; only faults write it
  * @held:    its packets are held until it is spliced; only src/splice writes it
@@ -42,10 +47,9 @@ struct svc;
 struct flow {
 	struct leg leg[2];
 	struct svc *svc;
-	struct flow *prev, *next;
-	struct flow *ready_next;
-	uint32_t wait_prev, wait_next; /* place in the slab plus 1; 0: none */
-	uint32_t wait_ms;	       /* ms clock: waiting since */
+	struct flow *ready_prev, *ready_next;
+	struct slab_link in_all, in_waiting;
+	uint32_t wait_ms; /* ms clock: waiting since */
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
 	bool tfo_in : 1, tfo_out : 1, orphan : 1, hooked : 1, proven : 1;
 	bool held : 1;
@@ -192,8 +196,9 @@ void flow_count(const struct flow *f, enum shield_counter_id which);
 uint64_t engine_hash(const struct engine *e, const struct tuple *t);
 /* A flow's place among engine_max_flows(), from 0. */
 uint32_t engine_flow_index(const struct engine *e, const struct flow *f);
-/* All flows: the first; the others by flow.next. */
+/* All flows, the newest first; NULL behind the last. */
 struct flow *engine_flow_first(const struct engine *e);
+struct flow *engine_flow_next(const struct engine *e, const struct flow *f);
 /* The name of a flow's service. */
 const char *flow_service(const struct flow *f);
 /* That of the service that takes what clients send to @a and @port, or NULL. */

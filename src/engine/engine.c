@@ -51,6 +51,10 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 	int rc;
 
 	rc = slab_init(&e->flows, sizeof(struct flow), c->max_flows);
+	e->all = (struct slab_list){.slab = &e->flows,
+				    .link = offsetof(struct flow, in_all)};
+	e->waiting = (struct slab_list){
+		.slab = &e->flows, .link = offsetof(struct flow, in_waiting)};
 	if (!rc)
 		rc = slab_init(&e->runs, sizeof(struct run),
 			       c->max_flows * RUNS_PER_FLOW + RUNS_SPARE);
@@ -110,8 +114,10 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 
 void engine_free(struct engine *e)
 {
-	while (e->first)
-		flow_free(e, e->first);
+	struct flow *f;
+
+	while ((f = engine_flow_first(e)))
+		flow_free(e, f);
 	hooks_free(e);
 	if (e->set)
 		svc_set_put(e->set);
@@ -297,6 +303,7 @@ static int flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
 int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 {
 	int n = halfopen_pull(e, tx, max, now);
+	struct flow *f;
 
 	begin_verb(e, NULL);
 	e->evicting = false;
@@ -305,14 +312,11 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 		n = hooks_pull(e, tx, n, max, now);
 	if (unlikely(e->splice))
 		n += e->splice->pull(e->splicer, tx + n, max - n);
-	while (n < max && e->ready_head) {
-		struct flow *f = e->ready_head;
-
+	while (n < max && (f = e->ready_head)) {
 		n += flow_pull(e, f, tx + n, max - n, now);
 		if (n == max) /* perhaps more: ask again */
 			break;
-		e->ready_head = f->ready_next;
-		f->ready = false;
+		flow_unready(e, f);
 		if (unlikely(f->held))
 			e->splice->look(e->splicer, f);
 		for (int i = 0; i < 2; i++) {
@@ -388,8 +392,8 @@ void engine_reset_all(struct engine *e, mono_t now)
 {
 	struct flow *f, *next;
 
-	for (f = e->first; f; f = next) {
-		next = f->next;
+	for (f = engine_flow_first(e); f; f = next) {
+		next = engine_flow_next(e, f);
 		for (int i = 0; i < 2; i++) {
 			leg_abort(&f->leg[i], now);
 			f->leg[i].ev = 0;

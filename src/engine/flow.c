@@ -33,10 +33,7 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 		 &f->leg[LEG_SERVER].sndq);
 	leg_init(&f->leg[LEG_SERVER], &s->env, &s->cfg->tcp, LEG_SERVER, &st,
 		 &f->leg[LEG_CLIENT].sndq);
-	f->next = e->first;
-	if (f->next)
-		f->next->prev = f;
-	e->first = f;
+	slab_list_append(&e->all, f);
 	table_insert(e, &f->leg[LEG_CLIENT]);
 	f->counted = true;
 	s->stats->half_open++;
@@ -60,65 +57,37 @@ static void flow_adopt(struct flow *f)
 	f->orphan = false;
 }
 
-static void ready_remove(struct engine *e, struct flow *f)
+void flow_unready(struct engine *e, struct flow *f)
 {
-	struct flow **p = &e->ready_head, *prev = NULL;
-
 	if (!f->ready)
 		return;
-	while (*p != f) {
-		prev = *p;
-		p = &(*p)->ready_next;
-	}
-	*p = f->ready_next;
-	if (e->ready_tail == f)
-		e->ready_tail = prev;
+	if (f->ready_prev)
+		f->ready_prev->ready_next = f->ready_next;
+	else
+		e->ready_head = f->ready_next;
+	if (f->ready_next)
+		f->ready_next->ready_prev = f->ready_prev;
+	else
+		e->ready_tail = f->ready_prev;
 	f->ready = false;
-}
-
-static struct flow *waiter_at(const struct engine *e, uint32_t n)
-{
-	return n ? slab_at(&e->flows, n - 1) : NULL;
-}
-
-static uint32_t waiter_number(const struct engine *e, const struct flow *f)
-{
-	return f ? slab_index(&e->flows, f) + 1 : 0;
 }
 
 static void wait_append(struct engine *e, struct flow *f)
 {
+	slab_list_append(&e->waiting, f);
 	f->waiting = true;
-	f->wait_next = 0;
-	f->wait_prev = waiter_number(e, e->wait_tail);
-	if (e->wait_tail)
-		e->wait_tail->wait_next = waiter_number(e, f);
-	else
-		e->waiting = f;
-	e->wait_tail = f;
 }
 
 static void wait_remove(struct engine *e, struct flow *f)
 {
-	struct flow *prev = waiter_at(e, f->wait_prev);
-	struct flow *next = waiter_at(e, f->wait_next);
-
-	if (!f->waiting)
-		return;
-	if (prev)
-		prev->wait_next = f->wait_next;
-	else
-		e->waiting = next;
-	if (next)
-		next->wait_prev = f->wait_prev;
-	else
-		e->wait_tail = prev;
+	if (f->waiting)
+		slab_list_remove(&e->waiting, f);
 	f->waiting = false;
 }
 
 void flow_free(struct engine *e, struct flow *f)
 {
-	ready_remove(e, f);
+	flow_unready(e, f);
 	wait_remove(e, f);
 	flow_uncount(f);
 	flow_adopt(f);
@@ -133,13 +102,8 @@ void flow_free(struct engine *e, struct flow *f)
 		leg_fini(&f->leg[i]);
 	}
 	if (e->sample == f)
-		e->sample = f->next;
-	if (f->prev)
-		f->prev->next = f->next;
-	else
-		e->first = f->next;
-	if (f->next)
-		f->next->prev = f->prev;
+		e->sample = engine_flow_next(e, f);
+	slab_list_remove(&e->all, f);
 	svc_set_put(f->svc->set);
 	slab_free(&e->flows, f);
 	e->count[EC_FlowsClosed]++;
@@ -151,7 +115,8 @@ void flow_ready(struct engine *e, struct flow *f)
 		return;
 	f->ready = true;
 	f->ready_next = NULL;
-	if (e->ready_tail && e->ready_head)
+	f->ready_prev = e->ready_tail;
+	if (e->ready_tail)
 		e->ready_tail->ready_next = f;
 	else
 		e->ready_head = f;
@@ -302,20 +267,20 @@ static bool wait_end(struct engine *e, struct flow *f, mono_t now)
  */
 void flow_dial_waiting(struct engine *e, mono_t now)
 {
-	const struct flow *last = e->wait_tail;
+	const struct flow *last = slab_list_last(&e->waiting);
 	bool more = last != NULL;
 
 	if (!mono_due(e->wait_at, now))
 		return;
 	for (int i = 0; more && i < WAIT_BATCH; i++) {
-		struct flow *f = e->waiting;
+		struct flow *f = slab_list_first(&e->waiting);
 
 		more = f != last;
 		wait_remove(e, f);
 		if (!wait_end(e, f, now))
 			wait_append(e, f);
 	}
-	e->wait_at = e->waiting ? mono_add(now, WAIT_STEP_US) : MONO_UNSET;
+	e->wait_at = e->waiting.head ? mono_add(now, WAIT_STEP_US) : MONO_UNSET;
 }
 
 static void on_urgent(const struct engine *e, const struct flow *f,
@@ -447,12 +412,12 @@ static void evict_heaviest(struct engine *e, uint32_t least_flows, mono_t now)
 	uint64_t most = 0;
 
 	for (int i = 0; i < EVICT_SAMPLE; i++) {
-		struct flow *f = e->sample ? e->sample : e->first;
+		struct flow *f = e->sample ? e->sample : engine_flow_first(e);
 		uint64_t w;
 
 		if (!f)
 			break;
-		e->sample = f->next;
+		e->sample = engine_flow_next(e, f);
 		w = memory ? memory_weight(f, now)
 			   : place_weight(e, f, least_flows, now);
 		if (w > most) {

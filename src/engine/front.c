@@ -7,10 +7,13 @@
 
 void engine_set_known(struct engine *e, const struct known *k)
 {
+	struct flow *f;
+
 	e->known = k;
 	synq_set_known(&e->synq, k);
 	tw_set_known(&e->tw, k);
-	for (struct flow *f = e->first; f; f = f->next) {
+	for_each_flow(e, f)
+	{
 		if (f->leg[LEG_CLIENT].hashed)
 			known_add(k, &f->leg[LEG_CLIENT].t);
 	}
@@ -19,9 +22,9 @@ void engine_set_known(struct engine *e, const struct known *k)
 uint64_t engine_known(const struct engine *e)
 {
 	uint64_t n = (uint64_t)synq_count(&e->synq) + tw_count(&e->tw);
+	const struct flow *f;
 
-	for (struct flow *f = e->first; f; f = f->next)
-		n += f->leg[LEG_CLIENT].hashed;
+	for_each_flow(e, f) n += f->leg[LEG_CLIENT].hashed;
 	return n;
 }
 

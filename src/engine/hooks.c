@@ -74,7 +74,12 @@ uint32_t engine_flow_index(const struct engine *e, const struct flow *f)
 
 struct flow *engine_flow_first(const struct engine *e)
 {
-	return e->first;
+	return slab_list_last(&e->all);
+}
+
+struct flow *engine_flow_next(const struct engine *e, const struct flow *f)
+{
+	return slab_list_before(&e->all, f);
 }
 
 void hooks_bind(struct engine *e, struct flow *f)

@@ -115,12 +115,12 @@ struct engine {
 	void *splicer;			   /* of @splice */
 	uint32_t *bucket;
 	uint32_t bucket_mask;
-	struct flow *first;  /* all flows */
-	bool evicting;	     /* a flow's RSTs wait to be pulled */
-	struct flow *sample; /* where the search for a slow one goes on */
+	struct slab_list all; /* flows, the oldest first */
+	bool evicting;	      /* a flow's RSTs wait to be pulled */
+	struct flow *sample;  /* where the search for a slow one goes on */
 	struct flow *ready_head, *ready_tail;
 	/* to dial once their 4-tuple is free, in the order of the next try */
-	struct flow *waiting, *wait_tail;
+	struct slab_list waiting;
 	mono_t wait_at; /* when to try again */
 	mono_t now;	/* the latest time the engine was told */
 	struct svc_set *set;
@@ -168,7 +168,13 @@ static inline bool svc_splices(const struct svc *s)
 void svc_server_tuple(const struct svc *s, const struct tuple *t,
 		      struct tuple *out);
 
+/* To walk all flows, the newest first, while none is freed. */
+#define for_each_flow(e, f) \
+	for ((f) = engine_flow_first(e); (f); (f) = engine_flow_next(e, f))
+
 /* flow.c */
+/* Leave the ready list. */
+void flow_unready(struct engine *e, struct flow *f);
 struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t);
 /* Open the server leg; waits for its 4-tuple when that is still in use. */
 void flow_dial(struct engine *e, struct flow *f, mono_t now);

@@ -195,8 +195,10 @@ const char *shares_check(const struct engine *e)
 {
 	uint64_t held[SHARE_POOLS] = {0}, sum[SHARE_POOLS] = {0};
 	uint64_t flows = 0, counted = 0;
+	const struct flow *f;
 
-	for (const struct flow *f = e->first; f; f = f->next) {
+	for_each_flow(e, f)
+	{
 		const char *err = check_charge(e, f);
 
 		if (err)

@@ -130,9 +130,10 @@ uint64_t flow_serial(const struct engine *e, const struct flow *f)
 void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
 		       void *arg)
 {
+	const struct flow *f = engine_flow_first(e);
 	struct engine_flow d;
 
-	for (const struct flow *f = e->first; f && max--; f = f->next) {
+	for (; f && max--; f = engine_flow_next(e, f)) {
 		d.service = f->svc->stats->name;
 		d.serial = flow_serial(e, f);
 		for (int i = 0; i < 2; i++)
@@ -157,10 +158,10 @@ static const char *check_deadline(const struct flow *f, const struct leg *l)
 	return "open leg without a deadline";
 }
 
-static const char *check_flow(struct engine *e, struct flow *f)
+static const char *check_flow(const struct engine *e, const struct flow *f)
 {
 	for (int i = 0; i < 2; i++) {
-		struct leg *l = &f->leg[i];
+		const struct leg *l = &f->leg[i];
 		const char *err = leg_check(l);
 
 		if (!err)
@@ -181,11 +182,12 @@ static const char *check_flow(struct engine *e, struct flow *f)
 int engine_check(const struct engine *e, mono_t now, char *err, size_t errlen)
 {
 	uint32_t n = 0, runs = 0, ooo = 0;
+	const struct flow *f;
 	const char *why = NULL;
 
 	(void)now;
-	for (struct flow *f = e->first; f && !why; f = f->next) {
-		why = check_flow((struct engine *)(uintptr_t)e, f);
+	for (f = engine_flow_first(e); f && !why; f = engine_flow_next(e, f)) {
+		why = check_flow(e, f);
 		n++;
 		for (int i = 0; i < 2; i++) {
 			runs += f->leg[i].run_count;
@@ -198,7 +200,7 @@ int engine_check(const struct engine *e, mono_t now, char *err, size_t errlen)
 		why = shares_check(e);
 	if (!why && (runs != e->runs.used || ooo != e->ooo.used))
 		why = "scoreboard or reassembly memory leaked";
-	if (!why && e->pool->held > e->pool->limit && !e->first)
+	if (!why && e->pool->held > e->pool->limit && !e->all.head)
 		why = "memory over the limit";
 	if (!why)
 		return 0;

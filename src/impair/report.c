@@ -11,7 +11,7 @@ uint32_t impair_match(const struct engine *e, const struct fault_spec *spec,
 	const struct flow *f = engine_flow_first(e);
 	uint32_t n = 0;
 
-	for (; f; f = f->next) {
+	for (; f; f = engine_flow_next(e, f)) {
 		if (!fault_spec_selects(spec, flow_service(f),
 					&f->leg[LEG_CLIENT].t))
 			continue;

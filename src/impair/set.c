@@ -13,7 +13,7 @@ void set_remove(struct impair *im, int slot, mono_t now)
 
 	delayq_release(im, slot, how != FAULT_RELEASE, now);
 	for (f = engine_flow_first(im->e); f; f = next) {
-		next = f->next;
+		next = engine_flow_next(im->e, f);
 		if (!f->hooked || !(impaired(f)->w->active & BIT(slot)))
 			continue;
 		impaired(f)->w->active &= ~BIT(slot);
@@ -41,7 +41,7 @@ static void join_flows(struct impair *im, int slot, mono_t now)
 	struct fault_set *set = &im->set;
 	struct flow *f = engine_flow_first(im->e);
 
-	for (; f; f = f->next) {
+	for (; f; f = engine_flow_next(im->e, f)) {
 		struct fault_flow *w = f->hooked ? impaired(f)->w : NULL;
 
 		if (!w)

@@ -7,6 +7,7 @@
 
 #include "util/prng.h"
 #include "util/slab.h"
+#include "util/slablist.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -135,6 +136,67 @@ START_TEST(random_operations_keep_contents)
 }
 END_TEST
 
+struct linked {
+	uint64_t other;
+	struct slab_link at;
+};
+
+/* The list holds @n of @o, in the order of @want. */
+static bool list_is(const struct slab_list *l, struct linked *const *want,
+		    uint32_t n)
+{
+	uint32_t at = l->head, prev = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct linked *k = at ? slab_at(l->slab, at - 1) : NULL;
+
+		if (k != want[i] || k->at.prev != prev)
+			return false;
+		prev = at;
+		at = k->at.next;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (slab_list_before(l, want[i]) != (i ? want[i - 1] : NULL))
+			return false;
+	}
+	return !at && l->tail == prev &&
+	       slab_list_first(l) == (n ? want[0] : NULL) &&
+	       slab_list_last(l) == (n ? want[n - 1] : NULL);
+}
+
+START_TEST(list_removal_keeps_the_order_of_the_others)
+{
+	struct linked *o[3], *rest[3];
+	struct slab_list l = {.link = offsetof(struct linked, at)};
+	struct slab s;
+	uint32_t n;
+
+	ck_assert_int_eq(slab_init(&s, sizeof(struct linked), 3), 0);
+	l.slab = &s;
+	for (int i = 0; i < 3; i++)
+		o[i] = slab_alloc(&s);
+	ck_assert(list_is(&l, o, 0));
+	for (int gone = 0; gone < 3; gone++) {
+		n = 0;
+		for (int i = 0; i < 3; i++) {
+			slab_list_append(&l, o[i]);
+			if (i != gone)
+				rest[n++] = o[i];
+		}
+		ck_assert(list_is(&l, o, 3));
+		slab_list_remove(&l, o[gone]);
+		ck_assert(list_is(&l, rest, 2));
+		slab_list_append(&l, o[gone]);
+		rest[2] = o[gone];
+		ck_assert(list_is(&l, rest, 3));
+		for (int i = 0; i < 3; i++)
+			slab_list_remove(&l, o[i]);
+		ck_assert(list_is(&l, o, 0));
+	}
+	slab_fini(&s);
+}
+END_TEST
+
 START_TEST(object_freed_twice_aborts)
 {
 	struct slab s;
@@ -194,6 +256,7 @@ int main(void)
 	tcase_add_test(t, index_and_address_are_inverse);
 	tcase_add_test(t, last_freed_is_handed_out_first);
 	tcase_add_test(t, random_operations_keep_contents);
+	tcase_add_test(t, list_removal_keeps_the_order_of_the_others);
 	/* What aborts needs a process of its own. */
 	if (!getenv("CK_FORK") || strcmp(getenv("CK_FORK"), "no") != 0) {
 		tcase_add_test_raise_signal(t, object_freed_twice_aborts,
