@@ -165,6 +165,7 @@ enum ack_owed {
 struct cc_cubic {
 	uint32_t w_max, w_last_max; /* bytes */
 	uint32_t w_est;		    /* Reno-friendly window, bytes */
+	uint16_t w_est_frac;	    /* of @w_est, 1/65536 byte */
 	uint32_t k_ms;
 	uint32_t epoch_ms; /* ms clock; 0: none */
 	uint32_t seen_ms;  /* up to here the epoch's time is accounted for */
@@ -195,14 +196,190 @@ struct rack_state {
 	seq_t end_seq, fack, dsack_round;
 	seq_t tlp_end; /* TLP.end_seq */
 	uint8_t reo_mult, reo_persist;
-	bool valid, reordering_seen, dsack_seen;
-	bool tlp_active, tlp_is_retrans;
+	bool valid : 1, reordering_seen : 1, dsack_seen : 1;
+	bool tlp_active : 1, tlp_is_retrans : 1;
+};
+
+/**
+ * struct leg_snd - What the peer is sent (RFC 9293, 3.3.1: SND)
+ * @q:       from leg_snd_front() on
+ * @mss:     most payload bytes per segment, options deducted
+ * @peer_mss: the MSS option received
+ * @ip_id:   IPv4 identification of the next packet
+ * @wscale:  shift of the windows that the peer advertises
+ * @urg:     one past the urgent byte, while @urg_out
+ * @ts_off:  our timestamp clock is the time plus this
+ * @iss_far: @iss is so far back that comparing with it says nothing
+ * @syn_unsent: SYN or SYN-ACK never left yet
+ * @syn_again: sent above an old connection's numbers
+ * @probe_pending: a zero-window or keepalive probe is to be sent
+ */
+struct leg_snd {
+	seq_t iss, una, nxt, wl1, wl2;
+	uint32_t wnd, max_wnd;
+	seq_t urg;
+	struct bufq q;
+	uint32_t ts_off;
+	uint16_t mss, peer_mss, pmtu, ip_id;
+	uint8_t wscale;
+	bool urg_out : 1, iss_far : 1, pmtu_blackhole : 1;
+	bool syn_pending : 1, syn_unsent : 1, probe_pending : 1;
+	bool cwr_pending : 1, syn_again : 1;
+};
+
+/**
+ * struct leg_rcv - What the peer sends (RFC 9293, 3.3.1: RCV)
+ * @adv:     right edge of the window that was advertised
+ * @acked:   last acknowledgment number sent
+ * @fin:     the peer's FIN, while @fin_known
+ * @sink:    where in-order bytes go; borrowed
+ * @cap:     bytes the sink may hold, autotuned
+ * @extra:   and this, for what the other leg has in flight
+ * @unacked: bytes received since the last ACK we sent
+ * @ts_recent_s: when @ts_recent was taken, seconds
+ * @sack_recent: a sequence number of each block to report, newest first
+ * @dsack:   to be reported; start == end: none
+ * @mss:     estimate of what the peer sends
+ * @wscale:  shift of the windows that we advertise
+ * @owed:    enum ack_owed
+ * @dup_owed: duplicate ACKs to send, without SACK
+ * @syn_rcvd: the peer's SYN has come
+ * @irs_far: @irs is so far back that comparing with it says nothing
+ * @quickack: ACKs to send at once
+ */
+struct leg_rcv {
+	seq_t irs, nxt, adv, acked, urg, fin;
+	struct bufq *sink;
+	struct ooo *ooo;
+	mono_t drs_start;
+	uint32_t cap, extra, unacked;
+	uint32_t ts_recent, ts_recent_s;
+	uint32_t ooo_mem, drs_bytes;
+	seq_t sack_recent[SACK_BLOCKS_MAX];
+	struct sack_block dsack;
+	uint16_t ooo_count, mss;
+	uint8_t sack_n, wscale, quickack;
+	uint8_t owed : 2, dup_owed : 6;
+	bool syn_rcvd : 1, irs_far : 1, fin_known : 1;
+	bool urg_in : 1, ece_pending : 1;
+};
+
+/**
+ * struct leg_rtt - Round-trip time and retransmission timeout (RFC 6298)
+ * @min_at_ms: when @min_us was taken, ms clock
+ * @backoff:   doublings in force
+ */
+struct leg_rtt {
+	uint32_t smoothed_us, var_us, min_us, rto_us;
+	uint32_t min_at_ms;
+	uint8_t backoff;
+};
+
+/**
+ * struct cc_newreno - NewReno's congestion avoidance (RFC 5681, 3.1)
+ * @acked: bytes acknowledged since the window last grew
+ */
+struct cc_newreno {
+	uint32_t acked;
+};
+
+/**
+ * struct leg_cong - Congestion control
+ * @kind:    enum tcp_cc_kind: which of the union is in use
+ * @limited: the window kept us from sending
+ */
+struct leg_cong {
+	uint32_t cwnd, ssthresh; /* bytes */
+	mono_t pace_next;
+	struct cc_hystart hystart;
+	union {
+		struct cc_newreno newreno;
+		struct cc_cubic cubic;
+	};
+	uint8_t kind;
+	bool limited;
+};
+
+/**
+ * struct leg_loss - Scoreboard, and recovery from loss
+ * @run_head: oldest run in flight
+ * @reno_sacked: bytes assumed delivered, without SACK
+ * @recover: recovery point
+ * @undo_marker, @undo_high: what was retransmitted is between
+ * @undo_retrans: bytes retransmitted and not DSACKed
+ * @retrans_at: first retransmission of the current episode
+ * @retrans_ts: TSval it carried
+ * @ca:      enum ca_state
+ * @frto:    enum frto_step
+ */
+struct leg_loss {
+	struct run *run_head, *run_tail;
+	mono_t retrans_at;
+	uint32_t retrans_ts;
+	uint32_t sacked_bytes, lost_bytes, reno_sacked;
+	seq_t recover;
+	uint32_t prr_delivered, prr_out, recover_fs;
+	uint32_t undo_cwnd, undo_ssthresh;
+	seq_t undo_marker, undo_high;
+	uint32_t undo_retrans;
+	struct rack_state rack;
+	uint16_t run_count;
+	uint8_t ca, dupacks;
+	uint8_t frto : 2;
+	bool recover_valid : 1, undo_valid : 1, tlp_pending : 1;
+};
+
+/**
+ * struct leg_timers - Deadlines, and what is counted until they give up
+ * @rtx:      retransmission and its kin, told apart by @rtx_kind
+ * @last_rcv: anything
+ * @last_send: data
+ * @progress_ms: when bytes were acknowledged, ms clock
+ * @oow_ms:   last rate-limited ACK, ms clock
+ * @challenge_s, @challenge_count: this second's budget
+ * @uto_ms:   user timeout in force; 0 none
+ * @timer:    set to the earliest of the deadlines
+ */
+struct leg_timers {
+	mono_t rtx, ack, pace, keep, close;
+	mono_t last_rcv, last_send;
+	uint32_t progress_ms, oow_ms;
+	uint32_t challenge_s, challenge_count;
+	uint32_t uto_ms;
+	uint8_t rtx_kind; /* enum rtx_kind */
+	uint8_t retries, probes, keep_probes;
+	struct wtimer timer;
+};
+
+/**
+ * struct leg_end - How the connection ends
+ * @fin_rcvd:    the peer's FIN was reached, in order
+ * @sink_closed: nobody reads: data resets (RFC 9293, 3.6.1)
+ * @rst_after_drain: close by RST once all is delivered
+ * @orphan:      the other leg is gone
+ */
+struct leg_end {
+	bool fin_queued : 1, fin_sent : 1, fin_rcvd : 1;
+	bool sink_closed : 1, orphan : 1;
+	bool rst_pending : 1, rst_ack : 1, rst_after_drain : 1;
 };
 
 /**
  * struct leg - One TCP endpoint
  *
  * Sequence variables are RFC 9293's.  Windows and queues are in bytes.
+ *
+ * Who writes which part, by file of src/tcp unless another folder is named:
+ *
+ *   snd   ack handshake input leg output recovery timers engine/fastopen
+ *         engine/flow impair/departure
+ *   rcv   acker handshake input internal leg output reasm timers window
+ *         impair/arrival impair/pipe impair/timer splice/hold
+ *   rtt   ack leg recovery rtt timers
+ *   cc    cubic hystart leg newreno output recovery
+ *   loss  ack board internal leg output rack recovery timers
+ *   tmr   ack acker input leg output timers
+ *   end   input leg output timers
  */
 struct leg {
 	struct tuple t;
@@ -212,113 +389,28 @@ struct leg {
 	const struct leg_behaviour *behave;
 
 	uint8_t state;	/* enum tcp_state; written by leg_set_state() only */
-	uint8_t side;	/* enum leg_side */
 	uint8_t family; /* 4 or 6 */
 	uint8_t ttl;
+	struct leg_end end;
 	uint16_t ev; /* LEG_EV_* */
 
+	uint8_t side : 1; /* enum leg_side */
 	/* what the handshake agreed */
 	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1, ecn_ok : 1;
-	/* what is to be sent */
-	bool syn_pending : 1, rst_pending : 1, rst_ack : 1;
-	bool probe_pending : 1; /* zero-window or keepalive probe */
-	bool tlp_pending : 1, fin_queued : 1, fin_sent : 1;
-	bool fin_rcvd : 1;    /* reached in order */
-	bool sink_closed : 1; /* nobody reads: data resets (RFC 9293 3.6.1) */
-	bool rst_after_drain : 1; /* close by RST once all is delivered */
-	bool orphan : 1;	  /* the other leg is gone */
-	bool hashed : 1;	  /* engine: in the table */
-	bool active : 1;	  /* we opened (SYN_SENT) */
-	bool ece_pending : 1, cwr_pending : 1;
-	bool urg_out : 1, urg_in : 1;
-	bool cwnd_limited : 1, recover_valid : 1;
-	uint8_t frto : 2; /* enum frto_step */
-	bool pmtu_blackhole : 1, undo_valid : 1, peer_fin_known : 1;
-	bool syn_unsent : 1; /* SYN or SYN-ACK never left yet */
-	bool syn_rcvd : 1;   /* the peer's SYN has come */
-	bool mute : 1;	     /* nothing leaves but the SYN and a RST */
-	bool syn_again : 1;  /* sent above an old connection's numbers */
-	/* iss and irs are so far back that comparing with them says nothing */
-	bool iss_far : 1, irs_far : 1;
+	bool hashed : 1; /* engine: in the table */
+	bool active : 1; /* we opened (SYN_SENT) */
+	bool mute : 1;	 /* nothing leaves but the SYN and a RST */
 	/* Fast Open (RFC 7413): an option goes with the SYN or SYN-ACK; data
 	 * goes with the SYN; data came with the SYN, and may be answered
 	 * before the handshake is complete */
 	bool tfo_opt : 1, tfo_exp : 1, tfo_data : 1, tfo_early : 1;
 
-	/* small things together, for the size's sake */
-	uint8_t wscale_peer;
-	uint16_t mss; /* most payload bytes per segment, options deducted */
-	uint16_t peer_mss; /* the MSS option received */
-	uint16_t pmtu;
-	uint16_t rcv_mss; /* estimate of what the peer sends */
-	uint16_t run_count, ooo_count;
-	uint16_t ip_id;	      /* IPv4 identification of the next packet */
-	uint8_t ack : 2;      /* enum ack_owed */
-	uint8_t dup_owed : 6; /* duplicate ACKs to send, without SACK */
-	uint8_t quickack;     /* ACKs to send at once */
-	uint8_t sack_n, dupacks;
-	uint8_t rtx_kind; /* enum rtx_kind */
-	uint8_t cc;	  /* enum tcp_cc_kind */
-	uint8_t ca;	  /* enum ca_state */
-	uint8_t backoff, retries, probes, keep_probes;
-	uint8_t wscale_ours;
-	uint16_t w_est_frac; /* of cubic.w_est, 1/65536 byte */
-
-	/* send side */
-	seq_t iss, una, nxt, wl1, wl2;
-	uint32_t wnd, max_wnd;
-	seq_t peer_fin;	  /* receive: the peer's FIN, once seen */
-	struct bufq sndq; /* from snd_front() on */
-	seq_t urg_seq;	  /* send: one past the urgent byte */
-
-	/* receive side */
-	seq_t irs, rcv_nxt, rcv_adv, last_ack_sent, rcv_urg;
-	struct bufq *sink;
-	uint32_t rcv_cap;    /* bytes the sink may hold, autotuned */
-	uint32_t sink_extra; /* and this, for what the other leg has in flight */
-	uint32_t ts_recent, ts_off;
-	uint32_t ts_recent_s;	/* when it was taken, seconds */
-	uint32_t unacked_bytes; /* received since the last ACK we sent */
-	struct ooo *ooo;
-	uint32_t ooo_mem;
-	seq_t sack_recent[SACK_BLOCKS_MAX]; /* in a block each, newest first */
-	struct sack_block dsack; /* to be reported; start == end: none */
-
-	/* receive-window autotuning */
-	uint32_t drs_bytes;
-	uint32_t progress_ms; /* ms clock: bytes were acknowledged */
-	mono_t drs_start;
-
-	/* scoreboard */
-	struct run *run_head, *run_tail;
-	uint32_t sacked_bytes, lost_bytes;
-	uint32_t reno_sacked; /* bytes assumed delivered, without SACK */
-
-	/* RTT and retransmission timer (RFC 6298) */
-	uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
-	uint32_t min_rtt_at_ms;
-	mono_t retrans_at;   /* first retransmission of the current episode */
-	uint32_t retrans_ts; /* TSval it carried */
-
-	/* congestion control and recovery */
-	uint32_t cwnd, ssthresh; /* bytes */
-	seq_t recover;		 /* recovery point */
-	uint32_t prr_delivered, prr_out, recover_fs;
-	uint32_t undo_cwnd, undo_ssthresh;
-	seq_t undo_marker, undo_high; /* what was retransmitted is between */
-	uint32_t undo_retrans;	      /* bytes retransmitted and not DSACKed */
-	struct rack_state rack;
-	struct cc_cubic cubic;
-	struct cc_hystart hystart;
-
-	/* time */
-	mono_t last_rcv, last_send; /* anything; data */
-	mono_t t_rtx, t_ack, t_pace, t_keep, t_close;
-	mono_t pace_next;
-	uint32_t oow_ms; /* last rate-limited ACK, ms clock */
-	uint32_t challenge_s, challenge_count; /* this second's budget */
-	uint32_t uto_ms; /* user timeout in force; 0 none */
-	struct wtimer timer;
+	struct leg_snd snd;
+	struct leg_rcv rcv;
+	struct leg_rtt rtt;
+	struct leg_cong cc;
+	struct leg_loss loss;
+	struct leg_timers tmr;
 };
 
 /**
@@ -473,21 +565,21 @@ static inline seq_t leg_snd_front(const struct leg *l)
 {
 	/* only before the SYN is acknowledged: una comes round to iss again
 	 * every 4 GiB */
-	return l->state < TS_ESTABLISHED && seq_eq(l->una, l->iss)
-		       ? seq_add(l->iss, 1)
-		       : l->una;
+	return l->state < TS_ESTABLISHED && seq_eq(l->snd.una, l->snd.iss)
+		       ? seq_add(l->snd.iss, 1)
+		       : l->snd.una;
 }
 
 /* Everything queued has been acknowledged, FIN included. */
-static inline bool leg_all_acked(const struct leg *l)
+static inline bool leg_all_acked(const struct leg_snd *snd)
 {
-	return l->sndq.bytes == 0 && seq_eq(l->una, l->nxt);
+	return snd->q.bytes == 0 && seq_eq(snd->una, snd->nxt);
 }
 
 /* Window the peer may use now, bytes from rcv_nxt. */
-static inline uint32_t leg_rcv_wnd(const struct leg *l)
+static inline uint32_t leg_rcv_wnd(const struct leg_rcv *rcv)
 {
-	int32_t w = seq_diff(l->rcv_adv, l->rcv_nxt);
+	int32_t w = seq_diff(rcv->adv, rcv->nxt);
 
 	return w > 0 ? (uint32_t)w : 0;
 }

@@ -20,8 +20,8 @@
 #define SYNQ_ENTRIES 65536u /* all services together */
 #define COOKIE_FAILS 16384u /* sources whose failed cookies are counted */
 
-static_assert(sizeof(struct flow) <= 1216,
-	      "an idle flow costs 1,216 bytes at most");
+static_assert(sizeof(struct flow) <= 1232,
+	      "an idle flow costs 1,232 bytes at most");
 
 static int reserve_shield(struct engine *e, const struct engine_cfg *c)
 {
@@ -147,8 +147,8 @@ static bool proof_exceeds_rate(struct engine *e, const struct leg *l,
 	const struct flow *f = (const struct flow *)(l - l->side);
 
 	return l->side == LEG_CLIENT && l->state == TS_SYN_RECEIVED &&
-	       kind == TCP_ACK && seq_gt(s->ack, l->iss) &&
-	       seq_le(s->ack, l->nxt) &&
+	       kind == TCP_ACK && seq_gt(s->ack, l->snd.iss) &&
+	       seq_le(s->ack, l->snd.nxt) &&
 	       !limits_proven(e, f->svc, &l->t.remote, now);
 }
 
@@ -157,7 +157,7 @@ enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 {
 	struct flow *f = leg_flow(l);
 	bool dialling = l->state == TS_SYN_SENT;
-	uint32_t retries = l->retries;
+	uint32_t retries = l->tmr.retries;
 	enum drop_reason why;
 	const struct svc *svc;
 	bool answer;
@@ -262,12 +262,12 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 {
 	struct flow *f = leg_flow(l);
 	struct tw_new n = {.t = l->t,
-			   .snd_nxt = l->nxt,
-			   .rcv_nxt = l->rcv_nxt,
-			   .rcv_wnd = leg_rcv_wnd(l) >> l->wscale_ours,
+			   .snd_nxt = l->snd.nxt,
+			   .rcv_nxt = l->rcv.nxt,
+			   .rcv_wnd = leg_rcv_wnd(&l->rcv) >> l->rcv.wscale,
 			   .ts_ok = l->ts_ok,
-			   .ts_recent = l->ts_recent,
-			   .ts_off = l->ts_off,
+			   .ts_recent = l->rcv.ts_recent,
+			   .ts_off = l->snd.ts_off,
 			   .service = f->svc->index,
 			   .overflow = f->svc->cfg->shield.tw_overflow,
 			   .limit = f->svc->cfg->shield.max_time_wait};
@@ -277,8 +277,9 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 	table_remove(e, l);
 	e->count[EC_TcpExtTW]++;
 	if (f->svc->cfg->shield.tw_recycle && l->ts_ok) {
-		recycle_remember(&e->recycle, &l->t.remote, l->ts_recent, now);
-		len = recycle_timewait_us(l->rto_us);
+		recycle_remember(&e->recycle, &l->t.remote, l->rcv.ts_recent,
+				 now);
+		len = recycle_timewait_us(l->rtt.rto_us);
 	}
 	if (tw_add(&e->tw, &n, now, len))
 		e->count[EC_TcpExtTCPTimeWaitOverflow]++;
@@ -348,7 +349,7 @@ mono_t engine_deadline(const struct engine *e)
 
 static void on_timer(struct wtimer *t, mono_t now, void *arg)
 {
-	struct leg *l = container_of(t, struct leg, timer);
+	struct leg *l = container_of(t, struct leg, tmr.timer);
 
 	leg_timeout(l, now);
 	flow_settle(arg, leg_flow(l), now);

@@ -90,14 +90,14 @@ void fastopen_plan(struct engine *e, struct flow *f, mono_t now)
 	use = tfo_cache_plan(&e->tfo_cache, &l->t.remote, c->fastopen, now,
 			     &ck);
 	if (use == TFO_USE_NOT ||
-	    (use == TFO_USE_DATA && (!l->sndq.bytes || l->mute)))
+	    (use == TFO_USE_DATA && (!l->snd.q.bytes || l->mute)))
 		return;
 	l->tfo_opt = use == TFO_USE_ASK || ck.len;
 	l->tfo_exp = ck.experimental;
 	l->tfo_data = use == TFO_USE_DATA;
 	f->tfo_out = true;
 	if (l->tfo_data)
-		l->mss = (uint16_t)(max_u32(ck.mss, 536) - TFO_OPTIONS);
+		l->snd.mss = (uint16_t)(max_u32(ck.mss, 536) - TFO_OPTIONS);
 }
 
 /* The server answered our SYN; @retries as they were before. */
@@ -130,7 +130,7 @@ void fastopen_learn(struct engine *e, struct flow *f, const struct segment *s,
 	tfo_cache_answered(&e->tfo_cache, &l->t.remote, now);
 	if (!l->tfo_data)
 		return;
-	if (seq_gt(s->ack, seq_add(l->iss, 1))) {
+	if (seq_gt(s->ack, seq_add(l->snd.iss, 1))) {
 		count[SC_TcpExtTCPFastOpenActive]++;
 		tfo_blackhole_clear(&e->tfo_blackhole);
 	} else {

@@ -30,9 +30,9 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 	s->set->refs++;
 	svc_server_tuple(s, t, &st);
 	leg_init(&f->leg[LEG_CLIENT], &s->env, &s->cfg->tcp, LEG_CLIENT, t,
-		 &f->leg[LEG_SERVER].sndq);
+		 &f->leg[LEG_SERVER].snd.q);
 	leg_init(&f->leg[LEG_SERVER], &s->env, &s->cfg->tcp, LEG_SERVER, &st,
-		 &f->leg[LEG_CLIENT].sndq);
+		 &f->leg[LEG_CLIENT].snd.q);
 	slab_list_append(&e->all, f);
 	table_insert(e, &f->leg[LEG_CLIENT]);
 	f->counted = true;
@@ -181,7 +181,7 @@ void flow_dial(struct engine *e, struct flow *f, mono_t now)
 static uint32_t stalled_ms(const struct leg *l, mono_t now)
 {
 	int32_t ms = (int32_t)((uint32_t)(now.us / USEC_PER_MSEC) -
-			       l->progress_ms); /* it may be ahead */
+			       l->tmr.progress_ms); /* it may be ahead */
 
 	return ms > 0 ? (uint32_t)ms + 2 : 2;
 }
@@ -253,7 +253,7 @@ static bool wait_end(struct engine *e, struct flow *f, mono_t now)
 		return false;
 	if (late)
 		on_no_server(f, true, now);
-	else if (f->leg[LEG_CLIENT].fin_rcvd &&
+	else if (f->leg[LEG_CLIENT].end.fin_rcvd &&
 		 !(f->hooked && hooks_pending(e, f, LEG_SERVER)))
 		leg_shutdown(&f->leg[LEG_SERVER], now);
 	flow_settle(e, f, now);
@@ -286,16 +286,17 @@ void flow_dial_waiting(struct engine *e, mono_t now)
 static void on_urgent(const struct engine *e, const struct flow *f,
 		      struct leg *l, struct leg *other)
 {
-	seq_t end = seq_add(leg_snd_front(other), other->sndq.bytes);
+	seq_t end = seq_add(leg_snd_front(other), other->snd.q.bytes);
 
 	if (other->state == TS_CLOSED) /* not dialled yet: no numbers */
 		return;
 	if (unlikely(f->hooked))
 		end = seq_add(end, hooks_pending(e, f, other->side));
 
-	other->urg_seq = seq_add(
-		end, seq_span(l->rcv_urg, seq_sub(l->rcv_nxt, l->fin_rcvd)));
-	other->urg_out = true;
+	other->snd.urg =
+		seq_add(end, seq_span(l->rcv.urg,
+				      seq_sub(l->rcv.nxt, l->end.fin_rcvd)));
+	other->snd.urg_out = true;
 }
 
 /* close = rst: what ends a connection that both sides closed is a RST, so
@@ -305,8 +306,8 @@ void flow_relay_fin(struct flow *f, struct leg *other, mono_t now)
 {
 	const struct leg *from = &f->leg[other->side ^ 1];
 
-	if (f->svc->cfg->close == CLOSE_RST && other->fin_rcvd &&
-	    (from->fin_queued || from->fin_sent))
+	if (f->svc->cfg->close == CLOSE_RST && other->end.fin_rcvd &&
+	    (from->end.fin_queued || from->end.fin_sent))
 		leg_abort_after_drain(other, now);
 	else
 		leg_shutdown(other, now);
@@ -330,14 +331,15 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 		flow_relay_fin(f, other, now);
 	if (ev & LEG_EV_ROOM)
 		leg_sink_drained(other,
-				 clamp_u32(2 * l->cwnd, l->cfg->wmem[1],
+				 clamp_u32(2 * l->cc.cwnd, l->cfg->wmem[1],
 					   l->cfg->wmem[2]),
 				 now);
 	if (ev & (LEG_EV_REFUSED | LEG_EV_UNREACH))
 		on_no_server(f, false, now);
 	if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER && opening)
 		on_no_server(f, true, now);
-	else if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER && !l->syn_rcvd)
+	else if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER &&
+		 !l->rcv.syn_rcvd)
 		on_no_server(f, true, now);
 	else if (ev & (LEG_EV_RST | LEG_EV_TIMEOUT)) {
 		fastopen_end(f, ev & LEG_EV_RST && l->side == LEG_CLIENT, now);
@@ -347,7 +349,7 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 
 static bool leg_done(const struct leg *l)
 {
-	return l->state == TS_CLOSED && !l->rst_pending;
+	return l->state == TS_CLOSED && !l->end.rst_pending;
 }
 
 /*
@@ -385,7 +387,7 @@ static uint64_t memory_weight(const struct flow *f, mono_t now)
 
 	for (int i = 0; i < 2; i++) {
 		const struct leg *l = &f->leg[i];
-		uint64_t held = (uint64_t)l->sndq.mem + l->ooo_mem;
+		uint64_t held = (uint64_t)l->snd.q.mem + l->rcv.ooo_mem;
 		uint64_t w = held * stalled_ms(l, now);
 
 		if (l->state != TS_CLOSED && w > worst)
@@ -474,7 +476,7 @@ void flow_settle(struct engine *e, struct flow *f, mono_t now)
 			continue;
 		table_remove(e, &f->leg[i]);
 		if (!f->waiting || i == LEG_CLIENT)
-			bufq_purge(&f->leg[i].sndq, e->pool);
+			bufq_purge(&f->leg[i].snd.q, e->pool);
 	}
 	if (leg_done(&f->leg[0]) && leg_done(&f->leg[1])) {
 		flow_free(e, f);

@@ -25,13 +25,13 @@
 
 static uint32_t held_nodes(const struct flow *f)
 {
-	return (uint32_t)f->leg[0].ooo_count + f->leg[1].ooo_count;
+	return (uint32_t)f->leg[0].rcv.ooo_count + f->leg[1].rcv.ooo_count;
 }
 
 static uint32_t held_bytes(const struct flow *f)
 {
-	return f->leg[0].sndq.mem + f->leg[0].ooo_mem + f->leg[1].sndq.mem +
-	       f->leg[1].ooo_mem;
+	return f->leg[0].snd.q.mem + f->leg[0].rcv.ooo_mem +
+	       f->leg[1].snd.q.mem + f->leg[1].rcv.ooo_mem;
 }
 
 static uint64_t bytes_free(const struct engine *e)

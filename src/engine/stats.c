@@ -112,12 +112,13 @@ static void describe_leg(const struct leg *l, struct engine_leg *out)
 	*out = (struct engine_leg){.peer = l->t.remote,
 				   .port = l->t.rport,
 				   .state = l->state,
-				   .inflight_bytes = seq_span(l->nxt, l->una),
-				   .queued_bytes = l->sndq.bytes,
-				   .cwnd_bytes = l->cwnd,
-				   .wnd_bytes = l->wnd,
-				   .rcv_wnd_bytes = leg_rcv_wnd(l),
-				   .srtt_us = l->srtt_us};
+				   .inflight_bytes =
+					   seq_span(l->snd.nxt, l->snd.una),
+				   .queued_bytes = l->snd.q.bytes,
+				   .cwnd_bytes = l->cc.cwnd,
+				   .wnd_bytes = l->snd.wnd,
+				   .rcv_wnd_bytes = leg_rcv_wnd(&l->rcv),
+				   .srtt_us = l->rtt.smoothed_us};
 }
 
 uint64_t flow_serial(const struct engine *e, const struct flow *f)
@@ -147,13 +148,14 @@ static const char *check_deadline(const struct flow *f, const struct leg *l)
 {
 	const struct leg *o = &f->leg[l->side ^ 1];
 
-	if (l->state == TS_CLOSED || f->ready || wtimer_armed(&l->timer))
+	if (l->state == TS_CLOSED || f->ready || wtimer_armed(&l->tmr.timer))
 		return NULL;
 	/* LISTEN waits for the server leg */
-	if (l->state == TS_LISTEN && (wtimer_armed(&o->timer) || f->waiting))
+	if (l->state == TS_LISTEN &&
+	    (wtimer_armed(&o->tmr.timer) || f->waiting))
 		return NULL;
 	/* and a mute server leg for the client */
-	if (l->mute && !f->proven && wtimer_armed(&o->timer))
+	if (l->mute && !f->proven && wtimer_armed(&o->tmr.timer))
 		return NULL;
 	return "open leg without a deadline";
 }
@@ -166,14 +168,14 @@ static const char *check_flow(const struct engine *e, const struct flow *f)
 
 		if (!err)
 			err = check_deadline(f, l);
-		if (!err && l->state == TS_CLOSED && l->sndq.bytes &&
+		if (!err && l->state == TS_CLOSED && l->snd.q.bytes &&
 		    !f->waiting)
 			err = "closed leg holds data";
 		if (err)
 			return err;
 		if (l->state != TS_CLOSED && table_find(e, &l->t) != l)
 			return "leg not found by its addresses";
-		if (l->sink != &f->leg[i ^ 1].sndq && !f->hooked)
+		if (l->rcv.sink != &f->leg[i ^ 1].snd.q && !f->hooked)
 			return "sink is not the other leg's queue";
 	}
 	return NULL;
@@ -190,8 +192,8 @@ int engine_check(const struct engine *e, mono_t now, char *err, size_t errlen)
 		why = check_flow(e, f);
 		n++;
 		for (int i = 0; i < 2; i++) {
-			runs += f->leg[i].run_count;
-			ooo += f->leg[i].ooo_count;
+			runs += f->leg[i].loss.run_count;
+			ooo += f->leg[i].rcv.ooo_count;
 		}
 	}
 	if (!why && n != e->flows.used)

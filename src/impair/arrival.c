@@ -14,7 +14,7 @@ void arrival_crossed(struct impair *im, const struct tuple *t)
 	struct leg *l = table_find(im->e, t);
 
 	if (l && l->state >= TS_ESTABLISHED)
-		l->ack = ACK_NOW;
+		l->rcv.owed = ACK_NOW;
 }
 
 /* About what we sent: to its leg. */

@@ -43,10 +43,10 @@ static struct fault_conn *ask(struct leg *l, enum fault_type type,
 		.state = l->state,
 		.flags = TCP_ACK,
 		.len = 1,
-		.seq = l->nxt,
+		.seq = l->snd.nxt,
 		/* the SYN counts */
-		.off = describe_at(sf->w, l, false, l->rcv_nxt) + 1,
-		.acked = describe_at(sf->w, l, true, l->una) + 1,
+		.off = describe_at(sf->w, l, false, l->rcv.nxt) + 1,
+		.acked = describe_at(sf->w, l, true, l->snd.una) + 1,
 		.now = engine_now(sf->im->e),
 	};
 	c = fault_ask(&sf->im->set, sf->w, type, ev, spec);
@@ -77,7 +77,7 @@ static uint32_t ask_zero_window(struct leg *l, uint32_t wnd)
 	const struct fault_spec *spec;
 	struct fault_event ev;
 	struct fault_conn *c;
-	uint32_t cur = leg_rcv_wnd(l);
+	uint32_t cur = leg_rcv_wnd(&l->rcv);
 
 	if (wnd <= cur)
 		return wnd;
@@ -99,7 +99,7 @@ static uint32_t ask_zero_window(struct leg *l, uint32_t wnd)
 /* In whole units of the window scale, or nothing of it would be left. */
 static uint32_t in_units(const struct leg *l, uint32_t wnd)
 {
-	uint32_t unit = l->wscale_ok ? BIT(l->wscale_ours) : 1;
+	uint32_t unit = l->wscale_ok ? BIT(l->rcv.wscale) : 1;
 
 	return (wnd + unit - 1) / unit * unit;
 }
@@ -107,7 +107,7 @@ static uint32_t in_units(const struct leg *l, uint32_t wnd)
 /* What was promised stands; beyond it only so much at a time. */
 static uint32_t ask_silly_window(struct leg *l, uint32_t wnd)
 {
-	uint32_t cur = leg_rcv_wnd(l), most;
+	uint32_t cur = leg_rcv_wnd(&l->rcv), most;
 	const struct fault_spec *spec;
 	struct fault_event ev;
 	struct fault_conn *c;
@@ -131,7 +131,7 @@ static uint32_t ask_silly_window(struct leg *l, uint32_t wnd)
  */
 static uint32_t ask_window_shrink(struct leg *l, uint32_t wnd)
 {
-	uint32_t cur = leg_rcv_wnd(l), left, by;
+	uint32_t cur = leg_rcv_wnd(&l->rcv), left, by;
 	mono_t *shut = &asked(l)->shut[l->side];
 	const struct fault_spec *spec;
 	struct fault_event ev;
@@ -145,7 +145,7 @@ static uint32_t ask_window_shrink(struct leg *l, uint32_t wnd)
 		*shut = MONO_UNSET;
 		return wnd;
 	}
-	left = in_units(l, l->rcv_mss);
+	left = in_units(l, l->rcv.mss);
 	if (cur <= left)
 		return wnd;
 	c = ask(l, FT_WINDOW_SHRINK, &ev, &spec);
@@ -164,7 +164,7 @@ static uint32_t ask_window_shrink(struct leg *l, uint32_t wnd)
 
 static uint32_t ask_window(struct leg *l, uint32_t wnd)
 {
-	if (l->state < TS_ESTABLISHED || l->fin_rcvd)
+	if (l->state < TS_ESTABLISHED || l->end.fin_rcvd)
 		return wnd;
 	wnd = ask_zero_window(l, wnd);
 	wnd = ask_silly_window(l, wnd);
@@ -195,10 +195,10 @@ static bool ask_ack(struct leg *l, mono_t now)
 		answered(l, c, &ev, "ack_delay");
 		return false;
 	}
-	if (l->ooo || l->fin_rcvd || !l->unacked_bytes)
+	if (l->rcv.ooo || l->end.fin_rcvd || !l->rcv.unacked)
 		return true;
 	c = ask(l, FT_STRETCH_ACK, &ev, &spec);
-	if (!c || l->unacked_bytes >= spec->p[FP_N].i * l->rcv_mss)
+	if (!c || l->rcv.unacked >= spec->p[FP_N].i * l->rcv.mss)
 		return true;
 	if (delay_over(l, c, STRETCH_US, now))
 		return true;
@@ -236,12 +236,12 @@ static uint32_t ask_coalesce(struct leg *l, uint32_t len)
 	struct fault_event ev;
 	struct fault_conn *c;
 
-	if (l->lost_bytes || l->fin_queued)
+	if (l->loss.lost_bytes || l->end.fin_queued)
 		return len;
 	c = ask(l, FT_COALESCE, &ev, &spec);
 	if (!c)
 		return len;
-	if (len >= l->mss) {
+	if (len >= l->snd.mss) {
 		*until(c, l) = MONO_UNSET;
 		return len;
 	}
@@ -260,7 +260,7 @@ static uint32_t ask_tiny(struct leg *l, uint32_t len)
 
 	if (!c)
 		return len;
-	gap = l->lost_bytes ? 0 : spec->p[FP_DELAY].i;
+	gap = l->loss.lost_bytes ? 0 : spec->p[FP_DELAY].i;
 	if (gap && mono_is_set(*until(c, l)) &&
 	    !mono_due(*until(c, l), ev.now)) {
 		ask_again(l, *until(c, l));

@@ -21,7 +21,7 @@ static void bury(struct impair *im, struct flow *f, struct leg *l)
 		return;
 	l->ev = 0;
 	table_remove(im->e, l);
-	bufq_purge(&l->sndq, im->pool);
+	bufq_purge(&l->snd.q, im->pool);
 	if (f->hooked)
 		pipe_purge(im, f, l->side);
 }

@@ -71,13 +71,13 @@ static bool output_piece(struct impair *im, struct leg *l, struct held *h,
 		delayq_put(im, icmp_for_leg(im, l, h, &v), mono_add(now, 1),
 			   now);
 	if (!v.act) {
-		v.shift = l->wscale_ok ? l->wscale_ours : 0;
+		v.shift = l->wscale_ok ? l->rcv.wscale : 0;
 		dispatch_out(im, h, &v, now);
 		return true;
 	}
 	h->len = min_u32(h->len, v.keep);
 	if (v.keep != UINT32_MAX)
-		l->nxt = seq_add(ev.seq, h->len); /* the RST stands there */
+		l->snd.nxt = seq_add(ev.seq, h->len); /* the RST stands there */
 	if (h->len && v.keep) {
 		held_seal(h);
 		departure_send(im, h, now, now);

@@ -12,7 +12,7 @@ static struct fault_track *describe_track(struct fault_flow *w,
 
 	if (!t->known) {
 		t->known = true;
-		t->base = seq_add(to_peer ? l->iss : l->irs, 1);
+		t->base = seq_add(to_peer ? l->snd.iss : l->rcv.irs, 1);
 		t->at = 0;
 	}
 	return t;
@@ -56,17 +56,18 @@ void describe_in(struct fault_event *ev, struct fault_flow *w,
 	if (!l || s->flags & TCP_SYN || l->state < TS_SYN_RECEIVED)
 		return;
 	track = describe_track(w, l, false);
-	ev->ahead = seq_diff(s->seq, l->rcv_nxt);
-	ev->wnd = leg_rcv_wnd(l);
+	ev->ahead = seq_diff(s->seq, l->rcv.nxt);
+	ev->wnd = leg_rcv_wnd(&l->rcv);
 	ev->beyond = ev->ahead > 0 && (uint32_t)ev->ahead > ev->wnd;
 	ev->off = ev->beyond ? describe_offset(track, s->seq)
 			     : fault_track_offset(track, s->seq, s->data.len,
 						  &ev->fresh);
-	ev->ooo = l->ooo != NULL;
+	ev->ooo = l->rcv.ooo != NULL;
 	ev->sack = l->sack_ok;
 	ev->last = (l->state == TS_LAST_ACK || l->state == TS_CLOSING) &&
-		   s->flags & TCP_ACK && l->fin_sent && seq_eq(s->ack, l->nxt);
-	if (s->flags & TCP_ACK && !seq_gt(s->ack, l->nxt))
+		   s->flags & TCP_ACK && l->end.fin_sent &&
+		   seq_eq(s->ack, l->snd.nxt);
+	if (s->flags & TCP_ACK && !seq_gt(s->ack, l->snd.nxt))
 		ev->acked = describe_offset(describe_track(w, l, true), s->ack);
 }
 
@@ -85,7 +86,7 @@ void describe_out(struct fault_event *ev, struct fault_flow *w,
 				   .now = now};
 	if (ev->flags & TCP_SYN) {
 		ev->tfo = held_tfo(h);
-		ev->again = l && l->retries;
+		ev->again = l && l->tmr.retries;
 	}
 	if (!l || ev->flags & TCP_SYN)
 		return;

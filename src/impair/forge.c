@@ -115,12 +115,12 @@ struct held *held_replay(struct impair *im, const struct leg *l, int kind,
 {
 	struct tcp_opts o = {.has = l->ts_ok ? OPT_HAS_TS : 0,
 			     .tsval = (uint32_t)(due.us / USEC_PER_MSEC) +
-				      l->ts_off,
-			     .tsecr = l->ts_recent};
+				      l->snd.ts_off,
+			     .tsecr = l->rcv.ts_recent};
 	struct hdr_spec h = {.t = &l->t,
 			     .opts = &o,
-			     .seq = l->nxt,
-			     .ack = l->rcv_nxt,
+			     .seq = l->snd.nxt,
+			     .ack = l->rcv.nxt,
 			     .flags = TCP_ACK,
 			     .wnd = 1024,
 			     .ttl = l->ttl,
@@ -131,16 +131,16 @@ struct held *held_replay(struct impair *im, const struct leg *l, int kind,
 
 	tx.iov[0] = (struct iovec){&byte, 1};
 	if (kind == FAULT_KIND_DATA) /* the byte in front of our FIN */
-		h.seq = seq_sub(l->nxt, 2);
+		h.seq = seq_sub(l->snd.nxt, 2);
 	if (kind == FAULT_KIND_ACK) { /* from before the FINs */
-		h.seq = seq_sub(l->nxt, 1);
-		h.ack = seq_sub(l->rcv_nxt, 1);
+		h.seq = seq_sub(l->snd.nxt, 1);
+		h.ack = seq_sub(l->rcv.nxt, 1);
 	}
 	if (kind == FAULT_KIND_RST)
 		h.flags = TCP_RST;
 	if (kind == FAULT_KIND_SYN) {
 		h.flags = TCP_SYN;
-		h.seq = l->iss;
+		h.seq = l->snd.iss;
 		h.ack = SEQ(0);
 		o.tsecr = 0;
 	}

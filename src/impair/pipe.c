@@ -20,7 +20,7 @@ void pipe_open(struct flow *f, int to)
 	if (p->on)
 		return;
 	p->on = true;
-	f->leg[to ^ 1].sink = &p->q;
+	f->leg[to ^ 1].rcv.sink = &p->q;
 }
 
 static int stream_to(int to)
@@ -88,9 +88,9 @@ static uint32_t throw_away(struct impair *im, struct flow *f, int to)
 
 static uint32_t room_of(const struct leg *src, const struct leg *dst)
 {
-	uint32_t cap = src->rcv_cap + src->sink_extra;
+	uint32_t cap = src->rcv.cap + src->rcv.extra;
 
-	return cap > dst->sndq.bytes ? cap - dst->sndq.bytes : 0;
+	return cap > dst->snd.q.bytes ? cap - dst->snd.q.bytes : 0;
 }
 
 /* The last @n bytes of the send queue came through the pipe: faults may change
@@ -99,7 +99,7 @@ static void damage(struct impair *im, struct flow *f, int to, uint32_t n,
 		   mono_t now)
 {
 	struct pipe *p = &impaired(f)->pipe[to];
-	struct bufq *q = &f->leg[to].sndq;
+	struct bufq *q = &f->leg[to].snd.q;
 	struct iovec iov[16];
 	uint32_t got;
 
@@ -151,7 +151,7 @@ bool pipe_pump(struct impair *im, struct flow *f, int to, mono_t now)
 		moved = p->q.bytes;
 		pipe_purge(im, f, to);
 		if (moved)
-			leg_sink_drained(src, src->sink_extra, now);
+			leg_sink_drained(src, src->rcv.extra, now);
 		return false;
 	}
 	mark_new(im, f, to, now);
@@ -162,7 +162,7 @@ bool pipe_pump(struct impair *im, struct flow *f, int to, mono_t now)
 		p->wake = mono_earlier(p->wake, wake);
 		if (!n)
 			break;
-		if (bufq_move(&dst->sndq, &p->q, im->pool, n))
+		if (bufq_move(&dst->snd.q, &p->q, im->pool, n))
 			p->wake =
 				mono_earlier(p->wake, mono_add(now, RETRY_US));
 		n = (uint32_t)(p->in - p->out) - p->q.bytes;
@@ -177,7 +177,7 @@ bool pipe_pump(struct impair *im, struct flow *f, int to, mono_t now)
 	    fault_stream_discards(&im->set, impaired(f)->w, stream_to(to)))
 		moved += throw_away(im, f, to);
 	if (moved)
-		leg_sink_drained(src, src->sink_extra, now);
+		leg_sink_drained(src, src->rcv.extra, now);
 	ended = fault_stream_ended(&im->set, impaired(f)->w, stream_to(to));
 	if (ended & FAULT_ACT_CLOSE) /* a limit of 0 waits for a byte, too */
 		return p->in != 0;
@@ -201,7 +201,7 @@ void pipe_flush(struct impair *im, struct flow *f, int to)
 	if (!p->on || !p->q.bytes)
 		return;
 	before = p->q.bytes;
-	bufq_move(&f->leg[to].sndq, &p->q, im->pool, before);
+	bufq_move(&f->leg[to].snd.q, &p->q, im->pool, before);
 	p->out += before - p->q.bytes;
 	p->in = p->out + p->q.bytes;
 	p->marks = 0;

@@ -25,5 +25,5 @@ void timer_ask_again(struct flow *f)
 	for (int i = 0; i < 2; i++)
 		if (f->leg[i].state >= TS_ESTABLISHED &&
 		    f->leg[i].state != TS_TIME_WAIT)
-			f->leg[i].ack = ACK_NOW;
+			f->leg[i].rcv.owed = ACK_NOW;
 }

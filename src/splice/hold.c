@@ -42,20 +42,20 @@ void hold_learn(const struct flow *f)
 				      ~((s->ts_ok ? OPT_HAS_TS : 0) |
 					(s->sack_ok ? OPT_HAS_SACKOK : 0) |
 					(s->wscale_ok ? OPT_HAS_WSCALE : 0))));
-	a->mss = s->peer_mss;
+	a->mss = s->snd.peer_mss;
 }
 
 /* The server is told the client's window, and no more: nothing is received
  * here. */
 static uint32_t client_window(struct leg *l, uint32_t wnd)
 {
-	return min_u32(wnd, leg_flow(l)->leg[LEG_CLIENT].wnd);
+	return min_u32(wnd, leg_flow(l)->leg[LEG_CLIENT].snd.wnd);
 }
 
 static void client_syn_opts(struct leg *l, struct tcp_opts *o)
 {
 	o->mss = (uint16_t)min_u32(o->mss,
-				   leg_flow(l)->leg[LEG_CLIENT].peer_mss);
+				   leg_flow(l)->leg[LEG_CLIENT].snd.peer_mss);
 }
 
 static const struct leg_behaviour client_behaviour = {
@@ -101,7 +101,7 @@ void hold_dial(void *wing, struct flow *f, seq_t iss, uint32_t ts_off,
 		peer.has |= OPT_HAS_WSCALE;
 	leg_open_active(l, iss, ts_off, &peer, now);
 	if (l->wscale_ok)
-		l->wscale_ours = c->wscale_peer;
+		l->rcv.wscale = c->snd.wscale;
 	l->ecn_ok = c->ecn_ok;
 	l->behave = &client_behaviour;
 }
@@ -154,7 +154,7 @@ void hold_begin_verb(void *wing, const struct packet *pkt)
 /* Nothing has passed yet. */
 static bool untouched(const struct leg *l)
 {
-	return seq_eq(l->rcv_nxt, seq_add(l->irs, 1)) && !l->ooo_count;
+	return seq_eq(l->rcv.nxt, seq_add(l->rcv.irs, 1)) && !l->rcv.ooo_count;
 }
 
 /* Room for one more, which begins where what is held ends or beyond. */
@@ -166,7 +166,7 @@ static void hold(struct splicer *sp, struct splice_hold *h, const struct leg *l,
 	seq_t *nxt = &h->nxt[l->side];
 
 	if (!h->any[l->side])
-		*nxt = l->rcv_nxt;
+		*nxt = l->rcv.nxt;
 	whole.len = packet_bytes(pkt->data, plain_header(pkt->data));
 	if (h->n == HELD_MAX || whole.len > pkt->len || seq_lt(s->seq, *nxt) ||
 	    bufq_append(&h->packets, engine_pool(sp->e), &whole)) {
@@ -266,9 +266,9 @@ void hold_give_up(struct splicer *sp, struct flow *f,
 static bool quiet(const struct leg *l)
 {
 	return l->state == TS_ESTABLISHED && untouched(l) &&
-	       seq_eq(l->una, l->nxt) && !l->sndq.bytes && l->ack == ACK_NONE &&
-	       !l->ev && !l->fin_queued && !l->probe_pending &&
-	       !l->peer_fin_known;
+	       seq_eq(l->snd.una, l->snd.nxt) && !l->snd.q.bytes &&
+	       l->rcv.owed == ACK_NONE && !l->ev && !l->end.fin_queued &&
+	       !l->snd.probe_pending && !l->rcv.fin_known;
 }
 
 void hold_look(void *wing, struct flow *f)

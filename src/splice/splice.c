@@ -51,9 +51,9 @@ static enum shield_counter_id judge(const struct flow *f)
 	if (c->ts_ok != s->ts_ok || c->sack_ok != s->sack_ok ||
 	    c->wscale_ok != s->wscale_ok || c->ecn_ok != s->ecn_ok)
 		return SC_SpliceOptions;
-	if (s->peer_mss < flow_promised_mss(f))
+	if (s->snd.peer_mss < flow_promised_mss(f))
 		return SC_SpliceMss;
-	if (s->wnd < flow_promised_wnd(f))
+	if (s->snd.wnd < flow_promised_wnd(f))
 		return SC_SpliceWindow;
 	return SC_Spliced;
 }
@@ -63,19 +63,19 @@ static void fill(struct splice_shift *d, const struct leg *from,
 {
 	uint32_t ms = (uint32_t)(now.us / USEC_PER_MSEC);
 
-	d->seq = to->nxt.v - from->rcv_nxt.v;
-	d->ack = to->rcv_nxt.v - from->nxt.v;
-	d->tsval = ms + to->ts_off - from->ts_recent;
-	d->tsecr = to->ts_recent - (ms + from->ts_off);
+	d->seq = to->snd.nxt.v - from->rcv.nxt.v;
+	d->ack = to->rcv.nxt.v - from->snd.nxt.v;
+	d->tsval = ms + to->snd.ts_off - from->rcv.ts_recent;
+	d->tsecr = to->rcv.ts_recent - (ms + from->snd.ts_off);
 	d->ts = from->ts_ok;
-	d->shl = from->wscale_ok ? from->wscale_peer : 0;
-	d->shr = to->wscale_ok ? to->wscale_ours : 0;
+	d->shl = from->wscale_ok ? from->snd.wscale : 0;
+	d->shr = to->wscale_ok ? to->rcv.wscale : 0;
 	d->from_client = from->side == LEG_CLIENT;
-	d->mss = to->mss;
-	d->nxt = to->nxt;
-	d->acked = to->rcv_nxt;
-	d->newest_ts = ms + to->ts_off;
-	d->wnd = (uint16_t)min_u32(from->wnd >> d->shr, 65535);
+	d->mss = to->snd.mss;
+	d->nxt = to->snd.nxt;
+	d->acked = to->rcv.nxt;
+	d->newest_ts = ms + to->snd.ts_off;
+	d->wnd = (uint16_t)min_u32(from->snd.wnd >> d->shr, 65535);
 }
 
 static int install(struct splicer *sp, const struct flow *f, mono_t now)
@@ -102,7 +102,7 @@ static void splice(struct splicer *sp, struct flow *f, mono_t now)
 		return;
 	}
 	flow_count(f, SC_Spliced);
-	h->mss = (uint16_t)min_u32(f->leg[0].mss, f->leg[1].mss);
+	h->mss = (uint16_t)min_u32(f->leg[0].snd.mss, f->leg[1].snd.mss);
 	h->flow = NULL;
 	h->client = f->leg[LEG_CLIENT].t;
 	h->next = NULL;

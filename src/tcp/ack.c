@@ -10,16 +10,16 @@ void ack_take_window(struct leg *l, const struct segment *s)
 	uint32_t w = s->wnd;
 
 	if (!syn && l->wscale_ok)
-		w <<= l->wscale_peer;
+		w <<= l->snd.wscale;
 	/* an ACK of new data counts whatever its place among reordered
 	 * segments: RFC 9293 would keep a window that is no longer there */
-	if (!seq_gt(s->ack, l->una) && !seq_lt(l->wl1, s->seq) &&
-	    !(seq_eq(l->wl1, s->seq) && seq_le(l->wl2, s->ack)))
+	if (!seq_gt(s->ack, l->snd.una) && !seq_lt(l->snd.wl1, s->seq) &&
+	    !(seq_eq(l->snd.wl1, s->seq) && seq_le(l->snd.wl2, s->ack)))
 		return;
-	l->wnd = w;
-	l->max_wnd = max_u32(l->max_wnd, w);
-	l->wl1 = s->seq;
-	l->wl2 = s->ack;
+	l->snd.wnd = w;
+	l->snd.max_wnd = max_u32(l->snd.max_wnd, w);
+	l->snd.wl1 = s->seq;
+	l->snd.wl2 = s->ack;
 }
 
 /* Drop what is acknowledged from the queue; SYN and FIN hold no byte. */
@@ -29,15 +29,15 @@ static void release(struct leg *l, seq_t ack)
 	uint32_t n;
 
 	if (seq_gt(ack, front)) {
-		n = min_u32(seq_span(ack, front), l->sndq.bytes);
-		bufq_consume(&l->sndq, l->env->pool, n);
+		n = min_u32(seq_span(ack, front), l->snd.q.bytes);
+		bufq_consume(&l->snd.q, l->env->pool, n);
 		l->env->stats->c[CNT_BytesAcked] += n;
 		l->ev |= LEG_EV_ROOM;
 	}
-	if (l->urg_out && seq_ge(ack, l->urg_seq))
-		l->urg_out = false;
-	l->una = ack;
-	l->iss_far |= seq_span(ack, l->iss) > FAR;
+	if (l->snd.urg_out && seq_ge(ack, l->snd.urg))
+		l->snd.urg_out = false;
+	l->snd.una = ack;
+	l->snd.iss_far |= seq_span(ack, l->snd.iss) > FAR;
 }
 
 /* A sample from the timestamp echo, where Karn's rule leaves no other
@@ -49,7 +49,7 @@ int64_t ack_echo_sample(const struct leg *l, const struct segment *s,
 
 	if (!l->ts_ok || !(s->opts.has & OPT_HAS_TS) || !s->opts.tsecr)
 		return -1;
-	ms = (int32_t)(leg_tsval(l, now) - s->opts.tsecr);
+	ms = (int32_t)(leg_tsval(&l->snd, now) - s->opts.tsecr);
 	return ms < 0 ? -1 : (int64_t)(ms ? ms : 1) * USEC_PER_MSEC;
 }
 
@@ -57,71 +57,78 @@ static void note_progress(struct leg *l, bool sampled, mono_t now)
 {
 	/* Karn: the back-off stays until the RTT is known again */
 	if (sampled)
-		l->backoff = 0;
-	l->retries = 0;
-	l->probes = 0;
-	l->retrans_at = MONO_UNSET;
-	l->progress_ms = ms_clock(now);
-	if (board_outstanding(l))
+		l->rtt.backoff = 0;
+	l->tmr.retries = 0;
+	l->tmr.probes = 0;
+	l->loss.retrans_at = MONO_UNSET;
+	l->tmr.progress_ms = ms_clock(now);
+	if (board_outstanding(&l->snd))
 		timers_restart_rtx(l, now);
 	else
-		timers_stop_rtx(l);
+		timers_stop_rtx(&l->tmr);
 }
 
 static bool is_dupack(const struct leg *l, const struct segment *s,
 		      uint32_t old_wnd, bool had_data)
 {
-	return had_data && seq_eq(s->ack, l->una) && s->data.len == 0 &&
-	       !(s->flags & (TCP_FIN | TCP_SYN)) && l->wnd == old_wnd;
+	return had_data && seq_eq(s->ack, l->snd.una) && s->data.len == 0 &&
+	       !(s->flags & (TCP_FIN | TCP_SYN)) && l->snd.wnd == old_wnd;
 }
 
 static void take_ece(struct leg *l, const struct segment *s,
-		     const struct ack_sample *a, mono_t now)
+		     const struct ack_sample *a)
 {
 	if (l->ecn_ok && s->flags & TCP_ECE)
-		recovery_enter_cwr(l, a->acked + a->sacked, now);
+		recovery_enter_cwr(l, a->acked + a->sacked);
 }
 
-static void after_window(struct leg *l, uint32_t old_wnd, mono_t now)
+static void after_window(struct leg *l, uint32_t old_wnd)
 {
-	if (l->wnd > old_wnd && l->rtx_kind == RTX_PERSIST) {
-		l->probes = 0;
-		l->backoff = 0;
-		timers_stop_rtx(l);
+	if (l->snd.wnd > old_wnd && l->tmr.rtx_kind == RTX_PERSIST) {
+		l->tmr.probes = 0;
+		l->rtt.backoff = 0;
+		timers_stop_rtx(&l->tmr);
 	}
-	(void)now;
 }
 
 /* How far back an ACK may be: RFC 5961, 5.2; never further than what was ever
  * acknowledged. */
-static uint32_t ghost_bound(const struct leg *l)
+static uint32_t ghost_bound(const struct leg_snd *snd)
 {
-	if (l->iss_far)
-		return l->max_wnd;
-	return min_u32(l->max_wnd, seq_span(l->una, seq_add(l->iss, 1)));
+	if (snd->iss_far)
+		return snd->max_wnd;
+	return min_u32(snd->max_wnd, seq_span(snd->una, seq_add(snd->iss, 1)));
+}
+
+void ack_take_rtt(struct leg *l, int64_t rtt_us, mono_t now)
+{
+	const struct cc_ops *ops = leg_cc(&l->cc);
+
+	if (rtt_sample(&l->rtt, rtt_us, now) && ops->on_rtt)
+		ops->on_rtt(&l->cc, l, max_u32((uint32_t)rtt_us, 1));
 }
 
 enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
 {
 	struct ack_sample a = {.rtt_us = -1,
-			       .una_before = l->una,
-			       .high_before = l->nxt,
-			       .lost_before = l->lost_bytes};
-	uint32_t old_wnd = l->wnd;
-	bool outstanding = board_outstanding(l) > 0, dupack;
+			       .una_before = l->snd.una,
+			       .high_before = l->snd.nxt,
+			       .lost_before = l->loss.lost_bytes};
+	uint32_t old_wnd = l->snd.wnd;
+	bool outstanding = board_outstanding(&l->snd) > 0, dupack;
 
-	if (seq_gt(s->ack, l->nxt)) {
+	if (seq_gt(s->ack, l->snd.nxt)) {
 		acker_challenge(l, now);
 		return DROP_ACK_FUTURE;
 	}
-	if (seq_lt(s->ack, seq_sub(l->una, ghost_bound(l)))) {
+	if (seq_lt(s->ack, seq_sub(l->snd.una, ghost_bound(&l->snd)))) {
 		acker_challenge(l, now); /* ghost ACK: RFC 5961, 5.2 */
 		return DROP_ACK_OLD;
 	}
-	if (seq_ge(s->ack, l->una))
+	if (seq_ge(s->ack, l->snd.una))
 		ack_take_window(l, s);
 	dupack = is_dupack(l, s, old_wnd, outstanding);
-	if (seq_gt(s->ack, l->una)) {
+	if (seq_gt(s->ack, l->snd.una)) {
 		board_ack(l, s->ack, &a, now);
 		release(l, s->ack);
 	}
@@ -129,18 +136,18 @@ enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
 	if (a.rtt_us < 0 && a.acked)
 		a.rtt_us = ack_echo_sample(l, s, now);
 	if (a.rtt_us >= 0)
-		rtt_sample(l, a.rtt_us, now);
+		ack_take_rtt(l, a.rtt_us, now);
 	if (!l->sack_ok && a.retx_acked)
 		a.orig_acked = false; /* one ACK covers both: cannot tell */
-	if (seq_gt(l->una, a.una_before))
+	if (seq_gt(l->snd.una, a.una_before))
 		note_progress(l, a.rtt_us >= 0, now);
 	if (outstanding)
-		take_ece(l, s, &a, now);
-	tlp_on_ack(l, s, &a, now);
+		take_ece(l, s, &a);
+	tlp_on_ack(l, s, &a);
 	if (outstanding || a.dsack)
 		recovery_on_ack(l, s, &a, dupack, now);
-	after_window(l, old_wnd, now);
-	if (l->probes && seq_ge(s->ack, l->una))
-		l->retries = 0;
+	after_window(l, old_wnd);
+	if (l->tmr.probes && seq_ge(s->ack, l->snd.una))
+		l->tmr.retries = 0;
 	return DROP_NONE;
 }

@@ -9,22 +9,22 @@
  */
 #include "internal.h"
 
-void acker_now(struct leg *l)
+void acker_now(struct leg_rcv *rcv)
 {
-	l->ack = ACK_NOW;
+	rcv->owed = ACK_NOW;
 }
 
 void acker_owe(struct leg *l, mono_t now)
 {
-	if (l->ack == ACK_NOW)
+	if (l->rcv.owed == ACK_NOW)
 		return;
-	if (l->quickack || l->unacked_bytes > l->rcv_mss) {
-		l->ack = ACK_NOW;
+	if (l->rcv.quickack || l->rcv.unacked > l->rcv.mss) {
+		l->rcv.owed = ACK_NOW;
 		return;
 	}
-	if (l->ack == ACK_NONE) {
-		l->ack = ACK_DELAYED;
-		l->t_ack = mono_add(now, DELACK_US);
+	if (l->rcv.owed == ACK_NONE) {
+		l->rcv.owed = ACK_DELAYED;
+		l->tmr.ack = mono_add(now, DELACK_US);
 	}
 }
 
@@ -42,7 +42,7 @@ static bool limited(uint32_t *last, const struct leg *l, mono_t now)
 
 bool acker_allows(struct leg *l, enum tcp_counter skipped, mono_t now)
 {
-	if (!limited(&l->oow_ms, l, now))
+	if (!limited(&l->tmr.oow_ms, l, now))
 		return true;
 	leg_count(l, skipped);
 	return false;
@@ -52,7 +52,7 @@ bool acker_out_of_window(struct leg *l, enum tcp_counter skipped, mono_t now)
 {
 	if (!acker_allows(l, skipped, now))
 		return false;
-	acker_now(l);
+	acker_now(&l->rcv);
 	return true;
 }
 
@@ -63,25 +63,25 @@ bool acker_challenge(struct leg *l, mono_t now)
 
 	if (!acker_allows(l, CNT_TcpExtTCPACKSkippedChallenge, now))
 		return false;
-	if (l->challenge_s != sec) {
-		l->challenge_s = sec;
-		l->challenge_count = 0;
+	if (l->tmr.challenge_s != sec) {
+		l->tmr.challenge_s = sec;
+		l->tmr.challenge_count = 0;
 	}
-	if (l->challenge_count >= l->cfg->challenge_ack_limit)
+	if (l->tmr.challenge_count >= l->cfg->challenge_ack_limit)
 		return false;
-	l->challenge_count++;
+	l->tmr.challenge_count++;
 	leg_count(l, CNT_TcpExtTCPChallengeACK);
-	acker_now(l);
+	acker_now(&l->rcv);
 	return true;
 }
 
 /* A segment with an ACK left. */
 void acker_sent(struct leg *l)
 {
-	if (l->quickack && l->unacked_bytes)
-		l->quickack--;
-	l->ack = ACK_NONE;
-	l->t_ack = MONO_UNSET;
-	l->unacked_bytes = 0;
-	l->last_ack_sent = l->rcv_nxt;
+	if (l->rcv.quickack && l->rcv.unacked)
+		l->rcv.quickack--;
+	l->rcv.owed = ACK_NONE;
+	l->tmr.ack = MONO_UNSET;
+	l->rcv.unacked = 0;
+	l->rcv.acked = l->rcv.nxt;
 }

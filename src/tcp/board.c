@@ -23,10 +23,11 @@ static uint32_t run_len(const struct run *r)
 	return seq_span(r->end, r->start);
 }
 
-static void run_account(struct leg *l, uint8_t state, uint32_t n, bool add)
+static void run_account(struct leg_loss *loss, uint8_t state, uint32_t n,
+			bool add)
 {
-	uint32_t *c = state == RUN_SACKED ? &l->sacked_bytes
-		      : state == RUN_LOST ? &l->lost_bytes
+	uint32_t *c = state == RUN_SACKED ? &loss->sacked_bytes
+		      : state == RUN_LOST ? &loss->lost_bytes
 					  : NULL;
 
 	if (c)
@@ -35,9 +36,9 @@ static void run_account(struct leg *l, uint8_t state, uint32_t n, bool add)
 
 static void run_set_state(struct leg *l, struct run *r, enum run_state to)
 {
-	run_account(l, r->state, run_len(r), false);
+	run_account(&l->loss, r->state, run_len(r), false);
 	r->state = (uint8_t)to;
-	run_account(l, r->state, run_len(r), true);
+	run_account(&l->loss, r->state, run_len(r), true);
 }
 
 static struct run *run_insert_after(struct leg *l, struct run *at)
@@ -46,23 +47,23 @@ static struct run *run_insert_after(struct leg *l, struct run *at)
 	const struct slab *runs = l->env->runs;
 
 	/* beyond its share a leg leaves the last half to the others */
-	if (l->run_count >= RUNS_MAX ||
-	    (l->run_count >= RUNS_SHARE && runs->used > runs->max / 2))
+	if (l->loss.run_count >= RUNS_MAX ||
+	    (l->loss.run_count >= RUNS_SHARE && runs->used > runs->max / 2))
 		return NULL;
 	r = slab_alloc(l->env->runs);
 	if (!r)
 		return NULL;
 	r->prev = at;
-	r->next = at ? at->next : l->run_head;
+	r->next = at ? at->next : l->loss.run_head;
 	if (r->next)
 		r->next->prev = r;
 	else
-		l->run_tail = r;
+		l->loss.run_tail = r;
 	if (at)
 		at->next = r;
 	else
-		l->run_head = r;
-	l->run_count++;
+		l->loss.run_head = r;
+	l->loss.run_count++;
 	return r;
 }
 
@@ -72,12 +73,12 @@ static void run_remove(struct leg *l, struct run *r)
 	if (r->prev)
 		r->prev->next = r->next;
 	else
-		l->run_head = r->next;
+		l->loss.run_head = r->next;
 	if (r->next)
 		r->next->prev = r->prev;
 	else
-		l->run_tail = r->prev;
-	l->run_count--;
+		l->loss.run_tail = r->prev;
+	l->loss.run_count--;
 	slab_free(l->env->runs, r);
 }
 
@@ -146,9 +147,9 @@ static void run_merge(struct leg *l, struct run *r)
 
 void board_sent(struct leg *l, seq_t start, seq_t end, mono_t now)
 {
-	struct run *t = l->run_tail;
+	struct run *t = l->loss.run_tail;
 	uint32_t us = (uint32_t)now.us;
-	uint32_t segs = (seq_span(end, start) + l->mss - 1) / l->mss;
+	uint32_t segs = (seq_span(end, start) + l->snd.mss - 1) / l->snd.mss;
 
 	if (t && t->state == RUN_SENT && !t->retx && t->tx_us == us) {
 		t->end = end;
@@ -156,10 +157,10 @@ void board_sent(struct leg *l, seq_t start, seq_t end, mono_t now)
 		return;
 	}
 	if (!t) /* times of an earlier flight are too old to compare with */
-		l->rack.valid = false;
+		l->loss.rack.valid = false;
 	t = run_insert_after(l, t);
 	if (!t) { /* out of runs: the last one takes it in, as newly sent */
-		t = l->run_tail;
+		t = l->loss.run_tail;
 		assert(t);
 		if (t->state != RUN_SENT)
 			run_set_state(l, t, RUN_SENT);
@@ -191,9 +192,9 @@ static void note_delivered(struct leg *l, const struct run *r,
 		a->retx_acked = true;
 	} else {
 		/* what was sent after a timeout says nothing about it */
-		if (l->ca != CA_LOSS || seq_le(r->end, l->recover))
+		if (l->loss.ca != CA_LOSS || seq_le(r->end, l->loss.recover))
 			a->orig_acked = true;
-		if (seq_lt(r->end, l->rack.fack) && r->state != RUN_SACKED)
+		if (seq_lt(r->end, l->loss.rack.fack) && r->state != RUN_SACKED)
 			a->reordered = true;
 	}
 	sample_rtt(r, a, now);
@@ -205,7 +206,7 @@ void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
 	bool filled = false;
 	struct run *r;
 
-	while ((r = l->run_head) && seq_lt(r->start, una)) {
+	while ((r = l->loss.run_head) && seq_lt(r->start, una)) {
 		seq_t end = seq_min(r->end, una);
 		uint32_t n = seq_span(end, r->start);
 		struct run part = *r;
@@ -216,7 +217,7 @@ void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
 			filled |= r->retx;
 			note_delivered(l, &part, a, now);
 		}
-		run_account(l, r->state, n, false);
+		run_account(&l->loss, r->state, n, false);
 		if (seq_eq(end, r->end))
 			run_remove(l, r);
 		else {
@@ -234,7 +235,7 @@ void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
 static void sack_range(struct leg *l, seq_t start, seq_t end,
 		       struct ack_sample *a, mono_t now)
 {
-	struct run *r = l->run_head;
+	struct run *r = l->loss.run_head;
 
 	while (r && seq_le(r->end, start))
 		r = r->next;
@@ -258,7 +259,7 @@ static void sack_range(struct leg *l, seq_t start, seq_t end,
 		}
 		continue;
 	}
-	if (!r && l->run_tail && seq_lt(l->run_tail->end, end))
+	if (!r && l->loss.run_tail && seq_lt(l->loss.run_tail->end, end))
 		leg_count(l, CNT_TcpExtTCPSACKDiscard);
 }
 
@@ -272,20 +273,21 @@ static bool block_is_dsack(const struct segment *s, seq_t ack)
 	       seq_le(b[0].end, b[1].end);
 }
 
-static bool block_valid(const struct leg *l, const struct sack_block *b)
+static bool block_valid(const struct leg_snd *snd, const struct sack_block *b)
 {
-	return seq_lt(b->start, b->end) && seq_gt(b->start, l->una) &&
-	       seq_le(b->end, l->nxt);
+	return seq_lt(b->start, b->end) && seq_gt(b->start, snd->una) &&
+	       seq_le(b->end, snd->nxt);
 }
 
 /* A DSACK must name what was sent and within the last window (RFC 2883). */
 static bool dsack_valid(const struct leg *l, const struct sack_block *b)
 {
 	return l->cfg->dsack && seq_lt(b->start, b->end) &&
-	       seq_le(b->end, l->nxt) &&
-	       (l->iss_far || seq_gt(b->start, l->iss)) &&
-	       (seq_ge(b->start, l->una) ||
-		seq_span(l->una, b->start) <= max_u32(l->max_wnd, 65535));
+	       seq_le(b->end, l->snd.nxt) &&
+	       (l->snd.iss_far || seq_gt(b->start, l->snd.iss)) &&
+	       (seq_ge(b->start, l->snd.una) ||
+		seq_span(l->snd.una, b->start) <=
+			max_u32(l->snd.max_wnd, 65535));
 }
 
 static void take_dsack(struct leg *l, const struct sack_block *b,
@@ -296,9 +298,9 @@ static void take_dsack(struct leg *l, const struct sack_block *b,
 	a->dsack = true;
 	leg_count(l, CNT_TcpExtTCPDSACKRecv);
 	/* only what was sent again tells that this was for nothing */
-	if (l->undo_valid && seq_ge(b->start, l->undo_marker) &&
-	    seq_le(b->end, l->undo_high))
-		l->undo_retrans -= min_u32(n, l->undo_retrans);
+	if (l->loss.undo_valid && seq_ge(b->start, l->loss.undo_marker) &&
+	    seq_le(b->end, l->loss.undo_high))
+		l->loss.undo_retrans -= min_u32(n, l->loss.undo_retrans);
 }
 
 /* In increasing order, or RACK would see reordering (RFC 8985, 6.2). */
@@ -311,8 +313,8 @@ static uint32_t sort_blocks(struct leg *l, const struct segment *s,
 		const struct sack_block *b = &s->opts.sack[i];
 		uint32_t k = n;
 
-		if (!block_valid(l, b)) {
-			if (seq_gt(b->end, l->una))
+		if (!block_valid(&l->snd, b)) {
+			if (seq_gt(b->end, l->snd.una))
 				leg_count(l, CNT_TcpExtTCPSACKDiscard);
 			continue;
 		}
@@ -345,7 +347,7 @@ void board_sack(struct leg *l, const struct segment *s, struct ack_sample *a,
 
 void board_retransmitted(struct leg *l, seq_t start, seq_t end, mono_t now)
 {
-	struct run *r = l->run_head;
+	struct run *r = l->loss.run_head;
 
 	while (r && seq_le(r->end, start))
 		r = r->next;
@@ -366,7 +368,7 @@ void board_retransmitted(struct leg *l, seq_t start, seq_t end, mono_t now)
 	if (r)
 		r = r->prev;
 	else
-		r = l->run_tail;
+		r = l->loss.run_tail;
 	if (r)
 		run_merge(l, r);
 }
@@ -382,16 +384,16 @@ void board_mark_lost(struct leg *l, struct run *r)
 
 void board_mark_all_lost(struct leg *l, bool sacked)
 {
-	for (struct run *r = l->run_head; r; r = r->next) {
+	for (struct run *r = l->loss.run_head; r; r = r->next) {
 		if (r->state == RUN_SENT || (sacked && r->state == RUN_SACKED))
 			run_set_state(l, r, RUN_LOST);
 	}
-	l->reno_sacked = 0;
+	l->loss.reno_sacked = 0;
 }
 
 void board_mark_head_lost(struct leg *l, uint32_t bytes)
 {
-	struct run *r = l->run_head;
+	struct run *r = l->loss.run_head;
 
 	if (!r || r->state != RUN_SENT)
 		return;
@@ -400,11 +402,11 @@ void board_mark_head_lost(struct leg *l, uint32_t bytes)
 	run_set_state(l, r, RUN_LOST);
 }
 
-struct run *board_first_lost(struct leg *l)
+struct run *board_first_lost(struct leg_loss *loss)
 {
-	struct run *r = l->run_head;
+	struct run *r = loss->run_head;
 
-	if (!l->lost_bytes)
+	if (!loss->lost_bytes)
 		return NULL;
 	while (r && r->state != RUN_LOST)
 		r = r->next;
@@ -413,7 +415,7 @@ struct run *board_first_lost(struct leg *l)
 
 void board_unmark_lost(struct leg *l)
 {
-	for (struct run *r = l->run_head; r; r = r->next) {
+	for (struct run *r = l->loss.run_head; r; r = r->next) {
 		if (r->state == RUN_LOST)
 			run_set_state(l, r, RUN_SENT);
 	}
@@ -421,7 +423,7 @@ void board_unmark_lost(struct leg *l)
 
 void board_purge(struct leg *l)
 {
-	while (l->run_head)
-		run_remove(l, l->run_head);
-	l->sacked_bytes = l->lost_bytes = l->reno_sacked = 0;
+	while (l->loss.run_head)
+		run_remove(l, l->loss.run_head);
+	l->loss.sacked_bytes = l->loss.lost_bytes = l->loss.reno_sacked = 0;
 }

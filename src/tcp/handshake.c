@@ -7,14 +7,14 @@
 void handshake_take_options(struct leg *l, const struct tcp_opts *o)
 {
 	if (o->has & OPT_HAS_MSS && o->mss)
-		l->peer_mss = o->mss;
+		l->snd.peer_mss = o->mss;
 	else
-		l->peer_mss = l->family == 4 ? 536 : 1220;
+		l->snd.peer_mss = l->family == 4 ? 536 : 1220;
 	if (l->wscale_ok)
-		l->wscale_peer = o->wscale > WSCALE_MAX ? (uint8_t)WSCALE_MAX
-							: o->wscale;
+		l->snd.wscale = o->wscale > WSCALE_MAX ? (uint8_t)WSCALE_MAX
+						       : o->wscale;
 	else
-		l->wscale_ours = 0;
+		l->rcv.wscale = 0;
 	leg_set_mss(l);
 }
 
@@ -40,22 +40,22 @@ void leg_synack_opts(const struct tcp_cfg *cfg, const struct tcp_opts *syn,
 
 static void take_syn(struct leg *l, const struct segment *s, mono_t now)
 {
-	l->syn_rcvd = true;
-	l->irs = s->seq;
-	l->rcv_nxt = l->rcv_adv = l->last_ack_sent = seq_add(s->seq, 1);
+	l->rcv.syn_rcvd = true;
+	l->rcv.irs = s->seq;
+	l->rcv.nxt = l->rcv.adv = l->rcv.acked = seq_add(s->seq, 1);
 	l->ts_ok = l->ts_ok && s->opts.has & OPT_HAS_TS;
 	l->sack_ok = l->sack_ok && s->opts.has & OPT_HAS_SACKOK;
 	l->wscale_ok = l->wscale_ok && s->opts.has & OPT_HAS_WSCALE;
 	if (l->ts_ok) {
-		l->ts_recent = s->opts.tsval;
-		l->ts_recent_s = sec_clock(now);
+		l->rcv.ts_recent = s->opts.tsval;
+		l->rcv.ts_recent_s = sec_clock(now);
 	}
 	handshake_take_options(l, &s->opts);
 	/* the SYN that we sent advertised this much */
-	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));
-	l->wnd = l->max_wnd = s->wnd;
-	l->wl1 = s->seq;
-	l->wl2 = s->ack;
+	l->rcv.adv = seq_add(l->rcv.nxt, window_initial(l));
+	l->snd.wnd = l->snd.max_wnd = s->wnd;
+	l->snd.wl1 = s->seq;
+	l->snd.wl2 = s->ack;
 }
 
 static enum drop_reason syn_ack(struct leg *l, const struct segment *s,
@@ -63,20 +63,20 @@ static enum drop_reason syn_ack(struct leg *l, const struct segment *s,
 {
 	take_syn(l, s, now);
 	l->ecn_ok = l->ecn_ok && (s->flags & TCP_ECE) && !(s->flags & TCP_CWR);
-	if (!l->retries)
-		rtt_sample(l, mono_sub(now, l->last_send), now);
-	l->una = seq_add(l->iss, 1);
-	l->syn_pending = false;
+	if (!l->tmr.retries)
+		ack_take_rtt(l, mono_sub(now, l->tmr.last_send), now);
+	l->snd.una = seq_add(l->snd.iss, 1);
+	l->snd.syn_pending = false;
 	leg_set_state(l, TS_ESTABLISHED, TE_RCV_SYN_ACK);
 	leg_established(l, now);
-	if (l->run_head) { /* the SYN had data: acknowledged, or not taken */
-		if (seq_gt(s->ack, l->una))
+	if (l->loss.run_head) { /* the SYN had data: acknowledged, or not taken */
+		if (seq_gt(s->ack, l->snd.una))
 			ack_process(l, s, now);
 		else
 			board_mark_all_lost(l, false);
 	}
-	acker_now(l);
-	if (s->data.len && !l->fin_rcvd)
+	acker_now(&l->rcv);
+	if (s->data.len && !l->end.fin_rcvd)
 		return reasm_text(l, s, now);
 	return DROP_NONE;
 }
@@ -90,10 +90,10 @@ static enum drop_reason simultaneous(struct leg *l, const struct segment *s,
 		return DROP_SYN_PENDING;
 	take_syn(l, s, now);
 	l->ecn_ok = false;
-	l->rcv_adv = l->rcv_nxt; /* advertised by the SYN-ACK */
+	l->rcv.adv = l->rcv.nxt; /* advertised by the SYN-ACK */
 	leg_set_state(l, TS_SYN_RECEIVED, TE_RCV_SYN);
-	l->syn_pending = true;
-	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	l->snd.syn_pending = true;
+	timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 	return DROP_NONE;
 }
 
@@ -110,18 +110,18 @@ static enum drop_reason simultaneous(struct leg *l, const struct segment *s,
  */
 static void syn_again_above(struct leg *l, const struct segment *s, mono_t now)
 {
-	uint32_t random = seq_span(l->iss, s->ack) & (BIT(30) - 1);
-	int32_t ahead = (int32_t)(leg_tsval(l, now) - s->opts.tsecr);
+	uint32_t random = seq_span(l->snd.iss, s->ack) & (BIT(30) - 1);
+	int32_t ahead = (int32_t)(leg_tsval(&l->snd, now) - s->opts.tsecr);
 
 	board_purge(l); /* Fast Open data goes after the handshake */
 	l->tfo_opt = l->tfo_data = false;
-	l->iss = l->una = seq_add(s->ack, BIT(16) + random);
-	l->nxt = seq_add(l->iss, 1);
+	l->snd.iss = l->snd.una = seq_add(s->ack, BIT(16) + random);
+	l->snd.nxt = seq_add(l->snd.iss, 1);
 	if (l->ts_ok && s->opts.has & OPT_HAS_TS && ahead <= 0)
-		l->ts_off += 1 + (uint32_t)-ahead;
-	l->syn_again = l->syn_pending = true;
+		l->snd.ts_off += 1 + (uint32_t)-ahead;
+	l->snd.syn_again = l->snd.syn_pending = true;
 	leg_count(l, CNT_TcpExtTCPSynRetrans);
-	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 }
 
 enum drop_reason handshake_syn_sent(struct leg *l, const struct segment *s,
@@ -129,8 +129,8 @@ enum drop_reason handshake_syn_sent(struct leg *l, const struct segment *s,
 {
 	bool ack = s->flags & TCP_ACK;
 
-	if (ack && (seq_le(s->ack, l->iss) || seq_gt(s->ack, l->nxt))) {
-		if (!(s->flags & (TCP_RST | TCP_SYN)) && !l->syn_again)
+	if (ack && (seq_le(s->ack, l->snd.iss) || seq_gt(s->ack, l->snd.nxt))) {
+		if (!(s->flags & (TCP_RST | TCP_SYN)) && !l->snd.syn_again)
 			syn_again_above(l, s, now);
 		return DROP_ACK_BAD;
 	}

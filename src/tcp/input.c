@@ -16,12 +16,12 @@
 static enum drop_reason input_listen(struct leg *l, const struct segment *s)
 {
 	if (s->flags & TCP_RST) {
-		if (!seq_eq(s->seq, l->rcv_nxt))
+		if (!seq_eq(s->seq, l->rcv.nxt))
 			return DROP_RST_WINDOW;
 		leg_closed(l, TE_REFUSED, LEG_EV_RST); /* client gave up */
 		return DROP_NONE;
 	}
-	if (s->flags & TCP_SYN && seq_eq(s->seq, l->irs))
+	if (s->flags & TCP_SYN && seq_eq(s->seq, l->rcv.irs))
 		return DROP_SYN_PENDING;
 	return DROP_STATE;
 }
@@ -32,9 +32,9 @@ static bool paws_rejects(const struct leg *l, const struct segment *s,
 {
 	if (!l->ts_ok || !(s->opts.has & OPT_HAS_TS) || s->flags & TCP_RST)
 		return false;
-	if ((int32_t)(l->ts_recent - s->opts.tsval) <= PAWS_SLACK)
+	if ((int32_t)(l->rcv.ts_recent - s->opts.tsval) <= PAWS_SLACK)
 		return false;
-	return sec_clock(now) - l->ts_recent_s < PAWS_AGE_S; /* 5.5 */
+	return sec_clock(now) - l->rcv.ts_recent_s < PAWS_AGE_S; /* 5.5 */
 }
 
 /*
@@ -44,7 +44,7 @@ static bool paws_rejects(const struct leg *l, const struct segment *s,
  */
 static bool resets_at_fin(const struct leg *l, const struct segment *s)
 {
-	return s->flags & TCP_RST && seq_eq(s->seq, seq_sub(l->rcv_nxt, 1)) &&
+	return s->flags & TCP_RST && seq_eq(s->seq, seq_sub(l->rcv.nxt, 1)) &&
 	       (l->state == TS_CLOSE_WAIT || leg_is_over(l));
 }
 
@@ -58,13 +58,13 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 	if (paws_rejects(l, s, now)) {
 		leg_count(l, CNT_TcpExtPAWSEstab);
 		why = DROP_PAWS;
-	} else if (seq_lt(end, l->last_ack_sent) ||
-		   (seq_lt(end, l->rcv_nxt) && s->data.len == 0 &&
+	} else if (seq_lt(end, l->rcv.acked) ||
+		   (seq_lt(end, l->rcv.nxt) && s->data.len == 0 &&
 		    !(s->flags & TCP_FIN))) {
 		why = DROP_SEQ_OLD;
-	} else if (seq_gt(s->seq, seq_add(l->rcv_nxt, leg_rcv_wnd(l)))) {
+	} else if (seq_gt(s->seq, seq_add(l->rcv.nxt, leg_rcv_wnd(&l->rcv)))) {
 		why = DROP_SEQ_WINDOW;
-	} else if (seq_lt(end, l->rcv_nxt)) {
+	} else if (seq_lt(end, l->rcv.nxt)) {
 		why = DROP_SEQ_OLD;
 	}
 	if (why == DROP_NONE || resets_at_fin(l, s))
@@ -74,10 +74,10 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 	if (why == DROP_PAWS)
 		skipped = CNT_TcpExtTCPACKSkippedPAWS;
 	if (why == DROP_SEQ_OLD && s->data.len &&
-	    (l->irs_far || seq_gt(s->seq, l->irs))) {
+	    (l->rcv.irs_far || seq_gt(s->seq, l->rcv.irs))) {
 		/* old data cannot loop, and the peer needs the answer */
 		reasm_note_dsack(l, s->seq, seq_add(s->seq, s->data.len));
-		acker_now(l);
+		acker_now(&l->rcv);
 		return why;
 	}
 	acker_out_of_window(l, skipped, now);
@@ -87,9 +87,9 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 static enum drop_reason step_rst(struct leg *l, const struct segment *s,
 				 mono_t now)
 {
-	uint32_t wnd = max_u32(leg_rcv_wnd(l), 1);
+	uint32_t wnd = max_u32(leg_rcv_wnd(&l->rcv), 1);
 
-	if (seq_eq(s->seq, l->rcv_nxt) || resets_at_fin(l, s)) {
+	if (seq_eq(s->seq, l->rcv.nxt) || resets_at_fin(l, s)) {
 		bool refused = l->state == TS_SYN_RECEIVED && l->active;
 
 		leg_closed(l, refused ? TE_REFUSED : TE_RCV_RST,
@@ -98,8 +98,8 @@ static enum drop_reason step_rst(struct leg *l, const struct segment *s,
 					    : LEG_EV_RST);
 		return DROP_NONE;
 	}
-	if (seq_lt(s->seq, l->rcv_nxt) ||
-	    seq_ge(s->seq, seq_add(l->rcv_nxt, wnd)))
+	if (seq_lt(s->seq, l->rcv.nxt) ||
+	    seq_ge(s->seq, seq_add(l->rcv.nxt, wnd)))
 		return DROP_RST_WINDOW;
 	acker_challenge(l, now); /* RFC 5961, 3.2 */
 	return DROP_RST_INEXACT;
@@ -115,36 +115,36 @@ static enum drop_reason step_syn(struct leg *l, mono_t now)
 static void step_ts_recent(struct leg *l, const struct segment *s, mono_t now)
 {
 	if (!l->ts_ok || !(s->opts.has & OPT_HAS_TS) ||
-	    seq_gt(s->seq, l->last_ack_sent))
+	    seq_gt(s->seq, l->rcv.acked))
 		return;
-	if ((int32_t)(s->opts.tsval - l->ts_recent) < 0 &&
-	    sec_clock(now) - l->ts_recent_s < PAWS_AGE_S)
+	if ((int32_t)(s->opts.tsval - l->rcv.ts_recent) < 0 &&
+	    sec_clock(now) - l->rcv.ts_recent_s < PAWS_AGE_S)
 		return;
-	l->ts_recent = s->opts.tsval;
-	l->ts_recent_s = sec_clock(now);
+	l->rcv.ts_recent = s->opts.tsval;
+	l->rcv.ts_recent_s = sec_clock(now);
 }
 
 /* SYN_RECEIVED: does it acknowledge our SYN, and nothing unsent? */
-static bool acks_syn(const struct leg *l, const struct segment *s)
+static bool acks_syn(const struct leg_snd *snd, const struct segment *s)
 {
-	return seq_gt(s->ack, l->iss) && seq_le(s->ack, l->nxt);
+	return seq_gt(s->ack, snd->iss) && seq_le(s->ack, snd->nxt);
 }
 
 static enum drop_reason ack_syn_received(struct leg *l, const struct segment *s,
 					 mono_t now)
 {
-	if (!acks_syn(l, s))
+	if (!acks_syn(&l->snd, s))
 		return DROP_ACK_BAD;
-	if (!mono_is_set(l->last_send)) /* the SYN-ACK was not a leg's */
-		rtt_sample(l, ack_echo_sample(l, s, now), now);
-	else if (!l->retries && !l->syn_pending)
-		rtt_sample(l, mono_sub(now, l->last_send), now);
-	l->una = seq_add(l->iss, 1);
-	l->syn_pending = false;
-	l->wl1 = s->seq;
-	l->wl2 = s->ack;
-	l->wnd = (uint32_t)s->wnd << (l->wscale_ok ? l->wscale_peer : 0);
-	l->max_wnd = l->wnd;
+	if (!mono_is_set(l->tmr.last_send)) /* the SYN-ACK was not a leg's */
+		ack_take_rtt(l, ack_echo_sample(l, s, now), now);
+	else if (!l->tmr.retries && !l->snd.syn_pending)
+		ack_take_rtt(l, mono_sub(now, l->tmr.last_send), now);
+	l->snd.una = seq_add(l->snd.iss, 1);
+	l->snd.syn_pending = false;
+	l->snd.wl1 = s->seq;
+	l->snd.wl2 = s->ack;
+	l->snd.wnd = (uint32_t)s->wnd << (l->wscale_ok ? l->snd.wscale : 0);
+	l->snd.max_wnd = l->snd.wnd;
 	leg_set_state(l, TS_ESTABLISHED, TE_RCV_ACK);
 	leg_established(l, now);
 	return DROP_NONE;
@@ -153,20 +153,20 @@ static enum drop_reason ack_syn_received(struct leg *l, const struct segment *s,
 /* What the acknowledgment of our FIN does. */
 static void ack_of_fin(struct leg *l, mono_t now)
 {
-	if (!l->fin_sent || !seq_eq(l->una, l->nxt))
+	if (!l->end.fin_sent || !seq_eq(l->snd.una, l->snd.nxt))
 		return;
 	switch (l->state) {
 	case TS_FIN_WAIT_1:
 		leg_set_state(l, TS_FIN_WAIT_2, TE_RCV_ACK);
-		if (l->sink_closed)
-			timers_close(l, l->cfg->fin_timeout, now);
+		if (l->end.sink_closed)
+			timers_close(&l->tmr, l->cfg->fin_timeout, now);
 		timers_keep(l, now);
 		break;
 	case TS_CLOSING:
 		leg_set_state(l, TS_TIME_WAIT, TE_RCV_ACK);
 		l->ev |= LEG_EV_TIME_WAIT;
-		l->t_keep = MONO_UNSET;
-		timers_close(l, l->cfg->timewait_len, now);
+		l->tmr.keep = MONO_UNSET;
+		timers_close(&l->tmr, l->cfg->timewait_len, now);
 		break;
 	case TS_LAST_ACK:
 		leg_closed(l, TE_RCV_ACK, LEG_EV_CLOSED);
@@ -191,7 +191,8 @@ static enum drop_reason step_ack(struct leg *l, const struct segment *s,
 	why = ack_process(l, s, now);
 	if (why == DROP_NONE)
 		ack_of_fin(l, now);
-	if (why == DROP_NONE && l->rst_after_drain && leg_all_acked(l))
+	if (why == DROP_NONE && l->end.rst_after_drain &&
+	    leg_all_acked(&l->snd))
 		leg_abort(l, now);
 	return why;
 }
@@ -201,13 +202,13 @@ static void step_urg(struct leg *l, const struct segment *s)
 {
 	seq_t up = seq_add(s->seq, s->urg);
 
-	if (!(s->flags & TCP_URG) || l->fin_rcvd || !s->urg ||
-	    seq_le(up, l->rcv_nxt))
+	if (!(s->flags & TCP_URG) || l->end.fin_rcvd || !s->urg ||
+	    seq_le(up, l->rcv.nxt))
 		return;
-	if (!l->urg_in || seq_gt(up, l->rcv_urg) ||
-	    seq_le(l->rcv_urg, l->rcv_nxt)) {
-		l->urg_in = true;
-		l->rcv_urg = up;
+	if (!l->rcv.urg_in || seq_gt(up, l->rcv.urg) ||
+	    seq_le(l->rcv.urg, l->rcv.nxt)) {
+		l->rcv.urg_in = true;
+		l->rcv.urg = up;
 		l->ev |= LEG_EV_URGENT;
 	}
 }
@@ -215,10 +216,10 @@ static void step_urg(struct leg *l, const struct segment *s)
 static enum drop_reason step_text(struct leg *l, const struct segment *s,
 				  mono_t now)
 {
-	if (l->fin_rcvd && segment_len(s) &&
-	    seq_le(segment_end(s), l->rcv_nxt)) { /* our ACK was lost */
+	if (l->end.fin_rcvd && segment_len(s) &&
+	    seq_le(segment_end(s), l->rcv.nxt)) { /* our ACK was lost */
 		reasm_note_dsack(l, s->seq, segment_end(s));
-		acker_now(l);
+		acker_now(&l->rcv);
 		return DROP_DUPLICATE;
 	}
 	if (!s->data.len)
@@ -226,16 +227,16 @@ static enum drop_reason step_text(struct leg *l, const struct segment *s,
 	if (l->state != TS_ESTABLISHED && l->state != TS_FIN_WAIT_1 &&
 	    l->state != TS_FIN_WAIT_2)
 		return DROP_AFTER_FIN;
-	if (l->sink_closed &&
-	    seq_gt(seq_add(s->seq, s->data.len), l->rcv_nxt)) {
+	if (l->end.sink_closed &&
+	    seq_gt(seq_add(s->seq, s->data.len), l->rcv.nxt)) {
 		/* new, and nobody will ever read it */
 		leg_count(l, CNT_TcpExtTCPAbortOnData);
 		leg_abort(l, now);
 		l->ev |= LEG_EV_RST;
 		return DROP_AFTER_CLOSE;
 	}
-	if (l->peer_fin_known &&
-	    seq_gt(seq_add(s->seq, s->data.len), l->peer_fin))
+	if (l->rcv.fin_known &&
+	    seq_gt(seq_add(s->seq, s->data.len), l->rcv.fin))
 		return DROP_AFTER_FIN;
 	return reasm_text(l, s, now);
 }
@@ -243,11 +244,11 @@ static enum drop_reason step_text(struct leg *l, const struct segment *s,
 /* rcv_nxt has reached the peer's FIN. */
 static void fin_reached(struct leg *l, mono_t now)
 {
-	l->fin_rcvd = true;
-	l->rcv_nxt = seq_add(l->rcv_nxt, 1);
-	l->rcv_adv = seq_max(l->rcv_adv, l->rcv_nxt);
+	l->end.fin_rcvd = true;
+	l->rcv.nxt = seq_add(l->rcv.nxt, 1);
+	l->rcv.adv = seq_max(l->rcv.adv, l->rcv.nxt);
 	l->ev |= LEG_EV_FIN;
-	acker_now(l);
+	acker_now(&l->rcv);
 	switch (l->state) {
 	case TS_ESTABLISHED:
 		leg_set_state(l, TS_CLOSE_WAIT, TE_RCV_FIN);
@@ -259,9 +260,9 @@ static void fin_reached(struct leg *l, mono_t now)
 	case TS_FIN_WAIT_2:
 		leg_set_state(l, TS_TIME_WAIT, TE_RCV_FIN);
 		l->ev |= LEG_EV_TIME_WAIT;
-		l->t_keep = MONO_UNSET;
-		timers_stop_rtx(l);
-		timers_close(l, l->cfg->timewait_len, now);
+		l->tmr.keep = MONO_UNSET;
+		timers_stop_rtx(&l->tmr);
+		timers_close(&l->tmr, l->cfg->timewait_len, now);
 		break;
 	default:
 		break;
@@ -270,25 +271,25 @@ static void fin_reached(struct leg *l, mono_t now)
 
 void input_fin_check(struct leg *l, mono_t now)
 {
-	if (l->peer_fin_known && !l->fin_rcvd &&
-	    seq_eq(l->rcv_nxt, l->peer_fin))
+	if (l->rcv.fin_known && !l->end.fin_rcvd &&
+	    seq_eq(l->rcv.nxt, l->rcv.fin))
 		fin_reached(l, now);
 }
 
 static void step_fin(struct leg *l, const struct segment *s, mono_t now)
 {
-	if (s->flags & TCP_FIN && !l->fin_rcvd && !l->peer_fin_known) {
+	if (s->flags & TCP_FIN && !l->end.fin_rcvd && !l->rcv.fin_known) {
 		seq_t at = seq_add(segment_end(s), (uint32_t)-1);
 
 		/* in the window, and not cutting off what is held already */
-		if (seq_le(at, seq_add(l->rcv_nxt, leg_rcv_wnd(l))) &&
-		    seq_ge(at, l->rcv_nxt) && seq_ge(at, reasm_end(l))) {
-			l->peer_fin = at;
-			l->peer_fin_known = true;
+		if (seq_le(at, seq_add(l->rcv.nxt, leg_rcv_wnd(&l->rcv))) &&
+		    seq_ge(at, l->rcv.nxt) && seq_ge(at, reasm_end(&l->rcv))) {
+			l->rcv.fin = at;
+			l->rcv.fin_known = true;
 		}
 	}
-	if (s->flags & TCP_FIN && l->peer_fin_known && !l->fin_rcvd)
-		acker_now(l); /* at once when it is out of order, too */
+	if (s->flags & TCP_FIN && l->rcv.fin_known && !l->end.fin_rcvd)
+		acker_now(&l->rcv); /* at once when it is out of order, too */
 	input_fin_check(l, now);
 }
 
@@ -297,8 +298,8 @@ static enum drop_reason input_time_wait(struct leg *l, const struct segment *s,
 {
 	if (s->flags & TCP_RST)
 		return DROP_TIME_WAIT;
-	if (s->flags & TCP_FIN && seq_eq(segment_end(s), l->rcv_nxt))
-		timers_close(l, l->cfg->timewait_len, now);
+	if (s->flags & TCP_FIN && seq_eq(segment_end(s), l->rcv.nxt))
+		timers_close(&l->tmr, l->cfg->timewait_len, now);
 	acker_out_of_window(l, CNT_TcpExtTCPACKSkippedTimeWait, now);
 	return DROP_TIME_WAIT;
 }
@@ -312,8 +313,9 @@ static void take_uto(struct leg *l, const struct segment *s)
 	if (!(s->opts.has & OPT_HAS_UTO) || !value || !l->cfg->user_timeout)
 		return;
 	ms = value * (s->opts.uto & 0x8000 ? 60000u : 1000u);
-	l->uto_ms = min_u32(max_u32(ms, UTO_MIN_MS),
-			    (uint32_t)(l->cfg->user_timeout / USEC_PER_MSEC));
+	l->tmr.uto_ms =
+		min_u32(max_u32(ms, UTO_MIN_MS),
+			(uint32_t)(l->cfg->user_timeout / USEC_PER_MSEC));
 }
 
 static void take_ecn(struct leg *l, const struct segment *s)
@@ -321,10 +323,10 @@ static void take_ecn(struct leg *l, const struct segment *s)
 	if (!l->ecn_ok)
 		return;
 	if (s->flags & TCP_CWR)
-		l->ece_pending = false;
+		l->rcv.ece_pending = false;
 	if (s->ecn == ECN_CE) {
-		l->ece_pending = true;
-		l->quickack = max_u32(l->quickack, 2) & 0xff;
+		l->rcv.ece_pending = true;
+		l->rcv.quickack = max_u32(l->rcv.quickack, 2) & 0xff;
 		leg_count(l, CNT_TcpExtTCPDeliveredCE);
 	}
 }
@@ -336,20 +338,20 @@ static enum drop_reason input_synchronized(struct leg *l,
 
 	/* our SYN-ACK was lost: the same SYN again */
 	if (l->state == TS_SYN_RECEIVED && s->flags & TCP_SYN &&
-	    !(s->flags & TCP_RST) && seq_eq(s->seq, l->irs)) {
+	    !(s->flags & TCP_RST) && seq_eq(s->seq, l->rcv.irs)) {
 		if (!(s->flags & TCP_ACK)) {
-			l->syn_pending |= acker_allows(
+			l->snd.syn_pending |= acker_allows(
 				l, CNT_TcpExtTCPACKSkippedSynRecv, now);
 			return DROP_SYN_PENDING;
 		}
-		if (!acks_syn(l, s)) { /* a stray one */
+		if (!acks_syn(&l->snd, s)) { /* a stray one */
 			acker_out_of_window(l, CNT_TcpExtTCPACKSkippedSynRecv,
 					    now);
 			return DROP_SEQ_OLD;
 		}
 		/* simultaneous open: their SYN-ACK */
 		why = step_ack(l, s, now);
-		acker_now(l);
+		acker_now(&l->rcv);
 		return why;
 	}
 	why = step_sequence(l, s, now);
@@ -412,12 +414,12 @@ static enum drop_reason too_big(struct leg *l, const struct icmp_error *e,
 {
 	uint32_t least = l->family == 4 ? 552 : 1280;
 	uint32_t mtu = max_u32(e->mtu, least);
-	bool cut = l->family == 4 && e->mtu < least && !l->pmtu_blackhole;
+	bool cut = l->family == 4 && e->mtu < least && !l->snd.pmtu_blackhole;
 
-	if (mtu >= l->pmtu && !cut)
+	if (mtu >= l->snd.pmtu && !cut)
 		return DROP_ICMP_OUT_OF_WINDOW;
-	l->pmtu = (uint16_t)min_u32(mtu, l->pmtu);
-	l->pmtu_blackhole |= cut;
+	l->snd.pmtu = (uint16_t)min_u32(mtu, l->snd.pmtu);
+	l->snd.pmtu_blackhole |= cut;
 	leg_set_mss(l);
 	/* what was too large is gone: send it again, smaller */
 	board_mark_all_lost(l, false);
@@ -431,7 +433,7 @@ enum drop_reason leg_icmp(struct leg *l, const struct icmp_error *e, mono_t now)
 	if (l->state == TS_CLOSED || l->state == TS_LISTEN)
 		return DROP_ICMP_NO_FLOW;
 	/* RFC 5927, 4: it must quote something in flight */
-	if (seq_lt(e->seq, l->una) || seq_ge(e->seq, l->nxt))
+	if (seq_lt(e->seq, l->snd.una) || seq_ge(e->seq, l->snd.nxt))
 		return DROP_ICMP_OUT_OF_WINDOW;
 	if (e->kind == ICMP_K_UNREACH_HARD && l->state == TS_SYN_SENT) {
 		leg_closed(l, TE_REFUSED, LEG_EV_UNREACH);

@@ -27,14 +27,14 @@
 #define SSTHRESH_INF 0x7fffffffu
 #define FAR (1u << 30) /* sequence numbers: far from the beginning */
 
-static inline void leg_count(struct leg *l, enum tcp_counter c)
+static inline void leg_count(const struct leg *l, enum tcp_counter c)
 {
 	l->env->stats->c[c]++;
 }
 
-static inline uint32_t leg_tsval(const struct leg *l, mono_t now)
+static inline uint32_t leg_tsval(const struct leg_snd *snd, mono_t now)
 {
-	return (uint32_t)(now.us / USEC_PER_MSEC) + l->ts_off;
+	return (uint32_t)(now.us / USEC_PER_MSEC) + snd->ts_off;
 }
 
 /* Modulo-2^32 millisecond clock, never 0 (0 means "never"). */
@@ -110,20 +110,21 @@ void board_mark_lost(struct leg *l, struct run *r);
 void board_mark_all_lost(struct leg *l, bool sacked);
 /* Mark the first @bytes of outstanding data lost (no SACK). */
 void board_mark_head_lost(struct leg *l, uint32_t bytes);
-struct run *board_first_lost(struct leg *l);
+struct run *board_first_lost(struct leg_loss *loss);
 void board_unmark_lost(struct leg *l);
 void board_purge(struct leg *l);
 
-static inline uint32_t board_outstanding(const struct leg *l)
+static inline uint32_t board_outstanding(const struct leg_snd *snd)
 {
-	return seq_span(l->nxt, l->una);
+	return seq_span(snd->nxt, snd->una);
 }
 
 /* Bytes in flight: RFC 6675's pipe. */
 static inline uint32_t board_pipe(const struct leg *l)
 {
-	uint32_t gone = l->sacked_bytes + l->lost_bytes + l->reno_sacked;
-	uint32_t out = board_outstanding(l);
+	uint32_t gone =
+		l->loss.sacked_bytes + l->loss.lost_bytes + l->loss.reno_sacked;
+	uint32_t out = board_outstanding(&l->snd);
 
 	return out > gone ? out - gone : 0;
 }
@@ -136,53 +137,70 @@ bool rack_detect_loss(struct leg *l, mono_t now);
 /* A timeout: the first segment is lost, and what was sent long enough ago. */
 void rack_mark_on_rto(struct leg *l, mono_t now);
 /* No probe is under way: recovery begins (RFC 8985, 7.1). */
-static inline void tlp_reset(struct leg *l)
+static inline void tlp_reset(struct leg_loss *loss)
 {
-	l->rack.tlp_active = false;
-	l->tlp_pending = false;
+	loss->rack.tlp_active = false;
+	loss->tlp_pending = false;
 }
 void tlp_arm(struct leg *l, mono_t now);
 void tlp_on_ack(struct leg *l, const struct segment *s,
-		const struct ack_sample *a, mono_t now);
+		const struct ack_sample *a);
 void tlp_fire(struct leg *l, mono_t now);
 
 /* recovery.c: what to do about loss (RFC 5681, 6675, 9937, 5682, 4015). */
 void recovery_on_ack(struct leg *l, const struct segment *s,
 		     const struct ack_sample *a, bool dupack, mono_t now);
 void recovery_on_rto(struct leg *l, mono_t now);
-void recovery_enter_cwr(struct leg *l, uint32_t delivered, mono_t now);
-void recovery_after_tlp(struct leg *l, mono_t now); /* it repaired a loss */
-void recovery_detect(struct leg *l, mono_t now);    /* reordering timer */
+void recovery_enter_cwr(struct leg *l, uint32_t delivered);
+void recovery_after_tlp(struct leg *l);		 /* it repaired a loss */
+void recovery_detect(struct leg *l, mono_t now); /* reordering timer */
 void recovery_note_retransmit(struct leg *l, uint32_t bytes, seq_t end,
 			      mono_t now);
 
-/* cc.c: congestion control modules. */
+/*
+ * cc.c: congestion control modules.  A module writes the congestion part of the
+ * leg alone and reads the rest.  What it has no use for may be NULL: on_unused,
+ * on_rtt.
+ */
 struct cc_ops {
 	const char *name;
-	void (*init)(struct leg *l);
+	void (*init)(struct leg_cong *cc);
 	/* @acked bytes were delivered and the window limited us. */
-	void (*on_ack)(struct leg *l, uint32_t acked, mono_t now);
+	void (*on_ack)(struct leg_cong *cc, const struct leg *l, uint32_t acked,
+		       mono_t now);
 	/* New ssthresh upon congestion, bytes. */
-	uint32_t (*ssthresh)(struct leg *l, mono_t now);
+	uint32_t (*ssthresh)(struct leg_cong *cc, const struct leg *l);
 	/* Time up to now is not the network's doing: an ACK came of less than
 	 * the window allows, or sending begins after idleness. */
-	void (*on_unused)(struct leg *l, mono_t now);
-	void (*on_rtt)(struct leg *l, uint32_t rtt_us, mono_t now);
+	void (*on_unused)(struct leg_cong *cc, mono_t now);
+	void (*on_rtt)(struct leg_cong *cc, const struct leg *l,
+		       uint32_t rtt_us);
 	/* A reduction was undone, or the flow restarts after idle. */
-	void (*reset)(struct leg *l, mono_t now);
+	void (*reset)(struct leg_cong *cc);
 };
 extern const struct cc_ops cc_newreno, cc_cubic;
-const struct cc_ops *leg_cc(const struct leg *l);
-uint32_t cc_slow_start(struct leg *l, uint32_t acked);
-uint32_t leg_initial_cwnd(const struct leg *l);
-void hystart_on_rtt(struct leg *l, uint32_t rtt_us, mono_t now);
-/* Slow-start growth for @acked bytes under HyStart++. */
-uint32_t hystart_scale(const struct leg *l, uint32_t acked);
+const struct cc_ops *leg_cc(const struct leg_cong *cc);
+uint32_t leg_initial_cwnd(const struct leg_snd *snd);
+
+static inline void cc_on_unused(struct leg_cong *cc, mono_t now)
+{
+	if (leg_cc(cc)->on_unused)
+		leg_cc(cc)->on_unused(cc, now);
+}
+
+/* hystart.c: slow start (RFC 3465, 9406). */
+void hystart_init(struct cc_hystart *h);
+void hystart_on_rtt(struct leg_cong *cc, const struct leg *l, uint32_t rtt_us);
+/* By how much slow start grows the window for @acked bytes. */
+uint32_t hystart_scale(const struct leg_cong *cc, uint32_t acked);
+/* Slow start takes what it may of @acked; returns what is left of it. */
+uint32_t cc_slow_start(struct leg_cong *cc, uint32_t acked);
 
 /* rtt.c: RFC 6298. */
-void rtt_sample(struct leg *l, int64_t rtt_us, mono_t now);
-void rtt_init(struct leg *l);
-uint32_t rtt_rto(const struct leg *l); /* with back-off, microseconds */
+/* False: not a sample that can be. */
+bool rtt_sample(struct leg_rtt *rtt, int64_t rtt_us, mono_t now);
+void rtt_init(struct leg_rtt *rtt);
+uint32_t rtt_rto(const struct leg_rtt *rtt); /* with back-off, microseconds */
 
 /* ack.c: the ACK step. */
 enum drop_reason ack_process(struct leg *l, const struct segment *s,
@@ -191,6 +209,8 @@ enum drop_reason ack_process(struct leg *l, const struct segment *s,
 int64_t ack_echo_sample(const struct leg *l, const struct segment *s,
 			mono_t now);
 void ack_take_window(struct leg *l, const struct segment *s);
+/* A sample of the round-trip time, for the timer and congestion control. */
+void ack_take_rtt(struct leg *l, int64_t rtt_us, mono_t now);
 
 /* input.c: has rcv_nxt reached the peer's FIN? */
 void input_fin_check(struct leg *l, mono_t now);
@@ -198,7 +218,7 @@ void input_fin_check(struct leg *l, mono_t now);
 /* reasm.c: text in order, out of order, SACK blocks. */
 enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now);
 /* One past the last byte held out of order; rcv_nxt when there is none. */
-seq_t reasm_end(const struct leg *l);
+seq_t reasm_end(const struct leg_rcv *rcv);
 void reasm_purge(struct leg *l);
 /* Deliver what a shortage of memory kept back. */
 void reasm_retry(struct leg *l);
@@ -206,13 +226,13 @@ void reasm_note_dsack(struct leg *l, seq_t start, seq_t end);
 /* Fill @o's SACK blocks for a segment that may leave; once it has, the
  * duplicate in it is reported: reasm_sacked(). */
 void reasm_sack_blocks(const struct leg *l, struct tcp_opts *o, uint32_t max);
-static inline void reasm_sacked(struct leg *l, const struct tcp_opts *o)
+static inline void reasm_sacked(struct leg_rcv *rcv, const struct tcp_opts *o)
 {
 	if (o->nsack)
-		l->dsack.start = l->dsack.end = SEQ(0);
+		rcv->dsack.start = rcv->dsack.end = SEQ(0);
 }
 /* NULL, or what is wrong with what is held out of order. */
-const char *reasm_check(const struct leg *l);
+const char *reasm_check(const struct leg_rcv *rcv);
 
 /* window.c: the one function that advertises a window. */
 /* @syn: of a segment with SYN, whose window is never scaled (RFC 7323, 2.2). */
@@ -228,12 +248,13 @@ bool window_update_due(const struct leg *l);
  * within the hole the peer may not fill it: the window has to open. */
 static inline bool acker_is_counted(const struct leg *l)
 {
-	return l->ooo && !l->sack_ok && !seq_gt(l->ooo->start, l->rcv_adv);
+	return l->rcv.ooo && !l->sack_ok &&
+	       !seq_gt(l->rcv.ooo->start, l->rcv.adv);
 }
 
 /* acker.c: when to acknowledge. */
 void acker_owe(struct leg *l, mono_t now); /* delayed or now, by the rules */
-void acker_now(struct leg *l);
+void acker_now(struct leg_rcv *rcv);
 /* Rate-limited by tcp_invalid_ratelimit; false, and counted as @skipped, when
  * suppressed. */
 bool acker_out_of_window(struct leg *l, enum tcp_counter skipped, mono_t now);
@@ -244,12 +265,12 @@ void acker_sent(struct leg *l);
 
 /* timers.c: events in, deadlines out. */
 void timers_restart_rtx(struct leg *l, mono_t now);
-void timers_stop_rtx(struct leg *l);
+void timers_stop_rtx(struct leg_timers *tmr);
 void timers_set_rtx(struct leg *l, enum rtx_kind kind, int64_t us, mono_t now);
 /* The next keepalive probe is so far off as the state wants. */
 void timers_keep(struct leg *l, mono_t now);
 void timers_on_receive(struct leg *l, mono_t now);
-void timers_close(struct leg *l, int64_t us, mono_t now);
+void timers_close(struct leg_timers *tmr, int64_t us, mono_t now);
 
 /* handshake.c: SYN_SENT and SYN_RECEIVED. */
 enum drop_reason handshake_syn_sent(struct leg *l, const struct segment *s,

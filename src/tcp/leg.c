@@ -23,15 +23,16 @@ void leg_set_state(struct leg *l, enum tcp_state to, enum tcp_event why)
 
 static void leg_release(struct leg *l)
 {
-	bufq_purge(&l->sndq, l->env->pool);
+	bufq_purge(&l->snd.q, l->env->pool);
 	board_purge(l);
 	reasm_purge(l);
-	l->t_rtx = l->t_ack = l->t_pace = l->t_keep = l->t_close = MONO_UNSET;
-	l->rtx_kind = RTX_NONE;
-	l->ack = ACK_NONE;
-	l->syn_pending = l->probe_pending = l->tlp_pending = false;
-	l->una = l->nxt;
-	l->fin_queued = false;
+	l->tmr.rtx = l->tmr.ack = l->tmr.pace = l->tmr.keep = l->tmr.close =
+		MONO_UNSET;
+	l->tmr.rtx_kind = RTX_NONE;
+	l->rcv.owed = ACK_NONE;
+	l->snd.syn_pending = l->snd.probe_pending = l->loss.tlp_pending = false;
+	l->snd.una = l->snd.nxt;
+	l->end.fin_queued = false;
 }
 
 void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev)
@@ -44,7 +45,7 @@ void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev)
 	leg_set_state(l, TS_CLOSED, why);
 	leg_release(l);
 	l->ev |= ev;
-	wheel_cancel(l->env->wheel, &l->timer);
+	wheel_cancel(l->env->wheel, &l->tmr.timer);
 }
 
 void leg_init(struct leg *l, struct leg_env *env, const struct tcp_cfg *cfg,
@@ -54,22 +55,22 @@ void leg_init(struct leg *l, struct leg_env *env, const struct tcp_cfg *cfg,
 	l->t = *t;
 	l->env = env;
 	l->cfg = cfg;
-	l->side = (uint8_t)side;
+	l->side = side & 1u;
 	l->family = ipaddr_is_v4(&t->local) ? 4 : 6;
 	l->ttl = 64;
-	l->sink = sink;
-	l->cc = cfg->cc[side];
-	l->rcv_cap = cfg->rmem[1];
-	l->uto_ms = (uint32_t)(cfg->user_timeout / USEC_PER_MSEC);
-	l->pmtu = 1500;
-	bufq_init(&l->sndq);
-	rtt_init(l);
+	l->rcv.sink = sink;
+	l->cc.kind = cfg->cc[side];
+	l->rcv.cap = cfg->rmem[1];
+	l->tmr.uto_ms = (uint32_t)(cfg->user_timeout / USEC_PER_MSEC);
+	l->snd.pmtu = 1500;
+	bufq_init(&l->snd.q);
+	rtt_init(&l->rtt);
 }
 
 void leg_fini(struct leg *l)
 {
 	leg_release(l);
-	wheel_cancel(l->env->wheel, &l->timer);
+	wheel_cancel(l->env->wheel, &l->tmr.timer);
 }
 
 uint16_t leg_mss_offer(uint8_t family)
@@ -90,18 +91,18 @@ uint8_t leg_wscale_offer(const struct tcp_cfg *cfg)
 
 static void leg_open(struct leg *l, seq_t iss, uint32_t ts_off, mono_t now)
 {
-	l->iss = l->una = iss;
-	l->nxt = seq_add(iss, 1);
-	l->ip_id = (uint16_t)(iss.v * 2246822519u >> 16);
-	l->ts_off = ts_off;
-	l->wscale_ours = leg_wscale_offer(l->cfg);
-	l->last_rcv = l->last_send = now;
-	l->progress_ms = ms_clock(now);
-	l->ssthresh = SSTHRESH_INF;
-	l->quickack = QUICKACKS;
-	l->rcv_mss = 536;
-	l->peer_mss = 536;
-	l->mss = 536;
+	l->snd.iss = l->snd.una = iss;
+	l->snd.nxt = seq_add(iss, 1);
+	l->snd.ip_id = (uint16_t)(iss.v * 2246822519u >> 16);
+	l->snd.ts_off = ts_off;
+	l->rcv.wscale = leg_wscale_offer(l->cfg);
+	l->tmr.last_rcv = l->tmr.last_send = now;
+	l->tmr.progress_ms = ms_clock(now);
+	l->cc.ssthresh = SSTHRESH_INF;
+	l->rcv.quickack = QUICKACKS;
+	l->rcv.mss = 536;
+	l->snd.peer_mss = 536;
+	l->snd.mss = 536;
 }
 
 void leg_open_active(struct leg *l, seq_t iss, uint32_t ts_off,
@@ -118,7 +119,7 @@ void leg_open_active(struct leg *l, seq_t iss, uint32_t ts_off,
 	l->ecn_ok = c->ecn == 1;
 	leg_count(l, CNT_TcpActiveOpens);
 	leg_set_state(l, TS_SYN_SENT, TE_OPEN_ACTIVE);
-	l->syn_pending = l->syn_unsent = true;
+	l->snd.syn_pending = l->snd.syn_unsent = true;
 	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
 }
 
@@ -129,7 +130,7 @@ void leg_unmute(struct leg *l, mono_t now)
 	l->mute = false;
 	if (!leg_synchronized(l))
 		return;
-	acker_now(l);
+	acker_now(&l->rcv);
 	timers_on_receive(l, now);
 	leg_arm(l, now);
 }
@@ -138,9 +139,9 @@ static void leg_take_syn(struct leg *l, seq_t irs, const struct tcp_opts *o)
 {
 	const struct tcp_cfg *c = l->cfg;
 
-	l->syn_rcvd = true;
-	l->irs = irs;
-	l->rcv_nxt = l->rcv_adv = l->last_ack_sent = seq_add(irs, 1);
+	l->rcv.syn_rcvd = true;
+	l->rcv.irs = irs;
+	l->rcv.nxt = l->rcv.adv = l->rcv.acked = seq_add(irs, 1);
 	l->ts_ok = c->timestamps && o->has & OPT_HAS_TS;
 	l->sack_ok = c->sack && o->has & OPT_HAS_SACKOK;
 	l->wscale_ok = c->window_scaling && o->has & OPT_HAS_WSCALE;
@@ -153,15 +154,15 @@ void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
 	leg_open(l, iss, ts_off, now);
 	leg_take_syn(l, syn->seq, &syn->opts);
 	if (l->ts_ok) {
-		l->ts_recent = syn->opts.tsval;
-		l->ts_recent_s = sec_clock(now);
+		l->rcv.ts_recent = syn->opts.tsval;
+		l->rcv.ts_recent_s = sec_clock(now);
 	}
 	l->ecn_ok = l->cfg->ecn && (syn->flags & TCP_ECE) &&
 		    (syn->flags & TCP_CWR);
-	l->wnd = l->max_wnd = syn->wnd;
-	l->wl1 = syn->seq;
-	l->wl2 = iss;
-	l->syn_unsent = true;
+	l->snd.wnd = l->snd.max_wnd = syn->wnd;
+	l->snd.wl1 = syn->seq;
+	l->snd.wl2 = iss;
+	l->snd.syn_unsent = true;
 	leg_set_state(l, TS_LISTEN, TE_OPEN_PASSIVE);
 	leg_arm(l, now);
 }
@@ -169,37 +170,37 @@ void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
 void leg_set_mss(struct leg *l)
 {
 	uint32_t ip = l->family == 4 ? 40 : 60;
-	uint32_t m = l->peer_mss;
+	uint32_t m = l->snd.peer_mss;
 
-	m = min_u32(m, l->pmtu - ip);
+	m = min_u32(m, l->snd.pmtu - ip);
 	m = max_u32(m, l->cfg->min_snd_mss);
 	if (l->ts_ok)
 		m -= TS_OPT_BYTES;
-	l->mss = (uint16_t)m;
+	l->snd.mss = (uint16_t)m;
 }
 
 /* Congestion state at the beginning: when data may first be sent. */
 static void leg_begin(struct leg *l, mono_t now)
 {
 	leg_set_mss(l);
-	l->cwnd = leg_initial_cwnd(l);
-	leg_cc(l)->init(l);
-	l->recover = l->una;
-	l->rack.fack = l->una;
-	l->hystart.window_end = l->nxt;
-	l->drs_start = now;
+	l->cc.cwnd = leg_initial_cwnd(&l->snd);
+	leg_cc(&l->cc)->init(&l->cc);
+	l->loss.recover = l->snd.una;
+	l->loss.rack.fack = l->snd.una;
+	l->cc.hystart.window_end = l->snd.nxt;
+	l->rcv.drs_start = now;
 }
 
 bool leg_take_syn_data(struct leg *l, const struct segment *syn, mono_t now)
 {
-	seq_t edge = l->rcv_adv;
+	seq_t edge = l->rcv.adv;
 
-	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));
+	l->rcv.adv = seq_add(l->rcv.nxt, window_initial(l));
 	if (syn->data.len && reasm_text(l, syn, now) != DROP_NONE) {
-		l->rcv_adv = edge;
+		l->rcv.adv = edge;
 		return false;
 	}
-	l->rcv_adv = seq_max(edge, l->rcv_nxt);
+	l->rcv.adv = seq_max(edge, l->rcv.nxt);
 	l->tfo_early = true;
 	leg_begin(l, now);
 	return true;
@@ -211,7 +212,7 @@ void leg_accept(struct leg *l, mono_t now)
 		return;
 	leg_count(l, CNT_TcpPassiveOpens);
 	leg_set_state(l, TS_SYN_RECEIVED, TE_ACCEPT);
-	l->syn_pending = l->syn_unsent = true;
+	l->snd.syn_pending = l->snd.syn_unsent = true;
 	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
 	leg_arm(l, now);
 }
@@ -221,14 +222,14 @@ void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now)
 	leg_open(l, r->iss, r->ts_off, now);
 	leg_take_syn(l, r->irs, r->peer);
 	l->ecn_ok = r->ecn && l->cfg->ecn;
-	l->ts_recent = r->peer->tsval;
-	l->ts_recent_s = sec_clock(now);
-	l->wl1 = r->irs;
-	l->wl2 = r->iss;
-	l->last_send = r->answered_at;
-	l->retries = r->sent_again;
+	l->rcv.ts_recent = r->peer->tsval;
+	l->rcv.ts_recent_s = sec_clock(now);
+	l->snd.wl1 = r->irs;
+	l->snd.wl2 = r->iss;
+	l->tmr.last_send = r->answered_at;
+	l->tmr.retries = r->sent_again;
 	/* the window that the SYN-ACK advertised */
-	l->rcv_adv = seq_add(l->rcv_nxt, window_initial(l));
+	l->rcv.adv = seq_add(l->rcv.nxt, window_initial(l));
 	leg_count(l, CNT_TcpPassiveOpens);
 	leg_set_state(l, TS_SYN_RECEIVED, TE_ACCEPT);
 	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
@@ -239,13 +240,13 @@ void leg_established(struct leg *l, mono_t now)
 {
 	if (!l->tfo_early)
 		leg_begin(l, now);
-	if (l->retries > 1) /* RFC 6298, 5.7 / RFC 5681, 3.1 */
-		l->cwnd = l->mss;
-	if (l->retries && !l->srtt_us)
-		l->rto_us = RTO_FALLBACK_US; /* RFC 6298, 5.7 */
-	l->retries = l->backoff = 0;
-	timers_stop_rtx(l);
-	if (l->run_head) /* Fast Open data is on its way */
+	if (l->tmr.retries > 1) /* RFC 6298, 5.7 / RFC 5681, 3.1 */
+		l->cc.cwnd = l->snd.mss;
+	if (l->tmr.retries && !l->rtt.smoothed_us)
+		l->rtt.rto_us = RTO_FALLBACK_US; /* RFC 6298, 5.7 */
+	l->tmr.retries = l->rtt.backoff = 0;
+	timers_stop_rtx(&l->tmr);
+	if (l->loss.run_head) /* Fast Open data is on its way */
 		timers_restart_rtx(l, now);
 	timers_on_receive(l, now);
 	l->ev |= LEG_EV_ESTABLISHED;
@@ -253,13 +254,13 @@ void leg_established(struct leg *l, mono_t now)
 
 void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now)
 {
-	l->sink_extra = extra;
-	if (!leg_synchronized(l) || l->fin_rcvd)
+	l->rcv.extra = extra;
+	if (!leg_synchronized(l) || l->end.fin_rcvd)
 		return;
 	reasm_retry(l);
 	input_fin_check(l, now);
 	if (window_update_due(l))
-		acker_now(l);
+		acker_now(&l->rcv);
 }
 
 void leg_renege(struct leg *l)
@@ -269,14 +270,14 @@ void leg_renege(struct leg *l)
 
 void leg_shutdown(struct leg *l, mono_t now)
 {
-	if (l->fin_queued)
+	if (l->end.fin_queued)
 		return;
 	switch (l->state) {
 	case TS_ESTABLISHED:
 	case TS_CLOSE_WAIT:
 	case TS_SYN_SENT: /* FIN follows once established */
 	case TS_SYN_RECEIVED:
-		l->fin_queued = true;
+		l->end.fin_queued = true;
 		break;
 	default:
 		break;
@@ -286,7 +287,7 @@ void leg_shutdown(struct leg *l, mono_t now)
 
 void leg_vanish(struct leg *l)
 {
-	l->rst_pending = false;
+	l->end.rst_pending = false;
 	if (l->state == TS_CLOSED)
 		return;
 	leg_closed(l, TE_ABORT, 0);
@@ -304,7 +305,7 @@ static bool leg_state_sends_rst(const struct leg *l)
 		return true;
 	case TS_CLOSING: /* RFC 9293, 3.10.5: respond and close */
 	case TS_LAST_ACK:
-		return !leg_all_acked(l);
+		return !leg_all_acked(&l->snd);
 	default:
 		return false;
 	}
@@ -316,29 +317,30 @@ void leg_abort(struct leg *l, mono_t now)
 	if (l->state == TS_CLOSED)
 		return;
 	if (leg_state_sends_rst(l)) {
-		l->rst_pending = true;
-		l->rst_ack = true;
+		l->end.rst_pending = true;
+		l->end.rst_ack = true;
 	}
 	leg_closed(l, TE_ABORT, 0);
 }
 
 void leg_abort_after_drain(struct leg *l, mono_t now)
 {
-	if (l->mute || !leg_can_send(l) || leg_all_acked(l) || l->fin_sent) {
+	if (l->mute || !leg_can_send(l) || leg_all_acked(&l->snd) ||
+	    l->end.fin_sent) {
 		leg_abort(l, now);
 		return;
 	}
-	l->rst_after_drain = l->orphan = l->sink_closed = true;
-	l->fin_queued = false;
-	timers_close(l, l->cfg->fin_timeout, now);
+	l->end.rst_after_drain = l->end.orphan = l->end.sink_closed = true;
+	l->end.fin_queued = false;
+	timers_close(&l->tmr, l->cfg->fin_timeout, now);
 	leg_arm(l, now);
 }
 
 void leg_sink_gone(struct leg *l, mono_t now)
 {
-	l->sink_closed = true;
+	l->end.sink_closed = true;
 	if (l->state == TS_FIN_WAIT_2)
-		timers_close(l, l->cfg->fin_timeout, now);
+		timers_close(&l->tmr, l->cfg->fin_timeout, now);
 	leg_arm(l, now);
 }
 
@@ -347,7 +349,7 @@ static const char *check_runs(const struct leg *l)
 	uint32_t n = 0, sacked = 0, lost = 0;
 	seq_t at = leg_snd_front(l);
 
-	for (const struct run *r = l->run_head; r; r = r->next) {
+	for (const struct run *r = l->loss.run_head; r; r = r->next) {
 		if (!seq_lt(r->start, r->end))
 			return "empty run";
 		if (!seq_eq(r->start, at))
@@ -361,35 +363,36 @@ static const char *check_runs(const struct leg *l)
 		if (r->next && r->next->prev != r)
 			return "run links";
 	}
-	if (l->run_head && !seq_eq(at, l->nxt))
+	if (l->loss.run_head && !seq_eq(at, l->snd.nxt))
 		return "runs end before nxt";
-	if (n != l->run_count || sacked != l->sacked_bytes ||
-	    lost != l->lost_bytes)
+	if (n != l->loss.run_count || sacked != l->loss.sacked_bytes ||
+	    lost != l->loss.lost_bytes)
 		return "run counters";
 	return NULL;
 }
 
 const char *leg_check(const struct leg *l)
 {
-	if (seq_gt(l->una, l->nxt))
+	if (seq_gt(l->snd.una, l->snd.nxt))
 		return "una > nxt";
 	if (l->state == TS_CLOSED)
-		return l->run_head || l->ooo ? "closed leg holds data" : NULL;
+		return l->loss.run_head || l->rcv.ooo ? "closed leg holds data"
+						      : NULL;
 	if (leg_synchronized(l) && l->state != TS_TIME_WAIT &&
-	    seq_gt(l->nxt,
-		   seq_add(leg_snd_front(l), l->sndq.bytes + l->fin_sent)))
+	    seq_gt(l->snd.nxt,
+		   seq_add(leg_snd_front(l), l->snd.q.bytes + l->end.fin_sent)))
 		return "nxt beyond the send queue";
-	if (leg_synchronized(l) && seq_lt(l->rcv_adv, l->last_ack_sent))
+	if (leg_synchronized(l) && seq_lt(l->rcv.adv, l->rcv.acked))
 		return "advertised edge behind rcv_nxt";
-	if (l->mss == 0)
+	if (l->snd.mss == 0)
 		return "mss 0";
-	if (leg_synchronized(l) && board_outstanding(l) &&
-	    l->rtx_kind == RTX_NONE)
+	if (leg_synchronized(l) && board_outstanding(&l->snd) &&
+	    l->tmr.rtx_kind == RTX_NONE)
 		return "data outstanding and no retransmission timer";
-	if ((mono_is_set(l->t_rtx) || mono_is_set(l->t_close)) &&
-	    !wtimer_armed(&l->timer))
+	if ((mono_is_set(l->tmr.rtx) || mono_is_set(l->tmr.close)) &&
+	    !wtimer_armed(&l->tmr.timer))
 		return "deadline set and timer not armed";
-	if (reasm_check(l))
-		return reasm_check(l);
+	if (reasm_check(&l->rcv))
+		return reasm_check(&l->rcv);
 	return check_runs(l);
 }

@@ -24,8 +24,8 @@ static void fill_opts(struct leg *l, struct tcp_opts *o, bool with_sack,
 	o->nsack = 0;
 	if (l->ts_ok) {
 		o->has = OPT_HAS_TS;
-		o->tsval = leg_tsval(l, now);
-		o->tsecr = l->ts_recent;
+		o->tsval = leg_tsval(&l->snd, now);
+		o->tsecr = l->rcv.ts_recent;
 	}
 	if (with_sack)
 		reasm_sack_blocks(l, o, l->ts_ok ? 3 : 4);
@@ -42,14 +42,14 @@ struct emit {
 static void set_flags(struct leg *l, struct hdr_spec *h, const struct emit *m)
 {
 	h->flags = m->flags | TCP_ACK;
-	if (l->ece_pending)
+	if (l->rcv.ece_pending)
 		h->flags |= TCP_ECE;
-	if (l->cwr_pending && m->len && !m->retx) {
+	if (l->snd.cwr_pending && m->len && !m->retx) {
 		h->flags |= TCP_CWR;
-		l->cwr_pending = false;
+		l->snd.cwr_pending = false;
 	}
-	if (l->urg_out && m->len && seq_gt(l->urg_seq, m->seq)) {
-		uint32_t up = seq_span(l->urg_seq, m->seq);
+	if (l->snd.urg_out && m->len && seq_gt(l->snd.urg, m->seq)) {
+		uint32_t up = seq_span(l->snd.urg, m->seq);
 
 		if (up <= 65535) {
 			h->flags |= TCP_URG;
@@ -60,11 +60,11 @@ static void set_flags(struct leg *l, struct hdr_spec *h, const struct emit *m)
 
 /* As Linux's: a connection counts its IPv4 packets, and the kernel goes on
  * counting where it cuts one. */
-static uint16_t take_ip_id(struct leg *l, uint32_t packets)
+static uint16_t take_ip_id(struct leg_snd *snd, uint32_t packets)
 {
-	uint16_t id = l->ip_id;
+	uint16_t id = snd->ip_id;
 
-	l->ip_id = (uint16_t)(id + packets);
+	snd->ip_id = (uint16_t)(id + packets);
 	return id;
 }
 
@@ -75,14 +75,14 @@ static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 	struct hdr_spec h = {.t = &l->t,
 			     .opts = o,
 			     .seq = m->seq,
-			     .ack = l->rcv_nxt,
+			     .ack = l->rcv.nxt,
 			     .ttl = l->ttl,
-			     .df = !l->pmtu_blackhole,
-			     .flow_label = leg_flow_label(l->iss),
+			     .df = !l->snd.pmtu_blackhole,
+			     .flow_label = leg_flow_label(l->snd.iss),
 			     .tos = ect(l, m->len > 0, m->retx)};
 
-	h.ip_id =
-		take_ip_id(l, m->len > m->gso ? (m->len - 1) / m->gso + 1 : 1);
+	h.ip_id = take_ip_id(&l->snd,
+			     m->len > m->gso ? (m->len - 1) / m->gso + 1 : 1);
 	set_flags(l, &h, m);
 	h.wnd = window_advertise(l, false);
 	if (!m->len)
@@ -91,7 +91,7 @@ static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 	tx->gso_size = m->len > m->gso ? m->gso : 0;
 	wire_build(tx, &h, m->len);
 	leg_count(l, CNT_TcpOutSegs);
-	reasm_sacked(l, o);
+	reasm_sacked(&l->rcv, o);
 	acker_sent(l);
 }
 
@@ -107,7 +107,7 @@ static uint32_t fill_iov(struct leg *l, struct tx *tx, seq_t seq, uint32_t len,
 
 	if (!len)
 		return 0;
-	tx->niov = (uint16_t)bufq_peek(&l->sndq,
+	tx->niov = (uint16_t)bufq_peek(&l->snd.q,
 				       seq_span(seq, leg_snd_front(l)), len,
 				       tx->iov, TX_IOV_MAX, &got);
 	if (got >= len || got <= mss)
@@ -129,19 +129,19 @@ static bool out_rst(struct leg *l, struct tx *tx, mono_t now)
 	struct tcp_opts o = {0};
 	struct hdr_spec h = {.t = &l->t,
 			     .opts = &o,
-			     .seq = l->nxt,
-			     .ack = l->rcv_nxt,
-			     .flags = TCP_RST | (l->rst_ack ? TCP_ACK : 0),
+			     .seq = l->snd.nxt,
+			     .ack = l->rcv.nxt,
+			     .flags = TCP_RST | (l->end.rst_ack ? TCP_ACK : 0),
 			     .ttl = l->ttl,
-			     .ip_id = take_ip_id(l, 1),
-			     .flow_label = leg_flow_label(l->iss),
+			     .ip_id = take_ip_id(&l->snd, 1),
+			     .flow_label = leg_flow_label(l->snd.iss),
 			     .df = true};
 
-	if (seq_eq(l->nxt, seq_add(l->iss, 1)) && l->syn_unsent)
+	if (seq_eq(l->snd.nxt, seq_add(l->snd.iss, 1)) && l->snd.syn_unsent)
 		h.seq = SEQ(0); /* the SYN was never answered: 3.10.7.1 */
 	else if (l->ts_ok)
 		fill_opts(l, &o, false, now);
-	l->rst_pending = false;
+	l->end.rst_pending = false;
 	tx->niov = 0;
 	tx->payload = 0;
 	tx->gso_size = 0;
@@ -158,14 +158,14 @@ static void syn_options(struct leg *l, struct tcp_opts *o, mono_t now)
 	o->mss = leg_mss_offer(l->family);
 	if (l->ts_ok) {
 		o->has |= OPT_HAS_TS;
-		o->tsval = leg_tsval(l, now);
-		o->tsecr = l->state == TS_SYN_SENT ? 0 : l->ts_recent;
+		o->tsval = leg_tsval(&l->snd, now);
+		o->tsecr = l->state == TS_SYN_SENT ? 0 : l->rcv.ts_recent;
 	}
 	if (l->sack_ok)
 		o->has |= OPT_HAS_SACKOK;
 	if (l->wscale_ok) {
 		o->has |= OPT_HAS_WSCALE;
-		o->wscale = l->wscale_ours;
+		o->wscale = l->rcv.wscale;
 	}
 	if (l->behave && l->behave->syn_opts)
 		l->behave->syn_opts(l, o);
@@ -173,25 +173,26 @@ static void syn_options(struct leg *l, struct tcp_opts *o, mono_t now)
 
 static bool board_full(const struct leg *l)
 {
-	return !l->run_tail && l->env->runs->used >= l->env->runs->max;
+	return !l->loss.run_tail && l->env->runs->used >= l->env->runs->max;
 }
 
 /* A Fast Open SYN takes data along, once; a repeated SYN goes without, for
  * those paths that swallow such SYNs (RFC 7413, 4.1.3). */
 static uint32_t syn_data(struct leg *l, struct tx *tx, mono_t now)
 {
-	seq_t start = seq_add(l->iss, 1);
+	seq_t start = seq_add(l->snd.iss, 1);
 	uint32_t len;
 
-	if (!l->tfo_data || !seq_eq(l->nxt, start) || board_full(l))
+	if (!l->tfo_data || !seq_eq(l->snd.nxt, start) || board_full(l))
 		return 0;
 	/* a SYN's options can take all of 40 bytes */
-	len = min_u32(l->mss, l->pmtu - (l->family == 4 ? 40u : 60u) - 40);
-	len = fill_iov(l, tx, start, min_u32(l->sndq.bytes, len), l->mss);
+	len = min_u32(l->snd.mss,
+		      l->snd.pmtu - (l->family == 4 ? 40u : 60u) - 40);
+	len = fill_iov(l, tx, start, min_u32(l->snd.q.bytes, len), l->snd.mss);
 	if (!len)
 		return 0;
-	l->nxt = seq_add(start, len);
-	board_sent(l, start, l->nxt, now);
+	l->snd.nxt = seq_add(start, len);
+	board_sent(l, start, l->snd.nxt, now);
 	return len;
 }
 
@@ -201,12 +202,13 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 	struct tcp_opts o;
 	struct hdr_spec h = {.t = &l->t,
 			     .opts = &o,
-			     .seq = l->iss,
-			     .ack = ack ? l->rcv_nxt : SEQ(0),
+			     .seq = l->snd.iss,
+			     .ack = ack ? l->rcv.nxt : SEQ(0),
 			     .flags = TCP_SYN | (ack ? TCP_ACK : 0),
 			     .ttl = l->ttl,
-			     .ip_id = ack ? (uint16_t)0 : take_ip_id(l, 1),
-			     .flow_label = leg_flow_label(l->iss),
+			     .ip_id = ack ? (uint16_t)0
+					  : take_ip_id(&l->snd, 1),
+			     .flow_label = leg_flow_label(l->snd.iss),
 			     .df = true};
 
 	syn_options(l, &o, now);
@@ -215,8 +217,8 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 	if (l->ecn_ok)
 		h.flags |= ack ? TCP_ECE : TCP_ECE | TCP_CWR;
 	h.wnd = ack ? window_advertise(l, true) : (uint16_t)window_initial(l);
-	l->syn_pending = l->syn_unsent = false;
-	l->last_send = now;
+	l->snd.syn_pending = l->snd.syn_unsent = false;
+	l->tmr.last_send = now;
 	tx->niov = 0;
 	tx->gso_size = 0;
 	tx->payload = ack ? 0 : syn_data(l, tx, now);
@@ -230,10 +232,10 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 /* Zero-window and keepalive probes: an ACK from just before una. */
 static bool out_probe(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct emit m = {.seq = seq_sub(l->una, 1), .gso = l->mss};
+	struct emit m = {.seq = seq_sub(l->snd.una, 1), .gso = l->snd.mss};
 	struct tcp_opts o;
 
-	l->probe_pending = false;
+	l->snd.probe_pending = false;
 	fill_opts(l, &o, false, now);
 	emit(l, tx, &m, &o);
 	return true;
@@ -241,24 +243,25 @@ static bool out_probe(struct leg *l, struct tx *tx, mono_t now)
 
 /* A pure ACK's sequence number: one that the peer accepts even when it closed
  * its window under data in flight. */
-static seq_t acceptable_seq(const struct leg *l)
+static seq_t acceptable_seq(const struct leg_snd *snd)
 {
-	return seq_max(l->una, seq_min(l->nxt, seq_add(l->una, l->wnd)));
+	return seq_max(snd->una,
+		       seq_min(snd->nxt, seq_add(snd->una, snd->wnd)));
 }
 
 static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct emit m = {.seq = acceptable_seq(l), .gso = l->mss};
+	struct emit m = {.seq = acceptable_seq(&l->snd), .gso = l->snd.mss};
 	struct tcp_opts o;
 
 	if (l->behave && l->behave->may_ack && !l->behave->may_ack(l, now)) {
-		l->ack = ACK_NONE;
+		l->rcv.owed = ACK_NONE;
 		return false;
 	}
 	fill_opts(l, &o, true, now);
 	emit(l, tx, &m, &o);
-	if (l->dup_owed && --l->dup_owed) /* the next one */
-		acker_now(l);
+	if (l->rcv.dup_owed && --l->rcv.dup_owed) /* the next one */
+		acker_now(&l->rcv);
 	return true;
 }
 
@@ -269,20 +272,22 @@ static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
  */
 static uint32_t burst_limit(const struct leg *l)
 {
-	uint64_t n = l->cwnd / 2;
+	uint64_t n = l->cc.cwnd / 2;
 
-	if (l->srtt_us >= PACE_MIN_RTT_US)
-		n = (uint64_t)l->cwnd * 2 * PACE_SLICE_US / l->srtt_us;
-	n = n > l->cwnd / 2 ? l->cwnd / 2 : n;
+	if (l->rtt.smoothed_us >= PACE_MIN_RTT_US)
+		n = (uint64_t)l->cc.cwnd * 2 * PACE_SLICE_US /
+		    l->rtt.smoothed_us;
+	n = n > l->cc.cwnd / 2 ? l->cc.cwnd / 2 : n;
 	n = n > TX_PAYLOAD_MAX ? TX_PAYLOAD_MAX : n;
-	return min_u32(max_u32((uint32_t)n, 2u * l->mss), TX_PAYLOAD_MAX);
+	return min_u32(max_u32((uint32_t)n, 2u * l->snd.mss), TX_PAYLOAD_MAX);
 }
 
 /* The first window leaves at once (RFC 6928), as in Linux. */
 static bool is_first_window(const struct leg *l)
 {
-	return !l->iss_far &&
-	       seq_span(l->nxt, seq_add(l->iss, 1)) <= leg_initial_cwnd(l);
+	return !l->snd.iss_far &&
+	       seq_span(l->snd.nxt, seq_add(l->snd.iss, 1)) <=
+		       leg_initial_cwnd(&l->snd);
 }
 
 /* Pace at 2 cwnd/srtt in slow start, else 1.2, as Linux does. */
@@ -290,27 +295,29 @@ static void pace_account(struct leg *l, uint32_t bytes, mono_t now)
 {
 	uint64_t num, den;
 
-	if (l->srtt_us < PACE_MIN_RTT_US || !l->cwnd || is_first_window(l))
+	if (l->rtt.smoothed_us < PACE_MIN_RTT_US || !l->cc.cwnd ||
+	    is_first_window(l))
 		return;
-	num = (uint64_t)bytes * l->srtt_us * 10;
-	den = (uint64_t)l->cwnd * (l->cwnd < l->ssthresh / 2 ? 20 : 12);
-	if (mono_before(l->pace_next, now))
-		l->pace_next = now;
-	l->pace_next = mono_add(l->pace_next, (int64_t)(num / den));
+	num = (uint64_t)bytes * l->rtt.smoothed_us * 10;
+	den = (uint64_t)l->cc.cwnd *
+	      (l->cc.cwnd < l->cc.ssthresh / 2 ? 20 : 12);
+	if (mono_before(l->cc.pace_next, now))
+		l->cc.pace_next = now;
+	l->cc.pace_next = mono_add(l->cc.pace_next, (int64_t)(num / den));
 }
 
 static bool pace_holds(struct leg *l, mono_t now)
 {
-	if (mono_sub(l->pace_next, now) <= PACE_SLICE_US)
+	if (mono_sub(l->cc.pace_next, now) <= PACE_SLICE_US)
 		return false;
-	l->t_pace = mono_add(l->pace_next, -(int64_t)PACE_SLICE_US);
+	l->tmr.pace = mono_add(l->cc.pace_next, -(int64_t)PACE_SLICE_US);
 	return true;
 }
 
 /* Payload bytes per segment with these options. */
 static uint32_t seg_size(const struct leg *l, const struct tcp_opts *o)
 {
-	uint32_t full = l->mss + (l->ts_ok ? TS_OPT_BYTES : 0);
+	uint32_t full = l->snd.mss + (l->ts_ok ? TS_OPT_BYTES : 0);
 	uint32_t opts = wire_opts_len(o, false);
 
 	return full > opts + 8 ? full - opts : 8;
@@ -318,7 +325,7 @@ static uint32_t seg_size(const struct leg *l, const struct tcp_opts *o)
 
 static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct run *r = board_first_lost(l);
+	struct run *r = board_first_lost(&l->loss);
 	uint32_t pipe, len, mss, room;
 	struct emit m = {.retx = true};
 	struct tcp_opts o;
@@ -327,20 +334,20 @@ static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 	if (!r)
 		return false;
 	pipe = board_pipe(l);
-	if (pipe >= l->cwnd || (pipe && pace_holds(l, now)))
+	if (pipe >= l->cc.cwnd || (pipe && pace_holds(l, now)))
 		return false;
-	if (seq_gt(r->start, l->una) &&
-	    seq_ge(r->start, seq_add(l->una, l->wnd)))
+	if (seq_gt(r->start, l->snd.una) &&
+	    seq_ge(r->start, seq_add(l->snd.una, l->snd.wnd)))
 		return false;
 	fill_opts(l, &o, true, now);
 	mss = seg_size(l, &o);
 	m.seq = r->start;
 	m.gso = (uint16_t)mss;
 	len = seq_span(r->end, r->start);
-	fin = l->fin_sent && seq_eq(r->end, l->nxt);
+	fin = l->end.fin_sent && seq_eq(r->end, l->snd.nxt);
 	len -= fin;
-	room = max_u32(l->cwnd - pipe, mss);
-	room = min_u32(room, l->urg_out ? mss : burst_limit(l));
+	room = max_u32(l->cc.cwnd - pipe, mss);
+	room = min_u32(room, l->snd.urg_out ? mss : burst_limit(l));
 	if (l->behave && l->behave->max_seg)
 		room = l->behave->max_seg(l, room);
 	if (len > room) {
@@ -355,22 +362,22 @@ static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 	board_retransmitted(l, m.seq, seq_add(m.seq, len + fin), now);
 	recovery_note_retransmit(l, len + fin, seq_add(m.seq, len + fin), now);
 	pace_account(l, len, now);
-	l->last_send = now;
-	if (l->rtx_kind == RTX_NONE || l->rtx_kind == RTX_TLP)
-		timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	l->tmr.last_send = now;
+	if (l->tmr.rtx_kind == RTX_NONE || l->tmr.rtx_kind == RTX_TLP)
+		timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 	return true;
 }
 
 /* Nothing in flight, something queued, and the peer's window too small. */
 static void persist_check(struct leg *l, mono_t now)
 {
-	if (!board_outstanding(l) && l->rtx_kind == RTX_NONE)
-		timers_set_rtx(l, RTX_PERSIST, rtt_rto(l), now);
+	if (!board_outstanding(&l->snd) && l->tmr.rtx_kind == RTX_NONE)
+		timers_set_rtx(l, RTX_PERSIST, rtt_rto(&l->rtt), now);
 }
 
 static bool may_send_fin(struct leg *l, mono_t now)
 {
-	if (!l->fin_queued || l->fin_sent || !leg_synchronized(l))
+	if (!l->end.fin_queued || l->end.fin_sent || !leg_synchronized(l))
 		return false;
 	if (l->behave && l->behave->may_fin && !l->behave->may_fin(l, now))
 		return false;
@@ -380,13 +387,13 @@ static bool may_send_fin(struct leg *l, mono_t now)
 /* Restart after idle (RFC 5681, 4.1): the old window says nothing now. */
 static void idle_restart(struct leg *l, mono_t now)
 {
-	if (!l->cfg->slow_start_after_idle || board_outstanding(l) ||
-	    mono_sub(now, l->last_send) < (int64_t)l->rto_us)
+	if (!l->cfg->slow_start_after_idle || board_outstanding(&l->snd) ||
+	    mono_sub(now, l->tmr.last_send) < (int64_t)l->rtt.rto_us)
 		return;
-	if (l->cwnd > leg_initial_cwnd(l)) {
-		l->ssthresh = max_u32(l->ssthresh, l->cwnd / 4 * 3);
-		l->cwnd = leg_initial_cwnd(l);
-		leg_cc(l)->reset(l, now);
+	if (l->cc.cwnd > leg_initial_cwnd(&l->snd)) {
+		l->cc.ssthresh = max_u32(l->cc.ssthresh, l->cc.cwnd / 4 * 3);
+		l->cc.cwnd = leg_initial_cwnd(&l->snd);
+		leg_cc(&l->cc)->reset(&l->cc);
 	}
 }
 
@@ -397,33 +404,34 @@ static void idle_restart(struct leg *l, mono_t now)
 static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 			mono_t now)
 {
-	seq_t edge = seq_add(l->una, l->wnd);
-	uint32_t wnd = seq_gt(edge, l->nxt) ? seq_span(edge, l->nxt) : 0;
+	seq_t edge = seq_add(l->snd.una, l->snd.wnd);
+	uint32_t wnd = seq_gt(edge, l->snd.nxt) ? seq_span(edge, l->snd.nxt)
+						: 0;
 	uint32_t pipe = board_pipe(l), room, len;
 
 	if (!queued)
 		return 0;
 	len = min_u32(queued, wnd);
-	if (!len || (len < queued && len < mss && len < l->max_wnd / 2 &&
-		     !l->probe_pending)) {
+	if (!len || (len < queued && len < mss && len < l->snd.max_wnd / 2 &&
+		     !l->snd.probe_pending)) {
 		persist_check(l, now); /* SWS avoidance, sender side */
 		return 0;
 	}
-	room = l->cwnd > pipe ? l->cwnd - pipe : 0;
-	if (l->tlp_pending)
+	room = l->cc.cwnd > pipe ? l->cc.cwnd - pipe : 0;
+	if (l->loss.tlp_pending)
 		room = max_u32(room, mss);
 	if (room < len) {
-		l->cwnd_limited = true;
+		l->cc.limited = true;
 		if (room < mss)
 			return 0;
-	} else if (pipe + len < l->cwnd / 2) {
-		l->cwnd_limited = false;
+	} else if (pipe + len < l->cc.cwnd / 2) {
+		l->cc.limited = false;
 	}
-	if (!l->tlp_pending && pace_holds(l, now))
+	if (!l->loss.tlp_pending && pace_holds(l, now))
 		return 0;
 	len = min_u32(len, min_u32(room, burst_limit(l)));
 	/* cut by the kernel, each piece would repeat the urgent pointer */
-	if (l->urg_out)
+	if (l->snd.urg_out)
 		len = min_u32(len, mss);
 	if (l->behave && l->behave->max_seg)
 		len = l->behave->max_seg(l, len);
@@ -434,33 +442,34 @@ static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 
 static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
 {
-	seq_t start = l->nxt;
+	seq_t start = l->snd.nxt;
 
-	if (!board_outstanding(l))
-		leg_cc(l)->on_unused(l, now);
-	l->nxt = seq_add(l->nxt, len + fin);
-	board_sent(l, start, l->nxt, now);
-	l->last_send = now;
-	l->probe_pending = false;
-	if (l->ca == CA_RECOVERY || l->ca == CA_CWR)
-		l->prr_out += len;
+	if (!board_outstanding(&l->snd))
+		cc_on_unused(&l->cc, now);
+	l->snd.nxt = seq_add(l->snd.nxt, len + fin);
+	board_sent(l, start, l->snd.nxt, now);
+	l->tmr.last_send = now;
+	l->snd.probe_pending = false;
+	if (l->loss.ca == CA_RECOVERY || l->loss.ca == CA_CWR)
+		l->loss.prr_out += len;
 	if (fin) {
-		l->fin_sent = true;
+		l->end.fin_sent = true;
 		leg_set_state(l,
 			      l->state == TS_CLOSE_WAIT ? TS_LAST_ACK
 							: TS_FIN_WAIT_1,
 			      TE_CLOSE);
 	}
-	if (l->tlp_pending) {
-		l->tlp_pending = false;
-		l->rack.tlp_active = true;
-		l->rack.tlp_is_retrans = false;
-		l->rack.tlp_end = l->nxt;
-		if (l->rtx_kind == RTX_NONE) /* an ACK came in between */
-			timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
-	} else if (l->rtx_kind == RTX_NONE || l->rtx_kind == RTX_PERSIST ||
-		   l->rtx_kind == RTX_TLP) {
-		timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	if (l->loss.tlp_pending) {
+		l->loss.tlp_pending = false;
+		l->loss.rack.tlp_active = true;
+		l->loss.rack.tlp_is_retrans = false;
+		l->loss.rack.tlp_end = l->snd.nxt;
+		if (l->tmr.rtx_kind == RTX_NONE) /* an ACK came in between */
+			timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
+	} else if (l->tmr.rtx_kind == RTX_NONE ||
+		   l->tmr.rtx_kind == RTX_PERSIST ||
+		   l->tmr.rtx_kind == RTX_TLP) {
+		timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 		tlp_arm(l, now);
 	}
 	pace_account(l, len, now);
@@ -468,19 +477,20 @@ static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
 
 static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 {
-	uint32_t sent = seq_span(l->nxt, leg_snd_front(l)), queued, mss, len;
-	struct emit m = {.seq = l->nxt};
+	uint32_t sent = seq_span(l->snd.nxt, leg_snd_front(l)), queued, mss,
+		 len;
+	struct emit m = {.seq = l->snd.nxt};
 	struct tcp_opts o;
 	bool fin;
 
-	if (l->fin_sent || l->state == TS_TIME_WAIT ||
-	    (l->lost_bytes && l->frto != FRTO_NEW_DATA))
+	if (l->end.fin_sent || l->state == TS_TIME_WAIT ||
+	    (l->loss.lost_bytes && l->loss.frto != FRTO_NEW_DATA))
 		return false;
-	queued = l->sndq.bytes - sent;
+	queued = l->snd.q.bytes - sent;
 	if (!queued && !may_send_fin(l, now))
 		return false;
 	if (board_full(l)) { /* no scoreboard memory: try again soon */
-		l->t_pace = mono_add(now, 10 * USEC_PER_MSEC);
+		l->tmr.pace = mono_add(now, 10 * USEC_PER_MSEC);
 		return false;
 	}
 	idle_restart(l, now);
@@ -492,7 +502,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 	len = fill_iov(l, tx, m.seq, len, mss);
 	/* the FIN takes a place in the window too */
 	fin = len == queued && may_send_fin(l, now) &&
-	      seq_lt(seq_add(l->nxt, len), seq_add(l->una, l->wnd));
+	      seq_lt(seq_add(l->snd.nxt, len), seq_add(l->snd.una, l->snd.wnd));
 	if (!len && !fin) {
 		persist_check(l, now);
 		return false;
@@ -508,7 +518,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 /* The tail loss probe: new data when there is, else the last segment. */
 static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct run *t = l->run_tail;
+	struct run *t = l->loss.run_tail;
 	struct emit m = {.retx = true};
 	struct tcp_opts o;
 	uint32_t len, mss;
@@ -516,25 +526,25 @@ static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 
 	if (out_new(l, tx, now))
 		return true;
-	l->tlp_pending = false;
+	l->loss.tlp_pending = false;
 	if (!t || t->state != RUN_SENT)
 		return false;
 	fill_opts(l, &o, true, now);
 	mss = seg_size(l, &o);
-	fin = l->fin_sent;
+	fin = l->end.fin_sent;
 	len = min_u32(seq_span(t->end, t->start) - fin, mss);
-	m.seq = seq_sub(l->nxt, len + fin);
+	m.seq = seq_sub(l->snd.nxt, len + fin);
 	m.len = len;
 	m.gso = (uint16_t)mss;
 	m.flags = (fin ? TCP_FIN : 0) | (len ? TCP_PSH : 0);
 	if (fill_iov(l, tx, m.seq, len, mss) < len)
 		return false; /* many small slices: the RTO will do it */
 	emit(l, tx, &m, &o);
-	board_retransmitted(l, m.seq, l->nxt, now);
-	recovery_note_retransmit(l, len + fin, l->nxt, now);
-	l->rack.tlp_active = true;
-	l->rack.tlp_is_retrans = true;
-	l->rack.tlp_end = l->nxt;
+	board_retransmitted(l, m.seq, l->snd.nxt, now);
+	recovery_note_retransmit(l, len + fin, l->snd.nxt, now);
+	l->loss.rack.tlp_active = true;
+	l->loss.rack.tlp_is_retrans = true;
+	l->loss.rack.tlp_end = l->snd.nxt;
 	return true;
 }
 
@@ -542,23 +552,25 @@ static bool out_data(struct leg *l, struct tx *tx, mono_t now)
 {
 	bool may_new = leg_can_send(l) || l->state == TS_SYN_RECEIVED;
 
-	if (l->tlp_pending && out_tlp(l, tx, now))
+	if (l->loss.tlp_pending && out_tlp(l, tx, now))
 		return true;
-	if (l->frto == FRTO_NEW_DATA) {
+	if (l->loss.frto == FRTO_NEW_DATA) {
 		if (may_new && out_new(l, tx, now))
 			return true;
-		if (seq_gt(l->nxt, l->recover) || mono_is_set(l->t_pace))
+		if (seq_gt(l->snd.nxt, l->loss.recover) ||
+		    mono_is_set(l->tmr.pace))
 			return false;
-		l->frto = FRTO_OFF; /* there is no new data */
+		l->loss.frto = FRTO_OFF; /* there is no new data */
 	}
-	if (l->lost_bytes && out_retransmit(l, tx, now))
+	if (l->loss.lost_bytes && out_retransmit(l, tx, now))
 		return true;
 	return may_new && out_new(l, tx, now);
 }
 
 bool leg_answer_loss(struct leg *l, struct tx *tx, mono_t now)
 {
-	if (l->ack != ACK_NOW || !l->ooo || !leg_synchronized(l) || l->mute)
+	if (l->rcv.owed != ACK_NOW || !l->rcv.ooo || !leg_synchronized(l) ||
+	    l->mute)
 		return false;
 	return out_ack(l, tx, now);
 }
@@ -572,27 +584,28 @@ static bool may_send_data(const struct leg *l)
 /* A peer without SACK does not count a duplicate that rides on data. */
 static bool dupack_due(const struct leg *l)
 {
-	return l->ack == ACK_NOW && acker_is_counted(l) && leg_synchronized(l);
+	return l->rcv.owed == ACK_NOW && acker_is_counted(l) &&
+	       leg_synchronized(l);
 }
 
 bool leg_output(struct leg *l, struct tx *tx, mono_t now)
 {
 	bool sent = false;
 
-	if (l->rst_pending)
+	if (l->end.rst_pending)
 		return out_rst(l, tx, now);
 	if (l->state == TS_CLOSED || l->state == TS_LISTEN ||
 	    (l->mute && l->state != TS_SYN_SENT))
 		return false;
-	if (l->syn_pending)
+	if (l->snd.syn_pending)
 		sent = out_syn(l, tx, now);
 	else if (dupack_due(l) && out_ack(l, tx, now))
 		sent = true;
 	else if (may_send_data(l) && out_data(l, tx, now))
 		sent = true;
-	else if (l->probe_pending && leg_synchronized(l))
+	else if (l->snd.probe_pending && leg_synchronized(l))
 		sent = out_probe(l, tx, now);
-	else if (l->ack == ACK_NOW &&
+	else if (l->rcv.owed == ACK_NOW &&
 		 (leg_synchronized(l) || l->state == TS_SYN_RECEIVED))
 		sent = out_ack(l, tx, now);
 	leg_arm(l, now);

@@ -25,10 +25,10 @@ static bool sent_after(uint32_t t1, seq_t e1, uint32_t t2, seq_t e2)
 
 void rack_on_delivered(struct leg *l, const struct run *r, mono_t now)
 {
-	struct rack_state *k = &l->rack;
+	struct rack_state *k = &l->loss.rack;
 	uint32_t rtt = (uint32_t)now.us - r->tx_us;
 
-	if (r->retx && rtt < l->min_rtt_us)
+	if (r->retx && rtt < l->rtt.min_us)
 		return; /* the original arrived, not the retransmission */
 	if (!r->retx && seq_lt(r->end, k->fack))
 		k->reordering_seen = true;
@@ -43,14 +43,14 @@ void rack_on_delivered(struct leg *l, const struct run *r, mono_t now)
 
 void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now)
 {
-	struct rack_state *k = &l->rack;
+	struct rack_state *k = &l->loss.rack;
 
 	(void)now;
-	if (k->dsack_seen && seq_ge(l->una, k->dsack_round))
+	if (k->dsack_seen && seq_ge(l->snd.una, k->dsack_round))
 		k->dsack_seen = false;
 	if (a->dsack && !k->dsack_seen) {
 		k->dsack_seen = true;
-		k->dsack_round = l->nxt;
+		k->dsack_round = l->snd.nxt;
 		if (k->reo_mult < 255)
 			k->reo_mult++;
 		k->reo_persist = REO_PERSIST;
@@ -58,34 +58,36 @@ void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now)
 }
 
 /* Were DUPTHRESH segments SACKed, of whatever size? */
-static bool dupthresh_sacked(const struct leg *l)
+static bool dupthresh_sacked(const struct leg_loss *loss)
 {
 	uint32_t n = 0;
 
-	if (!l->sacked_bytes)
+	if (!loss->sacked_bytes)
 		return false;
-	for (const struct run *r = l->run_head; r && n < DUPTHRESH; r = r->next)
+	for (const struct run *r = loss->run_head; r && n < DUPTHRESH;
+	     r = r->next)
 		n += r->state == RUN_SACKED ? r->segs : 0;
 	return n >= DUPTHRESH;
 }
 
 static uint32_t reo_window(const struct leg *l)
 {
-	const struct rack_state *k = &l->rack;
+	const struct rack_state *k = &l->loss.rack;
 	uint32_t w;
 
 	if (!k->reordering_seen &&
-	    (l->ca >= CA_RECOVERY || dupthresh_sacked(l)))
+	    (l->loss.ca >= CA_RECOVERY || dupthresh_sacked(&l->loss)))
 		return 0;
-	w = l->min_rtt_us / 4 * (1u + k->reo_mult);
-	return min_u32(w, l->srtt_us);
+	w = l->rtt.min_us / 4 * (1u + k->reo_mult);
+	return min_u32(w, l->rtt.smoothed_us);
 }
 
 /* How long until @r counts as lost, microseconds; not above 0: it does. */
 static int32_t time_left(const struct leg *l, const struct run *r, uint32_t reo,
 			 mono_t now)
 {
-	uint32_t rtt = l->rack.rtt_us ? l->rack.rtt_us : l->srtt_us;
+	uint32_t rtt = l->loss.rack.rtt_us ? l->loss.rack.rtt_us
+					   : l->rtt.smoothed_us;
 
 	return (int32_t)(r->tx_us + rtt + reo - (uint32_t)now.us);
 }
@@ -93,31 +95,31 @@ static int32_t time_left(const struct leg *l, const struct run *r, uint32_t reo,
 /* RFC 8985, 6.3 */
 void rack_mark_on_rto(struct leg *l, mono_t now)
 {
-	const struct run *head = l->run_head;
+	const struct run *head = l->loss.run_head;
 	uint32_t reo = reo_window(l);
 
 	if (head)
 		board_mark_head_lost(
 			l, (seq_span(head->end, head->start) + head->segs - 1) /
 				   head->segs);
-	for (struct run *r = l->run_head; r; r = r->next) {
+	for (struct run *r = l->loss.run_head; r; r = r->next) {
 		if (r->state == RUN_SENT && time_left(l, r, reo, now) <= 0)
 			board_mark_lost(l, r);
 	}
-	if (!l->lost_bytes) /* no run was left to cut the first one off */
+	if (!l->loss.lost_bytes) /* no run was left to cut the first one off */
 		board_mark_all_lost(l, false);
 }
 
 bool rack_detect_loss(struct leg *l, mono_t now)
 {
-	const struct rack_state *k = &l->rack;
-	uint32_t before = l->lost_bytes, wait = 0;
+	const struct rack_state *k = &l->loss.rack;
+	uint32_t before = l->loss.lost_bytes, wait = 0;
 	uint32_t reo;
 
 	if (!k->valid)
 		return false;
 	reo = reo_window(l);
-	for (struct run *r = l->run_head; r; r = r->next) {
+	for (struct run *r = l->loss.run_head; r; r = r->next) {
 		int32_t left;
 
 		if (r->state != RUN_SENT ||
@@ -131,20 +133,21 @@ bool rack_detect_loss(struct leg *l, mono_t now)
 	}
 	if (wait)
 		timers_set_rtx(l, RTX_REO, wait, now);
-	return l->lost_bytes > before;
+	return l->loss.lost_bytes > before;
 }
 
 /* Arm the probe instead of the RTO where RFC 8985, 7.2 allows it. */
 void tlp_arm(struct leg *l, mono_t now)
 {
-	uint32_t pto, rto = rtt_rto(l);
+	uint32_t pto, rto = rtt_rto(&l->rtt);
 
-	if (!l->sack_ok || l->ca > CA_DISORDER || l->rack.tlp_active ||
-	    !board_outstanding(l) || l->sacked_bytes || l->backoff)
+	if (!l->sack_ok || l->loss.ca > CA_DISORDER ||
+	    l->loss.rack.tlp_active || !board_outstanding(&l->snd) ||
+	    l->loss.sacked_bytes || l->rtt.backoff)
 		return;
-	pto = l->srtt_us ? 2 * l->srtt_us + 2 * USEC_PER_MSEC
-			 : (uint32_t)USEC_PER_SEC;
-	if (board_outstanding(l) <= l->mss)
+	pto = l->rtt.smoothed_us ? 2 * l->rtt.smoothed_us + 2 * USEC_PER_MSEC
+				 : (uint32_t)USEC_PER_SEC;
+	if (board_outstanding(&l->snd) <= l->snd.mss)
 		pto += TLP_DELACK_US;
 	timers_set_rtx(l, RTX_TLP, min_u32(pto, rto), now);
 }
@@ -152,15 +155,15 @@ void tlp_arm(struct leg *l, mono_t now)
 void tlp_fire(struct leg *l, mono_t now)
 {
 	leg_count(l, CNT_TcpExtTCPLossProbes);
-	l->tlp_pending = true;
-	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	l->loss.tlp_pending = true;
+	timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 }
 
 /* Did the probe repair a loss that nothing else reported?  RFC 8985, 7.4. */
 void tlp_on_ack(struct leg *l, const struct segment *s,
-		const struct ack_sample *a, mono_t now)
+		const struct ack_sample *a)
 {
-	struct rack_state *k = &l->rack;
+	struct rack_state *k = &l->loss.rack;
 
 	if (!k->tlp_active || seq_lt(s->ack, k->tlp_end))
 		return;
@@ -169,7 +172,7 @@ void tlp_on_ack(struct leg *l, const struct segment *s,
 	} else if (seq_gt(s->ack, k->tlp_end)) {
 		k->tlp_active = false;
 		leg_count(l, CNT_TcpExtTCPLossProbeRecovery);
-		recovery_after_tlp(l, now);
+		recovery_after_tlp(l);
 	} else if (!a->acked && !a->sacked && !s->data.len) {
 		k->tlp_active = false; /* both copies arrived, no DSACK */
 	}

@@ -41,12 +41,12 @@ static struct ooo *island_next(const struct ooo *island)
 	return island->last->next;
 }
 
-seq_t reasm_end(const struct leg *l)
+seq_t reasm_end(const struct leg_rcv *rcv)
 {
-	const struct ooo *i = l->ooo;
+	const struct ooo *i = rcv->ooo;
 
 	if (!i)
-		return l->rcv_nxt;
+		return rcv->nxt;
 	while (island_next(i))
 		i = island_next(i);
 	return island_end(i);
@@ -55,30 +55,30 @@ seq_t reasm_end(const struct leg *l)
 /* The first node of the list goes; what follows in its island remains one. */
 static void node_free_first(struct leg *l)
 {
-	struct ooo *o = l->ooo;
+	struct ooo *o = l->rcv.ooo;
 
 	if (o->last != o)
 		o->next->last = o->last;
-	l->ooo = o->next;
-	l->ooo_count--;
-	l->ooo_mem -= o->charge;
+	l->rcv.ooo = o->next;
+	l->rcv.ooo_count--;
+	l->rcv.ooo_mem -= o->charge;
 	buf_put(o->buf);
 	slab_free(l->env->ooo, o);
 }
 
 void reasm_purge(struct leg *l)
 {
-	while (l->ooo)
+	while (l->rcv.ooo)
 		node_free_first(l);
-	l->sack_n = 0;
+	l->rcv.sack_n = 0;
 }
 
-const char *reasm_check(const struct leg *l)
+const char *reasm_check(const struct leg_rcv *rcv)
 {
 	const struct ooo *i, *o, *prev = NULL;
 	uint32_t n = 0, mem = 0;
 
-	for (i = l->ooo; i; prev = i, i = island_next(i)) {
+	for (i = rcv->ooo; i; prev = i, i = island_next(i)) {
 		if (prev && !seq_lt(island_end(prev), i->start))
 			return "islands overlap or touch";
 		for (o = i;; o = o->next) {
@@ -92,16 +92,17 @@ const char *reasm_check(const struct leg *l)
 				return "an island with a hole";
 		}
 	}
-	return n != l->ooo_count || mem != l->ooo_mem ? "out-of-order counters"
-						      : NULL;
+	return n != rcv->ooo_count || mem != rcv->ooo_mem
+		       ? "out-of-order counters"
+		       : NULL;
 }
 
 /* --- nodes --- */
 
 /* A node for each half KB that is held, and OOO_MAX in any case. */
-static uint32_t nodes_max(const struct leg *l)
+static uint32_t nodes_max(const struct leg_rcv *rcv)
 {
-	uint32_t chunks = l->ooo_mem / buf_class_truesize(BUF_CHUNK);
+	uint32_t chunks = rcv->ooo_mem / buf_class_truesize(BUF_CHUNK);
 
 	return max_u32(OOO_MAX, NODES_PER_CHUNK * chunks);
 }
@@ -117,8 +118,8 @@ static bool over_share(const struct leg *l)
 
 static bool at_limit(const struct leg *l)
 {
-	return l->ooo_count >= nodes_max(l) ||
-	       l->ooo_mem / 2 > l->rcv_cap + l->sink_extra ||
+	return l->rcv.ooo_count >= nodes_max(&l->rcv) ||
+	       l->rcv.ooo_mem / 2 > l->rcv.cap + l->rcv.extra ||
 	       !leg_may_take(l, LEG_SHARE_NODES) || over_share(l);
 }
 
@@ -212,18 +213,18 @@ static struct ooo *node_new(struct leg *l, const struct hole *h,
 		o->p = o->buf->data + o->buf->used;
 		o->len = chunk_write(o->buf, d);
 	}
-	l->ooo_count++;
-	l->ooo_mem += o->charge;
+	l->rcv.ooo_count++;
+	l->rcv.ooo_mem += o->charge;
 	return o;
 }
 
 /* --- islands --- */
 
 /* @o, whose first byte is at @at, into the list. */
-static void hole_link(struct leg *l, struct hole *h, struct ooo *o, seq_t at,
-		      bool joins)
+static void hole_link(struct leg_rcv *rcv, struct hole *h, struct ooo *o,
+		      seq_t at, bool joins)
 {
-	struct ooo **link = h->before ? &h->before->last->next : &l->ooo;
+	struct ooo **link = h->before ? &h->before->last->next : &rcv->ooo;
 
 	o->start = at;
 	o->last = o;
@@ -254,7 +255,7 @@ static bool hole_fill(struct leg *l, struct hole *h, seq_t at, struct slice d)
 			if (!o)
 				return false;
 			n = o->len;
-			hole_link(l, h, o, at, joins);
+			hole_link(&l->rcv, h, o, at, joins);
 		}
 		h->filled = true;
 		at = seq_add(at, n);
@@ -269,20 +270,20 @@ static bool hole_fill(struct leg *l, struct hole *h, seq_t at, struct slice d)
 }
 
 /* @island was told of or grew last: first of the blocks, once. */
-static void sack_note(struct leg *l, const struct ooo *island)
+static void sack_note(struct leg_rcv *rcv, const struct ooo *island)
 {
-	seq_t keep[ARRAY_LEN(l->sack_recent)] = {island->start};
+	seq_t keep[ARRAY_LEN(rcv->sack_recent)] = {island->start};
 	seq_t end = island_end(island);
 	uint32_t n = 1;
 
-	for (uint32_t i = 0; i < l->sack_n && n < ARRAY_LEN(keep); i++) {
-		seq_t at = l->sack_recent[i];
+	for (uint32_t i = 0; i < rcv->sack_n && n < ARRAY_LEN(keep); i++) {
+		seq_t at = rcv->sack_recent[i];
 
 		if (seq_lt(at, island->start) || seq_ge(at, end))
 			keep[n++] = at;
 	}
-	memcpy(l->sack_recent, keep, n * sizeof(keep[0]));
-	l->sack_n = (uint8_t)n;
+	memcpy(rcv->sack_recent, keep, n * sizeof(keep[0]));
+	rcv->sack_n = (uint8_t)n;
 }
 
 /*
@@ -292,13 +293,13 @@ static void sack_note(struct leg *l, const struct ooo *island)
  */
 void reasm_note_dsack(struct leg *l, seq_t start, seq_t end)
 {
-	struct sack_block *b = &l->dsack;
+	struct sack_block *b = &l->rcv.dsack;
 
 	if (!l->sack_ok || !l->cfg->dsack || !seq_lt(start, end))
 		return;
 	if (seq_eq(b->start, b->end)) {
 		*b = (struct sack_block){start, end};
-		leg_count(l, seq_lt(start, l->rcv_nxt)
+		leg_count(l, seq_lt(start, l->rcv.nxt)
 				     ? CNT_TcpExtTCPDSACKOldSent
 				     : CNT_TcpExtTCPDSACKOfoSent);
 	} else if (seq_le(start, b->end) && seq_ge(end, b->start)) {
@@ -310,7 +311,7 @@ void reasm_note_dsack(struct leg *l, seq_t start, seq_t end)
 /* Queue @d, which begins at @seq beyond rcv_nxt. */
 static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 {
-	struct hole h = {.after = l->ooo};
+	struct hole h = {.after = l->rcv.ooo};
 	struct ooo *touched = NULL;
 	seq_t end = seq_add(seq, d.len), at = seq, stop;
 	bool ok = true;
@@ -337,7 +338,7 @@ static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 		at = stop;
 	}
 	if (touched)
-		sack_note(l, touched);
+		sack_note(&l->rcv, touched);
 	if (!ok && !h.filled) {
 		leg_count(l, CNT_TcpExtTCPOFODrop);
 		return DROP_OOO_LIMIT;
@@ -351,13 +352,13 @@ static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 /* Give bytes at rcv_nxt to the sink. */
 static bool deliver(struct leg *l, const struct slice *d)
 {
-	if ((over_share(l) && l->sink->bytes >= l->cfg->rmem[0]) ||
-	    bufq_append(l->sink, l->env->pool, d))
+	if ((over_share(l) && l->rcv.sink->bytes >= l->cfg->rmem[0]) ||
+	    bufq_append(l->rcv.sink, l->env->pool, d))
 		return false;
-	l->rcv_nxt = seq_add(l->rcv_nxt, d->len);
-	l->irs_far |= seq_span(l->rcv_nxt, l->irs) > FAR;
-	if (l->urg_in && seq_ge(l->rcv_nxt, l->rcv_urg))
-		l->urg_in = false;
+	l->rcv.nxt = seq_add(l->rcv.nxt, d->len);
+	l->rcv.irs_far |= seq_span(l->rcv.nxt, l->rcv.irs) > FAR;
+	if (l->rcv.urg_in && seq_ge(l->rcv.nxt, l->rcv.urg))
+		l->rcv.urg_in = false;
 	l->env->stats->c[CNT_BytesReceived] += d->len;
 	l->ev |= LEG_EV_DATA;
 	return true;
@@ -368,8 +369,8 @@ static void ooo_drain(struct leg *l)
 {
 	const struct ooo *o;
 
-	while ((o = l->ooo) && seq_le(o->start, l->rcv_nxt)) {
-		uint32_t skip = seq_span(l->rcv_nxt, o->start);
+	while ((o = l->rcv.ooo) && seq_le(o->start, l->rcv.nxt)) {
+		uint32_t skip = seq_span(l->rcv.nxt, o->start);
 		struct slice d = {o->buf, o->p + skip, o->len - skip};
 
 		if (skip < o->len && !deliver(l, &d))
@@ -378,23 +379,23 @@ static void ooo_drain(struct leg *l)
 			leg_count(l, CNT_TcpExtTCPOFOMerge);
 		node_free_first(l);
 	}
-	if (!l->ooo)
-		l->sack_n = 0;
+	if (!l->rcv.ooo)
+		l->rcv.sack_n = 0;
 }
 
 void reasm_retry(struct leg *l)
 {
-	if (!l->ooo || seq_gt(l->ooo->start, l->rcv_nxt))
+	if (!l->rcv.ooo || seq_gt(l->rcv.ooo->start, l->rcv.nxt))
 		return;
 	ooo_drain(l);
-	acker_now(l);
+	acker_now(&l->rcv);
 }
 
 static void note_rcv_mss(struct leg *l, uint32_t len)
 {
-	if (len >= l->rcv_mss)
-		l->rcv_mss = (uint16_t)min_u32(
-			len, max_u32(l->mss, leg_mss_offer(l->family)));
+	if (len >= l->rcv.mss)
+		l->rcv.mss = (uint16_t)min_u32(
+			len, max_u32(l->snd.mss, leg_mss_offer(l->family)));
 }
 
 /*
@@ -404,20 +405,21 @@ static void note_rcv_mss(struct leg *l, uint32_t len)
 static bool deliver_around(struct leg *l, struct slice d)
 {
 	while (d.len) {
-		seq_t at = l->rcv_nxt;
+		seq_t at = l->rcv.nxt;
 		struct slice part = d;
 		uint32_t taken;
 
-		if (l->ooo)
-			part.len = min_u32(d.len, seq_span(l->ooo->start, at));
+		if (l->rcv.ooo)
+			part.len =
+				min_u32(d.len, seq_span(l->rcv.ooo->start, at));
 		if (part.len && !deliver(l, &part))
 			return false;
-		if (l->ooo && part.len < d.len)
-			reasm_note_dsack(l, l->rcv_nxt,
-					 seq_min(island_end(l->ooo),
+		if (l->rcv.ooo && part.len < d.len)
+			reasm_note_dsack(l, l->rcv.nxt,
+					 seq_min(island_end(l->rcv.ooo),
 						 seq_add(at, d.len)));
 		ooo_drain(l);
-		taken = min_u32(seq_span(l->rcv_nxt, at), d.len);
+		taken = min_u32(seq_span(l->rcv.nxt, at), d.len);
 		if (!taken)
 			return false;
 		d.p += taken;
@@ -430,21 +432,21 @@ static bool deliver_around(struct leg *l, struct slice d)
 static enum drop_reason in_order(struct leg *l, const struct segment *s,
 				 struct slice d, mono_t now)
 {
-	seq_t before = l->rcv_nxt;
-	bool had_ooo = l->ooo != NULL;
+	seq_t before = l->rcv.nxt;
+	bool had_ooo = l->rcv.ooo != NULL;
 
-	if (l->sink->bytes > l->cfg->rmem[2] + l->cfg->wmem[2]) {
-		acker_now(l); /* many small segments: see window.c */
+	if (l->rcv.sink->bytes > l->cfg->rmem[2] + l->cfg->wmem[2]) {
+		acker_now(&l->rcv); /* many small segments: see window.c */
 		return DROP_BUFFER_LIMIT;
 	}
-	if (!deliver_around(l, d) && seq_eq(l->rcv_nxt, before)) {
+	if (!deliver_around(l, d) && seq_eq(l->rcv.nxt, before)) {
 		return DROP_BUFFER_LIMIT;
 	}
-	l->dup_owed = 0;
-	window_on_data(l, s, seq_span(l->rcv_nxt, before), now);
-	l->unacked_bytes += seq_span(l->rcv_nxt, before);
-	if (had_ooo || l->dsack.start.v != l->dsack.end.v)
-		acker_now(l); /* fills a hole: RFC 5681, 4.2 */
+	l->rcv.dup_owed = 0;
+	window_on_data(l, s, seq_span(l->rcv.nxt, before), now);
+	l->rcv.unacked += seq_span(l->rcv.nxt, before);
+	if (had_ooo || l->rcv.dsack.start.v != l->rcv.dsack.end.v)
+		acker_now(&l->rcv); /* fills a hole: RFC 5681, 4.2 */
 	else
 		acker_owe(l, now);
 	return DROP_NONE;
@@ -453,7 +455,7 @@ static enum drop_reason in_order(struct leg *l, const struct segment *s,
 enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now)
 {
 	seq_t seq = s->seq, end = seq_add(s->seq, s->data.len);
-	seq_t edge = seq_add(l->rcv_nxt, leg_rcv_wnd(l));
+	seq_t edge = seq_add(l->rcv.nxt, leg_rcv_wnd(&l->rcv));
 	struct slice d = s->data;
 
 	if (s->flags & TCP_SYN) {
@@ -461,15 +463,15 @@ enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now)
 		end = seq_add(end, 1);
 	}
 	note_rcv_mss(l, d.len);
-	if (seq_lt(seq, l->rcv_nxt)) { /* left edge */
-		uint32_t old = min_u32(seq_span(l->rcv_nxt, seq), d.len);
+	if (seq_lt(seq, l->rcv.nxt)) { /* left edge */
+		uint32_t old = min_u32(seq_span(l->rcv.nxt, seq), d.len);
 
 		reasm_note_dsack(l, seq, seq_add(seq, old));
 		d.p += old;
 		d.len -= old;
-		seq = l->rcv_nxt;
+		seq = l->rcv.nxt;
 		if (!d.len) {
-			acker_now(l);
+			acker_now(&l->rcv);
 			return DROP_DUPLICATE;
 		}
 	}
@@ -478,16 +480,16 @@ enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now)
 
 		d.len -= over;
 		if (!d.len) {
-			acker_now(l);
+			acker_now(&l->rcv);
 			return DROP_WINDOW_ZERO;
 		}
 	}
-	if (seq_eq(seq, l->rcv_nxt))
+	if (seq_eq(seq, l->rcv.nxt))
 		return in_order(l, s, d, now);
-	acker_now(l);
-	l->quickack = QUICKACKS; /* recovery needs each ACK */
-	if (!l->sack_ok && l->dup_owed < DUP_OWED_MAX)
-		l->dup_owed++;
+	acker_now(&l->rcv);
+	l->rcv.quickack = QUICKACKS; /* recovery needs each ACK */
+	if (!l->sack_ok && l->rcv.dup_owed < DUP_OWED_MAX)
+		l->rcv.dup_owed++;
 	return ooo_insert(l, seq, d);
 }
 
@@ -502,15 +504,15 @@ static bool block_known(const struct tcp_opts *o, uint32_t from,
 }
 
 /* The islands that sack_recent[] speaks of, as far as they are held. */
-static void recent_islands(const struct leg *l,
+static void recent_islands(const struct leg_rcv *rcv,
 			   const struct ooo *out[SACK_BLOCKS_MAX])
 {
 	const struct ooo *i;
 
-	for (i = l->ooo; i; i = island_next(i)) {
-		for (uint32_t k = 0; k < l->sack_n; k++) {
-			if (seq_le(i->start, l->sack_recent[k]) &&
-			    seq_lt(l->sack_recent[k], island_end(i)))
+	for (i = rcv->ooo; i; i = island_next(i)) {
+		for (uint32_t k = 0; k < rcv->sack_n; k++) {
+			if (seq_le(i->start, rcv->sack_recent[k]) &&
+			    seq_lt(rcv->sack_recent[k], island_end(i)))
 				out[k] = i;
 		}
 	}
@@ -524,17 +526,17 @@ void reasm_sack_blocks(const struct leg *l, struct tcp_opts *o, uint32_t max)
 	o->nsack = 0;
 	if (!l->sack_ok || !max)
 		return;
-	if (!seq_eq(l->dsack.start, l->dsack.end)) {
-		o->sack[o->nsack++] = l->dsack;
+	if (!seq_eq(l->rcv.dsack.start, l->rcv.dsack.end)) {
+		o->sack[o->nsack++] = l->rcv.dsack;
 		first = 1;
 	}
-	recent_islands(l, recent);
-	for (uint32_t i = 0; i < l->sack_n && o->nsack < max; i++) {
+	recent_islands(&l->rcv, recent);
+	for (uint32_t i = 0; i < l->rcv.sack_n && o->nsack < max; i++) {
 		struct sack_block b;
 
 		/* what begins at rcv_nxt waits for memory: asking for it
 		 * again is what brings it on */
-		if (!recent[i] || seq_le(recent[i]->start, l->rcv_nxt))
+		if (!recent[i] || seq_le(recent[i]->start, l->rcv.nxt))
 			continue;
 		b = (struct sack_block){recent[i]->start,
 					island_end(recent[i])};

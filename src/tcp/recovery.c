@@ -15,47 +15,48 @@
 #include "internal.h"
 
 /* @delivered: bytes that the ACK at hand delivered; 0 for a timer. */
-static void begin_episode(struct leg *l, uint32_t delivered, mono_t now)
+static void begin_episode(struct leg *l, uint32_t delivered)
 {
-	if (l->ca <= CA_DISORDER || !l->undo_valid) {
-		l->undo_cwnd = l->cwnd;
-		l->undo_ssthresh = l->ssthresh;
-		l->undo_marker = l->undo_high = l->una;
-		l->undo_retrans = 0;
-		l->undo_valid = true;
-		l->retrans_ts = 0;
+	if (l->loss.ca <= CA_DISORDER || !l->loss.undo_valid) {
+		l->loss.undo_cwnd = l->cc.cwnd;
+		l->loss.undo_ssthresh = l->cc.ssthresh;
+		l->loss.undo_marker = l->loss.undo_high = l->snd.una;
+		l->loss.undo_retrans = 0;
+		l->loss.undo_valid = true;
+		l->loss.retrans_ts = 0;
 	}
-	l->ssthresh = leg_cc(l)->ssthresh(l, now);
-	l->recover = l->nxt;
-	l->prr_delivered = l->prr_out = 0;
+	l->cc.ssthresh = leg_cc(&l->cc)->ssthresh(&l->cc, l);
+	l->loss.recover = l->snd.nxt;
+	l->loss.prr_delivered = l->loss.prr_out = 0;
 	/* what this ACK delivered was in flight when it came */
-	l->recover_fs = board_outstanding(l) - l->sacked_bytes + delivered;
-	l->recover_fs = max_u32(l->recover_fs, l->mss);
+	l->loss.recover_fs =
+		board_outstanding(&l->snd) - l->loss.sacked_bytes + delivered;
+	l->loss.recover_fs = max_u32(l->loss.recover_fs, l->snd.mss);
 	/* an RTT estimate of slow start says nothing after this */
-	l->hystart.css = false;
-	tlp_reset(l);
+	l->cc.hystart.css = false;
+	tlp_reset(&l->loss);
 }
 
-void recovery_enter_cwr(struct leg *l, uint32_t delivered, mono_t now)
+void recovery_enter_cwr(struct leg *l, uint32_t delivered)
 {
-	if (l->ca >= CA_CWR)
+	if (l->loss.ca >= CA_CWR)
 		return;
-	begin_episode(l, delivered, now);
-	l->undo_valid = false; /* ECN marks are no mistake */
-	l->ca = CA_CWR;
-	l->cwr_pending = true;
+	begin_episode(l, delivered);
+	l->loss.undo_valid = false; /* ECN marks are no mistake */
+	l->loss.ca = CA_CWR;
+	l->snd.cwr_pending = true;
 }
 
-static void enter_recovery(struct leg *l, uint32_t delivered, mono_t now)
+static void enter_recovery(struct leg *l, uint32_t delivered)
 {
-	if (l->ca == CA_CWR) { /* reduced in this window already */
-		l->ca = CA_RECOVERY;
-		l->recover = l->nxt;
-		tlp_reset(l);
+	if (l->loss.ca == CA_CWR) { /* reduced in this window already */
+		l->loss.ca = CA_RECOVERY;
+		l->loss.recover = l->snd.nxt;
+		tlp_reset(&l->loss);
 		return;
 	}
-	begin_episode(l, delivered, now);
-	l->ca = CA_RECOVERY;
+	begin_episode(l, delivered);
+	l->loss.ca = CA_RECOVERY;
 	leg_count(l, l->sack_ok ? CNT_TcpExtTCPSackRecovery
 				: CNT_TcpExtTCPRenoRecovery);
 }
@@ -66,72 +67,75 @@ static void prr_on_ack(struct leg *l, uint32_t delivered, bool safe)
 	uint32_t pipe = board_pipe(l);
 	int64_t cnt;
 
-	l->prr_delivered += delivered;
-	if (pipe > l->ssthresh) {
-		cnt = (int64_t)(((uint64_t)l->prr_delivered * l->ssthresh +
-				 l->recover_fs - 1) /
-				l->recover_fs) -
-		      l->prr_out;
+	l->loss.prr_delivered += delivered;
+	if (pipe > l->cc.ssthresh) {
+		cnt = (int64_t)(((uint64_t)l->loss.prr_delivered *
+					 l->cc.ssthresh +
+				 l->loss.recover_fs - 1) /
+				l->loss.recover_fs) -
+		      l->loss.prr_out;
 	} else {
-		cnt = (int64_t)l->prr_delivered - l->prr_out;
+		cnt = (int64_t)l->loss.prr_delivered - l->loss.prr_out;
 		if (cnt < (int64_t)delivered)
 			cnt = delivered;
 		if (safe)
-			cnt += l->mss;
-		if (cnt > (int64_t)l->ssthresh - pipe)
-			cnt = (int64_t)l->ssthresh - pipe;
+			cnt += l->snd.mss;
+		if (cnt > (int64_t)l->cc.ssthresh - pipe)
+			cnt = (int64_t)l->cc.ssthresh - pipe;
 	}
-	if (!l->prr_out && cnt < (int64_t)l->mss)
-		cnt = l->mss; /* the fast retransmission itself */
+	if (!l->loss.prr_out && cnt < (int64_t)l->snd.mss)
+		cnt = l->snd.mss; /* the fast retransmission itself */
 	if (cnt < 0)
 		cnt = 0;
-	l->cwnd = max_u32(pipe + (uint32_t)cnt, l->mss);
+	l->cc.cwnd = max_u32(pipe + (uint32_t)cnt, l->snd.mss);
 }
 
-static void undo(struct leg *l, mono_t now)
+static void undo(struct leg *l)
 {
-	l->cwnd = max_u32(l->cwnd, l->undo_cwnd);
-	l->ssthresh = max_u32(l->ssthresh, l->undo_ssthresh);
-	l->undo_valid = false;
-	l->frto = FRTO_OFF;
-	l->backoff = 0;
+	l->cc.cwnd = max_u32(l->cc.cwnd, l->loss.undo_cwnd);
+	l->cc.ssthresh = max_u32(l->cc.ssthresh, l->loss.undo_ssthresh);
+	l->loss.undo_valid = false;
+	l->loss.frto = FRTO_OFF;
+	l->rtt.backoff = 0;
 	board_unmark_lost(l);
-	leg_cc(l)->reset(l, now);
-	l->ca = l->sacked_bytes ? CA_DISORDER : CA_OPEN;
+	leg_cc(&l->cc)->reset(&l->cc);
+	l->loss.ca = l->loss.sacked_bytes ? CA_DISORDER : CA_OPEN;
 }
 
 /* The ACK echoes a time before the first retransmission. */
 static bool eifel_says_spurious(const struct leg *l, const struct segment *s)
 {
-	return l->ts_ok && l->retrans_ts && s->opts.has & OPT_HAS_TS &&
-	       s->opts.tsecr && (int32_t)(s->opts.tsecr - l->retrans_ts) < 0;
+	return l->ts_ok && l->loss.retrans_ts && s->opts.has & OPT_HAS_TS &&
+	       s->opts.tsecr &&
+	       (int32_t)(s->opts.tsecr - l->loss.retrans_ts) < 0;
 }
 
 /* Does the ACK tell of anything that was sent after the timeout? */
 static bool tells_of_new_data(const struct leg *l, const struct segment *s)
 {
 	for (uint32_t i = 0; l->sack_ok && i < s->opts.nsack; i++) {
-		if (seq_gt(s->opts.sack[i].end, l->recover))
+		if (seq_gt(s->opts.sack[i].end, l->loss.recover))
 			return true;
 	}
-	return seq_gt(l->una, l->recover);
+	return seq_gt(l->snd.una, l->loss.recover);
 }
 
 /* The ACK of what the timer sent again: RFC 5682, 3.1, step 2. */
 static void frto_first_ack(struct leg *l, const struct ack_sample *a,
 			   bool dupack)
 {
-	bool again = l->run_head && l->run_head->retx;
+	bool again = l->loss.run_head && l->loss.run_head->retx;
 
-	if (!seq_gt(l->una, a->una_before)) {
+	if (!seq_gt(l->snd.una, a->una_before)) {
 		if (dupack && !l->sack_ok)
-			l->frto = FRTO_OFF;
+			l->loss.frto = FRTO_OFF;
 		return;
 	}
 	/* all of it acknowledged, or not yet what was sent again: either says
 	 * nothing about the originals */
-	l->frto = again || seq_ge(l->una, l->recover) ? FRTO_OFF
-						      : FRTO_NEW_DATA;
+	l->loss.frto = again || seq_ge(l->snd.una, l->loss.recover)
+			       ? FRTO_OFF
+			       : FRTO_NEW_DATA;
 }
 
 /* True: data that was sent before the timeout, and never again, was not lost.
@@ -139,14 +143,14 @@ static void frto_first_ack(struct leg *l, const struct ack_sample *a,
 static bool frto_says_spurious(struct leg *l, const struct segment *s,
 			       const struct ack_sample *a, bool dupack)
 {
-	if (l->frto == FRTO_RESENT)
+	if (l->loss.frto == FRTO_RESENT)
 		frto_first_ack(l, a, dupack);
-	else if (l->frto == FRTO_NEW_DATA &&
+	else if (l->loss.frto == FRTO_NEW_DATA &&
 		 (a->acked || a->sacked || dupack)) {
 		if (a->orig_acked && !tells_of_new_data(l, s))
 			return true;
-		l->frto = FRTO_OFF;
-		l->cwnd = min_u32(l->cwnd, 3u * l->mss);
+		l->loss.frto = FRTO_OFF;
+		l->cc.cwnd = min_u32(l->cc.cwnd, 3u * l->snd.mss);
 	}
 	return false;
 }
@@ -154,40 +158,40 @@ static bool frto_says_spurious(struct leg *l, const struct segment *s,
 /* DSACKs may come after the episode, but not a window later. */
 static bool undo_is_stale(const struct leg *l)
 {
-	uint32_t window = max_u32(l->max_wnd, 65535);
+	uint32_t window = max_u32(l->snd.max_wnd, 65535);
 
-	return l->ca <= CA_DISORDER &&
-	       seq_gt(l->una, seq_add(l->undo_high, window));
+	return l->loss.ca <= CA_DISORDER &&
+	       seq_gt(l->snd.una, seq_add(l->loss.undo_high, window));
 }
 
 static bool try_undo(struct leg *l, const struct segment *s,
-		     const struct ack_sample *a, bool dupack, mono_t now)
+		     const struct ack_sample *a, bool dupack)
 {
-	bool advanced = seq_gt(l->una, a->una_before);
+	bool advanced = seq_gt(l->snd.una, a->una_before);
 
-	if (!l->undo_valid)
+	if (!l->loss.undo_valid)
 		return false;
 	if (undo_is_stale(l)) {
-		l->undo_valid = false;
+		l->loss.undo_valid = false;
 		return false;
 	}
 	/* DSACKs for all of it may come after the episode has ended */
-	if (a->dsack && l->undo_retrans == 0 && l->retrans_ts) {
+	if (a->dsack && l->loss.undo_retrans == 0 && l->loss.retrans_ts) {
 		leg_count(l, CNT_TcpExtTCPDSACKUndo);
-		undo(l, now);
+		undo(l);
 		return true;
 	}
-	if (l->ca < CA_RECOVERY)
+	if (l->loss.ca < CA_RECOVERY)
 		return false;
 	if (advanced && eifel_says_spurious(l, s)) {
-		leg_count(l, l->ca == CA_LOSS ? CNT_TcpExtTCPSpuriousRTOs
-					      : CNT_TcpExtTCPFullUndo);
-		undo(l, now);
+		leg_count(l, l->loss.ca == CA_LOSS ? CNT_TcpExtTCPSpuriousRTOs
+						   : CNT_TcpExtTCPFullUndo);
+		undo(l);
 		return true;
 	}
-	if (l->ca == CA_LOSS && frto_says_spurious(l, s, a, dupack)) {
+	if (l->loss.ca == CA_LOSS && frto_says_spurious(l, s, a, dupack)) {
 		leg_count(l, CNT_TcpExtTCPSpuriousRTOs);
-		undo(l, now);
+		undo(l);
 		return true;
 	}
 	return false;
@@ -195,40 +199,41 @@ static bool try_undo(struct leg *l, const struct segment *s,
 
 static void finish(struct leg *l)
 {
-	if (l->ca == CA_RECOVERY || l->ca == CA_CWR)
-		l->cwnd = max_u32(l->ssthresh, l->mss);
-	if (l->ca >= CA_RECOVERY && l->rack.reo_persist &&
-	    --l->rack.reo_persist == 0)
-		l->rack.reo_mult = 0;
-	l->ca = l->sacked_bytes ? CA_DISORDER : CA_OPEN;
-	l->frto = FRTO_OFF;
-	l->dupacks = 0;
-	l->reno_sacked = 0;
+	if (l->loss.ca == CA_RECOVERY || l->loss.ca == CA_CWR)
+		l->cc.cwnd = max_u32(l->cc.ssthresh, l->snd.mss);
+	if (l->loss.ca >= CA_RECOVERY && l->loss.rack.reo_persist &&
+	    --l->loss.rack.reo_persist == 0)
+		l->loss.rack.reo_mult = 0;
+	l->loss.ca = l->loss.sacked_bytes ? CA_DISORDER : CA_OPEN;
+	l->loss.frto = FRTO_OFF;
+	l->loss.dupacks = 0;
+	l->loss.reno_sacked = 0;
 }
 
 /* Without SACK: NewReno's count of duplicate ACKs (RFC 6582). */
 static bool reno_detect(struct leg *l, const struct ack_sample *a, bool dupack)
 {
 	if (dupack) {
-		if (l->dupacks < 255)
-			l->dupacks++;
-		if (l->reno_sacked + l->lost_bytes + l->mss <=
-		    board_outstanding(l))
-			l->reno_sacked += l->mss;
-	} else if (seq_gt(l->una, a->una_before)) {
-		l->reno_sacked -= min_u32(l->reno_sacked, a->acked);
-		if (l->ca < CA_RECOVERY) {
-			l->dupacks = 0;
-			l->reno_sacked = 0;
-		} else if (l->ca == CA_RECOVERY && seq_lt(l->una, l->recover)) {
-			board_mark_head_lost(l, l->mss); /* partial ACK */
+		if (l->loss.dupacks < 255)
+			l->loss.dupacks++;
+		if (l->loss.reno_sacked + l->loss.lost_bytes + l->snd.mss <=
+		    board_outstanding(&l->snd))
+			l->loss.reno_sacked += l->snd.mss;
+	} else if (seq_gt(l->snd.una, a->una_before)) {
+		l->loss.reno_sacked -= min_u32(l->loss.reno_sacked, a->acked);
+		if (l->loss.ca < CA_RECOVERY) {
+			l->loss.dupacks = 0;
+			l->loss.reno_sacked = 0;
+		} else if (l->loss.ca == CA_RECOVERY &&
+			   seq_lt(l->snd.una, l->loss.recover)) {
+			board_mark_head_lost(l, l->snd.mss); /* partial ACK */
 			return true;
 		}
 	}
-	if (l->dupacks == DUPTHRESH && l->ca < CA_RECOVERY &&
-	    (seq_gt(l->una, l->recover) || !l->recover_valid)) {
-		l->recover_valid = true;
-		board_mark_head_lost(l, l->mss);
+	if (l->loss.dupacks == DUPTHRESH && l->loss.ca < CA_RECOVERY &&
+	    (seq_gt(l->snd.una, l->loss.recover) || !l->loss.recover_valid)) {
+		l->loss.recover_valid = true;
+		board_mark_head_lost(l, l->snd.mss);
 		return true;
 	}
 	return false;
@@ -240,7 +245,7 @@ static bool detect(struct leg *l, const struct ack_sample *a, bool dupack,
 	if (!l->sack_ok)
 		return reno_detect(l, a, dupack);
 	rack_on_ack(l, a, now);
-	if (l->sacked_bytes || l->ca >= CA_DISORDER || a->sacked)
+	if (l->loss.sacked_bytes || l->loss.ca >= CA_DISORDER || a->sacked)
 		return rack_detect_loss(l, now);
 	return false;
 }
@@ -249,126 +254,132 @@ static bool detect(struct leg *l, const struct ack_sample *a, bool dupack,
  * (RFC 5681, 3.2), and its bytes count when the hole before them is filled. */
 static void grow(struct leg *l, const struct ack_sample *a, mono_t now)
 {
-	uint32_t acked = seq_span(l->una, a->una_before);
+	uint32_t acked = seq_span(l->snd.una, a->una_before);
 
-	if (acked && l->ca == CA_LOSS) /* the rest left before the timeout */
+	if (acked &&
+	    l->loss.ca == CA_LOSS) /* the rest left before the timeout */
 		acked = a->acked + a->sacked;
 	if (!acked)
 		return;
-	if (!l->cwnd_limited &&
-	    !(l->cwnd < l->ssthresh &&
-	      seq_span(a->high_before, a->una_before) >= l->cwnd / 2)) {
-		leg_cc(l)->on_unused(l, now);
+	if (!l->cc.limited &&
+	    !(l->cc.cwnd < l->cc.ssthresh &&
+	      seq_span(a->high_before, a->una_before) >= l->cc.cwnd / 2)) {
+		cc_on_unused(&l->cc, now);
 		return;
 	}
-	leg_cc(l)->on_ack(l, acked, now);
-	l->cwnd = min_u32(l->cwnd, 1u << 30);
+	leg_cc(&l->cc)->on_ack(&l->cc, l, acked, now);
+	l->cc.cwnd = min_u32(l->cc.cwnd, 1u << 30);
 }
 
 void recovery_on_ack(struct leg *l, const struct segment *s,
 		     const struct ack_sample *a, bool dupack, mono_t now)
 {
 	uint32_t delivered = a->acked + a->sacked;
-	bool first = l->frto == FRTO_RESENT, lost;
+	bool first = l->loss.frto == FRTO_RESENT, lost;
 
-	if (l->ca < CA_RECOVERY && seq_gt(l->una, l->recover))
-		l->recover_valid = false;
-	if (dupack && !l->sack_ok && l->ca == CA_RECOVERY)
-		delivered += l->mss;
-	if (try_undo(l, s, a, dupack, now)) {
+	if (l->loss.ca < CA_RECOVERY && seq_gt(l->snd.una, l->loss.recover))
+		l->loss.recover_valid = false;
+	if (dupack && !l->sack_ok && l->loss.ca == CA_RECOVERY)
+		delivered += l->snd.mss;
+	if (try_undo(l, s, a, dupack)) {
 		grow(l, a, now);
 		return;
 	}
-	if (l->ca >= CA_CWR && seq_ge(l->una, l->recover)) {
+	if (l->loss.ca >= CA_CWR && seq_ge(l->snd.una, l->loss.recover)) {
 		finish(l);
-	} else if (l->ca == CA_DISORDER && !l->sacked_bytes) {
-		l->ca = CA_OPEN;
+	} else if (l->loss.ca == CA_DISORDER && !l->loss.sacked_bytes) {
+		l->loss.ca = CA_OPEN;
 	}
 	lost = detect(l, a, dupack, now);
-	if (lost && l->ca < CA_RECOVERY)
-		enter_recovery(l, delivered, now);
-	else if (l->ca == CA_OPEN && (l->sacked_bytes || l->dupacks))
-		l->ca = CA_DISORDER;
+	if (lost && l->loss.ca < CA_RECOVERY)
+		enter_recovery(l, delivered);
+	else if (l->loss.ca == CA_OPEN &&
+		 (l->loss.sacked_bytes || l->loss.dupacks))
+		l->loss.ca = CA_DISORDER;
 
-	if (l->ca == CA_RECOVERY || l->ca == CA_CWR)
+	if (l->loss.ca == CA_RECOVERY || l->loss.ca == CA_CWR)
 		prr_on_ack(l, delivered,
-			   seq_gt(l->una, a->una_before) && !lost);
+			   seq_gt(l->snd.una, a->una_before) && !lost);
 	else
 		grow(l, a, now);
-	if (first && l->frto == FRTO_NEW_DATA) /* two new segments */
-		l->cwnd = min_u32(l->cwnd, board_pipe(l) + 2u * l->mss);
+	if (first && l->loss.frto == FRTO_NEW_DATA) /* two new segments */
+		l->cc.cwnd =
+			min_u32(l->cc.cwnd, board_pipe(l) + 2u * l->snd.mss);
 }
 
-void recovery_after_tlp(struct leg *l, mono_t now)
+void recovery_after_tlp(struct leg *l)
 {
-	if (l->ca > CA_DISORDER)
+	if (l->loss.ca > CA_DISORDER)
 		return;
-	l->ssthresh = leg_cc(l)->ssthresh(l, now);
-	l->cwnd = min_u32(l->cwnd, l->ssthresh);
+	l->cc.ssthresh = leg_cc(&l->cc)->ssthresh(&l->cc, l);
+	l->cc.cwnd = min_u32(l->cc.cwnd, l->cc.ssthresh);
 }
 
 void recovery_detect(struct leg *l, mono_t now)
 {
 	uint32_t pipe = board_pipe(l);
-	uint32_t room = l->cwnd > pipe ? l->cwnd - pipe : 0;
-	bool fresh = l->ca < CA_CWR;
+	uint32_t room = l->cc.cwnd > pipe ? l->cc.cwnd - pipe : 0;
+	bool fresh = l->loss.ca < CA_CWR;
 
 	if (!rack_detect_loss(l, now))
 		return;
-	if (l->ca < CA_RECOVERY)
-		enter_recovery(l, 0, now);
+	if (l->loss.ca < CA_RECOVERY)
+		enter_recovery(l, 0);
 	if (fresh)
 		prr_on_ack(l, 0, false);
-	else if (l->ca == CA_RECOVERY)
+	else if (l->loss.ca == CA_RECOVERY)
 		/* no ACK, so nothing for PRR to count: what the last one
 		 * allowed stays, and what was just lost adds nothing to it */
-		l->cwnd = board_pipe(l) + max_u32(room, l->mss);
+		l->cc.cwnd = board_pipe(l) + max_u32(room, l->snd.mss);
 }
 
 void recovery_on_rto(struct leg *l, mono_t now)
 {
-	bool renege = l->run_head && l->run_head->state == RUN_SACKED;
-	bool recovering = l->ca >= CA_RECOVERY;
+	bool renege = l->loss.run_head && l->loss.run_head->state == RUN_SACKED;
+	bool recovering = l->loss.ca >= CA_RECOVERY;
 	/* once for each segment that the timer sends again (RFC 5681, 3.1),
 	 * unless ECN has reduced in this window already */
-	bool reduce = l->retries <= 1 &&
-		      (l->ca != CA_CWR || seq_gt(l->una, l->recover));
+	bool reduce =
+		l->tmr.retries <= 1 &&
+		(l->loss.ca != CA_CWR || seq_gt(l->snd.una, l->loss.recover));
 	/* nothing but the head was sent again since the window was whole */
-	bool only_head = reduce ? !recovering : l->frto == FRTO_RESENT;
+	bool only_head = reduce ? !recovering : l->loss.frto == FRTO_RESENT;
 
 	if (renege)
 		leg_count(l, CNT_TcpExtTCPSACKReneging);
 	if (reduce) {
-		if (l->ca == CA_LOSS && seq_gt(l->una, l->undo_marker))
-			l->undo_valid = false; /* the last one was genuine */
-		begin_episode(l, 0, now);
+		if (l->loss.ca == CA_LOSS &&
+		    seq_gt(l->snd.una, l->loss.undo_marker))
+			l->loss.undo_valid =
+				false; /* the last one was genuine */
+		begin_episode(l, 0);
 	}
-	l->frto = only_head && !renege ? FRTO_RESENT : FRTO_OFF;
+	l->loss.frto = only_head && !renege ? FRTO_RESENT : FRTO_OFF;
 	if (l->sack_ok && !renege)
 		rack_mark_on_rto(l, now);
 	else
 		board_mark_all_lost(l, renege);
-	l->ca = CA_LOSS;
-	l->recover = l->nxt;
-	l->cwnd = board_pipe(l) + l->mss;
-	l->dupacks = 0;
-	tlp_reset(l);
+	l->loss.ca = CA_LOSS;
+	l->loss.recover = l->snd.nxt;
+	l->cc.cwnd = board_pipe(l) + l->snd.mss;
+	l->loss.dupacks = 0;
+	tlp_reset(&l->loss);
 }
 
 void recovery_note_retransmit(struct leg *l, uint32_t bytes, seq_t end,
 			      mono_t now)
 {
-	l->prr_out += bytes;
-	if (l->ca >= CA_RECOVERY) { /* a probe is judged for itself */
-		l->undo_retrans += bytes;
-		l->undo_high = seq_max(l->undo_high, end);
-		if (!l->retrans_ts)
-			l->retrans_ts = leg_tsval(l, now);
-		if (!l->retrans_ts)
-			l->retrans_ts = 1;
+	l->loss.prr_out += bytes;
+	if (l->loss.ca >= CA_RECOVERY) { /* a probe is judged for itself */
+		l->loss.undo_retrans += bytes;
+		l->loss.undo_high = seq_max(l->loss.undo_high, end);
+		if (!l->loss.retrans_ts)
+			l->loss.retrans_ts = leg_tsval(&l->snd, now);
+		if (!l->loss.retrans_ts)
+			l->loss.retrans_ts = 1;
 	}
 	l->env->stats->c[CNT_BytesRetrans] += bytes;
 	leg_count(l, CNT_TcpRetransSegs);
-	if (l->ca == CA_LOSS)
+	if (l->loss.ca == CA_LOSS)
 		leg_count(l, CNT_TcpExtTCPSlowStartRetrans);
 }

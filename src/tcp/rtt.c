@@ -10,41 +10,42 @@
 
 #define MIN_RTT_WINDOW_MS 300000u
 
-void rtt_init(struct leg *l)
+void rtt_init(struct leg_rtt *rtt)
 {
-	l->rto_us = RTO_INIT_US;
+	rtt->rto_us = RTO_INIT_US;
 }
 
-void rtt_sample(struct leg *l, int64_t rtt_us, mono_t now)
+bool rtt_sample(struct leg_rtt *rtt, int64_t rtt_us, mono_t now)
 {
 	uint32_t m, err, var;
 
 	if (rtt_us < 0 || rtt_us > RTO_MAX_US)
-		return;
+		return false;
 	m = rtt_us > 0 ? (uint32_t)rtt_us : 1;
-	if (!l->min_rtt_us || m <= l->min_rtt_us ||
-	    ms_clock(now) - l->min_rtt_at_ms > MIN_RTT_WINDOW_MS) {
-		l->min_rtt_us = m;
-		l->min_rtt_at_ms = ms_clock(now);
+	if (!rtt->min_us || m <= rtt->min_us ||
+	    ms_clock(now) - rtt->min_at_ms > MIN_RTT_WINDOW_MS) {
+		rtt->min_us = m;
+		rtt->min_at_ms = ms_clock(now);
 	}
-	if (!l->srtt_us) {
-		l->srtt_us = m;
-		l->rttvar_us = m / 2;
+	if (!rtt->smoothed_us) {
+		rtt->smoothed_us = m;
+		rtt->var_us = m / 2;
 	} else {
-		err = m > l->srtt_us ? m - l->srtt_us : l->srtt_us - m;
-		l->rttvar_us += err / 4 - l->rttvar_us / 4;
-		l->srtt_us += m / 8 - l->srtt_us / 8;
-		if (!l->srtt_us)
-			l->srtt_us = 1;
+		err = m > rtt->smoothed_us ? m - rtt->smoothed_us
+					   : rtt->smoothed_us - m;
+		rtt->var_us += err / 4 - rtt->var_us / 4;
+		rtt->smoothed_us += m / 8 - rtt->smoothed_us / 8;
+		if (!rtt->smoothed_us)
+			rtt->smoothed_us = 1;
 	}
-	var = max_u32(4 * l->rttvar_us, RTO_MIN_US);
-	l->rto_us = min_u32(l->srtt_us + var, (uint32_t)RTO_MAX_US);
-	leg_cc(l)->on_rtt(l, m, now);
+	var = max_u32(4 * rtt->var_us, RTO_MIN_US);
+	rtt->rto_us = min_u32(rtt->smoothed_us + var, (uint32_t)RTO_MAX_US);
+	return true;
 }
 
-uint32_t rtt_rto(const struct leg *l)
+uint32_t rtt_rto(const struct leg_rtt *rtt)
 {
-	uint64_t r = (uint64_t)l->rto_us << min_u32(l->backoff, 16);
+	uint64_t r = (uint64_t)rtt->rto_us << min_u32(rtt->backoff, 16);
 
 	return r > (uint64_t)RTO_MAX_US ? (uint32_t)RTO_MAX_US : (uint32_t)r;
 }

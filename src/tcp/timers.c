@@ -18,18 +18,18 @@
 
 void leg_arm(struct leg *l, mono_t now)
 {
-	mono_t d = mono_earlier(l->t_rtx, l->t_ack);
+	mono_t d = mono_earlier(l->tmr.rtx, l->tmr.ack);
 
 	(void)now;
-	d = mono_earlier(d, l->t_pace);
-	d = mono_earlier(d, l->t_keep);
-	d = mono_earlier(d, l->t_close);
+	d = mono_earlier(d, l->tmr.pace);
+	d = mono_earlier(d, l->tmr.keep);
+	d = mono_earlier(d, l->tmr.close);
 	if (!mono_is_set(d) || l->state == TS_CLOSED) {
-		wheel_cancel(l->env->wheel, &l->timer);
+		wheel_cancel(l->env->wheel, &l->tmr.timer);
 		return;
 	}
-	if (!wtimer_armed(&l->timer) || mono_before(d, l->timer.when))
-		wheel_arm(l->env->wheel, &l->timer, d);
+	if (!wtimer_armed(&l->tmr.timer) || mono_before(d, l->tmr.timer.when))
+		wheel_arm(l->env->wheel, &l->tmr.timer, d);
 }
 
 /*
@@ -41,10 +41,11 @@ static int64_t until_user_timeout(const struct leg *l, int64_t us, mono_t now)
 {
 	int64_t left;
 
-	if (!l->uto_ms || !mono_is_set(l->retrans_at) || !leg_synchronized(l))
+	if (!l->tmr.uto_ms || !mono_is_set(l->loss.retrans_at) ||
+	    !leg_synchronized(l))
 		return us;
-	left = (int64_t)l->uto_ms * USEC_PER_MSEC -
-	       mono_sub(now, l->retrans_at);
+	left = (int64_t)l->tmr.uto_ms * USEC_PER_MSEC -
+	       mono_sub(now, l->loss.retrans_at);
 	return left > 0 && left < us ? left : us;
 }
 
@@ -52,20 +53,20 @@ void timers_set_rtx(struct leg *l, enum rtx_kind kind, int64_t us, mono_t now)
 {
 	if (kind == RTX_RTO || kind == RTX_PERSIST)
 		us = until_user_timeout(l, us, now);
-	l->rtx_kind = (uint8_t)kind;
-	l->t_rtx = mono_add(now, us);
+	l->tmr.rtx_kind = (uint8_t)kind;
+	l->tmr.rtx = mono_add(now, us);
 }
 
 void timers_restart_rtx(struct leg *l, mono_t now)
 {
-	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 	tlp_arm(l, now);
 }
 
-void timers_stop_rtx(struct leg *l)
+void timers_stop_rtx(struct leg_timers *tmr)
 {
-	l->rtx_kind = RTX_NONE;
-	l->t_rtx = MONO_UNSET;
+	tmr->rtx_kind = RTX_NONE;
+	tmr->rtx = MONO_UNSET;
 }
 
 /*
@@ -85,20 +86,20 @@ void timers_keep(struct leg *l, mono_t now)
 {
 	if (l->cfg->keepalive_time && leg_synchronized(l) && !l->mute &&
 	    l->state != TS_TIME_WAIT)
-		l->t_keep =
+		l->tmr.keep =
 			mono_add(now, keep_at_most(l, l->cfg->keepalive_time));
 }
 
 void timers_on_receive(struct leg *l, mono_t now)
 {
-	l->last_rcv = now;
-	l->keep_probes = 0;
+	l->tmr.last_rcv = now;
+	l->tmr.keep_probes = 0;
 	timers_keep(l, now);
 }
 
-void timers_close(struct leg *l, int64_t us, mono_t now)
+void timers_close(struct leg_timers *tmr, int64_t us, mono_t now)
 {
-	l->t_close = mono_add(now, us);
+	tmr->close = mono_add(now, us);
 }
 
 /*
@@ -116,28 +117,30 @@ static int64_t retries_us(uint32_t n)
 
 static bool is_orphan(const struct leg *l)
 {
-	return l->orphan || l->state == TS_LAST_ACK || l->state == TS_CLOSING;
+	return l->end.orphan || l->state == TS_LAST_ACK ||
+	       l->state == TS_CLOSING;
 }
 
 /* Has the peer been silent for too long?  @probing: of a closed window, which
  * an orphan does so many times; retransmissions may take the time of as many. */
 static bool given_up(const struct leg *l, bool probing, mono_t now)
 {
-	int64_t age = mono_is_set(l->retrans_at) ? mono_sub(now, l->retrans_at)
-						 : 0;
+	int64_t age = mono_is_set(l->loss.retrans_at)
+			      ? mono_sub(now, l->loss.retrans_at)
+			      : 0;
 	uint32_t orphan = l->cfg->orphan_retries ? l->cfg->orphan_retries : 8;
 
 	if (l->state == TS_SYN_SENT)
-		return l->retries >= l->cfg->syn_retries;
+		return l->tmr.retries >= l->cfg->syn_retries;
 	if (l->state == TS_SYN_RECEIVED)
-		return l->retries >= l->cfg->synack_retries;
-	if (l->uto_ms && age >= (int64_t)l->uto_ms * USEC_PER_MSEC)
+		return l->tmr.retries >= l->cfg->synack_retries;
+	if (l->tmr.uto_ms && age >= (int64_t)l->tmr.uto_ms * USEC_PER_MSEC)
 		return true;
 	if (is_orphan(l) &&
-	    (probing ? l->retries >= orphan : age >= retries_us(orphan)))
+	    (probing ? l->tmr.retries >= orphan : age >= retries_us(orphan)))
 		return true;
 	/* a peer that keeps a zero window but answers is alive */
-	if (!l->wnd && mono_sub(now, l->last_rcv) < RTO_MAX_US)
+	if (!l->snd.wnd && mono_sub(now, l->tmr.last_rcv) < RTO_MAX_US)
 		return false;
 	return age >= retries_us(l->cfg->retries2);
 }
@@ -146,8 +149,8 @@ static void give_up(struct leg *l)
 {
 	leg_count(l, CNT_TcpExtTCPAbortOnTimeout);
 	if (leg_synchronized(l)) {
-		l->rst_pending = true;
-		l->rst_ack = true;
+		l->end.rst_pending = true;
+		l->end.rst_ack = true;
 	}
 	leg_closed(l, TE_TIMEOUT,
 		   leg_is_over(l) ? LEG_EV_CLOSED : LEG_EV_TIMEOUT);
@@ -161,11 +164,11 @@ static void suspect_blackhole(struct leg *l)
 {
 	uint16_t least = l->family == 4 ? BLACKHOLE_MTU4 : BLACKHOLE_MTU6;
 
-	if (l->retries != BLACKHOLE_RETRIES || l->pmtu <= least ||
-	    !leg_synchronized(l) || !l->wnd)
+	if (l->tmr.retries != BLACKHOLE_RETRIES || l->snd.pmtu <= least ||
+	    !leg_synchronized(l) || !l->snd.wnd)
 		return;
-	l->pmtu = least;
-	l->pmtu_blackhole = true;
+	l->snd.pmtu = least;
+	l->snd.pmtu_blackhole = true;
 	leg_set_mss(l);
 	leg_count(l, CNT_TcpExtTCPMTUPFail);
 }
@@ -177,54 +180,54 @@ static void rto_fire(struct leg *l, mono_t now)
 		return;
 	}
 	leg_count(l, CNT_TcpExtTCPTimeouts);
-	if (!mono_is_set(l->retrans_at))
-		l->retrans_at = now;
-	if (l->retries < 255)
-		l->retries++;
-	if (l->backoff < 32)
-		l->backoff++;
+	if (!mono_is_set(l->loss.retrans_at))
+		l->loss.retrans_at = now;
+	if (l->tmr.retries < 255)
+		l->tmr.retries++;
+	if (l->rtt.backoff < 32)
+		l->rtt.backoff++;
 	if (l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED) {
-		l->syn_pending = true;
+		l->snd.syn_pending = true;
 		l->tfo_opt = false; /* plain from now on, as in Linux */
 		leg_count(l, CNT_TcpExtTCPSynRetrans);
 	} else {
 		suspect_blackhole(l);
 		recovery_on_rto(l, now);
 	}
-	timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+	timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 }
 
 static void persist_fire(struct leg *l, mono_t now)
 {
-	if (!mono_is_set(l->retrans_at))
-		l->retrans_at = now;
+	if (!mono_is_set(l->loss.retrans_at))
+		l->loss.retrans_at = now;
 	if (given_up(l, true, now) &&
-	    mono_sub(now, l->last_rcv) >= (int64_t)rtt_rto(l)) {
+	    mono_sub(now, l->tmr.last_rcv) >= (int64_t)rtt_rto(&l->rtt)) {
 		give_up(l);
 		return;
 	}
 	leg_count(l, CNT_TcpExtTCPWinProbe);
-	l->probe_pending = true;
-	if (l->probes < 255)
-		l->probes++;
-	if (is_orphan(l) && l->retries < 255)
-		l->retries++;
-	if (l->backoff < 32)
-		l->backoff++;
-	timers_set_rtx(l, RTX_PERSIST, rtt_rto(l), now);
+	l->snd.probe_pending = true;
+	if (l->tmr.probes < 255)
+		l->tmr.probes++;
+	if (is_orphan(l) && l->tmr.retries < 255)
+		l->tmr.retries++;
+	if (l->rtt.backoff < 32)
+		l->rtt.backoff++;
+	timers_set_rtx(l, RTX_PERSIST, rtt_rto(&l->rtt), now);
 }
 
 static void rtx_fire(struct leg *l, mono_t now)
 {
-	enum rtx_kind kind = l->rtx_kind;
+	enum rtx_kind kind = l->tmr.rtx_kind;
 
-	timers_stop_rtx(l);
+	timers_stop_rtx(&l->tmr);
 	switch (kind) {
 	case RTX_TLP:
 		tlp_fire(l, now);
 		break;
 	case RTX_REO:
-		timers_set_rtx(l, RTX_RTO, rtt_rto(l), now);
+		timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 		recovery_detect(l, now);
 		break;
 	case RTX_PERSIST:
@@ -240,22 +243,22 @@ static void rtx_fire(struct leg *l, mono_t now)
 
 static void keep_fire(struct leg *l, mono_t now)
 {
-	l->t_keep = MONO_UNSET;
-	if (board_outstanding(l) || l->sndq.bytes) { /* others watch */
+	l->tmr.keep = MONO_UNSET;
+	if (board_outstanding(&l->snd) || l->snd.q.bytes) { /* others watch */
 		timers_keep(l, now);
 		return;
 	}
-	if (l->keep_probes >= l->cfg->keepalive_probes ||
-	    (l->uto_ms && l->keep_probes &&
-	     mono_sub(now, l->last_rcv) >=
-		     (int64_t)l->uto_ms * USEC_PER_MSEC)) {
+	if (l->tmr.keep_probes >= l->cfg->keepalive_probes ||
+	    (l->tmr.uto_ms && l->tmr.keep_probes &&
+	     mono_sub(now, l->tmr.last_rcv) >=
+		     (int64_t)l->tmr.uto_ms * USEC_PER_MSEC)) {
 		give_up(l);
 		return;
 	}
 	leg_count(l, CNT_TcpExtTCPKeepAlive);
-	l->keep_probes++;
-	l->probe_pending = true;
-	l->t_keep = mono_add(now, keep_at_most(l, l->cfg->keepalive_intvl));
+	l->tmr.keep_probes++;
+	l->snd.probe_pending = true;
+	l->tmr.keep = mono_add(now, keep_at_most(l, l->cfg->keepalive_intvl));
 }
 
 /* Not closing: the time is that of an idle flow. */
@@ -263,24 +266,24 @@ static bool still_in_use(struct leg *l, mono_t now)
 {
 	int64_t left = 0;
 
-	if (!l->sink_closed && l->env->idle_left)
+	if (!l->end.sink_closed && l->env->idle_left)
 		left = l->env->idle_left(l, now);
 	if (left > 0)
-		timers_close(l, left, now);
+		timers_close(&l->tmr, left, now);
 	return left > 0;
 }
 
 void leg_watch_idle(struct leg *l, int64_t us, mono_t now)
 {
-	if (l->state == TS_CLOSED || mono_is_set(l->t_close))
+	if (l->state == TS_CLOSED || mono_is_set(l->tmr.close))
 		return;
-	timers_close(l, us, now);
+	timers_close(&l->tmr, us, now);
 	leg_arm(l, now);
 }
 
 static void close_fire(struct leg *l, mono_t now)
 {
-	l->t_close = MONO_UNSET;
+	l->tmr.close = MONO_UNSET;
 	if (l->state == TS_TIME_WAIT) {
 		leg_closed(l, TE_TIMEOUT, LEG_EV_CLOSED);
 		return;
@@ -291,20 +294,20 @@ static void close_fire(struct leg *l, mono_t now)
 
 void leg_timeout(struct leg *l, mono_t now)
 {
-	if (mono_due(l->t_ack, now)) {
-		l->t_ack = MONO_UNSET;
-		if (l->ack == ACK_DELAYED) {
+	if (mono_due(l->tmr.ack, now)) {
+		l->tmr.ack = MONO_UNSET;
+		if (l->rcv.owed == ACK_DELAYED) {
 			leg_count(l, CNT_TcpExtDelayedACKs);
-			l->ack = ACK_NOW;
+			l->rcv.owed = ACK_NOW;
 		}
 	}
-	if (mono_due(l->t_pace, now))
-		l->t_pace = MONO_UNSET;
-	if (mono_due(l->t_rtx, now))
+	if (mono_due(l->tmr.pace, now))
+		l->tmr.pace = MONO_UNSET;
+	if (mono_due(l->tmr.rtx, now))
 		rtx_fire(l, now);
-	if (l->state != TS_CLOSED && mono_due(l->t_keep, now))
+	if (l->state != TS_CLOSED && mono_due(l->tmr.keep, now))
 		keep_fire(l, now);
-	if (l->state != TS_CLOSED && mono_due(l->t_close, now))
+	if (l->state != TS_CLOSED && mono_due(l->tmr.close, now))
 		close_fire(l, now);
 	leg_arm(l, now);
 }

@@ -21,7 +21,7 @@ static uint64_t memory_room(const struct leg *l)
 {
 	const struct buf_pool *p = l->env->pool;
 	uint64_t share = leg_may_take(l, LEG_SHARE_WINDOW);
-	uint32_t least = l->cfg->rmem[0], used = l->sink->bytes;
+	uint32_t least = l->cfg->rmem[0], used = l->rcv.sink->bytes;
 
 	if (used >= least || (!share && p->held > p->limit - p->limit / 8))
 		return share;
@@ -36,12 +36,12 @@ uint32_t window_initial(const struct leg *l)
 /* What could be advertised if the right edge moved freely, bytes. */
 static uint32_t window_free(const struct leg *l)
 {
-	uint32_t most = 65535u << (l->wscale_ok ? l->wscale_ours : 0);
-	uint32_t cap = l->rcv_cap + l->sink_extra;
-	uint32_t used = l->sink->bytes;
+	uint32_t most = 65535u << (l->wscale_ok ? l->rcv.wscale : 0);
+	uint32_t cap = l->rcv.cap + l->rcv.extra;
+	uint32_t used = l->rcv.sink->bytes;
 	uint64_t room;
 
-	if (!l->sink_extra && l->state <= TS_SYN_RECEIVED)
+	if (!l->rcv.extra && l->state <= TS_SYN_RECEIVED)
 		cap = window_initial(l);
 	if (cap <= used)
 		return 0;
@@ -53,8 +53,8 @@ static uint32_t window_free(const struct leg *l)
 /* SWS avoidance, receiver side (RFC 9293, 3.8.6.2.2). */
 static uint32_t window_choose(struct leg *l)
 {
-	uint32_t cur = leg_rcv_wnd(l), want = window_free(l);
-	uint32_t step = min_u32(l->rcv_mss, l->rcv_cap / 2);
+	uint32_t cur = leg_rcv_wnd(&l->rcv), want = window_free(l);
+	uint32_t step = min_u32(l->rcv.mss, l->rcv.cap / 2);
 
 	if (want < cur || want - cur < step || acker_is_counted(l))
 		want = cur;
@@ -70,8 +70,8 @@ static uint32_t window_choose(struct leg *l)
  */
 uint16_t window_advertise(struct leg *l, bool syn)
 {
-	uint32_t shift = l->wscale_ok && !syn ? l->wscale_ours : 0;
-	uint32_t cur = leg_rcv_wnd(l), want = window_choose(l);
+	uint32_t shift = l->wscale_ok && !syn ? l->rcv.wscale : 0;
+	uint32_t cur = leg_rcv_wnd(&l->rcv), want = window_choose(l);
 	uint32_t field = min_u32(want >> shift, 65535);
 
 	if ((field << shift) < cur && want >= cur) /* keep the edge */
@@ -81,40 +81,40 @@ uint16_t window_advertise(struct leg *l, bool syn)
 	else if (field && !cur && leg_synchronized(l))
 		leg_count(l, CNT_TcpExtTCPFromZeroWindowAdv);
 	if (unlikely(want < cur)) /* a fault: what was promised is taken back */
-		l->rcv_adv = seq_add(l->rcv_nxt, field << shift);
+		l->rcv.adv = seq_add(l->rcv.nxt, field << shift);
 	else
-		l->rcv_adv = seq_max(l->rcv_adv,
-				     seq_add(l->rcv_nxt, field << shift));
+		l->rcv.adv = seq_max(l->rcv.adv,
+				     seq_add(l->rcv.nxt, field << shift));
 	return (uint16_t)field;
 }
 
 bool window_update_due(const struct leg *l)
 {
-	uint32_t cur = leg_rcv_wnd(l), want = window_free(l);
+	uint32_t cur = leg_rcv_wnd(&l->rcv), want = window_free(l);
 
-	if (want < l->rcv_mss || want <= cur || acker_is_counted(l))
+	if (want < l->rcv.mss || want <= cur || acker_is_counted(l))
 		return false;
 	return want >= 2 * cur &&
-	       want - cur >= min_u32(l->rcv_mss, l->rcv_cap / 2);
+	       want - cur >= min_u32(l->rcv.mss, l->rcv.cap / 2);
 }
 
 /* Grow rcv_cap when a round trip's worth of draining asks for it. */
 void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
 		    mono_t now)
 {
-	uint32_t rtt = max_u32(l->srtt_us, USEC_PER_MSEC);
+	uint32_t rtt = max_u32(l->rtt.smoothed_us, USEC_PER_MSEC);
 	uint64_t need;
 
 	(void)s;
-	l->drs_bytes += bytes;
-	if (mono_sub(now, l->drs_start) < (int64_t)rtt)
+	l->rcv.drs_bytes += bytes;
+	if (mono_sub(now, l->rcv.drs_start) < (int64_t)rtt)
 		return;
-	need = 2ULL * l->drs_bytes + 16ULL * l->rcv_mss;
-	if (need > l->rcv_cap &&
-	    need - l->rcv_cap <= leg_may_take(l, LEG_SHARE_WINDOW) &&
-	    l->sink->bytes < l->rcv_cap + l->sink_extra)
-		l->rcv_cap = (uint32_t)(need > l->cfg->rmem[2] ? l->cfg->rmem[2]
+	need = 2ULL * l->rcv.drs_bytes + 16ULL * l->rcv.mss;
+	if (need > l->rcv.cap &&
+	    need - l->rcv.cap <= leg_may_take(l, LEG_SHARE_WINDOW) &&
+	    l->rcv.sink->bytes < l->rcv.cap + l->rcv.extra)
+		l->rcv.cap = (uint32_t)(need > l->cfg->rmem[2] ? l->cfg->rmem[2]
 							       : need);
-	l->drs_bytes = 0;
-	l->drs_start = now;
+	l->rcv.drs_bytes = 0;
+	l->rcv.drs_start = now;
 }

@@ -73,17 +73,17 @@ START_TEST(row_04_senseless_sack_blocks_mark_nothing)
 	for (uint32_t i = 0; i < 20000; i++) {
 		uint32_t a = prng_u32(&r.rng), b = a - prng_u32(&r.rng) % 9999;
 
-		if (seq_gt(rig_ours(b), r.l.una) &&
-		    seq_le(rig_ours(a), r.l.nxt))
+		if (seq_gt(rig_ours(b), r.l.snd.una) &&
+		    seq_le(rig_ours(a), r.l.snd.nxt))
 			continue;
 		rig_clear(&r);
 		RIG_SACK(&r, 0, a, b, b + 1, b); /* inverted, and empty */
 		RIG_SACK(&r, 0, 8 * SEG + a % 99999 + 1, 0x7000000);
 		ck_assert_uint_eq(r.ntx, 0);
 	}
-	ck_assert_uint_eq(r.l.sacked_bytes, 0);
-	ck_assert_uint_eq(r.l.lost_bytes, 0);
-	ck_assert_uint_le(r.l.run_count, 8);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 0);
+	ck_assert_uint_eq(r.l.loss.lost_bytes, 0);
+	ck_assert_uint_le(r.l.loss.run_count, 8);
 }
 END_TEST
 
@@ -93,24 +93,24 @@ START_TEST(row_04_thousands_of_sack_holes_cost_a_bounded_scoreboard)
 	uint32_t tail = 900 * SEG;
 
 	rig_establish(&r, RIG_NO_TS);
-	r.l.cwnd = 1000 * SEG;
-	r.l.srtt_us = 1000; /* no pacing */
+	r.l.cc.cwnd = 1000 * SEG;
+	r.l.rtt.smoothed_us = 1000; /* no pacing */
 	r.wnd = 65535;
 	rig_ack(&r, 0);
 	rig_write(&r, tail);
-	ck_assert_uint_eq(board_outstanding(&r.l), tail);
+	ck_assert_uint_eq(board_outstanding(&r.l.snd), tail);
 	r.mute = true;
 	for (uint32_t at = 100; at + 400 < tail; at += 400)
 		RIG_SACK(&r, 0, at, at + 1, at + 100, at + 101, at + 200,
 			 at + 201, at + 300, at + 301);
-	ck_assert_uint_le(r.l.run_count, RUNS_MAX);
-	ck_assert_uint_eq(r.runs.used, r.l.run_count);
-	ck_assert_uint_gt(r.l.run_count, RUNS_MAX / 2);
+	ck_assert_uint_le(r.l.loss.run_count, RUNS_MAX);
+	ck_assert_uint_eq(r.runs.used, r.l.loss.run_count);
+	ck_assert_uint_gt(r.l.loss.run_count, RUNS_MAX / 2);
 	r.mute = false;
 	rig_clear(&r);
 	rig_ack(&r, tail); /* and it recovers */
 	ck_assert_uint_eq(r.runs.used, 0);
-	ck_assert_uint_eq(r.l.sndq.bytes, 0);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 0);
 }
 END_TEST
 
@@ -120,7 +120,7 @@ START_TEST(row_04_sack_reneging_loses_no_byte)
 	flight(RIG_NO_TS, 8);
 	RIG_SACK(&r, 0, SEG, 8 * SEG);
 	rig_run(&r, MS(10));
-	for (int i = 0; i < 100 && r.l.sndq.bytes; i++) {
+	for (int i = 0; i < 100 && r.l.snd.q.bytes; i++) {
 		/* from here on it knows nothing beyond what it acked */
 		uint32_t next = in_order(r.acked);
 
@@ -128,7 +128,7 @@ START_TEST(row_04_sack_reneging_loses_no_byte)
 		rig_ack(&r, next);
 		rig_run(&r, MS(300));
 	}
-	ck_assert_uint_eq(r.l.sndq.bytes, 0);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 0);
 }
 END_TEST
 
@@ -146,11 +146,11 @@ START_TEST(row_05_absurd_mss_and_scale_are_clamped)
 	rig_pump(&r);
 	r.wnd = 1;
 	rig_ack(&r, 0);
-	ck_assert_uint_eq(r.l.mss, want[_i]);
-	ck_assert_uint_eq(r.l.wnd, 1u << 14);
+	ck_assert_uint_eq(r.l.snd.mss, want[_i]);
+	ck_assert_uint_eq(r.l.snd.wnd, 1u << 14);
 	r.wnd = 65535;
 	rig_ack(&r, 0);
-	ck_assert_uint_eq(r.l.wnd, 65535u << 14);
+	ck_assert_uint_eq(r.l.snd.wnd, 65535u << 14);
 	rig_clear(&r);
 	rig_write(&r, 3600);
 	rig_run(&r, MS(20));
@@ -168,8 +168,8 @@ START_TEST(row_05_options_of_a_syn_mean_nothing_later)
 	s.opts.mss = 48;
 	s.opts.wscale = 0;
 	ck_drop(rig_in(&r, &s), DROP_NONE);
-	ck_assert_uint_eq(r.l.mss, 1460);
-	ck_assert_uint_eq(r.l.wscale_peer, RIG_WS);
+	ck_assert_uint_eq(r.l.snd.mss, 1460);
+	ck_assert_uint_eq(r.l.snd.wscale, RIG_WS);
 }
 END_TEST
 
@@ -233,12 +233,12 @@ START_TEST(row_07_optimistic_acks_gain_nothing)
 	uint32_t cwnd;
 
 	flight(RIG_ALL, 8);
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	for (uint32_t i = 1; i < 10000; i++)
 		ck_drop(rig_ack(&r, 8 * SEG + i * 97), DROP_ACK_FUTURE);
-	ck_assert_uint_eq(r.l.cwnd, cwnd);
+	ck_assert_uint_eq(r.l.cc.cwnd, cwnd);
 	ck_assert_uint_le(r.ntx, 1); /* the rate limit */
-	ck_assert_uint_eq(r.l.sndq.bytes, 8 * SEG);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 8 * SEG);
 }
 END_TEST
 
@@ -252,7 +252,7 @@ START_TEST(row_07_ghost_acks_are_refused)
 	rig_clear(&r);
 	for (uint32_t i = 1; i < 10000; i++) {
 		s = rig_seg(&r, TCP_ACK, 100);
-		s.ack = seq_sub(r.l.una, r.l.max_wnd + i * 200000);
+		s.ack = seq_sub(r.l.snd.una, r.l.snd.max_wnd + i * 200000);
 		ck_drop(rig_in(&r, &s), DROP_ACK_OLD);
 	}
 	ck_assert_uint_eq(r.sink.bytes, 0);
@@ -266,12 +266,12 @@ START_TEST(row_07_ack_division_is_counted_in_bytes)
 	uint32_t cwnd;
 
 	flight(RIG_NO_TS, 10);
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	for (uint32_t a = 1; a <= 2 * SEG; a++) {
 		rig_clear(&r);
 		rig_ack(&r, a);
 	}
-	ck_assert_uint_le(r.l.cwnd, cwnd + 2 * SEG);
+	ck_assert_uint_le(r.l.cc.cwnd, cwnd + 2 * SEG);
 }
 END_TEST
 
@@ -283,8 +283,8 @@ START_TEST(row_07_dupack_storm_sends_no_more_than_the_window)
 	for (uint32_t i = 0; i < 100000; i++)
 		rig_ack(&r, 0);
 	ck_assert_uint_le(r.ntx, 12);
-	ck_assert_uint_le(r.l.cwnd, 10 * SEG);
-	ck_assert_uint_le(board_outstanding(&r.l), 22 * SEG);
+	ck_assert_uint_le(r.l.cc.cwnd, 10 * SEG);
+	ck_assert_uint_le(board_outstanding(&r.l.snd), 22 * SEG);
 }
 END_TEST
 
@@ -315,8 +315,8 @@ START_TEST(row_08_zero_windows_on_both_sides_stay_calm)
 	uint32_t sent;
 
 	rig_establish(&r, RIG_ALL);
-	while (leg_rcv_wnd(&r.l))
-		rig_data(&r, r.pnxt, min_u32(leg_rcv_wnd(&r.l), RIG_MSS));
+	while (leg_rcv_wnd(&r.l.rcv))
+		rig_data(&r, r.pnxt, min_u32(leg_rcv_wnd(&r.l.rcv), RIG_MSS));
 	r.wnd = 0;
 	rig_run(&r, MS(100));
 	rig_ack(&r, 0);
@@ -343,25 +343,25 @@ START_TEST(row_09_timestamps_cannot_poison_the_connection)
 
 	rig_establish(&r, RIG_ALL);
 	rig_data(&r, 0, 100);
-	good = r.l.ts_recent;
+	good = r.l.rcv.ts_recent;
 	s = rig_seg(&r, TCP_ACK, 100); /* missing: taken, as Linux does */
 	s.opts.has = 0;
 	ck_drop(rig_in(&r, &s), DROP_NONE);
 	r.pnxt = 200;
-	ck_assert_uint_eq(r.l.ts_recent, good);
+	ck_assert_uint_eq(r.l.rcv.ts_recent, good);
 	s = rig_seg(&r, TCP_ACK, 100); /* far in the past */
 	s.opts.tsval = good - 0x7fffffff;
 	ck_drop(rig_in(&r, &s), DROP_PAWS);
 	s = rig_seg(&r, TCP_ACK, 100); /* poison, but out of window */
-	s.seq = seq_add(r.l.rcv_adv, 1000);
+	s.seq = seq_add(r.l.rcv.adv, 1000);
 	s.opts.tsval = good + 0x7ffffff0;
 	ck_drop(rig_in(&r, &s), DROP_SEQ_WINDOW);
-	ck_assert_uint_eq(r.l.ts_recent, good);
+	ck_assert_uint_eq(r.l.rcv.ts_recent, good);
 	s = rig_seg(&r, TCP_ACK, 100); /* poison with an unacceptable ACK */
 	s.ack = rig_ours(9999);
 	s.opts.tsval = good + 0x7ffffff0;
 	ck_drop(rig_in(&r, &s), DROP_ACK_FUTURE);
-	ck_assert_uint_eq(r.l.ts_recent, good);
+	ck_assert_uint_eq(r.l.rcv.ts_recent, good);
 	ck_drop(rig_data(&r, 200, 100), DROP_NONE);
 	rig_read(&r, 300);
 }
@@ -379,8 +379,8 @@ START_TEST(row_09_absurd_echo_does_not_move_the_timeout)
 		rig_run(&r, MS(50));
 		r.tsecr = echo[i % 4];
 		rig_ack(&r, (i + 1) * 100);
-		ck_assert_uint_le(r.l.rto_us, MS(500));
-		ck_assert_uint_ge(r.l.rto_us, MS(200));
+		ck_assert_uint_le(r.l.rtt.rto_us, MS(500));
+		ck_assert_uint_ge(r.l.rtt.rto_us, MS(200));
 	}
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPFullUndo), 0);
 }
@@ -395,7 +395,7 @@ START_TEST(row_14_shrunk_window_is_obeyed_and_survived)
 	r.wnd = 1; /* 128 bytes from byte 1448 on */
 	rig_ack(&r, RIG_MSS);
 	rig_write(&r, 20 * SEG);
-	top = seq_span(r.l.nxt, rig_ours(0));
+	top = seq_span(r.l.snd.nxt, rig_ours(0));
 	rig_run(&r, MS(150));
 	for (uint32_t i = 0; i < r.ntx; i++)
 		ck_assert_uint_le(r.tx[i].end, top); /* nothing new */
@@ -411,7 +411,7 @@ START_TEST(row_14_shrunk_window_is_obeyed_and_survived)
 		rig_ack(&r, in_order(r.acked));
 		rig_run(&r, SECS(2)); /* the timeout has backed off */
 	}
-	ck_assert_uint_eq(r.l.sndq.bytes, 0);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 0);
 }
 END_TEST
 
@@ -427,15 +427,15 @@ START_TEST(row_15_forged_icmp_is_refused_or_bounded)
 	for (uint32_t i = 0; i < 10000; i++) { /* blind: random numbers */
 		e.seq = SEQ(prng_u32(&r.rng));
 		e.mtu = mtu[i % ARRAY_LEN(mtu)];
-		if (seq_ge(e.seq, r.l.una) && seq_lt(e.seq, r.l.nxt))
+		if (seq_ge(e.seq, r.l.snd.una) && seq_lt(e.seq, r.l.snd.nxt))
 			continue;
 		ck_drop(leg_icmp(&r.l, &e, r.now), DROP_ICMP_OUT_OF_WINDOW);
 	}
-	ck_assert_uint_eq(r.l.mss, RIG_MSS);
-	e.seq = r.l.una;
+	ck_assert_uint_eq(r.l.snd.mss, RIG_MSS);
+	e.seq = r.l.snd.una;
 	e.mtu = 9000; /* larger than ours: never grows */
 	ck_drop(leg_icmp(&r.l, &e, r.now), DROP_ICMP_OUT_OF_WINDOW);
-	ck_assert_uint_eq(r.l.mss, RIG_MSS);
+	ck_assert_uint_eq(r.l.snd.mss, RIG_MSS);
 	e.kind = ICMP_K_UNREACH_HARD;
 	ck_drop(leg_icmp(&r.l, &e, r.now), DROP_NONE);
 	ck_state(&r, TS_ESTABLISHED); /* RFC 5927, 5: soft */
@@ -444,7 +444,7 @@ START_TEST(row_15_forged_icmp_is_refused_or_bounded)
 		e.mtu = mtu[i];
 		leg_icmp(&r.l, &e, r.now);
 		rig_pump(&r);
-		ck_assert_uint_ge(r.l.mss, 552 - 40 - 12);
+		ck_assert_uint_ge(r.l.snd.mss, 552 - 40 - 12);
 	}
 }
 END_TEST
@@ -505,8 +505,8 @@ START_TEST(row_16_blind_data_needs_a_plausible_ack)
 		struct segment s = rig_seg(&r, TCP_ACK, 10);
 
 		s.ack = SEQ(RIG_ISS + i * 65536u);
-		if (seq_ge(s.ack, seq_sub(r.l.una, r.l.max_wnd)) &&
-		    seq_le(s.ack, r.l.nxt))
+		if (seq_ge(s.ack, seq_sub(r.l.snd.una, r.l.snd.max_wnd)) &&
+		    seq_le(s.ack, r.l.snd.nxt))
 			continue; /* that one would be right */
 		rig_clear(&r);
 		taken += rig_in(&r, &s) == DROP_NONE;

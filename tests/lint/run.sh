@@ -7,7 +7,7 @@ export LINT_BIN=${LINT_BIN:-$(readlink -f "${BUILD:-build}")}
 here=$(dirname "$(readlink -f "$0")")
 cd "$here/../.." || exit 1
 checks=(includes.py circles.py size.sh spdx.sh marks.sh markdown.py kerneldoc.py format.sh
-	shellcheck.sh docs.sh hostile.py keys.py mutants.sh)
+	shellcheck.sh docs.sh hostile.py keys.py legparts.py mutants.sh)
 [ -n "${LINT_QUICK-}" ] || checks+=(cppcheck.sh tidy.sh)
 passed=0 failed=0
 

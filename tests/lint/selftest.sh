@@ -118,6 +118,22 @@ plant_includes()
 	expect "$1" src/tcp/file.c "a file opened in tcp"
 }
 
+plant_legparts()
+{
+	mkdir -p include/tcp
+	printf ' * Who writes which part:\n *\n *   snd   ack\n */\n' |
+		c include/tcp/leg.h
+	printf 'void f(struct leg *l)\n{\n\tl->snd.nxt++;\n}\n' |
+		c src/tcp/ack.c
+	accept "$1" "a part with its writer"
+	printf 'void f(struct leg_snd *s)\n{\n\ts->nxt = s->una;\n}\n' |
+		c src/tcp/more.c
+	expect "$1" src/tcp/more.c "a writer that the table does not name"
+	printf 'bool f(struct leg *l)\n{\n\treturn l->snd.nxt == 1;\n}\n' |
+		c src/tcp/ack.c
+	expect "$1" include/tcp/leg.h "a writer that does not write"
+}
+
 # An object for each, as the build leaves it: $LINT_BIN/obj.
 # The planted table is to hold the backquotes.
 # shellcheck disable=SC2016

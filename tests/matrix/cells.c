@@ -107,17 +107,17 @@ static seq_t seq_of(enum pos p, uint16_t flags)
 
 	switch (p) {
 	case POS_BELOW:
-		return seq_sub(r.l.rcv_nxt, 60);
+		return seq_sub(r.l.rcv.nxt, 60);
 	case POS_IRS:
-		return r.l.irs;
+		return r.l.rcv.irs;
 	case POS_REPEAT:
-		return seq_sub(r.l.rcv_nxt, max_u32(len, 1));
+		return seq_sub(r.l.rcv.nxt, max_u32(len, 1));
 	case POS_INSIDE:
-		return seq_add(r.l.rcv_nxt, 50);
+		return seq_add(r.l.rcv.nxt, 50);
 	case POS_ABOVE:
-		return seq_add(r.l.rcv_adv, 100);
+		return seq_add(r.l.rcv.adv, 100);
 	default:
-		return r.l.rcv_nxt;
+		return r.l.rcv.nxt;
 	}
 }
 
@@ -125,13 +125,13 @@ static seq_t ack_of(enum ack a)
 {
 	switch (a) {
 	case ACK_OLD:
-		return seq_sub(r.l.una, 50);
+		return seq_sub(r.l.snd.una, 50);
 	case ACK_UNA:
-		return r.l.una;
+		return r.l.snd.una;
 	case ACK_VALID:
-		return r.l.nxt;
+		return r.l.snd.nxt;
 	case ACK_FUTURE:
-		return seq_add(r.l.nxt, 50);
+		return seq_add(r.l.snd.nxt, 50);
 	default:
 		return SEQ(0);
 	}
@@ -214,15 +214,15 @@ static void print_outcome(enum tcp_state st, const struct before *b,
 		fprintf(out, "stay");
 	else
 		fprintf(out, "-> %s", tcp_state_name[r.l.state]);
-	if (r.l.state != TS_CLOSED && seq_gt(r.l.una, b->una))
+	if (r.l.state != TS_CLOSED && seq_gt(r.l.snd.una, b->una))
 		fprintf(out, ", una advances");
 	if (r.sink.bytes > b->sink)
 		fprintf(out, ", delivers %u", r.sink.bytes - b->sink);
-	if (r.l.ooo_count > b->ooo)
+	if (r.l.rcv.ooo_count > b->ooo)
 		fprintf(out, ", holds text");
-	if (r.l.peer_fin_known && !b->fin_known && !r.l.fin_rcvd)
+	if (r.l.rcv.fin_known && !b->fin_known && !r.l.end.fin_rcvd)
 		fprintf(out, ", notes FIN");
-	if (st == TS_TIME_WAIT && r.l.t_close.us > b->close.us)
+	if (st == TS_TIME_WAIT && r.l.tmr.close.us > b->close.us)
 		fprintf(out, ", 2 MSL anew");
 	print_events();
 	print_sent();
@@ -239,12 +239,12 @@ static void cell(enum tcp_state st, uint16_t flags, enum pos p, enum ack a)
 
 	rig_init(&r);
 	enter(st);
-	b = (struct before){.una = r.l.una,
-			    .rcv_nxt = r.l.rcv_nxt,
+	b = (struct before){.una = r.l.snd.una,
+			    .rcv_nxt = r.l.rcv.nxt,
 			    .sink = r.sink.bytes,
-			    .ooo = r.l.ooo_count,
-			    .close = r.l.t_close,
-			    .fin_known = r.l.peer_fin_known};
+			    .ooo = r.l.rcv.ooo_count,
+			    .close = r.l.tmr.close,
+			    .fin_known = r.l.rcv.fin_known};
 	fprintf(out, "%s %s %d %d %s %d %d %d ", tcp_state_name[st],
 		pos_name[p], !!(flags & TCP_RST), !!(flags & TCP_SYN),
 		ack_name[a], !!(flags & TCP_PSH), !!(flags & TCP_FIN),

@@ -173,7 +173,7 @@ static void check_payload(const struct segment *s)
  * the unscaled field of a repeated SYN-ACK cannot say what was rounded up. */
 static void check_edge(struct rig *r, const struct segment *s)
 {
-	uint32_t scale = r->l.wscale_ok ? r->l.wscale_ours : 0;
+	uint32_t scale = r->l.wscale_ok ? r->l.rcv.wscale : 0;
 	uint32_t shift = s->flags & TCP_SYN ? 0 : scale;
 	seq_t edge = seq_add(s->ack, (uint32_t)s->wnd << shift);
 
@@ -184,9 +184,9 @@ static void check_edge(struct rig *r, const struct segment *s)
 		return;
 	rig_must(!r->edge_valid || seq_ge(edge, r->edge),
 		 "window edge retreats by %d", seq_diff(r->edge, edge));
-	rig_must(seq_le(edge, r->l.rcv_adv),
+	rig_must(seq_le(edge, r->l.rcv.adv),
 		 "%d bytes more are promised than the leg knows of",
-		 seq_diff(edge, r->l.rcv_adv));
+		 seq_diff(edge, r->l.rcv.adv));
 	r->edge = edge;
 	r->edge_valid = true;
 }
@@ -411,7 +411,7 @@ void rig_write(struct rig *r, uint32_t len)
 
 		for (uint32_t i = 0; i < d.len; i++)
 			b[i] = rig_byte_ours(r->written + i);
-		ck_assert_int_eq(bufq_append(&r->l.sndq, &r->pool, &d), 0);
+		ck_assert_int_eq(bufq_append(&r->l.snd.q, &r->pool, &d), 0);
 		r->written += d.len;
 		len -= d.len;
 	}
@@ -457,7 +457,7 @@ static void on_timer(struct wtimer *t, mono_t now, void *arg)
 {
 	struct rig *r = arg;
 
-	ck_assert_ptr_eq(t, &r->l.timer);
+	ck_assert_ptr_eq(t, &r->l.tmr.timer);
 	leg_timeout(&r->l, now);
 }
 

@@ -19,9 +19,9 @@ static void flight(uint8_t has, uint32_t n)
 {
 	rig_establish(&r, has);
 	rig_write(&r, n * 1460);
-	for (int i = 0; i < 40 && seq_lt(r.l.nxt, rig_ours(n * 1460)); i++)
+	for (int i = 0; i < 40 && seq_lt(r.l.snd.nxt, rig_ours(n * 1460)); i++)
 		rig_run(&r, USEC_PER_MSEC / 2);
-	ck_assert_uint_eq(board_outstanding(&r.l), n * 1460);
+	ck_assert_uint_eq(board_outstanding(&r.l.snd), n * 1460);
 	rig_run(&r, MS(8));
 }
 
@@ -29,7 +29,7 @@ START_TEST(board_burst_is_one_run)
 {
 	rig_establish(&r, RIG_ALL);
 	rig_write(&r, 2 * RIG_MSS);
-	ck_assert_uint_eq(r.l.run_count, 1);
+	ck_assert_uint_eq(r.l.loss.run_count, 1);
 	ck_assert_uint_eq(board_pipe(&r.l), 2 * RIG_MSS);
 }
 END_TEST
@@ -39,11 +39,11 @@ START_TEST(board_sack_inside_a_run_makes_three)
 	flight(RIG_NO_TS, 4);
 	r.mute = true;
 	RIG_SACK(&r, 0, 1460, 2920);
-	ck_assert_uint_eq(r.l.sacked_bytes, 1460);
-	ck_assert_uint_eq(r.l.run_head->state, RUN_SENT);
-	ck_assert_uint_eq(r.l.run_head->next->state, RUN_SACKED);
-	ck_assert_uint_eq(r.l.run_head->next->start.v, rig_ours(1460).v);
-	ck_assert_uint_eq(r.l.run_head->next->end.v, rig_ours(2920).v);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 1460);
+	ck_assert_uint_eq(r.l.loss.run_head->state, RUN_SENT);
+	ck_assert_uint_eq(r.l.loss.run_head->next->state, RUN_SACKED);
+	ck_assert_uint_eq(r.l.loss.run_head->next->start.v, rig_ours(1460).v);
+	ck_assert_uint_eq(r.l.loss.run_head->next->end.v, rig_ours(2920).v);
 	ck_assert_uint_eq(board_pipe(&r.l), 3 * 1460);
 }
 END_TEST
@@ -54,11 +54,11 @@ START_TEST(board_adjacent_sacks_join)
 	r.mute = true;
 	RIG_SACK(&r, 0, 1460, 2920);
 	RIG_SACK(&r, 0, 4380, 5840);
-	ck_assert_uint_eq(r.l.sacked_bytes, 2 * 1460);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 2 * 1460);
 	RIG_SACK(&r, 0, 2920, 4380);
-	ck_assert_uint_eq(r.l.sacked_bytes, 3 * 1460);
-	ck_assert_uint_eq(r.l.run_head->next->start.v, rig_ours(1460).v);
-	ck_assert_uint_eq(r.l.run_head->next->end.v, rig_ours(5840).v);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 3 * 1460);
+	ck_assert_uint_eq(r.l.loss.run_head->next->start.v, rig_ours(1460).v);
+	ck_assert_uint_eq(r.l.loss.run_head->next->end.v, rig_ours(5840).v);
 }
 END_TEST
 
@@ -68,8 +68,8 @@ START_TEST(board_repeated_sack_changes_nothing)
 	r.mute = true;
 	for (int i = 0; i < 10; i++)
 		RIG_SACK(&r, 0, 1460, 2920);
-	ck_assert_uint_eq(r.l.sacked_bytes, 1460);
-	ck_assert_uint_eq(r.l.run_count, 3);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 1460);
+	ck_assert_uint_eq(r.l.loss.run_count, 3);
 }
 END_TEST
 
@@ -77,8 +77,8 @@ START_TEST(board_ack_into_a_run_trims_it)
 {
 	flight(RIG_NO_TS, 4);
 	rig_ack(&r, 100);
-	ck_assert_uint_eq(r.l.run_head->start.v, rig_ours(100).v);
-	ck_assert_uint_eq(board_outstanding(&r.l), 4 * 1460 - 100);
+	ck_assert_uint_eq(r.l.loss.run_head->start.v, rig_ours(100).v);
+	ck_assert_uint_eq(board_outstanding(&r.l.snd), 4 * 1460 - 100);
 }
 END_TEST
 
@@ -88,10 +88,10 @@ START_TEST(board_ack_over_sacked_runs_releases_their_count)
 	r.mute = true;
 	RIG_SACK(&r, 0, 1460, 2920);
 	rig_ack(&r, 2000);
-	ck_assert_uint_eq(r.l.sacked_bytes, 920);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 920);
 	rig_ack(&r, 4 * 1460);
-	ck_assert_uint_eq(r.l.sacked_bytes, 0);
-	ck_assert_uint_eq(r.l.run_count, 0);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 0);
+	ck_assert_uint_eq(r.l.loss.run_count, 0);
 	ck_assert_uint_eq(r.runs.used, 0);
 }
 END_TEST
@@ -110,12 +110,12 @@ START_TEST(board_senseless_sack_is_ignored)
 	uint64_t runs;
 
 	flight(RIG_NO_TS, 4);
-	runs = r.l.run_count;
+	runs = r.l.loss.run_count;
 	r.mute = true;
 	RIG_SACK(&r, 0, bad_blocks[_i][0], bad_blocks[_i][1]);
-	ck_assert_uint_eq(r.l.sacked_bytes, 0);
-	ck_assert_uint_eq(r.l.lost_bytes, 0);
-	ck_assert_uint_eq(r.l.run_count, runs);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 0);
+	ck_assert_uint_eq(r.l.loss.lost_bytes, 0);
+	ck_assert_uint_eq(r.l.loss.run_count, runs);
 }
 END_TEST
 
@@ -127,7 +127,7 @@ START_TEST(board_dsack_is_counted_and_marks_nothing)
 	r.mute = true;
 	RIG_SACK(&r, 2920, 0, 1460);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKRecv), 1);
-	ck_assert_uint_eq(r.l.sacked_bytes, 0);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 0);
 }
 END_TEST
 
@@ -145,7 +145,7 @@ START_TEST(board_sack_without_agreement_is_ignored)
 	flight(RIG_PLAIN, 4);
 	r.mute = true;
 	RIG_SACK(&r, 0, 1460, 2920);
-	ck_assert_uint_eq(r.l.sacked_bytes, 0);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 0);
 }
 END_TEST
 
@@ -157,12 +157,12 @@ START_TEST(board_reneging_is_noticed_at_the_timeout)
 	rig_ack(&r, 1460); /* una at the SACKed block, not beyond */
 	rig_run(&r, SECS(2));
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSACKReneging), 1);
-	ck_assert_uint_eq(r.l.sacked_bytes, 0);
-	for (uint32_t i = 0; i < 40 && r.l.sndq.bytes; i++) {
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 0);
+	for (uint32_t i = 0; i < 40 && r.l.snd.q.bytes; i++) {
 		rig_ack(&r, rig_last(&r)->end);
 		rig_run(&r, MS(300));
 	}
-	ck_assert_uint_eq(r.l.sndq.bytes, 0);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 0);
 }
 END_TEST
 
@@ -176,11 +176,11 @@ START_TEST(board_run_limit_leaves_blocks_out)
 		n++;
 	r.mute = true;
 	RIG_SACK(&r, 0, 1460 + 10, 2920);
-	ck_assert_uint_eq(r.l.sacked_bytes, 0);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 0);
 	while (n)
 		slab_free(&r.runs, all[--n]);
 	RIG_SACK(&r, 0, 1460 + 10, 2920);
-	ck_assert_uint_eq(r.l.sacked_bytes, 1450);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 1450);
 }
 END_TEST
 

@@ -22,30 +22,30 @@ static void teardown(void)
 /* A bare leg: congestion control sees cwnd, mss and time only. */
 static void bare(enum tcp_cc_kind kind, uint32_t cwnd_seg)
 {
-	r.l.cc = (uint8_t)kind;
-	r.l.mss = SEG;
-	r.l.cwnd = cwnd_seg * SEG;
-	r.l.ssthresh = SSTHRESH_INF;
-	r.l.min_rtt_us = r.l.srtt_us = RTT;
-	leg_cc(&r.l)->init(&r.l);
-	r.l.hystart.window_end = r.l.nxt;
+	r.l.cc.kind = (uint8_t)kind;
+	r.l.snd.mss = SEG;
+	r.l.cc.cwnd = cwnd_seg * SEG;
+	r.l.cc.ssthresh = SSTHRESH_INF;
+	r.l.rtt.min_us = r.l.rtt.smoothed_us = RTT;
+	leg_cc(&r.l.cc)->init(&r.l.cc);
+	r.l.cc.hystart.window_end = r.l.snd.nxt;
 }
 
 /* One round trip: every byte of the window is acknowledged. */
 static void round_trip(void)
 {
-	uint32_t n = r.l.cwnd / SEG;
+	uint32_t n = r.l.cc.cwnd / SEG;
 
 	for (uint32_t i = 0; i < n; i++) {
 		r.now = mono_add(r.now, RTT / n);
-		leg_cc(&r.l)->on_ack(&r.l, SEG, r.now);
+		leg_cc(&r.l.cc)->on_ack(&r.l.cc, &r.l, SEG, r.now);
 	}
 }
 
 static void lose(void)
 {
-	r.l.ssthresh = leg_cc(&r.l)->ssthresh(&r.l, r.now);
-	r.l.cwnd = r.l.ssthresh;
+	r.l.cc.ssthresh = leg_cc(&r.l.cc)->ssthresh(&r.l.cc, &r.l);
+	r.l.cc.cwnd = r.l.cc.ssthresh;
 }
 
 /* RFC 9438, 4.2 and 4.3, in segments and seconds. */
@@ -64,17 +64,17 @@ START_TEST(cubic_follows_the_closed_form)
 
 	bare(CC_CUBIC, 1000);
 	lose();
-	ck_assert_uint_eq(r.l.cwnd, 700 * SEG);
+	ck_assert_uint_eq(r.l.cc.cwnd, 700 * SEG);
 	begin = r.now;
 	for (int i = 0; i < 150; i++) {
 		round_trip();
 		t = (double)mono_sub(r.now, begin) / 1e6;
 		w = closed_form(1000, 700, t);
-		ck_assert_msg(fabs(r.l.cwnd / (double)SEG - w) < 0.04 * w,
+		ck_assert_msg(fabs(r.l.cc.cwnd / (double)SEG - w) < 0.04 * w,
 			      "after %.1f s: %.0f, closed form %.0f", t,
-			      r.l.cwnd / (double)SEG, w);
+			      r.l.cc.cwnd / (double)SEG, w);
 	}
-	ck_assert_uint_gt(r.l.cwnd, 1000 * SEG);
+	ck_assert_uint_gt(r.l.cc.cwnd, 1000 * SEG);
 }
 END_TEST
 
@@ -87,7 +87,7 @@ START_TEST(cubic_is_never_slower_than_reno)
 	lose();
 	for (int i = 0; i < 10; i++)
 		round_trip();
-	cubic = r.l.cwnd;
+	cubic = r.l.cc.cwnd;
 	/* alpha 0.53 up to w_max, then 1 a round trip */
 	ck_assert_uint_ge(cubic, (uint32_t)((14 + 0.5 * 10) * SEG) - SEG);
 }
@@ -98,9 +98,9 @@ START_TEST(cubic_second_loss_below_w_max_remembers_less)
 {
 	bare(CC_CUBIC, 100);
 	lose();
-	ck_assert_uint_eq(r.l.cubic.w_max, 100 * SEG);
+	ck_assert_uint_eq(r.l.cc.cubic.w_max, 100 * SEG);
 	lose();
-	ck_assert_uint_eq(r.l.cubic.w_max, 70 * SEG / 20 * 17);
+	ck_assert_uint_eq(r.l.cc.cubic.w_max, 70 * SEG / 20 * 17);
 }
 END_TEST
 
@@ -110,7 +110,7 @@ START_TEST(cubic_never_falls_below_two_segments)
 	lose();
 	lose();
 	lose();
-	ck_assert_uint_eq(r.l.ssthresh, 2 * SEG);
+	ck_assert_uint_eq(r.l.cc.ssthresh, 2 * SEG);
 }
 END_TEST
 
@@ -118,11 +118,11 @@ START_TEST(newreno_grows_one_segment_a_round_trip_and_halves)
 {
 	bare(CC_NEWRENO, 40);
 	lose();
-	ck_assert_uint_eq(r.l.cwnd, 20 * SEG);
+	ck_assert_uint_eq(r.l.cc.cwnd, 20 * SEG);
 	for (uint32_t i = 1; i <= 10; i++) {
 		round_trip();
-		ck_assert_uint_le(r.l.cwnd, (20 + i) * SEG);
-		ck_assert_uint_ge(r.l.cwnd, (20 + i - 1) * SEG);
+		ck_assert_uint_le(r.l.cc.cwnd, (20 + i) * SEG);
+		ck_assert_uint_ge(r.l.cc.cwnd, (20 + i - 1) * SEG);
 	}
 }
 END_TEST
@@ -131,23 +131,23 @@ END_TEST
 START_TEST(slow_start_doubles_a_round_trip_and_stops_at_ssthresh)
 {
 	bare(CC_NEWRENO, 10);
-	r.l.ssthresh = 35 * SEG;
+	r.l.cc.ssthresh = 35 * SEG;
 	round_trip();
-	ck_assert_uint_eq(r.l.cwnd, 20 * SEG);
+	ck_assert_uint_eq(r.l.cc.cwnd, 20 * SEG);
 	round_trip();
-	ck_assert_uint_ge(r.l.cwnd, 35 * SEG);
-	ck_assert_uint_le(r.l.cwnd, 36 * SEG);
+	ck_assert_uint_ge(r.l.cc.cwnd, 35 * SEG);
+	ck_assert_uint_le(r.l.cc.cwnd, 36 * SEG);
 }
 END_TEST
 
 /* One round of HyStart++: @n samples of @rtt. */
 static void hystart_round(uint32_t rtt, uint32_t n)
 {
-	r.l.una = r.l.nxt;
-	r.l.nxt = seq_add(r.l.nxt, r.l.cwnd);
+	r.l.snd.una = r.l.snd.nxt;
+	r.l.snd.nxt = seq_add(r.l.snd.nxt, r.l.cc.cwnd);
 	for (uint32_t i = 0; i < n; i++) {
-		hystart_on_rtt(&r.l, rtt, r.now);
-		r.l.una = seq_add(r.l.una, 1);
+		hystart_on_rtt(&r.l.cc, &r.l, rtt);
+		r.l.snd.una = seq_add(r.l.snd.una, 1);
 	}
 }
 
@@ -157,15 +157,15 @@ START_TEST(hystart_rising_rtt_quarters_growth_then_ends_slow_start)
 	bare(CC_CUBIC, 50);
 	hystart_round(MS(100), 10);
 	hystart_round(MS(100), 10);
-	ck_assert(!r.l.hystart.css);
+	ck_assert(!r.l.cc.hystart.css);
 	hystart_round(MS(113), 10);
-	ck_assert(r.l.hystart.css);
-	ck_assert_uint_eq(hystart_scale(&r.l, 400), 100);
+	ck_assert(r.l.cc.hystart.css);
+	ck_assert_uint_eq(hystart_scale(&r.l.cc, 400), 100);
 	for (int i = 0; i < 5; i++) {
-		ck_assert_uint_eq(r.l.ssthresh, SSTHRESH_INF);
+		ck_assert_uint_eq(r.l.cc.ssthresh, SSTHRESH_INF);
 		hystart_round(MS(113), 10);
 	}
-	ck_assert_uint_eq(r.l.ssthresh, r.l.cwnd);
+	ck_assert_uint_eq(r.l.cc.ssthresh, r.l.cc.cwnd);
 }
 END_TEST
 
@@ -175,7 +175,7 @@ START_TEST(hystart_needs_eight_samples)
 	hystart_round(MS(100), 10);
 	hystart_round(MS(100), 10);
 	hystart_round(MS(150), 7);
-	ck_assert(!r.l.hystart.css);
+	ck_assert(!r.l.cc.hystart.css);
 }
 END_TEST
 
@@ -185,7 +185,7 @@ START_TEST(hystart_small_rise_is_no_sign)
 	hystart_round(MS(100), 10);
 	hystart_round(MS(109), 10);
 	hystart_round(MS(118), 10);
-	ck_assert(!r.l.hystart.css);
+	ck_assert(!r.l.cc.hystart.css);
 }
 END_TEST
 
@@ -195,11 +195,11 @@ START_TEST(hystart_threshold_is_clamped)
 	bare(CC_CUBIC, 50);
 	hystart_round(MS(10), 10);
 	hystart_round(MS(13), 10);
-	ck_assert(!r.l.hystart.css);
+	ck_assert(!r.l.cc.hystart.css);
 	bare(CC_CUBIC, 50);
 	hystart_round(MS(600), 10);
 	hystart_round(MS(617), 10);
-	ck_assert(r.l.hystart.css);
+	ck_assert(r.l.cc.hystart.css);
 }
 END_TEST
 
@@ -208,10 +208,10 @@ START_TEST(hystart_blip_returns_to_slow_start)
 	bare(CC_CUBIC, 50);
 	hystart_round(MS(100), 10);
 	hystart_round(MS(120), 10);
-	ck_assert(r.l.hystart.css);
+	ck_assert(r.l.cc.hystart.css);
 	hystart_round(MS(100), 10);
-	ck_assert(!r.l.hystart.css);
-	ck_assert_uint_eq(hystart_scale(&r.l, 400), 400);
+	ck_assert(!r.l.cc.hystart.css);
+	ck_assert_uint_eq(hystart_scale(&r.l.cc, 400), 400);
 }
 END_TEST
 
@@ -219,14 +219,14 @@ END_TEST
 START_TEST(hystart_later_slow_start_is_plain)
 {
 	bare(CC_CUBIC, 50);
-	r.l.ssthresh = 400 * SEG;
+	r.l.cc.ssthresh = 400 * SEG;
 	hystart_round(MS(100), 10);
 	hystart_round(MS(100), 10);
 	hystart_round(MS(150), 10);
-	ck_assert(!r.l.hystart.css);
+	ck_assert(!r.l.cc.hystart.css);
 	for (int i = 0; i < 6; i++)
 		hystart_round(MS(150), 10);
-	ck_assert_uint_eq(r.l.ssthresh, 400 * SEG);
+	ck_assert_uint_eq(r.l.cc.ssthresh, 400 * SEG);
 }
 END_TEST
 
@@ -237,12 +237,12 @@ START_TEST(cubic_w_est_keeps_fractions)
 
 	bare(CC_CUBIC, 4000);
 	lose();
-	leg_cc(&r.l)->on_ack(&r.l, SEG, r.now);
-	before = r.l.cubic.w_est;
+	leg_cc(&r.l.cc)->on_ack(&r.l.cc, &r.l, SEG, r.now);
+	before = r.l.cc.cubic.w_est;
 	for (uint32_t i = 0; i < 2800; i++)
-		leg_cc(&r.l)->on_ack(&r.l, SEG, r.now);
-	ck_assert_uint_ge(r.l.cubic.w_est - before, SEG * 50 / 100);
-	ck_assert_uint_le(r.l.cubic.w_est - before, SEG * 55 / 100);
+		leg_cc(&r.l.cc)->on_ack(&r.l.cc, &r.l, SEG, r.now);
+	ck_assert_uint_ge(r.l.cc.cubic.w_est - before, SEG * 50 / 100);
+	ck_assert_uint_le(r.l.cc.cubic.w_est - before, SEG * 55 / 100);
 }
 END_TEST
 
@@ -260,11 +260,11 @@ static uint32_t after_a_loss(void)
 	rig_run(&r, MS(90));
 	rig_ack(&r, 10 * LEN);
 	rig_write(&r, 30 * LEN);
-	while (seq_lt(r.l.una, rig_ours(off))) {
+	while (seq_lt(r.l.snd.una, rig_ours(off))) {
 		rig_run(&r, RTT);
-		rig_ack(&r, seq_span(r.l.nxt, rig_ours(0)));
+		rig_ack(&r, seq_span(r.l.snd.nxt, rig_ours(0)));
 	}
-	ck_assert_uint_ge(r.l.cwnd, r.l.ssthresh);
+	ck_assert_uint_ge(r.l.cc.cwnd, r.l.cc.ssthresh);
 	return off;
 }
 
@@ -274,19 +274,19 @@ static void full_windows_grow_like_reno(void)
 {
 	rig_write(&r, 400 * LEN);
 	for (int i = 0; i < 6; i++) {
-		uint32_t before = r.l.cwnd;
+		uint32_t before = r.l.cc.cwnd;
 
 		rig_run(&r, RTT);
-		rig_ack(&r, seq_span(r.l.nxt, rig_ours(0)));
-		ck_assert_uint_gt(r.l.cwnd, before);
-		ck_assert_uint_le(r.l.cwnd, before + LEN + 20);
+		rig_ack(&r, seq_span(r.l.snd.nxt, rig_ours(0)));
+		ck_assert_uint_gt(r.l.cc.cwnd, before);
+		ck_assert_uint_le(r.l.cc.cwnd, before + LEN + 20);
 	}
 }
 
 /* RFC 9438, 4.2: t leaves out what was limited by the application. */
 START_TEST(cubic_thin_minute_does_not_count)
 {
-	uint32_t off = after_a_loss(), cwnd = r.l.cwnd;
+	uint32_t off = after_a_loss(), cwnd = r.l.cc.cwnd;
 
 	for (int i = 0; i < 400; i++) {
 		rig_write(&r, 100);
@@ -294,7 +294,7 @@ START_TEST(cubic_thin_minute_does_not_count)
 		rig_run(&r, MS(150));
 		rig_ack(&r, off);
 	}
-	ck_assert_uint_eq(r.l.cwnd, cwnd);
+	ck_assert_uint_eq(r.l.cc.cwnd, cwnd);
 	full_windows_grow_like_reno();
 }
 END_TEST
@@ -303,7 +303,7 @@ END_TEST
 START_TEST(cubic_idle_minute_does_not_count)
 {
 	after_a_loss();
-	ck_assert_uint_lt(r.l.cwnd, 10 * LEN);
+	ck_assert_uint_lt(r.l.cc.cwnd, 10 * LEN);
 	rig_run(&r, SECS(60));
 	full_windows_grow_like_reno();
 }
@@ -314,9 +314,9 @@ START_TEST(each_leg_uses_its_own_congestion_control)
 	r.cfg.cc[LEG_CLIENT] = CC_NEWRENO;
 	r.cfg.cc[LEG_SERVER] = CC_CUBIC;
 	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
-	ck_assert_str_eq(leg_cc(&r.l)->name, "newreno");
+	ck_assert_str_eq(leg_cc(&r.l.cc)->name, "newreno");
 	leg_init(&r.l, &r.env, &r.cfg, LEG_SERVER, &r.t, &r.sink);
-	ck_assert_str_eq(leg_cc(&r.l)->name, "cubic");
+	ck_assert_str_eq(leg_cc(&r.l.cc)->name, "cubic");
 }
 END_TEST
 

@@ -303,13 +303,13 @@ START_TEST(trigger_beyond_4_gib_fires)
 	l = table_find(e, &t);
 	ck_assert_ptr_nonnull(l);
 	l->state = TS_ESTABLISHED;
-	wnd = leg_rcv_wnd(l) + 10000;
+	wnd = leg_rcv_wnd(&l->rcv) + 10000;
 	seen = &impaired(leg_flow(l))->w->track[0][false];
-	*seen = (struct fault_track){true, l->rcv_nxt, 5ull << 30};
+	*seen = (struct fault_track){true, l->rcv.nxt, 5ull << 30};
 	seen->at -= 1000;
 	ck_assert_uint_eq(behave_faulty.window(l, wnd), wnd);
 	seen->at += 1000;
-	ck_assert_uint_eq(behave_faulty.window(l, wnd), leg_rcv_wnd(l));
+	ck_assert_uint_eq(behave_faulty.window(l, wnd), leg_rcv_wnd(&l->rcv));
 	l->state = TS_LISTEN;
 }
 END_TEST

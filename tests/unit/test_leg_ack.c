@@ -19,12 +19,12 @@ START_TEST(established_ack_releases_what_it_covers)
 	rig_establish(&r, RIG_ALL);
 	rig_write(&r, 1000);
 	ck_drop(rig_ack(&r, 400), DROP_NONE);
-	ck_assert_uint_eq(r.l.sndq.bytes, 600);
-	ck_assert_uint_eq(r.l.una.v, rig_ours(400).v);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 600);
+	ck_assert_uint_eq(r.l.snd.una.v, rig_ours(400).v);
 	ck_assert(r.l.ev & LEG_EV_ROOM);
 	ck_drop(rig_ack(&r, 1000), DROP_NONE);
-	ck_assert_uint_eq(r.l.sndq.bytes, 0);
-	ck_assert_uint_eq(r.l.rtx_kind, RTX_NONE);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 0);
+	ck_assert_uint_eq(r.l.tmr.rtx_kind, RTX_NONE);
 	ck_assert_uint_eq(rig_count(&r, CNT_BytesAcked), 1000);
 }
 END_TEST
@@ -35,7 +35,7 @@ START_TEST(established_ack_of_unsent_data_is_answered_and_dropped)
 	rig_write(&r, 1000);
 	rig_clear(&r);
 	ck_drop(rig_ack(&r, 1001), DROP_ACK_FUTURE);
-	ck_assert_uint_eq(r.l.sndq.bytes, 1000);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 1000);
 	ck_assert_uint_eq(r.ntx, 1);
 	ck_assert_uint_eq(r.tx[0].s.flags, TCP_ACK);
 }
@@ -71,14 +71,14 @@ START_TEST(established_ghost_ack_beyond_max_window_is_dropped)
 	ck_assert_uint_eq(r.ntx, 1);
 	rig_clear(&r);
 	rig_run(&r, USEC_PER_SEC);
-	r.l.iss_far = true; /* so much was sent that numbers came round */
-	s.ack = seq_sub(r.l.una, r.l.max_wnd);
+	r.l.snd.iss_far = true; /* so much was sent that numbers came round */
+	s.ack = seq_sub(r.l.snd.una, r.l.snd.max_wnd);
 	ck_drop(rig_in(&r, &s), DROP_NONE);
 	ck_assert_uint_eq(r.ntx, 0);
-	s.ack = seq_sub(r.l.una, r.l.max_wnd + 1);
+	s.ack = seq_sub(r.l.snd.una, r.l.snd.max_wnd + 1);
 	ck_drop(rig_in(&r, &s), DROP_ACK_OLD);
 	ck_assert_uint_eq(r.ntx, 1);
-	ck_assert_uint_eq(r.l.una.v, rig_ours(1000).v);
+	ck_assert_uint_eq(r.l.snd.una.v, rig_ours(1000).v);
 }
 END_TEST
 
@@ -89,8 +89,8 @@ START_TEST(established_old_ack_does_not_move_una_or_window)
 	rig_ack(&r, 1000);
 	r.wnd = 7;
 	ck_drop(rig_ack(&r, 500), DROP_NONE);
-	ck_assert_uint_eq(r.l.una.v, rig_ours(1000).v);
-	ck_assert_uint_eq(r.l.wnd, 60000u << RIG_WS);
+	ck_assert_uint_eq(r.l.snd.una.v, rig_ours(1000).v);
+	ck_assert_uint_eq(r.l.snd.wnd, 60000u << RIG_WS);
 }
 END_TEST
 
@@ -99,7 +99,7 @@ START_TEST(established_window_is_scaled_as_agreed)
 	rig_establish(&r, RIG_ALL);
 	r.wnd = 3;
 	rig_ack(&r, 0);
-	ck_assert_uint_eq(r.l.wnd, 3u << RIG_WS);
+	ck_assert_uint_eq(r.l.snd.wnd, 3u << RIG_WS);
 }
 END_TEST
 
@@ -108,7 +108,7 @@ START_TEST(established_window_without_scaling_is_taken_as_it_is)
 	rig_establish(&r, OPT_HAS_MSS);
 	r.wnd = 65535;
 	rig_ack(&r, 0);
-	ck_assert_uint_eq(r.l.wnd, 65535);
+	ck_assert_uint_eq(r.l.snd.wnd, 65535);
 }
 END_TEST
 
@@ -123,7 +123,7 @@ START_TEST(established_window_scale_above_14_counts_as_14)
 	rig_pump(&r);
 	r.wnd = 1;
 	rig_ack(&r, 0);
-	ck_assert_uint_eq(r.l.wnd, 1u << 14);
+	ck_assert_uint_eq(r.l.snd.wnd, 1u << 14);
 }
 END_TEST
 
@@ -137,7 +137,7 @@ START_TEST(established_reordered_window_is_ignored)
 	old.wnd = 1;
 	rig_data(&r, 0, 100);
 	ck_drop(rig_in(&r, &old), DROP_SEQ_OLD);
-	ck_assert_uint_eq(r.l.wnd, 60000u << RIG_WS);
+	ck_assert_uint_eq(r.l.snd.wnd, 60000u << RIG_WS);
 }
 END_TEST
 
@@ -147,7 +147,7 @@ START_TEST(established_peer_shrinks_window_without_harm)
 	rig_write(&r, 4 * RIG_MSS);
 	r.wnd = 0;
 	ck_drop(rig_ack(&r, RIG_MSS), DROP_NONE);
-	ck_assert_uint_eq(r.l.wnd, 0);
+	ck_assert_uint_eq(r.l.snd.wnd, 0);
 	rig_run(&r, MS(900)); /* what is out is retransmitted at una only */
 	for (uint32_t i = 4; i < r.ntx; i++)
 		ck_assert_uint_le(r.tx[i].off, 4 * RIG_MSS);
@@ -155,7 +155,7 @@ START_TEST(established_peer_shrinks_window_without_harm)
 	rig_ack(&r, RIG_MSS);
 	rig_run(&r, SECS(2));
 	rig_ack(&r, 4 * RIG_MSS);
-	ck_assert_uint_eq(r.l.sndq.bytes, 0);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 0);
 }
 END_TEST
 
@@ -166,11 +166,11 @@ START_TEST(established_ack_division_does_not_inflate_cwnd)
 	rig_establish(&r, RIG_ALL);
 	rig_write(&r, 10 * RIG_MSS);
 	rig_run(&r, MS(8));
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	for (uint32_t a = 1; a <= 10 * RIG_MSS; a += 10)
 		rig_ack(&r, a);
 	rig_ack(&r, 10 * RIG_MSS);
-	ck_assert_uint_le(r.l.cwnd, cwnd + 10 * RIG_MSS);
+	ck_assert_uint_le(r.l.cc.cwnd, cwnd + 10 * RIG_MSS);
 }
 END_TEST
 
@@ -187,17 +187,17 @@ START_TEST(established_ece_reduces_once_a_window_and_sends_cwr)
 	rig_ack(&r, 0);
 	rig_write(&r, 40 * RIG_MSS);
 	rig_run(&r, MS(8));
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	rig_clear(&r);
 	r.acked = RIG_MSS;
 	s = rig_seg(&r, TCP_ACK | TCP_ECE, 0);
 	rig_in(&r, &s);
-	ssthresh = r.l.ssthresh;
+	ssthresh = r.l.cc.ssthresh;
 	ck_assert_uint_eq(ssthresh, cwnd / 10 * 7);
 	r.acked = 2 * RIG_MSS;
 	s = rig_seg(&r, TCP_ACK | TCP_ECE, 0);
 	rig_in(&r, &s);
-	ck_assert_uint_eq(r.l.ssthresh, ssthresh);
+	ck_assert_uint_eq(r.l.cc.ssthresh, ssthresh);
 	for (uint32_t a = 3; a <= 10; a++) {
 		rig_run(&r, MS(2));
 		rig_ack(&r, a * RIG_MSS);
@@ -218,7 +218,7 @@ START_TEST(established_without_ecn_ece_is_ignored)
 	rig_write(&r, 4 * RIG_MSS);
 	s = rig_seg(&r, TCP_ACK | TCP_ECE, 0);
 	rig_in(&r, &s);
-	ck_assert_int_eq(r.l.ca, CA_OPEN);
+	ck_assert_int_eq(r.l.loss.ca, CA_OPEN);
 	ck_assert_uint_eq(r.tx[0].s.ecn, ECN_NOT_ECT);
 }
 END_TEST

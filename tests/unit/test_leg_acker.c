@@ -23,7 +23,7 @@ static void calm(void)
 	rig_read(&r, r.sink.bytes);
 	rig_run(&r, MS(100));
 	rig_clear(&r);
-	ck_assert_uint_eq(r.l.quickack, 0);
+	ck_assert_uint_eq(r.l.rcv.quickack, 0);
 }
 
 START_TEST(established_first_segments_are_acked_at_once)
@@ -63,7 +63,7 @@ START_TEST(established_second_full_segment_is_acked_at_once)
 		rig_data(&r, r.pnxt, RIG_MSS);
 		ck_assert_uint_eq(r.ntx, i / 2);
 	}
-	ck_assert_uint_eq(rig_last(&r)->s.ack.v, r.l.rcv_nxt.v);
+	ck_assert_uint_eq(rig_last(&r)->s.ack.v, r.l.rcv.nxt.v);
 }
 END_TEST
 
@@ -110,7 +110,7 @@ START_TEST(established_data_carries_the_ack)
 	rig_data(&r, r.pnxt, 10);
 	rig_write(&r, 10);
 	ck_assert_uint_eq(r.ntx, 1);
-	ck_assert_uint_eq(r.tx[0].s.ack.v, r.l.rcv_nxt.v);
+	ck_assert_uint_eq(r.tx[0].s.ack.v, r.l.rcv.nxt.v);
 	rig_ack(&r, 10);
 	rig_run(&r, MS(100));
 	ck_assert_uint_eq(r.ntx, 1);

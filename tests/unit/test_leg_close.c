@@ -77,14 +77,14 @@ START_TEST(abort_sends_rst_at_nxt)
 	seq_t nxt;
 
 	rig_goto(&r, st);
-	nxt = r.l.nxt;
+	nxt = r.l.snd.nxt;
 	leg_abort(&r.l, r.now);
 	rig_pump(&r);
 	ck_state(&r, TS_CLOSED);
 	ck_assert_uint_eq(r.ntx, 1);
 	ck_assert_uint_eq(r.tx[0].s.flags, TCP_RST | TCP_ACK);
 	ck_assert_uint_eq(r.tx[0].s.seq.v, nxt.v);
-	ck_assert_uint_eq(r.tx[0].s.ack.v, r.l.rcv_nxt.v);
+	ck_assert_uint_eq(r.tx[0].s.ack.v, r.l.rcv.nxt.v);
 }
 END_TEST
 
@@ -189,7 +189,7 @@ START_TEST(established_ptb_in_flight_lowers_mss_and_sends_again)
 	rig_write(&r, 2 * RIG_MSS);
 	rig_clear(&r);
 	ck_drop(icmp(ICMP_K_PTB, rig_ours(0), 1000), DROP_NONE);
-	ck_assert_uint_eq(r.l.mss, 1000 - 40 - 12);
+	ck_assert_uint_eq(r.l.snd.mss, 1000 - 40 - 12);
 	rig_run(&r, MS(20));
 	ck_assert_uint_ge(r.ntx, 3);
 	ck_assert_uint_eq(r.tx[0].off, 0);
@@ -204,14 +204,14 @@ START_TEST(established_ptb_of_narrow_link_lets_routers_fragment)
 	rig_establish(&r, RIG_ALL);
 	rig_write(&r, 2 * RIG_MSS);
 	ck_drop(icmp(ICMP_K_PTB, rig_ours(0), 552), DROP_NONE);
-	ck_assert(!r.l.pmtu_blackhole);
+	ck_assert(!r.l.snd.pmtu_blackhole);
 	rig_clear(&r);
 	ck_drop(icmp(ICMP_K_PTB, rig_ours(0), 296), DROP_NONE);
 	rig_run(&r, MS(20));
 	ck_assert_uint_ge(r.ntx, 1);
 	ck_assert_uint_eq(r.tx[0].off, 0);
-	ck_assert_uint_eq(r.l.mss, 552 - 40 - 12);
-	ck_assert(r.l.pmtu_blackhole);
+	ck_assert_uint_eq(r.l.snd.mss, 552 - 40 - 12);
+	ck_assert(r.l.snd.pmtu_blackhole);
 	ck_drop(icmp(ICMP_K_PTB, rig_ours(0), 68), DROP_ICMP_OUT_OF_WINDOW);
 }
 END_TEST
@@ -220,9 +220,9 @@ START_TEST(established_ptb_out_of_window_is_dropped)
 {
 	rig_establish(&r, RIG_ALL);
 	rig_write(&r, 2 * RIG_MSS);
-	ck_drop(icmp(ICMP_K_PTB, r.l.nxt, 1000), DROP_ICMP_OUT_OF_WINDOW);
+	ck_drop(icmp(ICMP_K_PTB, r.l.snd.nxt, 1000), DROP_ICMP_OUT_OF_WINDOW);
 	ck_drop(icmp(ICMP_K_PTB, SEQ(RIG_ISS), 1000), DROP_ICMP_OUT_OF_WINDOW);
-	ck_assert_uint_eq(r.l.mss, RIG_MSS);
+	ck_assert_uint_eq(r.l.snd.mss, RIG_MSS);
 }
 END_TEST
 

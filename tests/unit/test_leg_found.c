@@ -59,7 +59,7 @@ START_TEST(cookie_ack_gives_no_rtt_sample)
 			r.now);
 	rig_ack(&r, 0);
 	ck_state(&r, TS_ESTABLISHED);
-	ck_assert_uint_eq(r.l.srtt_us, 0);
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, 0);
 }
 END_TEST
 
@@ -69,10 +69,10 @@ START_TEST(karn_backoff_stays_until_a_valid_sample)
 	rig_establish(&r, RIG_NO_TS);
 	rig_write(&r, 100);
 	rig_run(&r, MS(1000)); /* 200 ms, 400 ms: back-off 2 */
-	ck_assert_uint_ge(r.l.backoff, 2);
+	ck_assert_uint_ge(r.l.rtt.backoff, 2);
 	rig_ack(&r, 100); /* ambiguous: no sample */
 	rig_write(&r, 100);
-	ck_assert_uint_ge(r.l.backoff, 1);
+	ck_assert_uint_ge(r.l.rtt.backoff, 1);
 }
 END_TEST
 
@@ -121,18 +121,18 @@ START_TEST(established_dsack_after_recovery_undoes)
 
 	rig_establish(&r, RIG_NO_TS);
 	rig_write(&r, 10 * 1460);
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	rig_run(&r, MS(10));
 	RIG_SACK(&r, 0, 1460, 2 * 1460);
 	RIG_SACK(&r, 0, 1460, 3 * 1460);
 	RIG_SACK(&r, 0, 1460, 4 * 1460);
 	rig_run(&r, MS(4));
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
 	rig_ack(&r, 10 * 1460); /* originals arrived after all */
-	ck_assert_int_eq(r.l.ca, CA_OPEN);
+	ck_assert_int_eq(r.l.loss.ca, CA_OPEN);
 	RIG_SACK(&r, 10 * 1460, 0, 1460); /* and the copy */
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKUndo), 1);
-	ck_assert_uint_ge(r.l.cwnd, cwnd);
+	ck_assert_uint_ge(r.l.cc.cwnd, cwnd);
 }
 END_TEST
 
@@ -161,12 +161,12 @@ START_TEST(established_ece_on_ack_of_everything_reduces)
 	rig_run(&r, MS(10));
 	rig_ack(&r, 0);
 	rig_write(&r, 10 * RIG_MSS);
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	rig_run(&r, MS(10));
 	r.acked = 10 * RIG_MSS;
 	s = rig_seg(&r, TCP_ACK | TCP_ECE, 0);
 	rig_in(&r, &s);
-	ck_assert_uint_lt(r.l.ssthresh, cwnd);
+	ck_assert_uint_lt(r.l.cc.ssthresh, cwnd);
 }
 END_TEST
 
@@ -180,7 +180,7 @@ START_TEST(established_fin_below_held_data_is_refused)
 	s = rig_seg(&r, TCP_ACK | TCP_FIN, 0);
 	s.seq = rig_peer(500);
 	rig_in(&r, &s);
-	ck_assert(!r.l.peer_fin_known);
+	ck_assert(!r.l.rcv.fin_known);
 }
 END_TEST
 
@@ -222,7 +222,7 @@ START_TEST(established_uto_option_is_honoured)
 	s.opts.has |= OPT_HAS_UTO;
 	s.opts.uto = 100;
 	rig_in(&r, &s);
-	ck_assert_uint_eq(r.l.uto_ms, 100000);
+	ck_assert_uint_eq(r.l.tmr.uto_ms, 100000);
 }
 END_TEST
 
@@ -245,12 +245,12 @@ START_TEST(uto_option_never_raises_the_configured_timeout)
 		r.cfg.user_timeout = SECS(row[i].limit_s);
 		leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
 		rig_establish(&r, RIG_ALL);
-		ck_assert_uint_eq(r.l.uto_ms, row[i].limit_s * 1000);
+		ck_assert_uint_eq(r.l.tmr.uto_ms, row[i].limit_s * 1000);
 		s = rig_seg(&r, TCP_ACK, 0);
 		s.opts.has |= OPT_HAS_UTO;
 		s.opts.uto = row[i].uto;
 		rig_in(&r, &s);
-		ck_assert_uint_eq(r.l.uto_ms, row[i].want_ms);
+		ck_assert_uint_eq(r.l.tmr.uto_ms, row[i].want_ms);
 		rig_fini(&r);
 		rig_init(&r);
 	}
@@ -277,7 +277,7 @@ START_TEST(established_repeated_loss_of_large_packets_finds_black_hole)
 	rig_establish(&r, RIG_ALL);
 	rig_write(&r, 10 * RIG_MSS);
 	rig_run(&r, SECS(20));
-	ck_assert_uint_lt(r.l.mss, RIG_MSS);
+	ck_assert_uint_lt(r.l.snd.mss, RIG_MSS);
 }
 END_TEST
 
@@ -290,7 +290,7 @@ START_TEST(board_dsack_inside_the_second_block_is_recognised)
 	r.mute = true;
 	RIG_SACK(&r, 0, 2920, 4380, 1460, 5840);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKRecv), 1);
-	ck_assert_uint_eq(r.l.sacked_bytes, 3 * 1460);
+	ck_assert_uint_eq(r.l.loss.sacked_bytes, 3 * 1460);
 }
 END_TEST
 

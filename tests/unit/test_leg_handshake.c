@@ -64,10 +64,10 @@ START_TEST(syn_sent_syn_ack_establishes_and_is_acked)
 	ck_assert_uint_eq(r.tx[1].s.flags, TCP_ACK);
 	ck_assert_uint_eq(r.tx[1].s.seq.v, rig_ours(0).v);
 	ck_assert_uint_eq(r.tx[1].s.ack.v, rig_peer(0).v);
-	ck_assert_uint_eq(r.l.srtt_us, MS(30));
-	ck_assert_uint_eq(r.l.mss, RIG_MSS);
-	ck_assert_uint_eq(r.l.cwnd, 10 * RIG_MSS);
-	ck_assert_uint_eq(r.l.wnd, 60000); /* a SYN's window is unscaled */
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, MS(30));
+	ck_assert_uint_eq(r.l.snd.mss, RIG_MSS);
+	ck_assert_uint_eq(r.l.cc.cwnd, 10 * RIG_MSS);
+	ck_assert_uint_eq(r.l.snd.wnd, 60000); /* a SYN's window is unscaled */
 }
 END_TEST
 
@@ -80,8 +80,8 @@ START_TEST(syn_sent_syn_ack_without_options_falls_back)
 	rig_in(&r, &s);
 	ck_state(&r, TS_ESTABLISHED);
 	ck_assert(!r.l.ts_ok && !r.l.sack_ok && !r.l.wscale_ok);
-	ck_assert_uint_eq(r.l.wscale_ours, 0);
-	ck_assert_uint_eq(r.l.mss, 536); /* RFC 9293, 3.7.1 */
+	ck_assert_uint_eq(r.l.rcv.wscale, 0);
+	ck_assert_uint_eq(r.l.snd.mss, 536); /* RFC 9293, 3.7.1 */
 }
 END_TEST
 
@@ -94,7 +94,7 @@ START_TEST(syn_sent_tiny_mss_is_raised_to_the_least)
 	s = syn_ack(RIG_ALL);
 	s.opts.mss = 1;
 	rig_in(&r, &s);
-	ck_assert_uint_eq(r.l.mss, 48 - TS_OPT_BYTES);
+	ck_assert_uint_eq(r.l.snd.mss, 48 - TS_OPT_BYTES);
 }
 END_TEST
 
@@ -106,7 +106,7 @@ START_TEST(syn_sent_huge_mss_is_limited_by_the_mtu)
 	s = syn_ack(RIG_ALL);
 	s.opts.mss = 65535;
 	rig_in(&r, &s);
-	ck_assert_uint_eq(r.l.mss, RIG_MSS);
+	ck_assert_uint_eq(r.l.snd.mss, RIG_MSS);
 }
 END_TEST
 
@@ -119,8 +119,8 @@ START_TEST(syn_sent_retransmission_gives_no_rtt_sample)
 	s = syn_ack(RIG_ALL);
 	rig_in(&r, &s);
 	ck_state(&r, TS_ESTABLISHED);
-	ck_assert_uint_eq(r.l.srtt_us, 0);
-	ck_assert_uint_eq(r.l.cwnd, 10 * RIG_MSS);
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, 0);
+	ck_assert_uint_eq(r.l.cc.cwnd, 10 * RIG_MSS);
 }
 END_TEST
 
@@ -133,7 +133,7 @@ START_TEST(syn_sent_two_retransmissions_start_with_one_segment)
 	rig_run(&r, MS(3500));
 	s = syn_ack(RIG_ALL);
 	rig_in(&r, &s);
-	ck_assert_uint_eq(r.l.cwnd, RIG_MSS);
+	ck_assert_uint_eq(r.l.cc.cwnd, RIG_MSS);
 }
 END_TEST
 
@@ -188,7 +188,7 @@ START_TEST(syn_sent_ack_of_an_old_connection_draws_a_syn_above_it)
 		s.ack = seq_add(r.tx[0].s.seq, 1);
 		ck_drop(rig_in(&r, &s), DROP_NONE);
 		ck_state(&r, TS_ESTABLISHED);
-		ck_assert_uint_eq(r.l.srtt_us, MS(20));
+		ck_assert_uint_eq(r.l.rtt.smoothed_us, MS(20));
 		rig_fini(&r);
 		rig_init(&r);
 	}
@@ -279,7 +279,7 @@ START_TEST(syn_sent_syn_simultaneous_open_establishes)
 	ck_drop(rig_data(&r, 0, 100), DROP_NONE);
 	rig_write(&r, 100);
 	ck_drop(rig_ack(&r, 100), DROP_NONE);
-	ck_assert_uint_eq(r.l.sndq.bytes, 0);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 0);
 }
 END_TEST
 
@@ -318,7 +318,7 @@ START_TEST(syn_received_stray_syn_ack_is_acked_only)
 		struct segment s = rig_syn(&r, RIG_ALL);
 
 		s.flags = TCP_SYN | TCP_ACK;
-		s.ack = seq_add(r.l.iss, 1 + wrong[i] + !wrong[i]);
+		s.ack = seq_add(r.l.snd.iss, 1 + wrong[i] + !wrong[i]);
 		rig_clear(&r);
 		rig_run(&r, MS(600));
 		rig_clear(&r);
@@ -337,15 +337,15 @@ START_TEST(syn_received_ack_has_a_scaled_window)
 	struct segment s;
 
 	rig_syn_received(&r, RIG_ALL);
-	ck_assert_uint_gt(r.l.wscale_ours, 0);
+	ck_assert_uint_gt(r.l.rcv.wscale, 0);
 	rig_clear(&r);
 	s = rig_seg(&r, TCP_ACK, 10);
-	s.seq = seq_sub(r.l.rcv_nxt, 5000);
+	s.seq = seq_sub(r.l.rcv.nxt, 5000);
 	rig_in(&r, &s);
 	ck_assert_uint_eq(r.ntx, 1);
-	ck_assert_uint_le((uint32_t)r.tx[0].s.wnd << r.l.wscale_ours,
-			  65535 + BIT(r.l.wscale_ours));
-	ck_assert_uint_ge((uint32_t)r.tx[0].s.wnd << r.l.wscale_ours, 65535);
+	ck_assert_uint_le((uint32_t)r.tx[0].s.wnd << r.l.rcv.wscale,
+			  65535 + BIT(r.l.rcv.wscale));
+	ck_assert_uint_ge((uint32_t)r.tx[0].s.wnd << r.l.rcv.wscale, 65535);
 }
 END_TEST
 
@@ -505,8 +505,8 @@ START_TEST(cookie_ack_establishes_with_the_options_it_carried)
 	ck_assert_uint_eq(r.ntx, 0);
 	ck_drop(rig_data(&r, 0, 100), DROP_NONE);
 	ck_state(&r, TS_ESTABLISHED);
-	ck_assert_uint_eq(r.l.mss, 1388);
-	ck_assert_uint_eq(r.l.wnd, 60000u << 3);
+	ck_assert_uint_eq(r.l.snd.mss, 1388);
+	ck_assert_uint_eq(r.l.snd.wnd, 60000u << 3);
 	ck_assert_uint_eq(r.sink.bytes, 100);
 	rig_read(&r, 100);
 }
@@ -528,8 +528,8 @@ START_TEST(queued_answer_gives_a_round_trip)
 	leg_open_cookie(&r.l, &how, r.now);
 	rig_ack(&r, 0);
 	ck_state(&r, TS_ESTABLISHED);
-	ck_assert_uint_eq(r.l.srtt_us, _i ? 0 : MS(40));
-	ck_assert_uint_eq(r.l.rto_us, _i ? SECS(3) : MS(240));
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, _i ? 0 : MS(40));
+	ck_assert_uint_eq(r.l.rtt.rto_us, _i ? SECS(3) : MS(240));
 }
 END_TEST
 

@@ -41,7 +41,7 @@ START_TEST(established_segment_beyond_window_is_answered_with_ack)
 
 	rig_establish(&r, RIG_ALL);
 	s = rig_seg(&r, TCP_ACK, 10);
-	s.seq = seq_add(r.l.rcv_adv, 1);
+	s.seq = seq_add(r.l.rcv.adv, 1);
 	ck_drop(rig_in(&r, &s), DROP_SEQ_WINDOW);
 	ck_assert_uint_eq(r.ntx, 1);
 	ck_assert_uint_eq(r.tx[0].s.seq.v, rig_ours(0).v);
@@ -53,12 +53,12 @@ START_TEST(established_segment_over_right_edge_is_trimmed)
 	uint32_t wnd;
 
 	rig_establish(&r, RIG_ALL);
-	wnd = leg_rcv_wnd(&r.l);
+	wnd = leg_rcv_wnd(&r.l.rcv);
 	for (uint32_t at = 0; at < wnd; at += 60000)
 		ck_drop(rig_data(&r, at, 60000), DROP_NONE);
 	ck_assert_uint_ge(r.sink.bytes, wnd);
-	ck_assert(seq_eq(r.l.rcv_nxt, rig_peer(r.sink.bytes)));
-	ck_assert(seq_le(r.l.rcv_nxt, r.l.rcv_adv));
+	ck_assert(seq_eq(r.l.rcv.nxt, rig_peer(r.sink.bytes)));
+	ck_assert(seq_le(r.l.rcv.nxt, r.l.rcv.adv));
 }
 END_TEST
 
@@ -69,7 +69,7 @@ START_TEST(established_flood_of_bad_segments_is_answered_at_ratelimit)
 	for (int i = 0; i < 1000; i++) {
 		struct segment s = rig_seg(&r, TCP_ACK, 0);
 
-		s.seq = seq_add(r.l.rcv_adv, 100);
+		s.seq = seq_add(r.l.rcv.adv, 100);
 		ck_drop(rig_in(&r, &s), DROP_SEQ_WINDOW);
 		rig_run(&r, MS(1));
 	}
@@ -130,7 +130,7 @@ START_TEST(established_rst_outside_window_is_dropped_silently)
 	s.seq = SEQ(RIG_IRS);
 	ck_drop(rig_in(&r, &s), DROP_RST_WINDOW);
 	s = rig_seg(&r, TCP_RST, 0);
-	s.seq = seq_add(r.l.rcv_adv, 1);
+	s.seq = seq_add(r.l.rcv.adv, 1);
 	ck_drop(rig_in(&r, &s), DROP_RST_WINDOW);
 	ck_assert_uint_eq(r.ntx, 0);
 	ck_state(&r, TS_ESTABLISHED);
@@ -149,10 +149,10 @@ START_TEST(rst_with_the_number_of_the_peers_fin_closes)
 
 		rig_goto(&r, taken[i]);
 		s = rig_seg(&r, TCP_RST, 0);
-		s.seq = seq_sub(r.l.rcv_nxt, 2); /* not the FIN's */
+		s.seq = seq_sub(r.l.rcv.nxt, 2); /* not the FIN's */
 		ck_drop(rig_in(&r, &s), DROP_RST_WINDOW);
 		ck_state(&r, taken[i]);
-		s.seq = seq_sub(r.l.rcv_nxt, 1);
+		s.seq = seq_sub(r.l.rcv.nxt, 1);
 		ck_drop(rig_in(&r, &s), DROP_NONE);
 		ck_state(&r, TS_CLOSED);
 		ck_assert_uint_eq(r.l.ev, taken[i] == TS_CLOSE_WAIT
@@ -176,7 +176,7 @@ START_TEST(rst_below_the_window_closes_nothing_else)
 
 		rig_goto(&r, kept[i]);
 		s = rig_seg(&r, TCP_RST, 0);
-		s.seq = seq_sub(r.l.rcv_nxt, 1);
+		s.seq = seq_sub(r.l.rcv.nxt, 1);
 		ck_drop(rig_in(&r, &s), DROP_RST_WINDOW);
 		ck_state(&r, kept[i]);
 		rig_fini(&r);
@@ -191,8 +191,8 @@ START_TEST(zero_window_exact_rst_closes)
 	struct segment s;
 
 	rig_establish(&r, RIG_ALL);
-	while (leg_rcv_wnd(&r.l))
-		rig_data(&r, r.pnxt, min_u32(leg_rcv_wnd(&r.l), 60000));
+	while (leg_rcv_wnd(&r.l.rcv))
+		rig_data(&r, r.pnxt, min_u32(leg_rcv_wnd(&r.l.rcv), 60000));
 	s = rig_seg(&r, TCP_RST, 0);
 	ck_drop(rig_in(&r, &s), DROP_NONE);
 	ck_state(&r, TS_CLOSED);
@@ -267,7 +267,7 @@ START_TEST(established_old_timestamp_is_dropped_and_acked)
 	rig_run(&r, MS(100));
 	rig_clear(&r);
 	s = rig_seg(&r, TCP_ACK, 10);
-	s.opts.tsval = r.l.ts_recent - 2;
+	s.opts.tsval = r.l.rcv.ts_recent - 2;
 	ck_drop(rig_in(&r, &s), DROP_PAWS);
 	ck_assert_uint_eq(r.sink.bytes, 10);
 	ck_assert_uint_eq(r.ntx, 1);
@@ -284,12 +284,12 @@ START_TEST(established_timestamp_a_tick_behind_is_taken)
 
 	rig_establish(&r, RIG_ALL);
 	rig_data(&r, 0, 10);
-	newest = r.l.ts_recent;
+	newest = r.l.rcv.ts_recent;
 	s = rig_seg(&r, TCP_ACK, 10);
 	s.opts.tsval = newest - 1;
 	ck_drop(rig_in(&r, &s), DROP_NONE);
 	ck_assert_uint_eq(r.sink.bytes, 20);
-	ck_assert_uint_eq(r.l.ts_recent, newest);
+	ck_assert_uint_eq(r.l.rcv.ts_recent, newest);
 }
 END_TEST
 
@@ -299,7 +299,7 @@ START_TEST(established_old_timestamp_on_rst_still_closes)
 
 	rig_establish(&r, RIG_ALL);
 	s = rig_seg(&r, TCP_RST, 0);
-	s.opts.tsval = r.l.ts_recent - 1000;
+	s.opts.tsval = r.l.rcv.ts_recent - 1000;
 	ck_drop(rig_in(&r, &s), DROP_NONE);
 	ck_state(&r, TS_CLOSED);
 }
@@ -314,13 +314,13 @@ START_TEST(established_ts_recent_ages_after_24_days)
 	rig_establish(&r, RIG_ALL);
 	rig_run(&r, SECS(24 * 24 * 3600 - 5));
 	s = rig_seg(&r, TCP_ACK, 10);
-	s.opts.tsval = r.l.ts_recent - 2;
+	s.opts.tsval = r.l.rcv.ts_recent - 2;
 	ck_drop(rig_in(&r, &s), DROP_PAWS);
 	rig_run(&r, SECS(10));
 	s = rig_seg(&r, TCP_ACK, 10);
-	s.opts.tsval = r.l.ts_recent - 2;
+	s.opts.tsval = r.l.rcv.ts_recent - 2;
 	ck_drop(rig_in(&r, &s), DROP_NONE);
-	ck_assert_uint_eq(r.l.ts_recent, s.opts.tsval);
+	ck_assert_uint_eq(r.l.rcv.ts_recent, s.opts.tsval);
 }
 END_TEST
 
@@ -343,17 +343,17 @@ START_TEST(established_ts_recent_ignores_segment_beyond_last_ack)
 	struct segment s;
 
 	rig_establish(&r, RIG_ALL);
-	before = r.l.ts_recent;
+	before = r.l.rcv.ts_recent;
 	s = rig_seg(&r, TCP_ACK, 10);
 	s.seq = rig_peer(100);
 	s.opts.tsval = before + 50;
 	ck_drop(rig_in(&r, &s), DROP_NONE);
-	ck_assert_uint_eq(r.l.ts_recent, before);
+	ck_assert_uint_eq(r.l.rcv.ts_recent, before);
 	ck_assert_uint_eq(rig_last(&r)->s.opts.tsecr, before);
 	s = rig_seg(&r, TCP_ACK, 100);
 	s.opts.tsval = before + 60;
 	ck_drop(rig_in(&r, &s), DROP_NONE);
-	ck_assert_uint_eq(r.l.ts_recent, before + 60);
+	ck_assert_uint_eq(r.l.rcv.ts_recent, before + 60);
 }
 END_TEST
 
@@ -417,7 +417,7 @@ START_TEST(established_data_beyond_known_fin_is_dropped)
 	s = rig_seg(&r, TCP_ACK, 50);
 	s.seq = rig_peer(90);
 	ck_drop(rig_in(&r, &s), DROP_AFTER_FIN);
-	ck_assert_uint_eq(r.l.ooo_count, 0);
+	ck_assert_uint_eq(r.l.rcv.ooo_count, 0);
 }
 END_TEST
 
@@ -438,9 +438,9 @@ START_TEST(established_exact_fin_beyond_window_is_not_taken)
 
 	rig_establish(&r, RIG_ALL);
 	s = rig_seg(&r, TCP_ACK | TCP_FIN, 0);
-	s.seq = seq_add(r.l.rcv_adv, 1);
+	s.seq = seq_add(r.l.rcv.adv, 1);
 	ck_drop(rig_in(&r, &s), DROP_SEQ_WINDOW);
-	ck_assert(!r.l.peer_fin_known);
+	ck_assert(!r.l.rcv.fin_known);
 }
 END_TEST
 
@@ -563,7 +563,7 @@ START_TEST(established_urgent_mark_is_noted)
 	s.urg = 10;
 	ck_drop(rig_in(&r, &s), DROP_NONE);
 	ck_assert(r.l.ev & LEG_EV_URGENT);
-	ck_assert_uint_eq(r.l.rcv_urg.v, rig_peer(10).v);
+	ck_assert_uint_eq(r.l.rcv.urg.v, rig_peer(10).v);
 	ck_assert_uint_eq(r.sink.bytes, 10);
 }
 END_TEST

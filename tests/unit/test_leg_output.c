@@ -98,11 +98,11 @@ START_TEST(established_idle_restarts_from_initial_window)
 		rig_run(&r, MS(10));
 		rig_ack(&r, rig_last(&r)->end);
 	}
-	ck_assert_uint_gt(r.l.cwnd, 10 * RIG_MSS);
+	ck_assert_uint_gt(r.l.cc.cwnd, 10 * RIG_MSS);
 	rig_run(&r, SECS(5));
 	rig_write(&r, RIG_MSS);
-	ck_assert_uint_eq(r.l.cwnd, 10 * RIG_MSS);
-	ck_assert_uint_gt(r.l.ssthresh, 10 * RIG_MSS);
+	ck_assert_uint_eq(r.l.cc.cwnd, 10 * RIG_MSS);
+	ck_assert_uint_gt(r.l.cc.ssthresh, 10 * RIG_MSS);
 }
 END_TEST
 
@@ -117,10 +117,10 @@ START_TEST(established_idle_keeps_window_when_policy_says)
 		rig_run(&r, MS(10));
 		rig_ack(&r, rig_last(&r)->end);
 	}
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	rig_run(&r, SECS(5));
 	rig_write(&r, RIG_MSS);
-	ck_assert_uint_eq(r.l.cwnd, cwnd);
+	ck_assert_uint_eq(r.l.cc.cwnd, cwnd);
 }
 END_TEST
 
@@ -130,8 +130,8 @@ START_TEST(established_urgent_mark_is_relayed)
 	rig_establish(&r, RIG_ALL);
 	r.mute = true;
 	rig_write(&r, 2 * RIG_MSS);
-	r.l.urg_out = true;
-	r.l.urg_seq = rig_ours(RIG_MSS + 50);
+	r.l.snd.urg_out = true;
+	r.l.snd.urg = rig_ours(RIG_MSS + 50);
 	r.mute = false;
 	rig_pump(&r);
 	rig_run(&r, MS(5));
@@ -149,8 +149,8 @@ START_TEST(established_urgent_mark_beyond_64k_waits)
 	rig_establish(&r, RIG_ALL);
 	r.mute = true;
 	rig_write(&r, 100000);
-	r.l.urg_out = true;
-	r.l.urg_seq = rig_ours(90000);
+	r.l.snd.urg_out = true;
+	r.l.snd.urg = rig_ours(90000);
 	r.mute = false;
 	rig_pump(&r);
 	ck_assert_uint_eq(r.tx[0].s.flags & TCP_URG, 0);
@@ -229,7 +229,7 @@ START_TEST(established_many_small_slices_are_sent_whole)
 		rig_ack(&r, rig_last(&r)->end);
 	}
 	ck_assert_uint_eq(rig_last(&r)->end, 14000);
-	ck_assert_uint_eq(r.l.sndq.bytes, 0);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 0);
 }
 END_TEST
 

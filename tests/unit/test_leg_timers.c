@@ -85,7 +85,7 @@ START_TEST(established_rto_is_at_most_120_s)
 	rig_run(&r, SECS(700));
 	ck_assert_int_le(mono_sub(rig_last(&r)->at, r.tx[r.ntx - 2].at),
 			 SECS(121));
-	ck_assert_uint_eq(rtt_rto(&r.l), SECS(120));
+	ck_assert_uint_eq(rtt_rto(&r.l.rtt), SECS(120));
 }
 END_TEST
 
@@ -196,7 +196,7 @@ START_TEST(established_after_repeated_syn_has_an_rto_of_three_seconds)
 	/* a tail loss probe may go after a second: RFC 8985, 7.2 */
 	rig_run(&r, MS(2900));
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPTimeouts), timeouts);
-	ck_assert_uint_eq(r.l.rto_us, SECS(3));
+	ck_assert_uint_eq(r.l.rtt.rto_us, SECS(3));
 }
 END_TEST
 
@@ -372,8 +372,8 @@ START_TEST(zero_window_that_opens_sends_at_once)
 	rig_ack(&r, 0);
 	ck_assert_uint_eq(r.ntx, 1);
 	ck_assert_uint_eq(r.tx[0].s.data.len, 1000);
-	ck_assert_uint_eq(r.l.rtx_kind == RTX_RTO || r.l.rtx_kind == RTX_TLP,
-			  1);
+	ck_assert_uint_eq(
+		r.l.tmr.rtx_kind == RTX_RTO || r.l.tmr.rtx_kind == RTX_TLP, 1);
 }
 END_TEST
 

@@ -40,7 +40,7 @@ static void compare(uint64_t seed, const char *op)
 {
 	uint32_t sacked = 0, lost = 0, runs = 0, pos = una;
 
-	for (const struct run *u = r.l.run_head; u; u = u->next, runs++) {
+	for (const struct run *u = r.l.loss.run_head; u; u = u->next, runs++) {
 		rig_must(seq_eq(u->start, at(pos)),
 			 "seed %lu, %s: run begins at %u, not %u",
 			 (unsigned long)seed, op, seq_span(u->start, at(0)),
@@ -60,11 +60,11 @@ static void compare(uint64_t seed, const char *op)
 		}
 	}
 	rig_must(pos == nxt, "seed %lu, %s: pos", (unsigned long)seed, op);
-	rig_must(runs == r.l.run_count, "seed %lu, %s: runs",
+	rig_must(runs == r.l.loss.run_count, "seed %lu, %s: runs",
 		 (unsigned long)seed, op);
-	rig_must(sacked == r.l.sacked_bytes, "seed %lu, %s: sacked",
+	rig_must(sacked == r.l.loss.sacked_bytes, "seed %lu, %s: sacked",
 		 (unsigned long)seed, op);
-	rig_must(lost == r.l.lost_bytes, "seed %lu, %s: lost",
+	rig_must(lost == r.l.loss.lost_bytes, "seed %lu, %s: lost",
 		 (unsigned long)seed, op);
 	rig_must(board_pipe(&r.l) == nxt - una - sacked - lost,
 		 "seed %lu, %s: board_pipe(&r.l)", (unsigned long)seed, op);
@@ -78,7 +78,7 @@ static void op_send(struct prng *p)
 		return;
 	for (uint32_t i = 0; i < n; i++)
 		m[nxt + i] = (struct byte){.state = RUN_SENT};
-	r.l.nxt = at(nxt + n);
+	r.l.snd.nxt = at(nxt + n);
 	board_sent(&r.l, at(nxt), at(nxt + n), r.now);
 	nxt += n;
 }
@@ -92,7 +92,7 @@ static void op_ack(struct prng *p)
 		acked += m[una + i].state != RUN_SACKED;
 	board_ack(&r.l, at(una + n), &a, r.now);
 	una += n;
-	r.l.una = at(una);
+	r.l.snd.una = at(una);
 	ck_assert_uint_eq(a.acked, acked);
 }
 
@@ -126,8 +126,8 @@ static void op_sack(struct prng *p)
 
 static void op_lose(struct prng *p)
 {
-	uint32_t pick = prng_below(p, r.l.run_count + 1);
-	struct run *u = r.l.run_head;
+	uint32_t pick = prng_below(p, r.l.loss.run_count + 1);
+	struct run *u = r.l.loss.run_head;
 
 	while (u && pick--)
 		u = u->next;
@@ -140,7 +140,7 @@ static void op_lose(struct prng *p)
 
 static void op_retransmit(struct prng *p)
 {
-	struct run *u = board_first_lost(&r.l);
+	struct run *u = board_first_lost(&r.l.loss);
 	uint32_t b, n;
 
 	if (!u)
@@ -193,10 +193,10 @@ START_TEST(random_operations_agree_with_the_model)
 
 	prng_seed(&p, seed);
 	r.l.sack_ok = true;
-	r.l.min_rtt_us = 1;
-	r.l.mss = 10;
-	r.l.iss = SEQ(RIG_ISS);
-	r.l.una = r.l.nxt = r.l.recover = at(0);
+	r.l.rtt.min_us = 1;
+	r.l.snd.mss = 10;
+	r.l.snd.iss = SEQ(RIG_ISS);
+	r.l.snd.una = r.l.snd.nxt = r.l.loss.recover = at(0);
 	una = nxt = 0;
 	for (int i = 0; i < 400; i++) {
 		uint32_t k = prng_below(&p, 100), o = 0;

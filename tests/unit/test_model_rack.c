@@ -75,7 +75,7 @@ static int64_t model_reo(void)
 
 	for (uint32_t i = una; i < nxt; i++)
 		sacked += m[i].sacked;
-	if (!rack.reordering && (r.l.ca >= CA_RECOVERY || sacked >= 3))
+	if (!rack.reordering && (r.l.loss.ca >= CA_RECOVERY || sacked >= 3))
 		return 0;
 	return MIN_RTT / 4;
 }
@@ -102,11 +102,11 @@ static void send(struct prng *p)
 
 	if (nxt + n > SEGS)
 		return;
-	r.l.nxt = at(nxt + n);
-	if (r.l.mss == LEN) /* one packet, that the kernel cuts up */
+	r.l.snd.nxt = at(nxt + n);
+	if (r.l.snd.mss == LEN) /* one packet, that the kernel cuts up */
 		board_sent(&r.l, at(nxt), at(nxt + n), r.now);
 	for (; n; n--) {
-		if (r.l.mss > LEN)
+		if (r.l.snd.mss > LEN)
 			board_sent(&r.l, at(nxt), at(nxt + 1), r.now);
 		m[nxt++] = (struct seg){.xmit = r.now.us};
 	}
@@ -150,7 +150,7 @@ static void ack(struct prng *p)
 	}
 	board_ack(&r.l, at(una + n), &a, r.now);
 	una += n;
-	r.l.una = s.ack = at(una);
+	r.l.snd.una = s.ack = at(una);
 	while (s.opts.nsack < 3 && top > una + 2) { /* newest first */
 		uint32_t b = una + 1 + prng_below(p, top - una - 1);
 		uint32_t e = b + 1 + prng_below(p, min_u32(top - b, 3));
@@ -179,7 +179,7 @@ static void ack(struct prng *p)
 
 static void compare(uint64_t seed)
 {
-	const struct run *u = r.l.run_head;
+	const struct run *u = r.l.loss.run_head;
 
 	for (uint32_t i = una; i < nxt; i++) {
 		while (u && seq_le(u->end, at(i)))
@@ -189,7 +189,7 @@ static void compare(uint64_t seed)
 			 "seed %lu: segment %u %s lost", (unsigned long)seed, i,
 			 m[i].lost ? "should be" : "is not");
 	}
-	rig_must(r.l.rack.reordering_seen == rack.reordering,
+	rig_must(r.l.loss.rack.reordering_seen == rack.reordering,
 		 "seed %lu: reordering", (unsigned long)seed);
 }
 
@@ -201,12 +201,13 @@ START_TEST(random_acks_lose_the_same_segments_as_the_rfc)
 	prng_seed(&p, seed);
 	memset(&rack, 0, sizeof(rack));
 	r.l.sack_ok = true;
-	r.l.min_rtt_us = MIN_RTT;
-	r.l.srtt_us = SRTT;
-	r.l.mss = _i & 2 ? LEN : 14 * LEN;
-	r.l.ca = _i & 1 ? CA_RECOVERY : CA_OPEN;
-	r.l.iss = SEQ(RIG_ISS);
-	r.l.una = r.l.nxt = r.l.recover = r.l.rack.fack = at(0);
+	r.l.rtt.min_us = MIN_RTT;
+	r.l.rtt.smoothed_us = SRTT;
+	r.l.snd.mss = _i & 2 ? LEN : 14 * LEN;
+	r.l.loss.ca = _i & 1 ? CA_RECOVERY : CA_OPEN;
+	r.l.snd.iss = SEQ(RIG_ISS);
+	r.l.snd.una = r.l.snd.nxt = r.l.loss.recover = r.l.loss.rack.fack =
+		at(0);
 	una = nxt = 0;
 	for (int i = 0; i < 300; i++) {
 		uint32_t k = prng_below(&p, 10);

@@ -34,7 +34,7 @@ static uint8_t text[STREAM];
 /* The first write wins; beyond the window nothing is taken. */
 static void model_write(uint32_t off, uint32_t len)
 {
-	uint32_t edge = seq_span(r.l.rcv_adv, rig_peer(0));
+	uint32_t edge = seq_span(r.l.rcv.adv, rig_peer(0));
 
 	for (uint32_t i = 0; i < len && off + i < edge; i++) {
 		if (!m.held[off + i]) {

@@ -21,7 +21,7 @@ static void flight(uint32_t n)
 {
 	rig_establish_rtt(&r, RIG_NO_TS, MS(100));
 	rig_write(&r, n * SEG);
-	for (int i = 0; i < 99 && seq_lt(r.l.nxt, rig_ours(n * SEG)); i++)
+	for (int i = 0; i < 99 && seq_lt(r.l.snd.nxt, rig_ours(n * SEG)); i++)
 		rig_run(&r, MS(1));
 	ck_assert_uint_eq(r.ntx, n);
 	rig_clear(&r);
@@ -46,7 +46,7 @@ START_TEST(rack_third_sack_retransmits_at_once)
 	ck_assert_uint_eq(sent_off(0), 0);
 	RIG_SACK(&r, 0, SEG, 4 * SEG);
 	ck_assert_uint_eq(sent_off(0), 1);
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSackRecovery), 1);
 }
 END_TEST
@@ -65,7 +65,7 @@ START_TEST(rack_third_small_sack_retransmits_at_once)
 	RIG_SACK(&r, 0, 100, 300);
 	ck_assert_uint_eq(r.ntx, 6);
 	RIG_SACK(&r, 0, 100, 400);
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
 	ck_assert_uint_eq(sent_off(0), 2);
 }
 END_TEST
@@ -76,7 +76,7 @@ START_TEST(rack_block_of_three_segments_retransmits_and_of_two_waits)
 	flight(8);
 	rig_run(&r, MS(90));
 	RIG_SACK(&r, 0, 4 * SEG, (_i ? 7 : 6) * SEG);
-	ck_assert_int_eq(r.l.ca, _i ? CA_RECOVERY : CA_DISORDER);
+	ck_assert_int_eq(r.l.loss.ca, _i ? CA_RECOVERY : CA_DISORDER);
 }
 END_TEST
 
@@ -86,21 +86,21 @@ START_TEST(rack_timeout_leaves_fresh_data_in_flight)
 	uint32_t fresh = 0;
 
 	flight(10);
-	while (r.l.ca != CA_LOSS) {
-		bool due = r.l.rtx_kind == RTX_RTO &&
-			   mono_sub(r.l.t_rtx, r.now) < MS(60);
+	while (r.l.loss.ca != CA_LOSS) {
+		bool due = r.l.tmr.rtx_kind == RTX_RTO &&
+			   mono_sub(r.l.tmr.rtx, r.now) < MS(60);
 
 		if (due && !fresh) {
 			fresh = 3 * 200;
-			r.l.cwnd += 3 * SEG;
+			r.l.cc.cwnd += 3 * SEG;
 			for (int i = 0; i < 3; i++)
 				rig_write(&r, 200);
 		}
 		rig_run(&r, MS(1));
 	}
 	ck_assert_uint_gt(fresh, 0);
-	ck_assert_uint_eq(board_outstanding(&r.l), 10 * SEG + fresh);
-	ck_assert_uint_eq(r.l.lost_bytes, 9 * SEG);
+	ck_assert_uint_eq(board_outstanding(&r.l.snd), 10 * SEG + fresh);
+	ck_assert_uint_eq(r.l.loss.lost_bytes, 9 * SEG);
 	ck_assert_uint_eq(board_pipe(&r.l), SEG + fresh);
 }
 END_TEST
@@ -111,7 +111,7 @@ START_TEST(rack_one_sack_retransmits_after_the_reordering_window)
 	flight(3);
 	rig_run(&r, MS(90));
 	RIG_SACK(&r, 0, SEG, 2 * SEG);
-	ck_assert_uint_eq(r.l.rtx_kind, RTX_REO);
+	ck_assert_uint_eq(r.l.tmr.rtx_kind, RTX_REO);
 	rig_run(&r, MS(15));
 	ck_assert_uint_eq(sent_off(0), 0);
 	rig_run(&r, MS(15));
@@ -124,16 +124,16 @@ START_TEST(rack_late_original_within_the_window_is_no_loss)
 	uint32_t cwnd;
 
 	flight(3);
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	rig_run(&r, MS(90));
 	RIG_SACK(&r, 0, SEG, 2 * SEG);
 	rig_run(&r, MS(10));
 	rig_ack(&r, 3 * SEG);
 	rig_run(&r, MS(200));
 	ck_assert_uint_eq(r.ntx, 0);
-	ck_assert(r.l.rack.reordering_seen);
-	ck_assert_uint_ge(r.l.cwnd, cwnd);
-	ck_assert_int_eq(r.l.ca, CA_OPEN);
+	ck_assert(r.l.loss.rack.reordering_seen);
+	ck_assert_uint_ge(r.l.cc.cwnd, cwnd);
+	ck_assert_int_eq(r.l.loss.ca, CA_OPEN);
 }
 END_TEST
 
@@ -150,7 +150,7 @@ START_TEST(rack_after_reordering_three_sacks_wait)
 	rig_run(&r, MS(40));
 	RIG_SACK(&r, 3 * SEG, 4 * SEG, 7 * SEG);
 	ck_assert_uint_eq(sent_off(3 * SEG), 0);
-	ck_assert_uint_eq(r.l.rtx_kind, RTX_REO);
+	ck_assert_uint_eq(r.l.tmr.rtx_kind, RTX_REO);
 	rig_run(&r, MS(60));
 	ck_assert_uint_eq(sent_off(3 * SEG), 1);
 }
@@ -162,7 +162,7 @@ START_TEST(rack_two_new_blocks_in_one_ack_are_no_reordering)
 	flight(8);
 	rig_run(&r, MS(90));
 	RIG_SACK(&r, 0, 6 * SEG, 7 * SEG, 2 * SEG, 3 * SEG);
-	ck_assert(!r.l.rack.reordering_seen);
+	ck_assert(!r.l.loss.rack.reordering_seen);
 }
 END_TEST
 
@@ -240,7 +240,7 @@ START_TEST(tlp_probe_that_repaired_a_loss_slows_down)
 	uint32_t cwnd;
 
 	flight(5); /* the last one is lost */
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	rig_run(&r, MS(95));
 	rig_ack(&r, 3 * SEG);
 	rig_run(&r, MS(225));
@@ -249,7 +249,7 @@ START_TEST(tlp_probe_that_repaired_a_loss_slows_down)
 	rig_write(&r, SEG);
 	rig_ack(&r, 6 * SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbeRecovery), 1);
-	ck_assert_uint_lt(r.l.ssthresh, cwnd);
+	ck_assert_uint_lt(r.l.cc.ssthresh, cwnd);
 }
 END_TEST
 
@@ -258,14 +258,14 @@ START_TEST(tlp_probe_of_delivered_data_does_not_slow_down)
 	uint32_t cwnd;
 
 	flight(4);
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	rig_run(&r, MS(250)); /* ACKs were late */
 	ck_assert_uint_eq(r.ntx, 1);
 	rig_ack(&r, 4 * SEG);
 	RIG_SACK(&r, 4 * SEG, 3 * SEG, 4 * SEG); /* the probe: a duplicate */
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbeRecovery), 0);
-	ck_assert_uint_ge(r.l.cwnd, cwnd);
-	ck_assert(!r.l.rack.tlp_active);
+	ck_assert_uint_ge(r.l.cc.cwnd, cwnd);
+	ck_assert(!r.l.loss.rack.tlp_active);
 }
 END_TEST
 
@@ -298,10 +298,10 @@ START_TEST(rack_dsack_widens_the_reordering_window)
 	flight(4);
 	rig_ack(&r, 2 * SEG);
 	RIG_SACK(&r, 2 * SEG, 0, SEG);
-	ck_assert_uint_eq(r.l.rack.reo_mult, 1);
+	ck_assert_uint_eq(r.l.loss.rack.reo_mult, 1);
 	RIG_SACK(&r, 2 * SEG, SEG, 2 * SEG); /* the same round: once */
-	ck_assert_uint_eq(r.l.rack.reo_mult, 1);
-	ck_assert_uint_eq(r.l.rack.reo_persist, 16);
+	ck_assert_uint_eq(r.l.loss.rack.reo_mult, 1);
+	ck_assert_uint_eq(r.l.loss.rack.reo_persist, 16);
 }
 END_TEST
 
@@ -311,15 +311,15 @@ START_TEST(rack_timeout_recovery_counts_against_the_wider_window)
 	flight(10);
 	rig_ack(&r, 2 * SEG);
 	RIG_SACK(&r, 2 * SEG, 0, SEG);
-	ck_assert_uint_eq(r.l.rack.reo_persist, 16);
-	while (r.l.ca != CA_LOSS)
+	ck_assert_uint_eq(r.l.loss.rack.reo_persist, 16);
+	while (r.l.loss.ca != CA_LOSS)
 		rig_run(&r, MS(10));
-	for (uint32_t a = 3; r.l.ca == CA_LOSS && a <= 10; a++) {
+	for (uint32_t a = 3; r.l.loss.ca == CA_LOSS && a <= 10; a++) {
 		rig_run(&r, MS(100));
 		rig_ack(&r, a * SEG);
 	}
-	ck_assert_int_eq(r.l.ca, CA_OPEN);
-	ck_assert_uint_eq(r.l.rack.reo_persist, 15);
+	ck_assert_int_eq(r.l.loss.ca, CA_OPEN);
+	ck_assert_uint_eq(r.l.loss.rack.reo_persist, 15);
 }
 END_TEST
 
@@ -336,15 +336,15 @@ START_TEST(tlp_probe_that_began_recovery_reduces_once)
 	rig_run(&r, MS(80));
 	RIG_SACK(&r, 4 * SEG, 7 * SEG, 8 * SEG); /* answers the probe */
 	rig_run(&r, MS(60));
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
-	ck_assert(!r.l.rack.tlp_active);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
+	ck_assert(!r.l.loss.rack.tlp_active);
 	rig_run(&r, MS(100));
 	rig_ack(&r, 8 * SEG);
-	ssthresh = r.l.ssthresh;
+	ssthresh = r.l.cc.ssthresh;
 	rig_write(&r, SEG);
 	rig_run(&r, MS(100));
 	rig_ack(&r, 9 * SEG);
-	ck_assert_uint_eq(r.l.ssthresh, ssthresh);
+	ck_assert_uint_eq(r.l.cc.ssthresh, ssthresh);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPLossProbeRecovery), 0);
 }
 END_TEST

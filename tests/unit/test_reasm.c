@@ -42,8 +42,8 @@ START_TEST(hole_is_reported_and_filled)
 	rig_data(&r, 0, 1000);
 	ck_assert_uint_eq(rig_last(&r)->s.opts.nsack, 0);
 	ck_assert_uint_eq(rig_last(&r)->s.ack.v, rig_peer(1500).v);
-	ck_assert_uint_eq(r.l.ooo_count, 0);
-	ck_assert_uint_eq(r.l.ooo_mem, 0);
+	ck_assert_uint_eq(r.l.rcv.ooo_count, 0);
+	ck_assert_uint_eq(r.l.rcv.ooo_mem, 0);
 	rig_read(&r, 1500);
 }
 END_TEST
@@ -53,7 +53,7 @@ START_TEST(filled_hole_is_acked_at_once)
 {
 	rig_establish(&r, RIG_ALL);
 	rig_data(&r, 100, 100);
-	r.l.quickack = 0;
+	r.l.rcv.quickack = 0;
 	rig_clear(&r);
 	rig_data(&r, 0, 100);
 	ck_assert_uint_eq(r.ntx, 1);
@@ -79,7 +79,7 @@ START_TEST(block_that_waits_for_memory_is_not_sacked)
 	ck_block(0, 6000, 6100);
 	r.pool.limit = limit;
 	ck_drop(rig_data(&r, 3001, 1400), DROP_NONE);
-	ck_assert_uint_eq(r.l.rcv_nxt.v, rig_peer(4401).v);
+	ck_assert_uint_eq(r.l.rcv.nxt.v, rig_peer(4401).v);
 	rig_read(&r, r.sink.bytes);
 }
 END_TEST
@@ -94,7 +94,7 @@ START_TEST(reneged_text_is_neither_told_of_nor_delivered)
 	rig_data(&r, 0, 1000);
 	ck_assert_uint_eq(rig_last(&r)->s.opts.nsack, 0);
 	ck_assert_uint_eq(rig_last(&r)->s.ack.v, rig_peer(1000).v);
-	ck_assert_uint_eq(r.l.ooo_mem, 0);
+	ck_assert_uint_eq(r.l.rcv.ooo_mem, 0);
 	rig_data(&r, 1000, 500);
 	rig_read(&r, 1500);
 }
@@ -184,14 +184,14 @@ START_TEST(no_sack_window_update_waits_for_the_hole)
 	rig_establish(&r, RIG_NO_SACK);
 	rig_data(&r, 0, 30000);
 	rig_data(&r, 30000, 30000);
-	ck_assert_uint_lt(leg_rcv_wnd(&r.l), 10000);
+	ck_assert_uint_lt(leg_rcv_wnd(&r.l.rcv), 10000);
 	rig_data(&r, 61000, 1000);
 	rig_clear(&r);
 	rig_read(&r, 60000);
 	ck_assert_uint_eq(r.ntx, 0);
 	rig_data(&r, 60000, 1000);
 	ck_assert_uint_eq(r.ntx, 1);
-	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 50000);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l.rcv), 50000);
 	rig_read(&r, 2000);
 }
 END_TEST
@@ -334,12 +334,12 @@ END_TEST
 static uint32_t wide_window(void)
 {
 	rig_establish(&r, RIG_ALL);
-	r.l.rcv_cap = 4000000;
+	r.l.rcv.cap = 4000000;
 	leg_sink_drained(&r.l, 0, r.now);
 	rig_pump(&r);
 	rig_data(&r, 0, RIG_MSS);
 	rig_read(&r, RIG_MSS);
-	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 1300 * RIG_MSS);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l.rcv), 1300 * RIG_MSS);
 	return 2 * RIG_MSS;
 }
 
@@ -363,7 +363,7 @@ START_TEST(window_in_order_behind_one_hole_is_held)
 	}
 	/* a node for a chunk, not for a segment; chunks are full */
 	ck_assert_uint_le(r.ooo.used, 1200 * RIG_MSS / BUF_CHUNK_SIZE + 1);
-	ck_assert_uint_le(r.l.ooo_mem, 1200 * RIG_MSS * 21 / 20);
+	ck_assert_uint_le(r.l.rcv.ooo_mem, 1200 * RIG_MSS * 21 / 20);
 	ck_assert_uint_eq(rig_last(&r)->s.opts.nsack, 1);
 	ck_block(0, base, base + 1200 * RIG_MSS);
 	rig_clear(&r);
@@ -435,7 +435,7 @@ START_TEST(large_segment_is_kept_by_reference_and_small_is_copied)
 		s.data = (struct slice){b, b->data, len[i]};
 		ck_drop(rig_in(&r, &s), DROP_NONE);
 		ck_assert_uint_eq(b->refs, 1 + kept);
-		ck_assert_uint_le(r.l.ooo_mem, len[i] * 21 / 10);
+		ck_assert_uint_le(r.l.rcv.ooo_mem, len[i] * 21 / 10);
 		fill_hole(RIG_MSS + len[i]);
 		buf_put(b);
 		rig_fini(&r);
@@ -541,7 +541,7 @@ START_TEST(exhausted_slab_drops_the_new_segment_only)
 	while ((all[n] = slab_alloc(&r.ooo)))
 		n++;
 	ck_drop(rig_data(&r, 2000, 100), DROP_OOO_LIMIT);
-	ck_assert_uint_eq(r.l.ooo_count, 1);
+	ck_assert_uint_eq(r.l.rcv.ooo_count, 1);
 	ck_assert_uint_eq(rig_last(&r)->s.opts.nsack, 1);
 	while (n)
 		slab_free(&r.ooo, all[--n]);
@@ -559,7 +559,7 @@ START_TEST(no_buffer_drops_and_the_repeat_is_taken)
 	limit = r.pool.limit;
 	r.pool.limit = r.pool.held;
 	ck_drop(rig_data(&r, 0, 1000), DROP_BUFFER_LIMIT);
-	ck_assert_uint_eq(r.l.rcv_nxt.v, rig_peer(0).v);
+	ck_assert_uint_eq(r.l.rcv.nxt.v, rig_peer(0).v);
 	r.pool.limit = limit;
 	ck_drop(rig_data(&r, 0, 1000), DROP_NONE);
 	rig_read(&r, 1000);

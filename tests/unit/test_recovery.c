@@ -21,9 +21,9 @@ static void flight(uint8_t has, uint32_t n)
 {
 	rig_establish_rtt(&r, has, MS(100));
 	rig_write(&r, n * SEG);
-	for (int i = 0; i < 99 && seq_lt(r.l.nxt, rig_ours(n * SEG)); i++)
+	for (int i = 0; i < 99 && seq_lt(r.l.snd.nxt, rig_ours(n * SEG)); i++)
 		rig_run(&r, MS(1));
-	ck_assert_uint_eq(board_outstanding(&r.l), n * SEG);
+	ck_assert_uint_eq(board_outstanding(&r.l.snd), n * SEG);
 	rig_clear(&r);
 	rig_run(&r, MS(90));
 }
@@ -53,8 +53,8 @@ START_TEST(established_third_dupack_retransmits)
 	ck_assert_uint_eq(sent_off(0), 0);
 	dupacks(0, 1);
 	ck_assert_uint_eq(sent_off(0), 1);
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
-	ck_assert_uint_eq(r.l.ssthresh, 5 * SEG); /* half of cwnd */
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
+	ck_assert_uint_eq(r.l.cc.ssthresh, 5 * SEG); /* half of cwnd */
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPRenoRecovery), 1);
 }
 END_TEST
@@ -83,7 +83,7 @@ START_TEST(established_window_updates_and_data_are_no_dupacks)
 	for (uint32_t i = 0; i < 5; i++)
 		rig_data(&r, r.pnxt, 10);
 	ck_assert_uint_eq(sent_off(0), 0);
-	ck_assert_uint_eq(r.l.dupacks, 0);
+	ck_assert_uint_eq(r.l.loss.dupacks, 0);
 }
 END_TEST
 
@@ -94,12 +94,12 @@ START_TEST(recovery_partial_ack_retransmits_next_hole)
 	dupacks(0, 3);
 	rig_run(&r, MS(90));
 	rig_ack(&r, 4 * SEG);
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
 	ck_assert_uint_eq(sent_off(4 * SEG), 1);
 	rig_run(&r, MS(90));
 	rig_ack(&r, 8 * SEG);
-	ck_assert_int_eq(r.l.ca, CA_OPEN);
-	ck_assert_uint_eq(r.l.cwnd, r.l.ssthresh);
+	ck_assert_int_eq(r.l.loss.ca, CA_OPEN);
+	ck_assert_uint_eq(r.l.cc.cwnd, r.l.cc.ssthresh);
 }
 END_TEST
 
@@ -110,12 +110,12 @@ START_TEST(recovery_dupacks_of_the_same_window_do_not_reduce_again)
 
 	flight(RIG_PLAIN, 8);
 	dupacks(0, 3);
-	ssthresh = r.l.ssthresh;
+	ssthresh = r.l.cc.ssthresh;
 	dupacks(0, 4);
 	rig_run(&r, MS(90));
 	rig_ack(&r, 8 * SEG);
 	dupacks(8 * SEG, 3);
-	ck_assert_uint_eq(r.l.ssthresh, ssthresh);
+	ck_assert_uint_eq(r.l.cc.ssthresh, ssthresh);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPRenoRecovery), 1);
 }
 END_TEST
@@ -128,17 +128,17 @@ START_TEST(recovery_prr_keeps_the_flight_at_ssthresh)
 	flight(RIG_NO_TS, 10);
 	rig_write(&r, 60 * SEG);
 	RIG_SACK(&r, 0, SEG, 4 * SEG); /* the first is lost */
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
 	ck_assert_uint_eq(sent_off(0), 1);
 	before = r.ntx;
 	for (uint32_t i = 4; i < 10; i++) {
 		rig_run(&r, MS(15)); /* slower than pacing */
 		RIG_SACK(&r, 0, SEG, (i + 1) * SEG);
-		ck_assert_uint_le(board_pipe(&r.l), r.l.ssthresh);
+		ck_assert_uint_le(board_pipe(&r.l), r.l.cc.ssthresh);
 	}
 	rig_run(&r, MS(15));
 	ck_assert_uint_eq(r.ntx - before, 6);
-	ck_assert_uint_eq(board_pipe(&r.l), r.l.ssthresh);
+	ck_assert_uint_eq(board_pipe(&r.l), r.l.cc.ssthresh);
 }
 END_TEST
 
@@ -152,12 +152,12 @@ START_TEST(recovery_prr_above_ssthresh_counts_retransmissions)
 	rig_ack(&r, 10 * SEG); /* cwnd is 20 now */
 	rig_write(&r, 90 * SEG);
 	rig_run(&r, MS(90));
-	ck_assert_uint_eq(board_outstanding(&r.l), 20 * SEG);
+	ck_assert_uint_eq(board_outstanding(&r.l.snd), 20 * SEG);
 	before = r.ntx;
 	for (uint32_t n = 3; n < 6; n++) {
 		RIG_SACK(&r, 10 * SEG, 11 * SEG, (11 + n) * SEG);
 		rig_run(&r, MS(15));
-		ck_assert_uint_ge(board_pipe(&r.l), r.l.ssthresh);
+		ck_assert_uint_ge(board_pipe(&r.l), r.l.cc.ssthresh);
 		ck_assert_uint_eq(r.ntx - before, n * 7 / 10);
 	}
 	ck_assert_uint_eq(sent_off(10 * SEG), 2);
@@ -173,9 +173,9 @@ START_TEST(recovery_prr_above_ssthresh_sends_in_proportion)
 	rig_ack(&r, 10 * SEG); /* cwnd is 20 now */
 	rig_write(&r, 90 * SEG);
 	rig_run(&r, MS(80));
-	ck_assert_uint_eq(board_outstanding(&r.l), 20 * SEG);
+	ck_assert_uint_eq(board_outstanding(&r.l.snd), 20 * SEG);
 	RIG_SACK(&r, 10 * SEG, 11 * SEG, 14 * SEG);
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
 	before = r.ntx;
 	for (uint32_t i = 14; i < 30; i++) {
 		rig_run(&r, MS(15));
@@ -185,7 +185,7 @@ START_TEST(recovery_prr_above_ssthresh_sends_in_proportion)
 	/* of 20 segments 14 leave; one of them was the retransmission */
 	ck_assert_uint_ge(r.ntx - before, 11);
 	ck_assert_uint_le(r.ntx - before, 15);
-	ck_assert_uint_le(board_pipe(&r.l), r.l.ssthresh + SEG);
+	ck_assert_uint_le(board_pipe(&r.l), r.l.cc.ssthresh + SEG);
 }
 END_TEST
 
@@ -193,11 +193,11 @@ START_TEST(recovery_cubic_reduces_to_seven_tenths)
 {
 	flight(RIG_NO_TS, 10);
 	RIG_SACK(&r, 0, SEG, 4 * SEG);
-	ck_assert_uint_eq(r.l.ssthresh, 7 * SEG);
+	ck_assert_uint_eq(r.l.cc.ssthresh, 7 * SEG);
 	rig_run(&r, MS(90));
 	rig_ack(&r, 10 * SEG);
-	ck_assert_uint_eq(r.l.cwnd, 7 * SEG);
-	ck_assert_int_eq(r.l.ca, CA_OPEN);
+	ck_assert_uint_eq(r.l.cc.cwnd, 7 * SEG);
+	ck_assert_int_eq(r.l.loss.ca, CA_OPEN);
 }
 END_TEST
 
@@ -206,9 +206,9 @@ START_TEST(loss_timeout_sends_one_segment)
 {
 	flight(RIG_PLAIN, 8);
 	rig_run(&r, MS(400));
-	ck_assert_int_eq(r.l.ca, CA_LOSS);
+	ck_assert_int_eq(r.l.loss.ca, CA_LOSS);
 	ck_assert_uint_eq(r.ntx, 1);
-	ck_assert_uint_eq(r.l.cwnd, SEG);
+	ck_assert_uint_eq(r.l.cc.cwnd, SEG);
 	ck_assert_uint_eq(sent_off(0), 1);
 }
 END_TEST
@@ -223,14 +223,14 @@ START_TEST(loss_slow_start_retransmits_all_that_is_lost)
 	}
 	for (uint32_t i = 0; i < 8; i++)
 		ck_assert_uint_ge(sent_off(i * SEG), 1);
-	ck_assert_uint_eq(r.l.sndq.bytes, 0);
+	ck_assert_uint_eq(r.l.snd.q.bytes, 0);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 0);
 }
 END_TEST
 
 static void until_timeout(void)
 {
-	while (r.l.ca != CA_LOSS)
+	while (r.l.loss.ca != CA_LOSS)
 		rig_run(&r, MS(10));
 }
 
@@ -256,7 +256,7 @@ START_TEST(loss_frto_originals_that_arrive_late_undo)
 	uint32_t cwnd, again, new;
 
 	flight(_i & 1 ? RIG_PLAIN : RIG_NO_TS, 10);
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	until_timeout();
 	if (_i & 2)
 		rig_run(&r, MS(800));
@@ -271,9 +271,9 @@ START_TEST(loss_frto_originals_that_arrive_late_undo)
 	rig_run(&r, MS(5));
 	rig_ack(&r, 2 * SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 1);
-	ck_assert_uint_ge(r.l.cwnd, cwnd);
-	ck_assert_int_eq(r.l.ca, CA_OPEN);
-	ck_assert_uint_eq(r.l.lost_bytes, 0);
+	ck_assert_uint_ge(r.l.cc.cwnd, cwnd);
+	ck_assert_int_eq(r.l.loss.ca, CA_OPEN);
+	ck_assert_uint_eq(r.l.loss.lost_bytes, 0);
 	for (uint32_t i = 3; i <= 10; i++)
 		rig_ack(&r, i * SEG);
 	count_sent(10 * SEG, &again, &new);
@@ -288,12 +288,12 @@ START_TEST(loss_frto_ack_of_everything_does_not_undo)
 
 	flight(RIG_NO_TS, 10);
 	until_timeout();
-	ssthresh = r.l.ssthresh;
+	ssthresh = r.l.cc.ssthresh;
 	rig_run(&r, MS(100));
 	rig_ack(&r, 10 * SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 0);
-	ck_assert_uint_eq(r.l.ssthresh, ssthresh);
-	ck_assert_uint_le(r.l.cwnd, ssthresh + SEG);
+	ck_assert_uint_eq(r.l.cc.ssthresh, ssthresh);
+	ck_assert_uint_le(r.l.cc.cwnd, ssthresh + SEG);
 }
 END_TEST
 
@@ -315,8 +315,8 @@ START_TEST(loss_frto_sack_of_new_data_does_not_undo)
 	rig_run(&r, MS(90));
 	RIG_SACK(&r, 5 * SEG, 6 * SEG, 11 * SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 0);
-	ck_assert_int_eq(r.l.ca, CA_LOSS);
-	ck_assert_uint_le(r.l.cwnd, 3 * SEG);
+	ck_assert_int_eq(r.l.loss.ca, CA_LOSS);
+	ck_assert_uint_le(r.l.cc.cwnd, 3 * SEG);
 	ck_assert_uint_eq(sent_off(5 * SEG), 1);
 }
 END_TEST
@@ -331,7 +331,7 @@ START_TEST(loss_frto_without_new_data_retransmits)
 	rig_ack(&r, SEG);
 	rig_run(&r, MS(1));
 	ck_assert_uint_eq(sent_off(SEG), 1);
-	ck_assert_uint_eq(r.l.frto, FRTO_OFF);
+	ck_assert_uint_eq(r.l.loss.frto, FRTO_OFF);
 }
 END_TEST
 
@@ -346,17 +346,17 @@ START_TEST(loss_timeout_of_another_segment_lowers_ssthresh_again)
 	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
 	flight(RIG_NO_TS, 10);
 	until_timeout();
-	first = r.l.ssthresh;
+	first = r.l.cc.ssthresh;
 	rig_run(&r, MS(700));
 	ck_assert_uint_gt(rig_count(&r, CNT_TcpExtTCPTimeouts), 1);
-	ck_assert_uint_eq(r.l.ssthresh, first);
+	ck_assert_uint_eq(r.l.cc.ssthresh, first);
 	rig_ack(&r, SEG);
 	n = rig_count(&r, CNT_TcpExtTCPTimeouts);
 	while (rig_count(&r, CNT_TcpExtTCPTimeouts) == n)
 		rig_run(&r, MS(10));
-	ck_assert_uint_lt(r.l.ssthresh, first);
-	ck_assert_uint_eq(r.l.ssthresh, 2 * SEG);
-	ck_assert_uint_eq(r.l.frto, FRTO_OFF);
+	ck_assert_uint_lt(r.l.cc.ssthresh, first);
+	ck_assert_uint_eq(r.l.cc.ssthresh, 2 * SEG);
+	ck_assert_uint_eq(r.l.loss.frto, FRTO_OFF);
 }
 END_TEST
 
@@ -364,11 +364,11 @@ START_TEST(loss_ack_of_the_retransmission_only_does_not_undo)
 {
 	flight(RIG_NO_TS, 8);
 	rig_run(&r, MS(330));
-	while (r.l.ca != CA_LOSS)
+	while (r.l.loss.ca != CA_LOSS)
 		rig_run(&r, MS(10));
 	rig_ack(&r, SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 0);
-	ck_assert_int_eq(r.l.ca, CA_LOSS);
+	ck_assert_int_eq(r.l.loss.ca, CA_LOSS);
 }
 END_TEST
 
@@ -376,7 +376,7 @@ START_TEST(loss_ack_of_data_sent_after_the_timeout_does_not_undo)
 {
 	flight(RIG_NO_TS, 3);
 	rig_run(&r, MS(200));
-	while (r.l.ca != CA_LOSS)
+	while (r.l.loss.ca != CA_LOSS)
 		rig_run(&r, MS(10));
 	rig_write(&r, 10 * SEG);
 	rig_ack(&r, SEG);
@@ -391,7 +391,7 @@ START_TEST(loss_without_sack_jump_of_una_does_not_undo)
 {
 	flight(RIG_PLAIN, 4);
 	dupacks(0, 2); /* 2 and 3 arrived; 1 and 4 are lost */
-	while (r.l.ca != CA_LOSS)
+	while (r.l.loss.ca != CA_LOSS)
 		rig_run(&r, MS(10));
 	rig_ack(&r, 3 * SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPSpuriousRTOs), 0);
@@ -406,15 +406,15 @@ START_TEST(recovery_eifel_undoes)
 	rig_establish_rtt(&r, RIG_ALL, MS(100));
 	rig_write(&r, 8 * RIG_MSS);
 	rig_run(&r, MS(90));
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	early = r.tsecr;
 	RIG_SACK(&r, 0, RIG_MSS, 4 * RIG_MSS);
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
 	rig_run(&r, MS(10));
 	r.tsecr = early; /* the original, late */
 	rig_ack(&r, 8 * RIG_MSS);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPFullUndo), 1);
-	ck_assert_uint_ge(r.l.cwnd, cwnd);
+	ck_assert_uint_ge(r.l.cc.cwnd, cwnd);
 }
 END_TEST
 
@@ -425,12 +425,12 @@ START_TEST(recovery_echo_of_the_retransmission_does_not_undo)
 	rig_establish_rtt(&r, RIG_ALL, MS(100));
 	rig_write(&r, 8 * RIG_MSS);
 	rig_run(&r, MS(90));
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	RIG_SACK(&r, 0, RIG_MSS, 4 * RIG_MSS);
 	rig_run(&r, MS(90));
 	rig_ack(&r, 8 * RIG_MSS); /* tsecr: newest sent */
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPFullUndo), 0);
-	ck_assert_uint_lt(r.l.cwnd, cwnd);
+	ck_assert_uint_lt(r.l.cc.cwnd, cwnd);
 }
 END_TEST
 
@@ -440,16 +440,16 @@ START_TEST(recovery_dsack_of_what_was_sent_again_undoes)
 	uint32_t cwnd;
 
 	flight(RIG_NO_TS, 10);
-	cwnd = r.l.cwnd;
+	cwnd = r.l.cc.cwnd;
 	RIG_SACK(&r, 0, SEG, 4 * SEG);
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
 	rig_run(&r, MS(10));
 	rig_ack(&r, 10 * SEG); /* the original was late */
 	rig_run(&r, MS(90));
 	rig_write(&r, SEG);
 	RIG_SACK(&r, 10 * SEG, 0, SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKUndo), 1);
-	ck_assert_uint_ge(r.l.cwnd, cwnd);
+	ck_assert_uint_ge(r.l.cc.cwnd, cwnd);
 }
 END_TEST
 
@@ -462,19 +462,19 @@ START_TEST(recovery_dsack_of_something_else_does_not_undo)
 	RIG_SACK(&r, 0, SEG, 4 * SEG);
 	rig_run(&r, MS(100));
 	rig_ack(&r, off);
-	ssthresh = r.l.ssthresh;
+	ssthresh = r.l.cc.ssthresh;
 	rig_write(&r, SEG);
 	RIG_SACK(&r, off, 5 * SEG, 6 * SEG);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKUndo), 0);
 	for (int i = 0; i < 30; i++) {
 		rig_write(&r, SEG);
 		rig_run(&r, MS(100));
-		off = seq_span(r.l.nxt, rig_ours(0));
+		off = seq_span(r.l.snd.nxt, rig_ours(0));
 		rig_ack(&r, off);
 	}
 	RIG_SACK(&r, off, off - SEG, off);
 	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPDSACKUndo), 0);
-	ck_assert_uint_eq(r.l.ssthresh, ssthresh);
+	ck_assert_uint_eq(r.l.cc.ssthresh, ssthresh);
 }
 END_TEST
 
@@ -488,14 +488,14 @@ START_TEST(recovery_undo_is_forgotten_after_a_window)
 	RIG_SACK(&r, 0, SEG, 4 * SEG);
 	rig_run(&r, MS(100));
 	rig_ack(&r, off);
-	ck_assert(r.l.undo_valid);
+	ck_assert(r.l.loss.undo_valid);
 	for (int i = 0; i < 30; i++) {
 		rig_write(&r, 5 * SEG);
 		rig_run(&r, MS(100));
-		off = seq_span(r.l.nxt, rig_ours(0));
+		off = seq_span(r.l.snd.nxt, rig_ours(0));
 		rig_ack(&r, off);
 	}
-	ck_assert(!r.l.undo_valid);
+	ck_assert(!r.l.loss.undo_valid);
 }
 END_TEST
 
@@ -508,11 +508,11 @@ START_TEST(disorder_sack_alone_does_not_grow_the_window)
 	ck_assert_uint_eq(r.ntx, 0);
 	RIG_SACK(&r, 0, SEG, 2 * SEG);
 	rig_run(&r, MS(5));
-	ck_assert_int_eq(r.l.ca, CA_DISORDER);
-	ck_assert_uint_eq(r.l.cwnd, 10 * SEG);
+	ck_assert_int_eq(r.l.loss.ca, CA_DISORDER);
+	ck_assert_uint_eq(r.l.cc.cwnd, 10 * SEG);
 	ck_assert_uint_eq(r.ntx, 1);
 	rig_ack(&r, 2 * SEG);
-	ck_assert_uint_eq(r.l.cwnd, 12 * SEG);
+	ck_assert_uint_eq(r.l.cc.cwnd, 12 * SEG);
 }
 END_TEST
 
@@ -521,9 +521,9 @@ START_TEST(recovery_prr_counts_what_the_first_ack_delivered)
 {
 	flight(RIG_NO_TS, 10);
 	RIG_SACK(&r, 0, SEG, 4 * SEG);
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
-	ck_assert_uint_eq(r.l.recover_fs, 10 * SEG);
-	ck_assert_uint_eq(r.l.prr_delivered, 3 * SEG);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
+	ck_assert_uint_eq(r.l.loss.recover_fs, 10 * SEG);
+	ck_assert_uint_eq(r.l.loss.prr_delivered, 3 * SEG);
 }
 END_TEST
 
@@ -532,10 +532,10 @@ START_TEST(recovery_prr_leaves_out_what_was_sacked_before)
 	flight(RIG_NO_TS, 10);
 	RIG_SACK(&r, 0, 2 * SEG, 3 * SEG);
 	RIG_SACK(&r, 0, 2 * SEG, 4 * SEG);
-	ck_assert_int_eq(r.l.ca, CA_DISORDER);
+	ck_assert_int_eq(r.l.loss.ca, CA_DISORDER);
 	RIG_SACK(&r, 0, 2 * SEG, 6 * SEG);
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
-	ck_assert_uint_eq(r.l.recover_fs, 8 * SEG);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
+	ck_assert_uint_eq(r.l.loss.recover_fs, 8 * SEG);
 }
 END_TEST
 
@@ -546,19 +546,19 @@ START_TEST(recovery_reordering_timer_leaves_the_allowance)
 	uint32_t room, lost;
 
 	flight(RIG_NO_TS, 10);
-	r.l.rack.reordering_seen = true;
+	r.l.loss.rack.reordering_seen = true;
 	RIG_SACK(&r, 0, SEG, 4 * SEG);
 	rig_run(&r, MS(40));
-	ck_assert_int_eq(r.l.ca, CA_RECOVERY);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
 	r.mute = true; /* pacing holds it */
 	RIG_SACK(&r, 0, SEG, 4 * SEG, 5 * SEG, 6 * SEG);
-	ck_assert_uint_eq(r.l.rtx_kind, RTX_REO);
-	room = r.l.cwnd - board_pipe(&r.l);
+	ck_assert_uint_eq(r.l.tmr.rtx_kind, RTX_REO);
+	room = r.l.cc.cwnd - board_pipe(&r.l);
 	ck_assert_uint_eq(room, SEG);
-	lost = r.l.lost_bytes;
-	while (r.l.lost_bytes == lost)
+	lost = r.l.loss.lost_bytes;
+	while (r.l.loss.lost_bytes == lost)
 		rig_run(&r, MS(1));
-	ck_assert_uint_eq(r.l.cwnd - board_pipe(&r.l), room);
+	ck_assert_uint_eq(r.l.cc.cwnd - board_pipe(&r.l), room);
 	r.mute = false;
 }
 END_TEST
@@ -568,7 +568,7 @@ START_TEST(established_stretch_ack_grows_like_many)
 {
 	flight(RIG_NO_TS, 10);
 	rig_ack(&r, 10 * SEG);
-	ck_assert_uint_eq(r.l.cwnd, 20 * SEG);
+	ck_assert_uint_eq(r.l.cc.cwnd, 20 * SEG);
 }
 END_TEST
 
@@ -580,7 +580,7 @@ START_TEST(established_application_limited_window_does_not_grow)
 		rig_run(&r, MS(10));
 		rig_ack(&r, i * 100);
 	}
-	ck_assert_uint_eq(r.l.cwnd, 10 * SEG);
+	ck_assert_uint_eq(r.l.cc.cwnd, 10 * SEG);
 }
 END_TEST
 

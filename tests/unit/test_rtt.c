@@ -32,25 +32,25 @@ static void ref_sample(struct ref *f, double m)
 
 START_TEST(first_sample_sets_srtt_and_half_variance)
 {
-	rtt_sample(&r.l, MS(400), r.now);
-	ck_assert_uint_eq(r.l.srtt_us, MS(400));
-	ck_assert_uint_eq(r.l.rttvar_us, MS(200));
-	ck_assert_uint_eq(r.l.rto_us, MS(1200));
+	rtt_sample(&r.l.rtt, MS(400), r.now);
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, MS(400));
+	ck_assert_uint_eq(r.l.rtt.var_us, MS(200));
+	ck_assert_uint_eq(r.l.rtt.rto_us, MS(1200));
 }
 END_TEST
 
 START_TEST(rto_before_any_sample_is_one_second)
 {
-	ck_assert_uint_eq(rtt_rto(&r.l), SECS(1));
+	ck_assert_uint_eq(rtt_rto(&r.l.rtt), SECS(1));
 }
 END_TEST
 
 START_TEST(steady_rtt_leaves_200_ms_above_it)
 {
 	for (int i = 0; i < 100; i++)
-		rtt_sample(&r.l, MS(50), r.now);
-	ck_assert_uint_ge(r.l.rto_us, MS(249));
-	ck_assert_uint_le(r.l.rto_us, MS(251));
+		rtt_sample(&r.l.rtt, MS(50), r.now);
+	ck_assert_uint_ge(r.l.rtt.rto_us, MS(249));
+	ck_assert_uint_le(r.l.rtt.rto_us, MS(251));
 }
 END_TEST
 
@@ -62,34 +62,35 @@ START_TEST(random_samples_follow_rfc_6298)
 		uint32_t m = 1000 + prng_below(&r.rng, 900000);
 		double rto, var;
 
-		rtt_sample(&r.l, m, r.now);
+		rtt_sample(&r.l.rtt, m, r.now);
 		ref_sample(&f, m);
 		var = 4 * f.var > 200000 ? 4 * f.var : 200000;
 		rto = f.srtt + var;
-		ck_assert_msg(r.l.rto_us > rto - 100 && r.l.rto_us < rto + 100,
+		ck_assert_msg(r.l.rtt.rto_us > rto - 100 &&
+				      r.l.rtt.rto_us < rto + 100,
 			      "sample %d: rto %u, reference %.0f", i,
-			      r.l.rto_us, rto);
+			      r.l.rtt.rto_us, rto);
 	}
 }
 END_TEST
 
 START_TEST(negative_and_absurd_samples_are_ignored)
 {
-	rtt_sample(&r.l, MS(50), r.now);
-	rtt_sample(&r.l, -1, r.now);
-	rtt_sample(&r.l, SECS(121), r.now);
-	ck_assert_uint_eq(r.l.srtt_us, MS(50));
+	rtt_sample(&r.l.rtt, MS(50), r.now);
+	rtt_sample(&r.l.rtt, -1, r.now);
+	rtt_sample(&r.l.rtt, SECS(121), r.now);
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, MS(50));
 }
 END_TEST
 
 START_TEST(backoff_doubles_up_to_120_s)
 {
-	rtt_sample(&r.l, MS(50), r.now);
+	rtt_sample(&r.l.rtt, MS(50), r.now);
 	for (uint32_t i = 0; i < 32; i++) {
-		uint64_t want = (uint64_t)r.l.rto_us << (i < 16 ? i : 16);
+		uint64_t want = (uint64_t)r.l.rtt.rto_us << (i < 16 ? i : 16);
 
-		r.l.backoff = (uint8_t)i;
-		ck_assert_uint_eq(rtt_rto(&r.l),
+		r.l.rtt.backoff = (uint8_t)i;
+		ck_assert_uint_eq(rtt_rto(&r.l.rtt),
 				  want > SECS(120) ? SECS(120) : want);
 	}
 }
@@ -97,11 +98,11 @@ END_TEST
 
 START_TEST(minimum_is_forgotten_after_five_minutes)
 {
-	rtt_sample(&r.l, MS(10), r.now);
-	rtt_sample(&r.l, MS(50), mono_add(r.now, SECS(299)));
-	ck_assert_uint_eq(r.l.min_rtt_us, MS(10));
-	rtt_sample(&r.l, MS(50), mono_add(r.now, SECS(302)));
-	ck_assert_uint_eq(r.l.min_rtt_us, MS(50));
+	rtt_sample(&r.l.rtt, MS(10), r.now);
+	rtt_sample(&r.l.rtt, MS(50), mono_add(r.now, SECS(299)));
+	ck_assert_uint_eq(r.l.rtt.min_us, MS(10));
+	rtt_sample(&r.l.rtt, MS(50), mono_add(r.now, SECS(302)));
+	ck_assert_uint_eq(r.l.rtt.min_us, MS(50));
 }
 END_TEST
 
@@ -111,12 +112,12 @@ START_TEST(retransmitted_segment_gives_no_sample)
 	uint32_t srtt;
 
 	rig_establish(&r, RIG_PLAIN);
-	srtt = r.l.srtt_us;
+	srtt = r.l.rtt.smoothed_us;
 	rig_write(&r, 500);
 	rig_run(&r, MS(300));
 	ck_assert_uint_eq(r.ntx, 2);
 	rig_ack(&r, 500);
-	ck_assert_uint_eq(r.l.srtt_us, srtt);
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, srtt);
 }
 END_TEST
 
@@ -126,14 +127,14 @@ START_TEST(ack_of_a_filled_hole_gives_no_sample)
 	uint32_t srtt;
 
 	rig_establish(&r, RIG_PLAIN);
-	srtt = r.l.srtt_us;
+	srtt = r.l.rtt.smoothed_us;
 	rig_write(&r, 3 * 1460);
 	for (int i = 0; i < 3; i++)
 		rig_ack(&r, 0);
 	rig_run(&r, SECS(3));
 	rig_ack(&r, 3 * 1460);
-	ck_assert_uint_eq(board_outstanding(&r.l), 0);
-	ck_assert_uint_eq(r.l.srtt_us, srtt);
+	ck_assert_uint_eq(board_outstanding(&r.l.snd), 0);
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, srtt);
 }
 END_TEST
 
@@ -143,7 +144,8 @@ START_TEST(segment_sent_once_gives_a_sample)
 	rig_write(&r, 500);
 	rig_run(&r, MS(90));
 	rig_ack(&r, 500);
-	ck_assert_uint_eq(r.l.srtt_us, MS(10) + MS(90) / 8 - MS(10) / 8);
+	ck_assert_uint_eq(r.l.rtt.smoothed_us,
+			  MS(10) + MS(90) / 8 - MS(10) / 8);
 }
 END_TEST
 

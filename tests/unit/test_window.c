@@ -18,7 +18,7 @@ START_TEST(syn_received_window_is_unscaled)
 {
 	rig_syn_received(&r, RIG_ALL);
 	ck_assert_uint_eq(r.tx[0].s.wnd, 65535);
-	ck_assert_uint_eq(leg_rcv_wnd(&r.l), 65535);
+	ck_assert_uint_eq(leg_rcv_wnd(&r.l.rcv), 65535);
 }
 END_TEST
 
@@ -39,20 +39,20 @@ START_TEST(established_full_sink_closes_the_window)
 	uint32_t total = 0;
 
 	rig_establish(&r, RIG_ALL);
-	while (leg_rcv_wnd(&r.l) && total < 10u << 20) {
-		uint32_t n = min_u32(leg_rcv_wnd(&r.l), RIG_MSS);
+	while (leg_rcv_wnd(&r.l.rcv) && total < 10u << 20) {
+		uint32_t n = min_u32(leg_rcv_wnd(&r.l.rcv), RIG_MSS);
 
 		ck_drop(rig_data(&r, r.pnxt, n), DROP_NONE);
 		total += n;
 	}
-	ck_assert_uint_eq(leg_rcv_wnd(&r.l), 0);
+	ck_assert_uint_eq(leg_rcv_wnd(&r.l.rcv), 0);
 	rig_run(&r, MS(50));
 	ck_assert_uint_eq(rig_last(&r)->s.wnd, 0);
 	ck_assert_uint_le(total, r.cfg.rmem[2] + 65536);
 	rig_clear(&r);
 	ck_drop(rig_data(&r, r.pnxt, 1), DROP_WINDOW_ZERO);
 	ck_assert_uint_eq(r.ntx, 1);
-	ck_assert_uint_eq(r.tx[0].s.ack.v, r.l.rcv_nxt.v);
+	ck_assert_uint_eq(r.tx[0].s.ack.v, r.l.rcv.nxt.v);
 }
 END_TEST
 
@@ -60,13 +60,13 @@ END_TEST
 START_TEST(zero_window_small_room_is_not_announced)
 {
 	rig_establish(&r, RIG_ALL);
-	while (leg_rcv_wnd(&r.l))
-		rig_data(&r, r.pnxt, min_u32(leg_rcv_wnd(&r.l), RIG_MSS));
+	while (leg_rcv_wnd(&r.l.rcv))
+		rig_data(&r, r.pnxt, min_u32(leg_rcv_wnd(&r.l.rcv), RIG_MSS));
 	rig_run(&r, MS(50));
 	rig_clear(&r);
 	rig_read(&r, 100);
 	ck_assert_uint_eq(r.ntx, 0);
-	rig_read(&r, r.sink.bytes - r.l.rcv_cap + 2 * RIG_MSS);
+	rig_read(&r, r.sink.bytes - r.l.rcv.cap + 2 * RIG_MSS);
 	ck_assert_uint_eq(r.ntx, 1);
 	ck_assert_uint_ge((uint32_t)r.tx[0].s.wnd << 7, RIG_MSS);
 }
@@ -78,7 +78,7 @@ START_TEST(established_drained_sink_keeps_the_window_open)
 	for (int i = 0; i < 2000; i++) {
 		ck_drop(rig_data(&r, r.pnxt, RIG_MSS), DROP_NONE);
 		rig_read(&r, r.sink.bytes);
-		ck_assert_uint_gt(leg_rcv_wnd(&r.l), 0);
+		ck_assert_uint_gt(leg_rcv_wnd(&r.l.rcv), 0);
 		rig_clear(&r);
 	}
 }
@@ -90,16 +90,16 @@ START_TEST(established_fast_reader_grows_the_buffer)
 	uint32_t cap;
 
 	rig_establish(&r, RIG_ALL);
-	cap = r.l.rcv_cap;
+	cap = r.l.rcv.cap;
 	for (int i = 0; i < 5; i++) {
-		while (leg_rcv_wnd(&r.l) > RIG_MSS)
+		while (leg_rcv_wnd(&r.l.rcv) > RIG_MSS)
 			rig_data(&r, r.pnxt, RIG_MSS);
 		rig_read(&r, r.sink.bytes);
 		rig_run(&r, MS(10));
 		rig_clear(&r);
 	}
-	ck_assert_uint_gt(r.l.rcv_cap, 2 * cap);
-	ck_assert_uint_le(r.l.rcv_cap, r.cfg.rmem[2]);
+	ck_assert_uint_gt(r.l.rcv.cap, 2 * cap);
+	ck_assert_uint_le(r.l.rcv.cap, r.cfg.rmem[2]);
 }
 END_TEST
 
@@ -108,13 +108,13 @@ START_TEST(established_slow_sender_does_not_grow_the_buffer)
 	uint32_t cap;
 
 	rig_establish(&r, RIG_ALL);
-	cap = r.l.rcv_cap;
+	cap = r.l.rcv.cap;
 	for (int i = 0; i < 100; i++) {
 		rig_data(&r, r.pnxt, 1000);
 		rig_read(&r, r.sink.bytes);
 		rig_run(&r, MS(10));
 	}
-	ck_assert_uint_eq(r.l.rcv_cap, cap);
+	ck_assert_uint_eq(r.l.rcv.cap, cap);
 }
 END_TEST
 
@@ -124,17 +124,17 @@ START_TEST(established_short_memory_stops_growth)
 	uint32_t n = 0, cap;
 
 	rig_establish(&r, RIG_ALL);
-	cap = r.l.rcv_cap;
+	cap = r.l.rcv.cap;
 	while (r.pool.held <= r.pool.limit / 4 * 3)
 		all[n++] = buf_alloc(&r.pool, BUF_RX);
 	for (int i = 0; i < 5; i++) {
-		while (leg_rcv_wnd(&r.l) > RIG_MSS)
+		while (leg_rcv_wnd(&r.l.rcv) > RIG_MSS)
 			rig_data(&r, r.pnxt, RIG_MSS);
 		rig_read(&r, r.sink.bytes);
 		rig_run(&r, MS(10));
 		rig_clear(&r);
 	}
-	ck_assert_uint_eq(r.l.rcv_cap, cap);
+	ck_assert_uint_eq(r.l.rcv.cap, cap);
 	while (n)
 		buf_put(all[--n]);
 }
@@ -167,16 +167,16 @@ START_TEST(behaviour_takes_back_what_was_promised)
 
 	rig_establish(&r, RIG_ALL);
 	rig_data(&r, 0, 60000);
-	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 7 << 7);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l.rcv), 7 << 7);
 	r.edge_valid = false;
 	r.l.behave = &b;
 	rig_data(&r, r.pnxt, 10);
-	ck_assert_uint_eq(leg_rcv_wnd(&r.l), 7 << 7);
+	ck_assert_uint_eq(leg_rcv_wnd(&r.l.rcv), 7 << 7);
 	ck_drop(rig_data(&r, r.pnxt + 1000, 10), DROP_SEQ_WINDOW);
 	r.l.behave = NULL;
 	rig_read(&r, r.sink.bytes);
 	rig_pump(&r);
-	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 1000);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l.rcv), 1000);
 }
 END_TEST
 
@@ -197,10 +197,10 @@ START_TEST(no_sack_window_taken_back_behind_a_hole_opens_again)
 	r.edge_valid = false;
 	r.l.behave = &b;
 	rig_data(&r, 2000, 1000);
-	ck_assert_uint_eq(leg_rcv_wnd(&r.l), 0);
+	ck_assert_uint_eq(leg_rcv_wnd(&r.l.rcv), 0);
 	r.l.behave = NULL;
 	rig_data(&r, 0, 1); /* a probe */
-	ck_assert_uint_gt(leg_rcv_wnd(&r.l), 3000);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l.rcv), 3000);
 }
 END_TEST
 
@@ -210,10 +210,10 @@ START_TEST(established_room_behind_the_other_leg_is_announced)
 
 	rig_establish(&r, RIG_ALL);
 	rig_data(&r, 0, 10);
-	before = leg_rcv_wnd(&r.l);
+	before = leg_rcv_wnd(&r.l.rcv);
 	leg_sink_drained(&r.l, 1u << 20, r.now);
 	rig_data(&r, 10, 10);
-	ck_assert_uint_gt(leg_rcv_wnd(&r.l), before + (1u << 19));
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l.rcv), before + (1u << 19));
 }
 END_TEST
 
