@@ -191,7 +191,7 @@ static enum verdict flow_input(struct engine *e, struct leg *l,
 	    e->splice->hold(e->splicer, l, s, now))
 		return VERDICT_CONSUMED;
 	if (unlikely(leg_flow(l)->hooked))
-		return hooks_input(e, l, s, now, reply);
+		return e->hooks->input(e->wing, l, s, now, reply);
 	return flow_take(e, l, s, now, reply);
 }
 
@@ -253,7 +253,7 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 	    e->splice->input(e->splicer, &s, now, reply, &v))
 		return v;
 	if (unlikely(e->hooks))
-		return hooks_admit(e, &s, now, reply);
+		return e->hooks->admit(e->wing, &s, now, reply);
 	return admit(e, &s, now, reply);
 }
 
@@ -293,7 +293,7 @@ static int flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
 	int n = 0;
 
 	if (unlikely(f->hooked))
-		return hooks_flow_pull(e, f, tx, max, now);
+		return e->hooks->flow_pull(e->wing, f, tx, max, now);
 	for (int i = 0; i < 2; i++) {
 		while (n < max && leg_output(&f->leg[i], &tx[n], now))
 			n++;
@@ -310,7 +310,7 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 	e->evicting = false;
 	e->now = now;
 	if (unlikely(e->hooks))
-		n = hooks_pull(e, tx, n, max, now);
+		n = e->hooks->pull(e->wing, tx, n, max, now);
 	if (unlikely(e->splice))
 		n += e->splice->pull(e->splicer, tx + n, max - n);
 	while (n < max && (f = e->ready_head)) {
@@ -340,10 +340,10 @@ mono_t engine_deadline(const struct engine *e)
 	if (unlikely(e->splice) && e->splice->due(e->splicer))
 		return e->now;
 	if (unlikely(e->hooks))
-		a = mono_earlier(a, hooks_deadline(e));
+		a = mono_earlier(a, e->hooks->deadline(e->wing));
 	b = synq_deadline(&e->synq, e->now);
 	a = mono_before(a, b) ? a : b;
-	a = mono_earlier(a, doubt_deadline(e));
+	a = mono_earlier(a, doubts_deadline(&e->doubts));
 	return mono_earlier(a, e->wait_at);
 }
 
@@ -365,7 +365,7 @@ void engine_expire(struct engine *e, mono_t now)
 	if (unlikely(e->splice))
 		e->splice->expire(e->splicer, now);
 	if (unlikely(e->hooks))
-		hooks_expire(e, now);
+		e->hooks->expire(e->wing, now);
 }
 
 void engine_set_policy(struct engine *e, struct policy *p)

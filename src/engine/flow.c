@@ -39,7 +39,7 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 	s->stats->half_open++;
 	f->serial = ++e->count[EC_FlowsOpened] & FLOW_SERIAL_MASK;
 	if (unlikely(e->hooks))
-		hooks_bind(e, f);
+		e->hooks->bind(e->wing, f);
 	return f;
 }
 
@@ -94,7 +94,7 @@ void flow_free(struct engine *e, struct flow *f)
 	fastopen_end(f, false, e->now);
 	flow_leave_source(e, f);
 	if (unlikely(f->hooked))
-		hooks_unbind(e, f);
+		e->hooks->unbind(e->wing, f);
 	if (unlikely(f->held))
 		e->splice->drop(e->splicer, f);
 	for (int i = 0; i < 2; i++) {
@@ -243,6 +243,12 @@ static void on_no_server(struct flow *f, bool silent, mono_t now)
 		leg_abort(client, now);
 }
 
+/* Bytes on their way to the send queue of leg @to, of a hooked flow. */
+static uint32_t pending(const struct engine *e, const struct flow *f, int to)
+{
+	return e->hooks->pending(e->wing, f, to);
+}
+
 /* Its time is over, or its 4-tuple is free.  False: it waits on. */
 static bool wait_end(struct engine *e, struct flow *f, mono_t now)
 {
@@ -254,7 +260,7 @@ static bool wait_end(struct engine *e, struct flow *f, mono_t now)
 	if (late)
 		on_no_server(f, true, now);
 	else if (f->leg[LEG_CLIENT].end.fin_rcvd &&
-		 !(f->hooked && hooks_pending(e, f, LEG_SERVER)))
+		 !(f->hooked && pending(e, f, LEG_SERVER)))
 		leg_shutdown(&f->leg[LEG_SERVER], now);
 	flow_settle(e, f, now);
 	return true;
@@ -291,7 +297,7 @@ static void on_urgent(const struct engine *e, const struct flow *f,
 	if (other->state == TS_CLOSED) /* not dialled yet: no numbers */
 		return;
 	if (unlikely(f->hooked))
-		end = seq_add(end, hooks_pending(e, f, other->side));
+		end = seq_add(end, pending(e, f, other->side));
 
 	other->snd.urg =
 		seq_add(end, seq_span(l->rcv.urg,
@@ -322,7 +328,7 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 
 	l->ev = 0;
 	if (unlikely(f->hooked))
-		ev = hooks_relay(e, f, l, ev, now);
+		ev = e->hooks->relay(e->wing, f, l, ev, now);
 	if (ev & LEG_EV_ESTABLISHED)
 		on_established(e, f, l, now);
 	if (ev & LEG_EV_URGENT)

@@ -397,7 +397,7 @@ static void cookie_failed(struct engine *e, struct svc *s,
 	if (!ratelimit_take(&e->cookie_fails, &fail_rate, &seg->t.remote,
 			    s->index, now))
 		c[SC_CookieLimited]++;
-	else if (doubt_add(e, s, seg, now))
+	else if (doubts_add(&e->doubts, seg, s->index, now))
 		return;
 	c[SC_UnknownDropped]++;
 }
@@ -488,6 +488,23 @@ bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 	return true;
 }
 
+/* RSTs that have waited: nothing made their segments known. */
+static int pull_doubts(struct engine *e, struct tx *tx, int max, mono_t now)
+{
+	const struct doubt *i;
+	int n = 0;
+
+	while (n < max && (i = doubts_due(&e->doubts, now))) {
+		struct segment s = {.t = i->t, .ack = i->ack, .flags = TCP_ACK};
+
+		if (table_find(e, &i->t) || synq_find(&e->synq, &i->t))
+			continue;
+		e->slots[i->service].shield[SC_UnknownReset]++;
+		answer_rst(&tx[n++], &s);
+	}
+	return n;
+}
+
 int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 {
 	struct synq_syn q;
@@ -509,7 +526,9 @@ int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 		case SYNQ_WAIT:
 			break;
 		case SYNQ_IDLE:
-			return n + doubt_pull(e, tx + n, max - n, now);
+			if (e->doubts.n)
+				n += pull_doubts(e, tx + n, max - n, now);
+			return n;
 		}
 	}
 	return n;

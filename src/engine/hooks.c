@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls of the hooks, and what a wing above the engine is given of it
- * (engine/hooks.h).
- *
- * The calls are functions of their own, so that where there are no hooks they
- * cost no more than the branch around them.
+ * What a wing above the engine is given of it (engine/hooks.h).
  */
 #include "engine/hooks.h"
 #include "internal.h"
@@ -80,60 +76,6 @@ struct flow *engine_flow_first(const struct engine *e)
 struct flow *engine_flow_next(const struct engine *e, const struct flow *f)
 {
 	return slab_list_before(&e->all, f);
-}
-
-void hooks_bind(struct engine *e, struct flow *f)
-{
-	e->hooks->bind(e->wing, f);
-}
-
-void hooks_unbind(struct engine *e, struct flow *f)
-{
-	e->hooks->unbind(e->wing, f);
-}
-
-enum verdict hooks_input(struct engine *e, struct leg *l,
-			 const struct segment *s, mono_t now, struct tx *reply)
-{
-	return e->hooks->input(e->wing, l, s, now, reply);
-}
-
-enum verdict hooks_admit(struct engine *e, const struct segment *s, mono_t now,
-			 struct tx *reply)
-{
-	return e->hooks->admit(e->wing, s, now, reply);
-}
-
-int hooks_flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
-		    mono_t now)
-{
-	return e->hooks->flow_pull(e->wing, f, tx, max, now);
-}
-
-int hooks_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now)
-{
-	return e->hooks->pull(e->wing, tx, n, max, now);
-}
-
-uint16_t hooks_relay(struct engine *e, struct flow *f, struct leg *l,
-		     uint16_t ev, mono_t now)
-{
-	return e->hooks->relay(e->wing, f, l, ev, now);
-}
-
-uint32_t hooks_pending(const struct engine *e, const struct flow *f, int to)
-{
-	return e->hooks->pending(e->wing, f, to);
-}
-
-mono_t hooks_deadline(const struct engine *e)
-{
-	return e->hooks->deadline(e->wing);
-}
-
-void hooks_expire(struct engine *e, mono_t now)
-{
-	e->hooks->expire(e->wing, now);
 }
 
 void hooks_free(struct engine *e)

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/hooks.h"
 #include "shield/cookie.h"
+#include "shield/doubts.h"
 #include "shield/known.h"
 #include "shield/pressure.h"
 #include "shield/offenders.h"
@@ -63,24 +64,6 @@ struct svc_set {
 	struct policy *policy;
 	uint32_t n;
 	struct svc svc[];
-};
-
-#define DOUBTS_MAX 1024u
-
-/**
- * struct doubts - Segments that may have overtaken what makes them known
- * @item:  a ring, in the order they came; each waits equally long
- * @first: the oldest
- * @n:     how many there are
- */
-struct doubts {
-	struct doubt {
-		struct tuple t;
-		seq_t ack;
-		uint16_t service;
-		mono_t due;
-	} item[DOUBTS_MAX];
-	uint32_t first, n;
 };
 
 struct engine {
@@ -223,21 +206,7 @@ bool source_has_room(const struct engine *e, const struct svc *s,
 /* NULL, or what does not add up. */
 const char *shares_check(const struct engine *e);
 
-/* hooks.c: to be called only where there are hooks (but for the last). */
-void hooks_bind(struct engine *e, struct flow *f);
-void hooks_unbind(struct engine *e, struct flow *f);
-enum verdict hooks_input(struct engine *e, struct leg *l,
-			 const struct segment *s, mono_t now, struct tx *reply);
-enum verdict hooks_admit(struct engine *e, const struct segment *s, mono_t now,
-			 struct tx *reply);
-int hooks_flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
-		    mono_t now);
-int hooks_pull(struct engine *e, struct tx *tx, int n, int max, mono_t now);
-uint16_t hooks_relay(struct engine *e, struct flow *f, struct leg *l,
-		     uint16_t ev, mono_t now);
-uint32_t hooks_pending(const struct engine *e, const struct flow *f, int to);
-mono_t hooks_deadline(const struct engine *e);
-void hooks_expire(struct engine *e, mono_t now);
+/* hooks.c: of all wings */
 void hooks_free(struct engine *e);
 
 /* limits.c: lists and rates.  DROP_NONE: the SYN may go on. */
@@ -289,12 +258,6 @@ bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 			 struct tx *reply, enum verdict *v);
 /* SYN-ACKs to send again, and RSTs that waited. */
 int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now);
-
-/* doubt.c: RSTs that wait for a moment.  False: there is no room. */
-bool doubt_add(struct engine *e, const struct svc *s, const struct segment *seg,
-	       mono_t now);
-int doubt_pull(struct engine *e, struct tx *tx, int max, mono_t now);
-mono_t doubt_deadline(const struct engine *e);
 
 /* fastopen.c */
 void fastopen_opts(struct leg *l, struct tcp_opts *o);
