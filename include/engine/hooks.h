@@ -206,7 +206,7 @@ const char *engine_service_at(struct engine *e, const struct ipaddr *a,
 			      uint16_t port);
 
 /* The leg with these addresses, or NULL. */
-struct leg *table_find(const struct engine *e, const struct tuple *t);
+struct leg *table_find(struct engine *e, const struct tuple *t);
 /* It is found no more; also when it was not. */
 void table_remove(struct engine *e, struct leg *l);
 

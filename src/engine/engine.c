@@ -62,7 +62,7 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 		rc = slab_init(&e->ooo, sizeof(struct ooo),
 			       c->max_flows * OOO_PER_FLOW + OOO_SPARE);
 	if (!rc)
-		rc = table_init(e, c->max_flows);
+		rc = leg_table_init(&e->table, &e->flows);
 	if (!rc)
 		rc = tw_init(&e->tw, &tw, c->secret, now);
 	if (!rc)
@@ -98,7 +98,7 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 	memcpy(e->secret, cfg->secret, sizeof(e->secret));
 	e->seed = cfg->seed;
 	prng_seed(&e->rng, cfg->seed);
-	hash_derive(&e->table_key, cfg->secret, "flow table", cfg->seed);
+	hash_derive(&e->table.key, cfg->secret, "flow table", cfg->seed);
 	hash_derive(&e->isn_key, cfg->secret, "isn", 0);
 	cookie_keys_init(&e->cookies, cfg->secret,
 			 cfg->cookie_epoch_s ? cfg->cookie_epoch_s
@@ -130,7 +130,7 @@ void engine_free(struct engine *e)
 	synq_fini(&e->synq);
 	spent_fini(&e->spent);
 	tw_fini(&e->tw);
-	table_fini(e);
+	leg_table_fini(&e->table);
 	slab_fini(&e->ooo);
 	slab_fini(&e->runs);
 	slab_fini(&e->flows);

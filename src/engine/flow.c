@@ -18,6 +18,24 @@
 #define WAIT_MAX_MS 127000u /* six SYN retries */
 #define WAIT_STEP_US (20 * USEC_PER_MSEC)
 
+struct leg *table_find(struct engine *e, const struct tuple *t)
+{
+	return leg_table_find(&e->table, t);
+}
+
+static void table_insert(struct engine *e, struct leg *l)
+{
+	leg_table_insert(&e->table, l);
+	if (l->side == LEG_CLIENT)
+		known_add(e->known, &l->t);
+}
+
+void table_remove(struct engine *e, struct leg *l)
+{
+	if (leg_table_remove(&e->table, l) && l->side == LEG_CLIENT)
+		known_leave(e->known, &l->t);
+}
+
 struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 {
 	struct flow *f = slab_alloc(&e->flows);

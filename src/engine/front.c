@@ -12,8 +12,7 @@ void engine_set_known(struct engine *e, const struct known *k)
 	e->known = k;
 	synq_set_known(&e->synq, k);
 	tw_set_known(&e->tw, k);
-	for_each_flow(e, f)
-	{
+	for_each_flow(e, f) {
 		if (f->leg[LEG_CLIENT].hashed)
 			known_add(k, &f->leg[LEG_CLIENT].t);
 	}
@@ -24,7 +23,8 @@ uint64_t engine_known(const struct engine *e)
 	uint64_t n = (uint64_t)synq_count(&e->synq) + tw_count(&e->tw);
 	const struct flow *f;
 
-	for_each_flow(e, f) n += f->leg[LEG_CLIENT].hashed;
+	for_each_flow(e, f)
+		n += f->leg[LEG_CLIENT].hashed;
 	return n;
 }
 

@@ -60,7 +60,7 @@ void flow_count(const struct flow *f, enum shield_counter_id which)
 
 uint64_t engine_hash(const struct engine *e, const struct tuple *t)
 {
-	return hash_bytes(&e->table_key, t, sizeof(*t));
+	return hash_bytes(&e->table.key, t, sizeof(*t));
 }
 
 uint32_t engine_flow_index(const struct engine *e, const struct flow *f)

@@ -25,6 +25,7 @@
 #include "shield/validated.h"
 #include "tcp/isn.h"
 #include "tcp/leg.h"
+#include "tcp/table.h"
 #include "util/hash.h"
 
 /* Service names: of a policy, of the one before it, and of flows older still */
@@ -72,7 +73,8 @@ struct engine {
 	struct wheel wheel;
 	struct prng rng;
 	struct buf_pool *pool;
-	struct hash_key table_key, isn_key;
+	struct leg_table table;
+	struct hash_key isn_key;
 	struct cookie_keys cookies;
 	struct spent spent;
 	struct synq synq;
@@ -96,11 +98,9 @@ struct engine {
 	const struct known *known; /* of the front; NULL: there is none */
 	const struct splice_hooks *splice; /* NULL: nobody translates */
 	void *splicer;			   /* of @splice */
-	uint32_t *bucket;
-	uint32_t bucket_mask;
-	struct slab_list all; /* flows, the oldest first */
-	bool evicting;	      /* a flow's RSTs wait to be pulled */
-	struct flow *sample;  /* where the search for a slow one goes on */
+	struct slab_list all;		   /* flows, the oldest first */
+	bool evicting;			   /* a flow's RSTs wait to be pulled */
+	struct flow *sample; /* where the search for a slow one goes on */
 	struct flow *ready_head, *ready_tail;
 	/* to dial once their 4-tuple is free, in the order of the next try */
 	struct slab_list waiting;
@@ -119,11 +119,6 @@ static inline int64_t engine_wall_s(const struct engine *e, mono_t now)
 {
 	return (now.us + e->wall_offset_us) / USEC_PER_SEC;
 }
-
-/* table.c: legs by 4-tuple. */
-int table_init(struct engine *e, uint32_t max_flows);
-void table_fini(struct engine *e);
-void table_insert(struct engine *e, struct leg *l);
 
 /* services.c */
 struct svc_set *svc_set_new(struct engine *e, struct policy *p);

@@ -197,8 +197,7 @@ const char *shares_check(const struct engine *e)
 	uint64_t flows = 0, counted = 0;
 	const struct flow *f;
 
-	for_each_flow(e, f)
-	{
+	for_each_flow(e, f) {
 		const char *err = check_charge(e, f);
 
 		if (err)

@@ -173,7 +173,8 @@ static const char *check_flow(const struct engine *e, const struct flow *f)
 			err = "closed leg holds data";
 		if (err)
 			return err;
-		if (l->state != TS_CLOSED && table_find(e, &l->t) != l)
+		if (l->state != TS_CLOSED &&
+		    leg_table_look(&e->table, &l->t) != l)
 			return "leg not found by its addresses";
 		if (l->rcv.sink != &f->leg[i ^ 1].snd.q && !f->hooked)
 			return "sink is not the other leg's queue";

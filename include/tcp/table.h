@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PENSTOCK_TCP_TABLE_H
+#define PENSTOCK_TCP_TABLE_H
+
+/*
+ * Legs by 4-tuple, as seen by us.
+ */
+#include "tcp/leg.h"
+#include "util/hash.h"
+#include "util/slab.h"
+
+/**
+ * struct leg_table - A hash of legs, chained by 32-bit numbers
+ * @key:    of the hash, so nobody can choose tuples that collide
+ * @pairs:  where the legs are: each object begins with a client leg and a
+ *          server leg; borrowed
+ * @bucket: the first leg of each chain: twice its object's number in @pairs,
+ *          plus its side, plus one; 0: none
+ * @mask:   number of buckets minus 1
+ * @last:   client leg of the pair that was found last; NULL: none.  Segments
+ *          come in trains, so the next one is mostly of the same pair
+ */
+struct leg_table {
+	struct hash_key key;
+	const struct slab *pairs;
+	uint32_t *bucket, mask;
+	struct leg *last;
+};
+
+/* All but the key is set.  Return: 0 or -ENOMEM */
+int leg_table_init(struct leg_table *t, const struct slab *pairs);
+void leg_table_fini(struct leg_table *t);
+
+/* The leg with these addresses, or NULL; the second by the hash alone. */
+struct leg *leg_table_find(struct leg_table *t, const struct tuple *at);
+struct leg *leg_table_look(const struct leg_table *t, const struct tuple *at);
+/* No other leg in the table has its addresses, which stay until it leaves. */
+void leg_table_insert(struct leg_table *t, struct leg *l);
+/* Return: false when it was not there */
+bool leg_table_remove(struct leg_table *t, struct leg *l);
+
+#endif

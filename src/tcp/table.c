@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Legs by 4-tuple: a chained hash with 32-bit links.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "tcp/table.h"
+
+int leg_table_init(struct leg_table *t, const struct slab *pairs)
+{
+	uint32_t n = 1024;
+
+	while (n < pairs->max * 2 && n < (1u << 30))
+		n *= 2;
+	t->pairs = pairs;
+	t->last = NULL;
+	t->bucket = calloc(n, sizeof(*t->bucket));
+	t->mask = n - 1;
+	return t->bucket ? 0 : -ENOMEM;
+}
+
+void leg_table_fini(struct leg_table *t)
+{
+	free(t->bucket);
+	t->bucket = NULL;
+}
+
+static uint32_t leg_number(const struct leg_table *t, const struct leg *l)
+{
+	return slab_index(t->pairs, l - l->side) * 2 + l->side + 1;
+}
+
+static struct leg *leg_by_number(const struct leg_table *t, uint32_t n)
+{
+	struct leg *pair = slab_at(t->pairs, (n - 1) / 2);
+
+	return &pair[(n - 1) & 1];
+}
+
+static uint32_t *bucket_of(const struct leg_table *t, const struct tuple *at)
+{
+	return &t->bucket[hash_bytes(&t->key, at, sizeof(*at)) & t->mask];
+}
+
+static bool is_at(const struct leg *l, const struct tuple *at)
+{
+	return l->hashed && tuple_eq(&l->t, at);
+}
+
+struct leg *leg_table_look(const struct leg_table *t, const struct tuple *at)
+{
+	for (uint32_t n = *bucket_of(t, at); n;) {
+		struct leg *l = leg_by_number(t, n);
+
+		if (tuple_eq(&l->t, at))
+			return l;
+		n = l->hnext;
+	}
+	return NULL;
+}
+
+struct leg *leg_table_find(struct leg_table *t, const struct tuple *at)
+{
+	struct leg *l = t->last;
+
+	if (l && is_at(l, at))
+		return l;
+	if (l && is_at(l + 1, at))
+		return l + 1;
+	l = leg_table_look(t, at);
+	if (l)
+		t->last = l - l->side;
+	return l;
+}
+
+void leg_table_insert(struct leg_table *t, struct leg *l)
+{
+	uint32_t *b = bucket_of(t, &l->t);
+
+	assert(!l->hashed);
+	l->hnext = *b;
+	*b = leg_number(t, l);
+	l->hashed = true;
+}
+
+bool leg_table_remove(struct leg_table *t, struct leg *l)
+{
+	uint32_t *p, me;
+
+	if (!l->hashed)
+		return false;
+	if (t->last == l - l->side)
+		t->last = NULL;
+	p = bucket_of(t, &l->t);
+	me = leg_number(t, l);
+	while (*p != me) {
+		assert(*p);
+		p = &leg_by_number(t, *p)->hnext;
+	}
+	*p = l->hnext;
+	l->hashed = false;
+	return true;
+}
