@@ -154,9 +154,8 @@ enum parse_result {
  *        flags TCP_SYN, as it may be one
  * @icmp: out, with PARSE_ICMP
  * @why:  out: with PARSE_DROP the reason; with PARSE_FOREIGN too (FRAGMENT,
- *        NOT_TCP); with PARSE_PART FRAGMENT, SIGNED (an IPv6 authentication
- *        header) or IP_EXTENSION (a routing header with segments left, or two
- *        of these)
+ *        NOT_TCP); with PARSE_PART FRAGMENT, SIGNED (an authentication header)
+ * or IP_EXTENSION (a routing header with segments left, or two of these)
  *
  * Checks in this order: capture length, IP version and header, IPv4 header
  * checksum, IPv6 extension chain (hop-by-hop, routing, destination options,

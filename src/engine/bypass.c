@@ -2,10 +2,10 @@
 /*
  * TCP that cannot be ended here
  *
- * Segments signed with MD5 (RFC 2385), TCP-AO (RFC 5925) or an IPv6
- * authentication header: who holds no key must not answer, and cannot relay.
- * Fragments: the host reassembles them before they come here, unless it was
- * told not to.  TCP behind a routing header with segments left.
+ * Segments signed with MD5 (RFC 2385), TCP-AO (RFC 5925) or an
+ * authentication header (RFC 4302): who holds no key must not answer, and
+ * cannot relay. Fragments: the host reassembles them before they come here,
+ * unless it was told not to.  TCP behind a routing header with segments left.
  *
  * What belongs to a service is dropped, unless its keys `signed' and
  * `fragments' let it pass; then lists and limits come first, as for every other

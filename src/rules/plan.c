@@ -10,7 +10,7 @@
  *   PREROUTING -> PENSTOCK
  *     from the TUN: ours.  Untracked, and not queued again
  *     with relay = splice, what bears our mark: translated.  The same
- *     IPv6 to or from a service's address behind an authentication header,
+ *     to or from a service's address behind an authentication header,
  *                                  which hides the port -> PENSTOCK_Q
  *     to a listen address and port          -> PENSTOCK_Q
  *     from a server's address and port      -> PENSTOCK_Q, unless the packet
@@ -219,22 +219,24 @@ static void rules_service(const struct rules_out *o, const struct service *s,
 
 /* The port look-up ends at an authentication header: all that has one goes to
  * the daemon, which sees the ports behind it. */
-static void rules_hidden(const struct rules_out *o, const struct service *s)
+static void rules_hidden(const struct rules_out *o, const struct service *s,
+			 bool v4)
 {
 	static const char dir[] = {'d', 's'};
 	const struct endpoint *ep;
 	char addr[64], match[160];
 
 	for (uint32_t i = 0; i < s->listen.n; i++) {
-		if (ipaddr_is_v4(&s->listen.ep[i].addr))
+		if (ipaddr_is_v4(&s->listen.ep[i].addr) != v4)
 			continue;
 		for (size_t k = 0; k < ARRAY_LEN(dir); k++) {
 			ep = &s->listen.ep[i];
 			if (k && s->connect.port)
 				ep = &s->connect;
 			selector_print(addr, sizeof(addr), dir[k], ep);
-			snprintf(match, sizeof(match),
-				 "%s -m ipv6header --header ah --soft", addr);
+			snprintf(match, sizeof(match), "%s%s", addr,
+				 v4 ? " -p ah"
+				    : " -m ipv6header --header ah --soft");
 			rule_add(o, match);
 		}
 	}
@@ -413,8 +415,8 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 			mark, mark);
 	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
 		rules_service(&o, &cfg->policy->service[i], v4);
-	for (uint32_t i = 0; i < cfg->policy->nservice && !v4; i++)
-		rules_hidden(&o, &cfg->policy->service[i]);
+	for (uint32_t i = 0; i < cfg->policy->nservice; i++)
+		rules_hidden(&o, &cfg->policy->service[i], v4);
 	rules_icmp(f, "PENSTOCK", queue, v4);
 	fprintf(f, "-A PENSTOCK_OUT -m mark --mark %s -j CT --notrack\n", mark);
 	rules_icmp(f, "PENSTOCK_OUT", queue, v4);

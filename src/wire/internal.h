@@ -9,7 +9,7 @@
 #include "wire/frame.h"
 #include "wire/segment.h"
 
-#define IPV6_EXT_MAX 8u /* extension headers we are willing to walk */
+#define IP_EXT_MAX 8u /* extension headers we are willing to walk */
 #define TCP_OPTS_MAX 40u
 #define QUOTE_L4_LEN 8u /* bytes of TCP header that an ICMP error must quote */
 

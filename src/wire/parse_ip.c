@@ -30,33 +30,6 @@ bool ip_addr_martian(const struct ipaddr *a, uint8_t family)
 	       (memcmp(b, zero, 15) == 0 && b[15] <= 1);
 }
 
-static enum drop_reason ipv4_parse(const uint8_t *p, uint32_t len, bool quote,
-				   struct ip_view *v)
-{
-	uint32_t hlen, total;
-
-	if (len < IPV4_HLEN)
-		return DROP_IP_HEADER;
-	hlen = (p[0] & 0x0fu) * 4u;
-	total = quote ? len : get_be16(p + 2);
-	if (hlen < IPV4_HLEN || total < hlen || total > len)
-		return DROP_IP_HEADER;
-	if (!quote && csum_fold(csum_add(0, p, hlen)) != 0xffff)
-		return DROP_IP_CSUM;
-	if (get_be16(p + 6) & IPV4_FRAG_MASK)
-		v->hidden = DROP_FRAGMENT;
-	v->later = get_be16(p + 6) & IPV4_OFFSET_MASK;
-	v->src = ipaddr_v4(p + 12);
-	v->dst = ipaddr_v4(p + 16);
-	v->l4 = p + hlen;
-	v->l4_len = total - hlen;
-	v->proto = p[9];
-	v->tos = p[1];
-	v->ttl = p[8];
-	return v->proto == PROTO_TCP || v->proto == PROTO_ICMP ? DROP_NONE
-							       : DROP_NOT_TCP;
-}
-
 /* Two reasons at once are one that no policy lets pass. */
 static void note_hidden(struct ip_view *v, enum drop_reason why)
 {
@@ -94,15 +67,62 @@ static uint32_t header_len(const struct ip_view *v)
 	return (v->l4[1] + 1u) * 8u;
 }
 
+/* To what follows the header at @v->l4; false: it is not all there. */
+static bool step_over(struct ip_view *v)
+{
+	uint32_t hlen;
+
+	if (v->l4_len < 8)
+		return false;
+	hlen = header_len(v);
+	if (hlen > v->l4_len)
+		return false;
+	note_header(v);
+	v->proto = v->l4[0];
+	v->l4 += hlen;
+	v->l4_len -= hlen;
+	return true;
+}
+
+/* In a quote of 8 bytes an authentication header ends before it says what
+ * follows: it counts as another protocol. */
+static enum drop_reason ipv4_parse(const uint8_t *p, uint32_t len, bool quote,
+				   struct ip_view *v)
+{
+	uint32_t hlen, total;
+
+	if (len < IPV4_HLEN)
+		return DROP_IP_HEADER;
+	hlen = (p[0] & 0x0fu) * 4u;
+	total = quote ? len : get_be16(p + 2);
+	if (hlen < IPV4_HLEN || total < hlen || total > len)
+		return DROP_IP_HEADER;
+	if (!quote && csum_fold(csum_add(0, p, hlen)) != 0xffff)
+		return DROP_IP_CSUM;
+	if (get_be16(p + 6) & IPV4_FRAG_MASK)
+		v->hidden = DROP_FRAGMENT;
+	v->later = get_be16(p + 6) & IPV4_OFFSET_MASK;
+	v->src = ipaddr_v4(p + 12);
+	v->dst = ipaddr_v4(p + 16);
+	v->l4 = p + hlen;
+	v->l4_len = total - hlen;
+	v->proto = p[9];
+	v->tos = p[1];
+	v->ttl = p[8];
+	for (uint32_t n = 0; v->proto == PROTO_AUTH && !v->later && !quote; n++)
+		if (n == IP_EXT_MAX || !step_over(v))
+			return DROP_IP_EXTENSION;
+	return v->proto == PROTO_TCP || v->proto == PROTO_ICMP ? DROP_NONE
+							       : DROP_NOT_TCP;
+}
+
 /*
  * Walk the extension headers.  @v->l4 and @v->l4_len move on, @v->proto is the
  * protocol that follows.
  */
 static enum drop_reason ipv6_walk(struct ip_view *v)
 {
-	uint32_t n, hlen;
-
-	for (n = 0;; n++) {
+	for (uint32_t n = 0;; n++) {
 		switch (v->proto) {
 		case PROTO_TCP:
 		case PROTO_ICMPV6:
@@ -119,15 +139,8 @@ static enum drop_reason ipv6_walk(struct ip_view *v)
 		default:
 			return DROP_NOT_TCP;
 		}
-		if (n == IPV6_EXT_MAX || v->l4_len < 8)
+		if (n == IP_EXT_MAX || !step_over(v))
 			return DROP_IP_EXTENSION;
-		hlen = header_len(v);
-		if (hlen > v->l4_len)
-			return DROP_IP_EXTENSION;
-		note_header(v);
-		v->proto = v->l4[0];
-		v->l4 += hlen;
-		v->l4_len -= hlen;
 		if (v->later)
 			return v->proto == PROTO_TCP ? DROP_NONE : DROP_NOT_TCP;
 	}

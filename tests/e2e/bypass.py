@@ -11,9 +11,9 @@ its first bytes: "10.66." or "2001:db8:77:66::".  Prints how many distinct
 sources got a SYN-ACK.
 
 Kinds: plain; md5 and ao (options 19 and 29); frag (two fragments, the first
-with the whole fixed header) and tiny (the first has eight bytes of TCP); for IPv6
-also hop, dst, route (extension headers that lead on), left (a routing header
-with a segment left), auth (an authentication header) and atomic (one fragment
+with the whole fixed header) and tiny (the first has eight bytes of TCP); auth
+(an authentication header); for IPv6 also hop, dst, route (extension headers that
+lead on), left (a routing header with a segment left) and atomic (one fragment
 that is the whole).
 """
 import os
@@ -62,9 +62,11 @@ def cut(t, kind):
 
 
 def packets4(s, d, t, kind, ident):
+    proto, auth = HEADERS[kind] if kind == "auth" else (TCP, b"")
     for off, more, part in cut(t, kind):
+        part = auth + part
         yield struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(part), ident,
-                          more << 13 | off >> 3, 64, TCP, 0, s, d) + part
+                          more << 13 | off >> 3, 64, proto, 0, s, d) + part
 
 
 def packets6(s, d, t, kind, ident):

@@ -88,15 +88,19 @@ bypass_cases() {
 	# The kernel takes no first fragment of IPv6 without a whole TCP header.
 	run_case bypass_syns_in_tiny_fragments_reach_nobody 30 \
 		bypass_case packets $((FAMILY == 4 ? 250 : 0)) 0 tiny
+	run_case bypass_authentication_headers_are_dropped 30 \
+		bypass_case packets 0 0 auth
 	if [ "$FAMILY" = 6 ]; then
 		run_case bypass_headers_hide_no_syn 30 \
 			bypass_case packets 250 0 hop dst route atomic
-		run_case bypass_headers_that_end_the_look_are_dropped 30 \
-			bypass_case packets 0 0 auth left
+		run_case bypass_segments_left_are_dropped 30 \
+			bypass_case packets 0 0 left
 	fi
 	bypass_conf "signed = pass" "fragments = drop"
 	run_case bypass_signed_pass_lets_all_but_denied_through 30 \
 		bypass_case syns 0 250 md5 ao
+	run_case bypass_signed_pass_lets_authentication_headers_through 30 \
+		bypass_case packets 0 250 auth
 	run_case bypass_fragments_drop_lets_no_syn_through 30 \
 		bypass_case syns 0 0 frag tiny
 	bypass_conf "fragments = pass"

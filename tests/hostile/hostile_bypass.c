@@ -67,6 +67,19 @@ static void put_header(uint8_t proto, uint8_t second, uint8_t fourth)
 	put_be16(raw.d + 4, (uint16_t)(raw.len - 40));
 }
 
+/* The same of IPv4: an authentication header without a value. */
+static void put_auth4(void)
+{
+	memmove(raw.d + 32, raw.d + 20, raw.len - 20);
+	memset(raw.d + 20, 0, 12);
+	raw.d[20] = raw.d[9];
+	raw.d[21] = 1;
+	raw.d[9] = 51;
+	raw.len += 12;
+	put_be16(raw.d + 2, (uint16_t)raw.len);
+	raw_fix_ip(&raw);
+}
+
 /* Of the client; false where the family has no such thing. */
 static bool make(enum kind k, uint32_t family, uint16_t flags)
 {
@@ -84,12 +97,14 @@ static bool make(enum kind k, uint32_t family, uint16_t flags)
 		raw_fix_ip(&raw);
 	} else if (k == FRAGMENT) {
 		put_header(44, 0, 1);
+	} else if (k == AUTH && family == 4) {
+		put_auth4();
 	} else if (k == AUTH) {
 		put_header(51, 0, 0);
 	} else if (k == ROUTING) {
 		put_header(43, 0, 1);
 	}
-	return family == 6 || k == MD5 || k == AO || k == FRAGMENT;
+	return family == 6 || k != ROUTING;
 }
 
 /* @want for every kind, family and flag that @k allows. */

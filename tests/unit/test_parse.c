@@ -676,6 +676,45 @@ START_TEST(ipv6_authentication_header_is_walked)
 }
 END_TEST
 
+/* An IPv4 segment behind @n authentication headers of 12 bytes. */
+static void v4_auth(uint32_t n)
+{
+	raw_tcp(&raw, 4, TCP_ACK, "", 0, 10);
+	for (; n; n--) {
+		memmove(raw.d + 32, raw.d + 20, raw.len - 20);
+		memset(raw.d + 20, 0, 12);
+		raw.d[20] = raw.d[9];
+		raw.d[21] = 1;
+		raw.d[9] = 51;
+		raw.len += 12;
+	}
+	put_be16(raw.d + 2, (uint16_t)raw.len);
+	raw_fix_ip(&raw);
+}
+
+START_TEST(ipv4_authentication_header_is_walked)
+{
+	v4_auth(1);
+	check_part("auth", DROP_SIGNED, true, TCP_ACK);
+	raw.d[20] = 17;
+	check_verdict("of UDP", parse(&raw), FOREIGN, DROP_NOT_TCP);
+	raw.d[20] = 6;
+	raw.d[21] = 255;
+	check_verdict("too long", parse(&raw), DROP, DROP_IP_EXTENSION);
+	v4_auth(8);
+	check_part("eight", DROP_SIGNED, true, TCP_ACK);
+	v4_auth(9);
+	check_verdict("nine", parse(&raw), DROP, DROP_IP_EXTENSION);
+	v4_auth(1);
+	put_be16(raw.d + 6, 0x2000);
+	raw_fix_ip(&raw);
+	check_part("and a fragment", DROP_IP_EXTENSION, true, TCP_ACK);
+	put_be16(raw.d + 6, 0x0008);
+	raw_fix_ip(&raw);
+	check_verdict("later fragment", parse(&raw), FOREIGN, DROP_NOT_TCP);
+}
+END_TEST
+
 START_TEST(ipv6_routing_header_with_segments_left_is_a_part)
 {
 	static const uint8_t rh[] = {43}, two[] = {43, 44};
@@ -784,6 +823,7 @@ int main(void)
 	tcase_add_test(t, fragment_of_ipv4_shows_what_it_has);
 	tcase_add_test(t, ipv6_fragment_header_is_walked);
 	tcase_add_test(t, ipv6_authentication_header_is_walked);
+	tcase_add_test(t, ipv4_authentication_header_is_walked);
 	tcase_add_test(t, ipv6_routing_header_with_segments_left_is_a_part);
 	tcase_add_test(t, ipv6_extension_beyond_the_packet_dropped);
 	tcase_add_test(t, every_drop_reason_has_a_name);

@@ -58,6 +58,7 @@ static void plan_for(const char *text)
 #define SYN                                                     \
 	"-A PENSTOCK_Q -p tcp -m tcp ! --tcp-flags ACK ACK -j " \
 	"PENSTOCK_SYN\n"
+#define AUTH4 " -p ah -j PENSTOCK_Q\n"
 #define AUTH " -m ipv6header --header ah --soft -j PENSTOCK_Q\n"
 #define FROM " -m addrtype ! --dst-type LOCAL -j PENSTOCK_Q\n"
 
@@ -73,7 +74,10 @@ START_TEST(service_v4_takes_both_directions)
 				  "--dport 443 -j PENSTOCK_Q\n"
 				  "-A PENSTOCK -s 203.0.113.10/32 -p tcp -m "
 				  "tcp "
-				  "--sport 443" FROM "-A PENSTOCK -p icmp -m "
+				  "--sport 443" FROM
+				  "-A PENSTOCK -d 203.0.113.10/32" AUTH4
+				  "-A PENSTOCK -s 203.0.113.10/32" AUTH4
+				  "-A PENSTOCK -p icmp -m "
 				  "icmp --icmp-type 3 -j "
 				  "NFQUEUE --queue-num 0 --queue-bypass\n"
 				  "-A PENSTOCK -p icmp -m icmp --icmp-type 11 "
@@ -234,6 +238,9 @@ START_TEST(authentication_headers_go_by_address)
 				     "-A PENSTOCK -s 2001:db8::10/128" AUTH
 				     "-A PENSTOCK -d 2001:db8:5::/48" AUTH
 				     "-A PENSTOCK -s 2001:db8::99/128" AUTH));
+	ck_assert_ptr_nonnull(strstr(plan.text[RULES_V4],
+				     "-A PENSTOCK -d 10.0.0.1/32" AUTH4
+				     "-A PENSTOCK -s 10.0.0.1/32" AUTH4));
 	ck_assert_ptr_null(strstr(plan.text[RULES_V4], "ipv6header"));
 }
 END_TEST
