@@ -35,7 +35,7 @@ static struct {
 	const char *line[LINES_MAX];
 	char list[4000], profile[40000], unmet[300], first[400], err[300];
 	uint64_t digest, reports, client_rx;
-	int64_t client_ms, full_ms, last_ms;
+	int64_t client_ms, full_ms, last_ms, least_ms;
 	bool met, evict;
 } run;
 
@@ -71,6 +71,15 @@ struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now)
 	return e;
 }
 
+/* What all bytes take at a window every 100 ms: it is small for ever where a
+ * fault clamped the MSS, which is said only once. */
+static int64_t least_ms(const struct peer *p)
+{
+	uint64_t window = (uint64_t)p->smss * max_u32(p->cfg.cwnd_max, 1);
+
+	return (int64_t)(p->cfg.tx_total / window * 100);
+}
+
 /* What the first client had read, and when it was done. */
 void __wrap_judge_outcomes(struct world *w)
 {
@@ -82,11 +91,13 @@ void __wrap_judge_outcomes(struct world *w)
 	if (p->full_at > run.full_ms)
 		run.full_ms = p->full_at;
 	run.full_ms = (run.full_ms - w->conn[0].started_at) / 1000;
-	run.last_ms = 0;
+	run.last_ms = run.least_ms = 0;
 	for (uint32_t i = 0; i < w->npeer; i++) {
 		int64_t ms = (w->peer[i]->full_at - w->epoch) / 1000;
 
 		run.last_ms = ms > run.last_ms ? ms : run.last_ms;
+		ms = least_ms(w->peer[i]);
+		run.least_ms = ms > run.least_ms ? ms : run.least_ms;
 	}
 	sight_end(w);
 	__real_judge_outcomes(w);
@@ -457,7 +468,8 @@ static bool play_chaos(uint64_t seed, enum chaos_mode mode)
 	run.evict = false;
 	if (!wrong && !ok && (mode == CHAOS_MENDED || chaos_matters(why)))
 		wrong = why;
-	if (ok && mode == CHAOS_MENDED && run.last_ms > MENDED_MS)
+	if (ok && mode == CHAOS_MENDED &&
+	    run.last_ms > MENDED_MS + run.least_ms)
 		wrong = "it goes on long after the faults";
 	if (wrong)
 		printf("chaos %lu/%d FAILED: %s\n", (unsigned long)seed, mode,
@@ -481,6 +493,8 @@ static const uint64_t regress[] = {
 	3868673458,
 	/* all of a peer's keepalives swallowed */
 	36748,
+	/* an upload in segments of 8 bytes takes its time */
+	2996717773,
 };
 
 static void quiet(enum log_level lvl, const char *line)
