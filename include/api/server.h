@@ -38,8 +38,10 @@
  * @service: service it belongs to; NULL = the process
  * @worker:  worker it belongs to; -1 = all of them
  * @gauge:   it may fall
- * @help:    one line, or NULL
+ * @help:    what it is, in a line
  * @value:   the number
+ * @label:   name of one more label; NULL = none
+ * @text:    and its value
  */
 struct control_metric {
 	const char *name, *service;
@@ -47,6 +49,7 @@ struct control_metric {
 	bool gauge;
 	const char *help;
 	uint64_t value;
+	const char *label, *text;
 };
 
 /**
@@ -121,10 +124,15 @@ void control_http_free(struct control_http *h);
 json_t *control_answer(const struct control_ops *ops, const char *line,
 		       size_t len);
 
-/* All metrics: as JSON (owned by the caller), and in the text format of
- * Prometheus 0.0.4. */
+enum metrics_form {
+	METRICS_PROMETHEUS, /* its text format 0.0.4 */
+	METRICS_OPEN	    /* OpenMetrics 1.0.0 */
+};
+
+/* All metrics: as JSON (owned by the caller), and as text. */
 json_t *control_metrics_json(const struct control_ops *ops);
-int control_metrics_text(const struct control_ops *ops, FILE *out);
+int control_metrics_text(const struct control_ops *ops, enum metrics_form form,
+			 FILE *out);
 
 /* The lines of ops->flows() as a JSON array. */
 json_t *control_flows_json(const struct control_ops *ops, uint32_t max);

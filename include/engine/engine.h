@@ -111,14 +111,24 @@ struct engine_gauges {
 void engine_gauges(const struct engine *e, struct engine_gauges *g);
 
 /**
- * engine_counter() - Walk the counters
- * @i: 0, 1, 2, ... until NULL is returned
- * @service: out: index into the policy's services, or -1 for the engine's own
- * Return: the counter's name (nstat's where the kernel has it; "drop_REASON"
- *         for drops) and its value in *v
+ * struct engine_counter - A counter at one time
+ * @name:    nstat's where the kernel has it; "drop_REASON" for drops
+ * @help:    what it counts, in a line
+ * @service: index into the policy's services, or -1 for the engine's own
  */
-const char *engine_counter(const struct engine *e, uint32_t i, int *service,
-			   uint64_t *v);
+struct engine_counter {
+	const char *name, *help;
+	int service;
+	uint64_t value;
+};
+
+/**
+ * engine_counter() - Walk the counters
+ * @i: 0, 1, 2, ... until false is returned
+ * @c: out
+ */
+bool engine_counter(const struct engine *e, uint32_t i,
+		    struct engine_counter *c);
 
 /* Add what admission did for service @i of the policy to @c. */
 void engine_attack_counts(const struct engine *e, uint32_t i,

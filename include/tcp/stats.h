@@ -10,39 +10,68 @@
 #include "wire/drop.h"
 
 /* clang-format off */
-#define TCP_COUNTERS(X)                                                                                              \
-	X(TcpActiveOpens)                                                                                            \
-	X(TcpPassiveOpens) X(TcpAttemptFails) X(TcpEstabResets) X(TcpInSegs) X(TcpOutSegs) X(                        \
-		TcpRetransSegs) X(TcpOutRsts) X(TcpExtDelayedACKs) X(TcpExtPAWSEstab) X(TcpExtTCPTimeouts)           \
-		X(TcpExtTCPLossProbes) X(TcpExtTCPLossProbeRecovery) X(TcpExtTCPSackRecovery) X(                     \
-			TcpExtTCPRenoRecovery) X(TcpExtTCPFullUndo) X(TcpExtTCPDSACKUndo) X(TcpExtTCPSpuriousRTOs)   \
-			X(TcpExtTCPSACKReneging) X(TcpExtTCPSACKDiscard) X(TcpExtTCPDSACKRecv) X(                    \
-				TcpExtTCPDSACKOldSent) X(TcpExtTCPDSACKOfoSent) X(TcpExtTCPChallengeACK)             \
-				X(TcpExtTCPSYNChallenge) X(TcpExtTCPOFOQueue) X(TcpExtTCPOFODrop) X(                 \
-					TcpExtTCPOFOMerge) X(TcpExtTCPKeepAlive) X(TcpExtTCPAbortOnTimeout)          \
-					X(TcpExtTCPAbortOnData) X(TcpExtTCPAbortFailed) X(                           \
-						TcpExtTCPAbortOnMemory) X(TcpExtTCPSynRetrans)                       \
-						X(TcpExtTCPToZeroWindowAdv) X(TcpExtTCPFromZeroWindowAdv) X(         \
-							TcpExtTCPWantZeroWindowAdv) X(TcpExtTCPWinProbe)             \
-							X(TcpExtTCPACKSkippedSynRecv) X(TcpExtTCPACKSkippedPAWS) X(TcpExtTCPACKSkippedSeq) X(TcpExtTCPACKSkippedTimeWait) X(TcpExtTCPACKSkippedChallenge) X(TcpExtTCPMTUPFail) X(               \
-								TcpExtTCPMTUPSuccess) X(TcpExtTCPHystartTrainDetect) \
-								X(TcpExtTCPHystartDelayDetect) X(                    \
-									TcpExtTCPSlowStartRetrans)                   \
-									X(TcpExtTCPLostRetransmit) X(                \
-										TcpExtTCPDeliveredCE)                \
-										X(BytesReceived) X(                  \
-											BytesAcked)                  \
-											X(BytesRetrans)
+#define TCP_COUNTERS(X) \
+	X(TcpActiveOpens, "connections to servers that were begun") \
+	X(TcpPassiveOpens, "connections from clients whose handshake is complete") \
+	X(TcpAttemptFails, "legs that ended before their handshake was complete") \
+	X(TcpEstabResets, "legs that a RST ended, ours or the peer's") \
+	X(TcpInSegs, "segments received") \
+	X(TcpOutSegs, "segments sent, retransmissions apart") \
+	X(TcpRetransSegs, "segments sent again") \
+	X(TcpOutRsts, "RSTs sent") \
+	X(TcpExtDelayedACKs, "ACKs that the delayed-ACK timer sent") \
+	X(TcpExtPAWSEstab, "segments refused because their timestamp is old (RFC 7323)") \
+	X(TcpExtTCPTimeouts, "retransmission timeouts") \
+	X(TcpExtTCPLossProbes, "tail loss probes sent (RFC 8985)") \
+	X(TcpExtTCPLossProbeRecovery, "losses that a tail loss probe repaired") \
+	X(TcpExtTCPSackRecovery, "fast recoveries begun with SACK") \
+	X(TcpExtTCPRenoRecovery, "fast recoveries begun without SACK") \
+	X(TcpExtTCPFullUndo, "reductions of the window undone by timestamps (RFC 4015)") \
+	X(TcpExtTCPDSACKUndo, "reductions of the window undone by DSACK (RFC 3708)") \
+	X(TcpExtTCPSpuriousRTOs, "timeouts that proved spurious (RFC 5682)") \
+	X(TcpExtTCPSACKReneging, "peers that dropped data they had SACKed") \
+	X(TcpExtTCPSACKDiscard, "SACK blocks that were not valid") \
+	X(TcpExtTCPDSACKRecv, "DSACKs received: the peer has data twice") \
+	X(TcpExtTCPDSACKOldSent, "DSACKs sent for data that was acknowledged before") \
+	X(TcpExtTCPDSACKOfoSent, "DSACKs sent for data that waits out of order") \
+	X(TcpExtTCPChallengeACK, "challenge ACKs sent (RFC 5961)") \
+	X(TcpExtTCPSYNChallenge, "challenge ACKs sent for a SYN in a connection") \
+	X(TcpExtTCPOFOQueue, "segments kept that came out of order") \
+	X(TcpExtTCPOFODrop, "segments out of order that found no room") \
+	X(TcpExtTCPOFOMerge, "segments out of order whose bytes were there already") \
+	X(TcpExtTCPKeepAlive, "keepalive probes sent") \
+	X(TcpExtTCPAbortOnTimeout, "legs given up because the peer did not answer") \
+	X(TcpExtTCPAbortOnData, "legs reset because data came that nobody reads any more") \
+	X(TcpExtTCPAbortOnMemory, "legs reset for want of memory") \
+	X(TcpExtTCPSynRetrans, "SYNs and SYN-ACKs sent again") \
+	X(TcpExtTCPToZeroWindowAdv, "times that our window closed") \
+	X(TcpExtTCPFromZeroWindowAdv, "times that our window opened again") \
+	X(TcpExtTCPWinProbe, "zero-window probes sent") \
+	X(TcpExtTCPACKSkippedSynRecv, "answers not given in SYN_RECEIVED: tcp_invalid_ratelimit") \
+	X(TcpExtTCPACKSkippedPAWS, "answers not given to old timestamps: tcp_invalid_ratelimit") \
+	X(TcpExtTCPACKSkippedSeq, "answers not given to sequence numbers outside the window: tcp_invalid_ratelimit") \
+	X(TcpExtTCPACKSkippedTimeWait, "answers not given in TIME_WAIT: tcp_invalid_ratelimit") \
+	X(TcpExtTCPACKSkippedChallenge, "challenge ACKs not sent: tcp_invalid_ratelimit") \
+	X(TcpExtTCPMTUPFail, "path MTU black holes found") \
+	X(TcpExtTCPHystartDelayDetect, "slow starts that HyStart++ ended (RFC 9406)") \
+	X(TcpExtTCPSlowStartRetrans, "segments sent again after a timeout") \
+	X(TcpExtTCPLostRetransmit, "retransmissions that were lost again") \
+	X(TcpExtTCPDeliveredCE, "ACKs that tell of a congestion mark (RFC 3168)") \
+	X(BytesReceived, "bytes received in order") \
+	X(BytesAcked, "bytes that peers acknowledged") \
+	X(BytesRetrans, "bytes sent again")
 /* clang-format on */
 
 enum tcp_counter {
-#define X(n) CNT_##n,
+#define X(n, help) CNT_##n,
 	TCP_COUNTERS(X)
 #undef X
 	TCP_COUNTER_COUNT
 };
 
+/* What it is called, and what it counts, in a line. */
 extern const char *const tcp_counter_name[TCP_COUNTER_COUNT];
+extern const char *const tcp_counter_help[TCP_COUNTER_COUNT];
 
 #define TCP_STATES 11
 

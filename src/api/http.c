@@ -123,7 +123,29 @@ static void reply_page(struct evhttp_request *req, const struct control_ops *o,
 
 static void text_metrics(const struct control_ops *ops, FILE *out)
 {
-	control_metrics_text(ops, out);
+	control_metrics_text(ops, METRICS_PROMETHEUS, out);
+}
+
+static void text_open_metrics(const struct control_ops *ops, FILE *out)
+{
+	control_metrics_text(ops, METRICS_OPEN, out);
+}
+
+/* In the form that the client asks for. */
+static void reply_metrics(struct evhttp_request *req,
+			  const struct control_ops *ops)
+{
+	const char *accept = evhttp_find_header(
+		evhttp_request_get_input_headers(req), "Accept");
+
+	if (accept && strstr(accept, "application/openmetrics-text"))
+		reply_page(req, ops,
+			   "application/openmetrics-text; version=1.0.0; "
+			   "charset=utf-8",
+			   text_open_metrics);
+	else
+		reply_page(req, ops, "text/plain; version=0.0.4; charset=utf-8",
+			   text_metrics);
 }
 
 static void put_html(FILE *out, const char *s)
@@ -377,8 +399,7 @@ static void on_request(struct evhttp_request *req, void *arg)
 	else if (method_of(req) != TOXI_GET)
 		evhttp_send_error(req, HTTP_BADMETHOD, NULL);
 	else if (!strcmp(path, "/metrics"))
-		reply_page(req, ops, "text/plain; version=0.0.4; charset=utf-8",
-			   text_metrics);
+		reply_metrics(req, ops);
 	else if (!strcmp(path, "/"))
 		reply_page(req, ops, "text/html; charset=utf-8", text_page);
 	else if (!strcmp(path, "/healthz"))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Metrics as Prometheus wants them: samples of one name together, names in
- * snake case below "penstock_", counters ending in "_total".  nstat's
- * TcpActiveOpens becomes penstock_tcp_active_opens_total; drop_seq_old becomes
- * penstock_drops_total{reason="seq_old"}.
+ * Metrics as Prometheus and OpenMetrics want them: samples of one name
+ * together, names in snake case below "penstock_", counters ending in "_total".
+ * nstat's TcpActiveOpens becomes penstock_tcp_active_opens_total; drop_seq_old
+ * becomes penstock_drops_total{reason="seq_old"}.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -15,10 +15,10 @@
 #define DROP_PREFIX "drop_"
 
 struct sample {
-	char name[NAME_MAX_LEN];
+	char family[NAME_MAX_LEN];
 	char service[64];
 	char reason[48];
-	const char *help;
+	const char *help, *label, *text;
 	uint32_t order;
 	int worker;
 	bool gauge;
@@ -56,6 +56,8 @@ static void sample_from(struct sample *s, const struct control_metric *m,
 	bool drop = !strncmp(m->name, DROP_PREFIX, strlen(DROP_PREFIX));
 
 	*s = (struct sample){.help = m->help,
+			     .label = m->label,
+			     .text = m->text,
 			     .order = order,
 			     .worker = m->worker,
 			     .gauge = m->gauge,
@@ -64,8 +66,7 @@ static void sample_from(struct sample *s, const struct control_metric *m,
 		snprintf(s->reason, sizeof(s->reason), "%s",
 			 m->name + strlen(DROP_PREFIX));
 	name_to_snake(drop ? "drops" : m->name, snake, sizeof(snake));
-	snprintf(s->name, sizeof(s->name), "penstock_%s%s", snake,
-		 m->gauge ? "" : "_total");
+	snprintf(s->family, sizeof(s->family), "penstock_%s", snake);
 	snprintf(s->service, sizeof(s->service), "%s",
 		 m->service ? m->service : "");
 }
@@ -73,7 +74,7 @@ static void sample_from(struct sample *s, const struct control_metric *m,
 static int sample_cmp(const void *a, const void *b)
 {
 	const struct sample *x = a, *y = b;
-	int c = strcmp(x->name, y->name);
+	int c = strcmp(x->family, y->family);
 
 	if (c)
 		return c;
@@ -123,7 +124,7 @@ static void sample_print(const struct sample *s, FILE *out)
 {
 	char sep = '{', worker[16];
 
-	fputs(s->name, out);
+	fprintf(out, "%s%s", s->family, s->gauge ? "" : "_total");
 	if (*s->service)
 		label_print(out, &sep, "service", s->service);
 	if (*s->reason)
@@ -132,11 +133,42 @@ static void sample_print(const struct sample *s, FILE *out)
 		snprintf(worker, sizeof(worker), "%d", s->worker);
 		label_print(out, &sep, "worker", worker);
 	}
+	if (s->label)
+		label_print(out, &sep, s->label, s->text);
 	fprintf(out, "%s %llu\n", sep == ',' ? "}" : "",
 		(unsigned long long)s->value);
 }
 
-int control_metrics_text(const struct control_ops *ops, FILE *out)
+/* The unit that a family's name ends with; NULL: it has none. */
+static const char *unit_of(const char *family)
+{
+	static const char *const units[] = {"bytes", "seconds"};
+	const char *last = strrchr(family, '_');
+
+	for (size_t i = 0; last && i < ARRAY_LEN(units); i++) {
+		if (!strcmp(last + 1, units[i]))
+			return units[i];
+	}
+	return NULL;
+}
+
+/* OpenMetrics names the family; Prometheus names its samples. */
+static void family_print(const struct sample *s, enum metrics_form form,
+			 FILE *out)
+{
+	const char *end = form == METRICS_OPEN || s->gauge ? "" : "_total";
+	const char *unit = unit_of(s->family);
+
+	if (s->help)
+		fprintf(out, "# HELP %s%s %s\n", s->family, end, s->help);
+	fprintf(out, "# TYPE %s%s %s\n", s->family, end,
+		s->gauge ? "gauge" : "counter");
+	if (form == METRICS_OPEN && unit)
+		fprintf(out, "# UNIT %s %s\n", s->family, unit);
+}
+
+int control_metrics_text(const struct control_ops *ops, enum metrics_form form,
+			 FILE *out)
 {
 	struct sample *s = NULL;
 	const char *last = "";
@@ -147,16 +179,13 @@ int control_metrics_text(const struct control_ops *ops, FILE *out)
 	if (n)
 		qsort(s, (size_t)n, sizeof(*s), sample_cmp);
 	for (int i = 0; i < n; i++) {
-		if (strcmp(last, s[i].name)) {
-			if (s[i].help)
-				fprintf(out, "# HELP %s %s\n", s[i].name,
-					s[i].help);
-			fprintf(out, "# TYPE %s %s\n", s[i].name,
-				s[i].gauge ? "gauge" : "counter");
-		}
+		if (strcmp(last, s[i].family))
+			family_print(&s[i], form, out);
 		sample_print(&s[i], out);
-		last = s[i].name;
+		last = s[i].family;
 	}
+	if (form == METRICS_OPEN)
+		fputs("# EOF\n", out);
 	free(s);
 	return 0;
 }

@@ -188,18 +188,22 @@ int attacks_metrics(struct daemon *d, struct metrics *m)
 
 	for (uint32_t i = 0; d->watch && i < d->watch->n && !err; i++) {
 		const struct watched *s = &d->watch->one[i];
-		const struct control_metric all[] = {
-			{"under_attack", s->name, -1, true,
-			 "1 while the service is attacked", s->attack.on},
-			{"unproven_rate", s->name, -1, true,
-			 "packets a second of clients that proved nothing",
-			 s->attack.rate},
-			{"Attacks", s->name, -1, false, "attacks so far",
-			 s->attack.seen},
+		struct control_metric all[] = {
+			GAUGE("under_attack", "1 while the service is attacked",
+			      s->attack.on),
+			GAUGE("unproven_rate",
+			      "packets a second of clients that proved nothing",
+			      s->attack.rate),
+			{.name = "Attacks",
+			 .worker = -1,
+			 .help = "attacks so far",
+			 .value = s->attack.seen},
 		};
 
-		for (size_t k = 0; k < ARRAY_LEN(all) && !err; k++)
+		for (size_t k = 0; k < ARRAY_LEN(all) && !err; k++) {
+			all[k].service = s->name;
 			err = metrics_add(m, &all[k]);
+		}
 	}
 	return err;
 }

@@ -33,36 +33,49 @@ static int gauges_append(struct daemon *d, struct metrics *m)
 	units_gauges(d, &g);
 	units_waiting(d, &waiting);
 	const struct control_metric all[] = {
-		{"flows", NULL, -1, true, "connections", g.flows},
-		{"flows_max", NULL, -1, true, "limit of flows", g.flows_max},
-		{"spliced", NULL, -1, true,
-		 "connections that the kernel relays",
-		 d->splice ? splice_map_count(d->splice) : 0},
-		{"half_open", NULL, -1, true,
-		 "connections whose handshake is not complete", g.half_open},
-		{"time_wait", NULL, -1, true, "TIME_WAIT entries", g.time_wait},
-		{"time_wait_max", NULL, -1, true, "limit of time_wait",
-		 g.time_wait_max},
-		{"mem_held_bytes", NULL, -1, true,
-		 "buffers that hold data of connections", g.mem_held},
-		{"mem_limit_bytes", NULL, -1, true, "limit of mem_held_bytes",
-		 g.mem_limit},
-		{"reassembly_nodes", NULL, -1, true,
-		 "nodes that hold what came out of order", g.nodes},
-		{"reassembly_nodes_max", NULL, -1, true,
-		 "limit of reassembly_nodes", g.nodes_max},
-		{"sources", NULL, -1, true,
-		 "client addresses (IPv6: /64) at services with connections",
-		 g.sources},
-		{"timers", NULL, -1, true, "timers that run", g.timers},
-		{"queue_waiting", NULL, -1, true,
-		 "packets that wait in the kernel's queues, SYNs apart",
-		 waiting.other},
-		{"syn_waiting", NULL, -1, true,
-		 "packets that wait in the kernel's queues for SYNs",
-		 waiting.syn},
-		{"uptime_seconds", NULL, -1, true, "since the start",
-		 (uint64_t)uptime_s(d)},
+		GAUGE("flows", "connections", g.flows),
+		GAUGE("flows_max", "limit of flows", g.flows_max),
+		GAUGE("spliced_flows", "connections that the kernel relays",
+		      d->splice ? splice_map_count(d->splice) : 0),
+		GAUGE("half_open",
+		      "connections whose handshake is not complete",
+		      g.half_open),
+		GAUGE("time_wait", "TIME_WAIT entries", g.time_wait),
+		GAUGE("time_wait_max", "limit of time_wait", g.time_wait_max),
+		GAUGE("mem_held_bytes", "buffers that hold data of connections",
+		      g.mem_held),
+		GAUGE("mem_limit_bytes", "limit of mem_held_bytes",
+		      g.mem_limit),
+		GAUGE("reassembly_nodes",
+		      "nodes that hold what came out of order", g.nodes),
+		GAUGE("reassembly_nodes_max", "limit of reassembly_nodes",
+		      g.nodes_max),
+		GAUGE("sources",
+		      "client addresses (IPv6: /64) at services with "
+		      "connections",
+		      g.sources),
+		GAUGE("timers", "timers that run", g.timers),
+		GAUGE("queue_waiting",
+		      "packets that wait in the kernel's queues, SYNs apart",
+		      waiting.other),
+		GAUGE("syn_waiting",
+		      "packets that wait in the kernel's queues for SYNs",
+		      waiting.syn),
+		GAUGE("uptime_seconds", "since the start",
+		      (uint64_t)uptime_s(d)),
+		{.name = "build_info",
+		 .worker = -1,
+		 .gauge = true,
+		 .help = "which penstock this is",
+		 .value = 1,
+		 .label = "version",
+		 .text = PENSTOCK_VERSION},
+		GAUGE("config_last_reload_successful",
+		      "1 unless the last reload found errors",
+		      !d->reload_failed),
+		GAUGE("config_last_reload_success_timestamp_seconds",
+		      "when the configuration in force was read",
+		      (uint64_t)d->loaded_s),
 	};
 	size_t i;
 	int err = 0;
@@ -71,10 +84,10 @@ static int gauges_append(struct daemon *d, struct metrics *m)
 		err = metrics_add(m, &all[i]);
 	if (!err && rules_ok(d) >= 0)
 		err = metrics_add(
-			m, &(struct control_metric){
-				   "rules_ok", NULL, -1, true,
+			m, &(struct control_metric)GAUGE(
+				   "rules_ok",
 				   "the host's rules are those of the file",
-				   (uint64_t)rules_ok(d)});
+				   (uint64_t)rules_ok(d)));
 	return err;
 }
 

@@ -18,6 +18,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <systemd/sd-daemon.h>
 
@@ -187,6 +188,7 @@ static int run(struct daemon *d)
 	log_set_level(d->cfg->daemon.log_level);
 	d->n = d->cfg->daemon.workers;
 	d->started = worker_clock();
+	d->loaded_s = (int64_t)time(NULL);
 	err = make_events(d);
 	if (err)
 		log_err("event loop: %s", strerror(-err));

@@ -82,10 +82,19 @@ struct daemon {
 
 	struct log_limit loss_limit;
 	mono_t started, stop_by;
+	int64_t loaded_s; /* Unix time at which the file in force was read */
+	bool reload_failed;
 	uint32_t ticks;
 	uint64_t watchdog;
 	int status;
 };
+
+/* A number that may fall, of the process. */
+#define GAUGE(n, what, v)                                                 \
+	{                                                                 \
+		.name = (n), .worker = -1, .gauge = true, .help = (what), \
+		.value = (v)                                              \
+	}
 
 /* Append one number.  Return: 0 or -ENOMEM */
 int metrics_add(struct metrics *m, const struct control_metric *one);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <systemd/sd-daemon.h>
 
@@ -161,10 +162,12 @@ int daemon_reload(struct daemon *d, FILE *errors)
 	if (!err)
 		err = adopt_config(d, c, mem);
 	fclose(mem);
+	d->reload_failed = err != 0;
 	if (err) {
 		report_errors(d, text, errors);
 		sd_notify(0, "READY=1\nSTATUS=Running; last reload failed");
 	} else {
+		d->loaded_s = (int64_t)time(NULL);
 		sd_notify(0, "READY=1\nSTATUS=Running");
 	}
 	free(text);

@@ -485,15 +485,15 @@ static void do_counters(void *arg, mono_t now)
 {
 	struct counters_call *c = arg;
 	struct control_metric one = {.worker = -1};
-	int service;
+	struct engine_counter got;
 	uint32_t i;
 
 	(void)now;
-	for (i = 0; !c->err; i++) {
-		one.name = engine_counter(c->engine, i, &service, &one.value);
-		if (!one.name)
-			return;
-		one.service = service_name(c->policy, service);
+	for (i = 0; !c->err && engine_counter(c->engine, i, &got); i++) {
+		one.name = got.name;
+		one.help = got.help;
+		one.value = got.value;
+		one.service = service_name(c->policy, got.service);
 		if (c->from + i < c->m->n)
 			c->m->m[c->from + i].value += one.value;
 		else

@@ -6,29 +6,20 @@
 
 #include "internal.h"
 
-static const char *const engine_counter_name[EC_COUNT] = {
-#define X(n) #n,
-	ENGINE_COUNTERS(X)
-#undef X
+/* A name, and what it counts. */
+struct described {
+	const char *name, *help;
 };
 
-static const char *const shield_counter_name[SC_COUNT] = {
-#define X(n) #n,
-	SHIELD_COUNTERS(X)
+#define X(n, help) {#n, help},
+static const struct described own[EC_COUNT] = {ENGINE_COUNTERS(X)};
+static const struct described shield[SC_COUNT] = {SHIELD_COUNTERS(X)};
 #undef X
-};
 
-/* "drop_" + reason, made once. */
-static const char *drop_name(uint32_t i)
-{
-	static const char *const names[DROP_REASON_COUNT] = {
 #define X(id, name) "drop_" name,
-		DROP_REASONS(X)
+static const char *const drop_name[DROP_REASON_COUNT] = {DROP_REASONS(X)};
 #undef X
-	};
-
-	return names[i];
-}
+static const char drop_help[] = "packets that went no further, by the reason";
 
 void engine_gauges(const struct engine *e, struct engine_gauges *g)
 {
@@ -47,39 +38,46 @@ void engine_gauges(const struct engine *e, struct engine_gauges *g)
 	g->timers = e->wheel.armed;
 }
 
-const char *engine_counter(const struct engine *e, uint32_t i, int *service,
-			   uint64_t *v)
+bool engine_counter(const struct engine *e, uint32_t i,
+		    struct engine_counter *c)
 {
-	const uint32_t own = EC_COUNT + DROP_REASON_COUNT;
+	const uint32_t mine = EC_COUNT + DROP_REASON_COUNT;
 	const uint32_t per = TCP_COUNTER_COUNT + DROP_REASON_COUNT + SC_COUNT;
 	const struct svc_stats *s;
 
-	*service = -1;
 	if (i < EC_COUNT) {
-		*v = e->count[i];
-		return engine_counter_name[i];
+		*c = (struct engine_counter){own[i].name, own[i].help, -1,
+					     e->count[i]};
+		return true;
 	}
-	if (i < own) {
-		*v = e->drop[i - EC_COUNT];
-		return drop_name(i - EC_COUNT);
+	if (i < mine) {
+		i -= EC_COUNT;
+		*c = (struct engine_counter){drop_name[i], drop_help, -1,
+					     e->drop[i]};
+		return true;
 	}
-	i -= own;
+	i -= mine;
 	if (i / per >= e->set->n)
-		return NULL;
-	*service = (int)(i / per);
+		return false;
+	c->service = (int)(i / per);
 	s = e->set->svc[i / per].stats;
 	i %= per;
 	if (i < TCP_COUNTER_COUNT) {
-		*v = s->tcp.c[i];
-		return tcp_counter_name[i];
+		c->name = tcp_counter_name[i];
+		c->help = tcp_counter_help[i];
+		c->value = s->tcp.c[i];
+	} else if (i < TCP_COUNTER_COUNT + DROP_REASON_COUNT) {
+		i -= TCP_COUNTER_COUNT;
+		c->name = drop_name[i];
+		c->help = drop_help;
+		c->value = s->tcp.drop[i];
+	} else {
+		i -= TCP_COUNTER_COUNT + DROP_REASON_COUNT;
+		c->name = shield[i].name;
+		c->help = shield[i].help;
+		c->value = s->shield[i];
 	}
-	i -= TCP_COUNTER_COUNT;
-	if (i < DROP_REASON_COUNT) {
-		*v = s->tcp.drop[i];
-		return drop_name(i);
-	}
-	*v = s->shield[i - DROP_REASON_COUNT];
-	return shield_counter_name[i - DROP_REASON_COUNT];
+	return true;
 }
 
 void engine_attack_counts(const struct engine *e, uint32_t i,

@@ -352,6 +352,31 @@ daemon_nstat_names() {
 	daemon_end
 }
 
+# The parsers of Prometheus read both forms; promtool also wants a HELP for each.
+daemon_metrics_parsers() {
+	daemon_begin
+	in_g curl -sf "http://$HTTP/metrics" >"$TMP/metrics" || fail "curl"
+	promtool check metrics <"$TMP/metrics" || fail "promtool"
+	in_g curl -sf -H 'Accept: application/openmetrics-text; version=1.0.0' \
+		"http://$HTTP/metrics" >"$TMP/metrics" || fail "curl"
+	assert_eq "families with a unit" "yes" "$(/usr/bin/python3 -c '
+import sys
+from prometheus_client.openmetrics import parser
+found = list(parser.text_fd_to_metric_families(sys.stdin))
+assert len(found) > 100, len(found)
+assert all(f.documentation for f in found)
+print("yes" if any(f.unit == "bytes" for f in found) else "no")
+' <"$TMP/metrics")"
+	in_g curl -sf "http://$HTTP/metrics" |
+		grep -qE '^penstock_build_info\{version="[^"]+"\} 1$' ||
+		fail "no build_info"
+	assert_eq "reload" 1 "$(nstat_of config_last_reload_successful)"
+	echo nonsense >>"$DAEMON_CONF"
+	ctl reload && fail "nonsense was taken"
+	assert_eq "reload" 0 "$(nstat_of config_last_reload_successful)"
+	daemon_end
+}
+
 # Every line of /metrics is a comment or NAME{LABELS} NUMBER, and the samples
 # of a name stand together behind their one TYPE.
 daemon_metrics_form() {
@@ -708,6 +733,7 @@ daemon_answer_cases() {
 	daemon_case counters_agree_everywhere daemon_counters
 	daemon_case nstat_names_are_the_kernels daemon_nstat_names
 	daemon_case metrics_are_well_formed daemon_metrics_form
+	daemon_case metrics_satisfy_their_parsers daemon_metrics_parsers
 	daemon_case http_reads_only daemon_http
 	daemon_case nonsense_is_survived daemon_nonsense
 }

@@ -234,12 +234,11 @@ void gate_run(struct gate *g, int64_t us)
 
 uint64_t gate_counter(const struct gate *g, const char *name)
 {
-	uint64_t sum = 0, v;
-	const char *got;
-	int service;
+	struct engine_counter c;
+	uint64_t sum = 0;
 
-	for (uint32_t i = 0; (got = engine_counter(g->e, i, &service, &v)); i++)
-		sum += strcmp(got, name) ? 0 : v;
+	for (uint32_t i = 0; engine_counter(g->e, i, &c); i++)
+		sum += strcmp(c.name, name) ? 0 : c.value;
 	return sum;
 }
 

@@ -39,12 +39,16 @@ static json_t *fake_status(void *arg)
 static bool fake_metric(void *arg, uint32_t i, struct control_metric *m)
 {
 	static const struct control_metric list[] = {
-		{"TcpActiveOpens", "web", -1, false, "SYNs sent", 12},
-		{"drop_seq_old", "web", -1, false, NULL, 3},
-		{"flows", NULL, 0, true, "connections", 5},
-		{"TcpActiveOpens", "a\"b\\", -1, false, NULL, 1},
-		{"TCPTimeouts", NULL, -1, false, NULL, 0},
-		{"flows", NULL, 1, true, "connections", UINT32_MAX + 1ull},
+		{"TcpActiveOpens", "web", -1, false, "SYNs sent", 12, NULL,
+		 NULL},
+		{"drop_seq_old", "web", -1, false, NULL, 3, NULL, NULL},
+		{"flows", NULL, 0, true, "connections", 5, NULL, NULL},
+		{"TcpActiveOpens", "a\"b\\", -1, false, NULL, 1, NULL, NULL},
+		{"TCPTimeouts", NULL, -1, false, NULL, 0, NULL, NULL},
+		{"flows", NULL, 1, true, "connections", UINT32_MAX + 1ull, NULL,
+		 NULL},
+		{"up_seconds", NULL, -1, true, "since", 9, "by", "me\n"},
+		{"rx_bytes", NULL, -1, false, "received", 2, NULL, NULL},
 	};
 
 	(void)arg;
@@ -227,7 +231,7 @@ START_TEST(metrics_text_groups_names_and_escapes_labels)
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	ck_assert_int_eq(control_metrics_text(&ops, f), 0);
+	ck_assert_int_eq(control_metrics_text(&ops, METRICS_PROMETHEUS, f), 0);
 	fclose(f);
 	ck_assert_str_eq(
 		text,
@@ -237,12 +241,41 @@ START_TEST(metrics_text_groups_names_and_escapes_labels)
 		"# TYPE penstock_flows gauge\n"
 		"penstock_flows{worker=\"0\"} 5\n"
 		"penstock_flows{worker=\"1\"} 4294967296\n"
+		"# HELP penstock_rx_bytes_total received\n"
+		"# TYPE penstock_rx_bytes_total counter\n"
+		"penstock_rx_bytes_total 2\n"
 		"# HELP penstock_tcp_active_opens_total SYNs sent\n"
 		"# TYPE penstock_tcp_active_opens_total counter\n"
 		"penstock_tcp_active_opens_total{service=\"web\"} 12\n"
 		"penstock_tcp_active_opens_total{service=\"a\\\"b\\\\\"} 1\n"
 		"# TYPE penstock_tcp_timeouts_total counter\n"
-		"penstock_tcp_timeouts_total 0\n");
+		"penstock_tcp_timeouts_total 0\n"
+		"# HELP penstock_up_seconds since\n"
+		"# TYPE penstock_up_seconds gauge\n"
+		"penstock_up_seconds{by=\"me \"} 9\n");
+	free(text);
+}
+END_TEST
+
+/* OpenMetrics 1.0.0: metadata names the family, units, the end. */
+START_TEST(open_metrics_name_families_and_units)
+{
+	static const char *const want[] = {
+		"# HELP penstock_rx_bytes received\n"
+		"# TYPE penstock_rx_bytes counter\n"
+		"# UNIT penstock_rx_bytes bytes\n"
+		"penstock_rx_bytes_total 2\n",
+		"# UNIT penstock_up_seconds seconds\n",
+		"# TYPE penstock_drops counter\npenstock_drops_total{"};
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	ck_assert_int_eq(control_metrics_text(&ops, METRICS_OPEN, f), 0);
+	fclose(f);
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		ck_assert_ptr_nonnull(strstr(text, want[i]));
+	ck_assert_str_eq(text + len - 7, "\n# EOF\n");
 	free(text);
 }
 END_TEST
@@ -252,7 +285,7 @@ START_TEST(metrics_json_keeps_names)
 	json_t *list = control_metrics_json(&ops);
 	json_t *one = json_array_get(list, 0), *flows = json_array_get(list, 2);
 
-	ck_assert_uint_eq(json_array_size(list), 6);
+	ck_assert_uint_eq(json_array_size(list), 8);
 	ck_assert_str_eq(json_string_value(json_object_get(one, "name")),
 			 "TcpActiveOpens");
 	ck_assert_str_eq(json_string_value(json_object_get(one, "service")),
@@ -476,7 +509,8 @@ static void *ask_thread(void *arg)
 static bool never_metric(void *arg, uint32_t i, struct control_metric *m)
 {
 	(void)arg;
-	*m = (struct control_metric){"Name", "service", -1, false, NULL, i};
+	*m = (struct control_metric){"Name", "service", -1,   false,
+				     NULL,   i,		NULL, NULL};
 	return i < 20000;
 }
 
@@ -775,6 +809,7 @@ int main(void)
 	tcase_add_test(t, request_other_goes_to_the_daemon);
 	tcase_add_test(t, request_malformed_is_refused);
 	tcase_add_test(t, metrics_text_groups_names_and_escapes_labels);
+	tcase_add_test(t, open_metrics_name_families_and_units);
 	tcase_add_test(t, metrics_json_keeps_names);
 	t = tcase(s, "socket");
 	tcase_add_test(t, socket_pieces_and_pipelines_are_answered_in_order);

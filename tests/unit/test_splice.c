@@ -193,13 +193,11 @@ static uint16_t wnd_of(const struct tx *tx)
 
 static uint64_t counter(const char *name)
 {
-	const char *n;
-	uint64_t v;
-	int s;
+	struct engine_counter c;
 
-	for (uint32_t i = 0; (n = engine_counter(e, i, &s, &v)); i++)
-		if (!strcmp(n, name))
-			return v;
+	for (uint32_t i = 0; engine_counter(e, i, &c); i++)
+		if (!strcmp(c.name, name))
+			return c.value;
 	ck_abort_msg("no counter %s", name);
 	return 0;
 }
