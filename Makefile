@@ -71,6 +71,9 @@ LIB_SRC := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 LIB_SRC := $(filter-out $(if $(BPF),src/front/%none.c,src/front/pins.c src/front/%maps.c src/front/%attach.c),$(LIB_SRC))
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)
 STACK_OBJ := $(filter $(STACK:%=$(BUILD)/obj/%/%),$(LIB_OBJ))
+# The engine and its invariants, for tests that drive it.
+CHECK_OBJ := $(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/check/*.c))
+ENGINE_TEST_OBJ := $(STACK_OBJ) $(CHECK_OBJ)
 LIB := $(BUILD)/libpenstock.a
 PROGS := $(BUILD)/penstockd $(BUILD)/penstockctl
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -102,6 +105,10 @@ endif
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/check/%.o: tests/check/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Programs for the kernel, and the skeletons that carry them.
 $(BUILD)/bpf/%.bpf.o: src/bpf/%.bpf.c $(wildcard src/bpf/*.h include/front/*layout.h) include/shield/known_layout.h

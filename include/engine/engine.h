@@ -142,8 +142,6 @@ void engine_attack_counts(const struct engine *e, uint32_t i,
  * has spent one before is not told.
  */
 void engine_set_known(struct engine *e, const struct known *k);
-/* So many are counted in the filter: more where several engines share it. */
-uint64_t engine_known(const struct engine *e);
 
 enum front_wish {
 	WISH_LEAVE,  /* leave SYNs to the engine: there are faults for them */
@@ -202,17 +200,5 @@ typedef void (*engine_flow_fn)(void *arg, const struct engine_flow *f);
 /* @fn gets each flow, @max of them at most. */
 void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
 		       void *arg);
-
-/**
- * engine_check() - Verify the engine's invariants, for simulator and fuzzers
- * @err: out: the first violation, as text
- *
- * una <= nxt <= max; a right window edge never retreats; what flows and sources
- * are charged is what they hold; accounted memory =
- * held memory; every flow owns a deadline or has a reason not to; both legs of
- * a flow find each other; table counts agree.  Costs a walk of all flows.
- * Return: 0 or -EINVAL
- */
-int engine_check(const struct engine *e, mono_t now, char *err, size_t errlen);
 
 #endif

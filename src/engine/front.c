@@ -18,16 +18,6 @@ void engine_set_known(struct engine *e, const struct known *k)
 	}
 }
 
-uint64_t engine_known(const struct engine *e)
-{
-	uint64_t n = (uint64_t)synq_count(&e->synq) + tw_count(&e->tw);
-	const struct flow *f;
-
-	for_each_flow(e, f)
-		n += f->leg[LEG_CLIENT].hashed;
-	return n;
-}
-
 enum front_wish engine_front(struct engine *e, uint32_t i, uint64_t sent,
 			     bool on, mono_t now)
 {

@@ -198,8 +198,6 @@ uint32_t source_flows(const struct engine *e, const struct svc *s,
 		      const struct ipaddr *a);
 bool source_has_room(const struct engine *e, const struct svc *s,
 		     const struct ipaddr *a);
-/* NULL, or what does not add up. */
-const char *shares_check(const struct engine *e);
 
 /* hooks.c: of all wings */
 void hooks_free(struct engine *e);

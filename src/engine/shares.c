@@ -5,7 +5,7 @@
  * A worker has three pools: places for flows, nodes of the out-of-order store,
  * and bytes of buffers.  What a flow holds is compared with what its source
  * was charged for it whenever the flow is settled, so that a charge costs O(1)
- * and cannot drift: engine_check() adds everything up.
+ * and cannot drift: tests add everything up (tests/check).
  *
  * Shares shrink as a pool fills (share_left()): whoever holds most is the
  * first to get nothing more, and something is always left for those who hold
@@ -175,40 +175,4 @@ uint32_t flow_source_flows(const struct engine *e, const struct flow *f)
 	const struct share_source *s = source_of(e, f);
 
 	return s ? s->flows : 1;
-}
-
-/* --- invariants: what was charged is what is held --- */
-
-static const char *check_charge(const struct engine *e, const struct flow *f)
-{
-	if (!f->source)
-		return f->charged_nodes || f->charged_bytes
-			       ? "charged without a source"
-			       : NULL;
-	if (f->charged_nodes != held_nodes(f) ||
-	    f->charged_bytes != held_bytes(f))
-		return "what a flow holds is not what was charged";
-	return source_of(e, f)->flows ? NULL : "a flow of a dead source";
-}
-
-const char *shares_check(const struct engine *e)
-{
-	uint64_t held[SHARE_POOLS] = {0}, sum[SHARE_POOLS] = {0};
-	uint64_t flows = 0, counted = 0;
-	const struct flow *f;
-
-	for_each_flow(e, f) {
-		const char *err = check_charge(e, f);
-
-		if (err)
-			return err;
-		held[SHARE_NODES] += f->charged_nodes;
-		held[SHARE_BYTES] += f->charged_bytes;
-		flows += f->source != 0;
-	}
-	share_sum(&e->shares, sum, &counted);
-	if (held[SHARE_NODES] != sum[SHARE_NODES] ||
-	    held[SHARE_BYTES] != sum[SHARE_BYTES] || flows != counted)
-		return "sources do not hold what their flows do";
-	return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine tells of itself: gauges, counters, flows, invariants.
+ * What the engine tells of itself: gauges, counters, flows.
  */
 #include <errno.h>
 
@@ -139,72 +139,4 @@ void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
 			describe_leg(&f->leg[i], &d.leg[i]);
 		fn(arg, &d);
 	}
-}
-
-/* A leg that is open must have something that ends it some day. */
-static const char *check_deadline(const struct flow *f, const struct leg *l)
-{
-	const struct leg *o = &f->leg[l->side ^ 1];
-
-	if (l->state == TS_CLOSED || f->ready || wtimer_armed(&l->tmr.timer))
-		return NULL;
-	/* LISTEN waits for the server leg */
-	if (l->state == TS_LISTEN &&
-	    (wtimer_armed(&o->tmr.timer) || f->waiting))
-		return NULL;
-	/* and a mute server leg for the client */
-	if (l->mute && !f->proven && wtimer_armed(&o->tmr.timer))
-		return NULL;
-	return "open leg without a deadline";
-}
-
-static const char *check_flow(const struct engine *e, const struct flow *f)
-{
-	for (int i = 0; i < 2; i++) {
-		const struct leg *l = &f->leg[i];
-		const char *err = leg_check(l);
-
-		if (!err)
-			err = check_deadline(f, l);
-		if (!err && l->state == TS_CLOSED && l->snd.q.bytes &&
-		    !f->waiting)
-			err = "closed leg holds data";
-		if (err)
-			return err;
-		if (l->state != TS_CLOSED &&
-		    leg_table_look(&e->table, &l->t) != l)
-			return "leg not found by its addresses";
-		if (l->rcv.sink != &f->leg[i ^ 1].snd.q && !f->hooked)
-			return "sink is not the other leg's queue";
-	}
-	return NULL;
-}
-
-int engine_check(const struct engine *e, mono_t now, char *err, size_t errlen)
-{
-	uint32_t n = 0, runs = 0, ooo = 0;
-	const struct flow *f;
-	const char *why = NULL;
-
-	(void)now;
-	for (f = engine_flow_first(e); f && !why; f = engine_flow_next(e, f)) {
-		why = check_flow(e, f);
-		n++;
-		for (int i = 0; i < 2; i++) {
-			runs += f->leg[i].loss.run_count;
-			ooo += f->leg[i].rcv.ooo_count;
-		}
-	}
-	if (!why && n != e->flows.used)
-		why = "flow count";
-	if (!why)
-		why = shares_check(e);
-	if (!why && (runs != e->runs.used || ooo != e->ooo.used))
-		why = "scoreboard or reassembly memory leaked";
-	if (!why && e->pool->held > e->pool->limit && !e->all.head)
-		why = "memory over the limit";
-	if (!why)
-		return 0;
-	snprintf(err, errlen, "%s", why);
-	return -EINVAL;
 }

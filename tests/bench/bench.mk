@@ -17,7 +17,7 @@ bench: all $(BUILD)/tools/shortconn ## table against plain forwarding and HAProx
 
 $(BUILD)/tools/faultcost: tests/bench/faultcost.c \
 		$(patsubst tests/%.c,$(BUILD)/%.o,$(filter-out %/sim.c,$(wildcard tests/sim/*.c))) \
-		$(STACK_OBJ)
+		$(ENGINE_TEST_OBJ)
 	@mkdir -p $(@D)
 	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -o $@ $(filter %.c %.o,$^) \
 		-lsodium -lm -Wl,--wrap=engine_new

@@ -11,7 +11,7 @@ $(BUILD)/fault/%.o: tests/fault/%.c
 	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fault/fault_sim: $(FAULT_SIM_OBJ) \
-		$(STACK_OBJ)
+		$(ENGINE_TEST_OBJ)
 	$(CC) $(ALL_CFLAGS) -o $@ $^ -lsodium -lm \
 		-Wl,--wrap=engine_new,--wrap=engine_free,--wrap=engine_pull,--wrap=tap_check,--wrap=peer_input,--wrap=judge_outcomes
 

@@ -7,7 +7,7 @@ FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer,address,undefined \
 fuzz_mods := $(STACK)
 fuzz_src := $(foreach m,$(fuzz_mods),$(wildcard src/$(m)/*.c))
 fuzz_src_parse := $(wildcard src/util/*.c src/wire/*.c)
-fuzz_src_segments := $(fuzz_src) tests/sim/spkt.c
+fuzz_src_segments := $(fuzz_src) tests/sim/spkt.c $(wildcard tests/check/*.c)
 fuzz_src_cookie := $(wildcard src/util/*.c) src/shield/cookie.c src/shield/tfo.c
 fuzz_src_control := $(wildcard src/util/*.c) src/api/answer.c src/api/metrics.c
 fuzz_src_toxi := $(fuzz_src) src/api/toxiproxy.c src/api/toxic.c

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check/engine_check.h"
 #include "engine/engine.h"
 #include "sim/spkt.h"
 #include "util/log.h"
@@ -114,7 +115,7 @@ static void settle(struct prog *g)
 			look_at(g, &tx[i]);
 		assert(++rounds < 2000);
 	} while (n == 16);
-	if (engine_check(g->e, (mono_t){g->now}, err, sizeof(err))) {
+	if (engine_check(g->e, err, sizeof(err))) {
 		fprintf(stderr, "engine_check: %s\n", err);
 		abort();
 	}

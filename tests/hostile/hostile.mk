@@ -17,7 +17,7 @@ $(BUILD)/hostile/gate.o: tests/hostile/gate.c $(BUILD)/flags
 	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(addprefix $(BUILD)/hostile/hostile_,alloc bypass cookie engine entry front proof reload shares wait): $(BUILD)/hostile/gate.o \
-	$(STACK_OBJ)
+	$(ENGINE_TEST_OBJ)
 
 comma := ,
 # All that the engine asks of the allocator is counted.

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "check/engine_check.h"
 #include "gate.h"
 #include "shield/cookie.h"
 

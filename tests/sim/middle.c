@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check/engine_check.h"
 #include "sim/world.h"
 
 #define RESERVE 4 /* receive buffers beyond the limit */
@@ -459,7 +460,7 @@ void middle_check(struct world *w)
 	if (w->direct || w->failed)
 		return;
 	err[0] = 0;
-	if (engine_check(w->engine, (mono_t){w->now}, err, sizeof(err))) {
+	if (engine_check(w->engine, err, sizeof(err))) {
 		world_fail(w, "engine_check: %s", err);
 		return;
 	}

@@ -2,7 +2,7 @@
 # nobody has played yet and says which; `make check` has a fixed set of its own.
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_OBJ := $(SIM_SRC:tests/%.c=$(BUILD)/%.o)
-SIM_LIB := $(STACK_OBJ)
+SIM_LIB := $(ENGINE_TEST_OBJ)
 SEEDS ?= 20000
 SEED ?= $(eval SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))$(SEED)
 # The hosts without penstock between them, which tests the simulator itself.
