@@ -227,11 +227,4 @@ void flow_ready(struct engine *e, struct flow *f);
 /* The other leg's peer has ended: what @other's peer gets for it. */
 void flow_relay_fin(struct flow *f, struct leg *other, mono_t now);
 
-/* Replies without state. */
-void answer_rst(struct tx *tx, const struct segment *s);
-void answer_ack(struct tx *tx, const struct segment *s, seq_t seq, seq_t ack,
-		uint16_t wnd, const struct tcp_opts *o);
-void answer_syn_ack(struct tx *tx, const struct segment *s, seq_t iss,
-		    uint16_t wnd, bool ecn, const struct tcp_opts *o);
-
 #endif

@@ -491,12 +491,6 @@ void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now);
 void leg_synack_opts(const struct tcp_cfg *cfg, const struct tcp_opts *syn,
 		     uint16_t mss, uint32_t tsval, uint32_t tsecr,
 		     struct tcp_opts *out);
-/* The IPv6 flow label of a connection of ours, 20 bits (RFC 6437). */
-static inline uint32_t leg_flow_label(seq_t iss)
-{
-	return iss.v * 2654435761u >> 12;
-}
-
 /* The MSS we offer on an address family, bytes. */
 uint16_t leg_mss_offer(uint8_t family);
 /* The window scale we offer under @cfg (RFC 7323, 2.3). */

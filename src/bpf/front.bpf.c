@@ -432,7 +432,7 @@ static __always_inline __u32 synack_len(const struct synack *y)
 static __always_inline void put_ip(struct answer *a, const struct seg *s,
 				   const struct synack *y)
 {
-	__u32 label = (y->isn * 2654435761u) >> 12; /* leg_flow_label() */
+	__u32 label = (y->isn * 2654435761u) >> 12; /* wire_flow_label() */
 	__u32 len = synack_len(y);
 
 	a->n = 0;

@@ -78,7 +78,7 @@ static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 			     .ack = l->rcv.nxt,
 			     .ttl = l->ttl,
 			     .df = !l->snd.pmtu_blackhole,
-			     .flow_label = leg_flow_label(l->snd.iss),
+			     .flow_label = wire_flow_label(l->snd.iss),
 			     .tos = ect(l, m->len > 0, m->retx)};
 
 	h.ip_id = take_ip_id(&l->snd,
@@ -134,7 +134,7 @@ static bool out_rst(struct leg *l, struct tx *tx, mono_t now)
 			     .flags = TCP_RST | (l->end.rst_ack ? TCP_ACK : 0),
 			     .ttl = l->ttl,
 			     .ip_id = take_ip_id(&l->snd, 1),
-			     .flow_label = leg_flow_label(l->snd.iss),
+			     .flow_label = wire_flow_label(l->snd.iss),
 			     .df = true};
 
 	if (seq_eq(l->snd.nxt, seq_add(l->snd.iss, 1)) && l->snd.syn_unsent)
@@ -208,7 +208,7 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 			     .ttl = l->ttl,
 			     .ip_id = ack ? (uint16_t)0
 					  : take_ip_id(&l->snd, 1),
-			     .flow_label = leg_flow_label(l->snd.iss),
+			     .flow_label = wire_flow_label(l->snd.iss),
 			     .df = true};
 
 	syn_options(l, &o, now);

@@ -176,6 +176,13 @@ plant_size()
 	clean_tree
 	yes '' | head -n 900 | c src/util/high.c
 	expect "$1" src/util/high.c "a file of 901 lines"
+	clean_tree
+	for f in a b c d; do
+		yes '' | head -n 749 | c src/engine/$f.c
+	done
+	accept "$1" "an engine of 3,000 lines"
+	echo >>src/engine/d.c
+	expect "$1" src/engine "an engine of 3,001 lines"
 }
 
 plant_spdx()

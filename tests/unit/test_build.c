@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: wire/build wire/csum */
+/* LINKS: wire/build wire/csum wire/answer */
 /* LINKS: wire/parse wire/parse_ip wire/parse_opts wire/icmp */
 #include <check.h>
 #include <stdlib.h>
@@ -409,6 +409,51 @@ START_TEST(random_segment_survives_build_and_parse)
 }
 END_TEST
 
+/* RFC 9293, 3.10.7.1 */
+START_TEST(reset_answers_by_what_the_segment_has)
+{
+	struct segment s = {.t = tuple_of(4),
+			    .seq = SEQ(1000),
+			    .ack = SEQ(7000),
+			    .data.len = 20,
+			    .flags = TCP_ACK | TCP_FIN};
+	const uint8_t *tcp;
+	struct tx tx;
+
+	memset(&tx, 0xee, sizeof(tx));
+	answer_rst(&tx, &s);
+	tcp = tx.hdr + tx.l4_off;
+	ck_assert_uint_eq(tx.payload + tx.niov + tx.gso_size, 0);
+	ck_assert_uint_eq(get_be32(tcp + 4), 7000);
+	ck_assert_uint_eq(get_be32(tcp + 8), 0);
+	ck_assert_uint_eq(tcp[13], TCP_RST);
+	s.flags = TCP_FIN;
+	answer_rst(&tx, &s);
+	ck_assert_uint_eq(get_be32(tcp + 4), 0);
+	ck_assert_uint_eq(get_be32(tcp + 8), 1021); /* its FIN counts */
+	ck_assert_uint_eq(tcp[13], TCP_RST | TCP_ACK);
+}
+END_TEST
+
+START_TEST(syn_ack_answers_the_syn)
+{
+	struct segment s = {
+		.t = tuple_of(6), .seq = SEQ(UINT32_MAX), .flags = TCP_SYN};
+	struct tcp_opts o = {.has = OPT_HAS_MSS, .mss = 1440};
+	const uint8_t *tcp;
+	struct tx tx;
+
+	answer_syn_ack(&tx, &s, SEQ(5), 64240, true, &o);
+	tcp = tx.hdr + tx.l4_off;
+	ck_assert_uint_eq(get_be32(tcp + 4), 5);
+	ck_assert_uint_eq(get_be32(tcp + 8), 0);
+	ck_assert_uint_eq(tcp[13], TCP_SYN | TCP_ACK | TCP_ECE);
+	ck_assert_uint_eq(get_be16(tcp + 14), 64240);
+	ck_assert_uint_eq(get_be16(tcp + 22), 1440);
+	ck_assert_uint_eq(get_be32(tx.hdr) & 0xfffff, wire_flow_label(SEQ(5)));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("build");
@@ -424,6 +469,8 @@ int main(void)
 			    ARRAY_LEN(layouts));
 	tcase_add_test(t, cookie_length_beyond_the_maximum_is_cut);
 	tcase_add_test(t, no_options_is_no_bytes);
+	tcase_add_test(t, reset_answers_by_what_the_segment_has);
+	tcase_add_test(t, syn_ack_answers_the_syn);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, random_segment_survives_build_and_parse);
 	suite_add_tcase(s, t);

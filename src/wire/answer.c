@@ -3,7 +3,8 @@
  * Answers without state: they belong to no flow and go out in place of the
  * packet that caused them.
  */
-#include "internal.h"
+#include "wire/build.h"
+#include "wire/segment.h"
 
 static void build(struct tx *tx, const struct hdr_spec *h)
 {
@@ -53,7 +54,7 @@ void answer_syn_ack(struct tx *tx, const struct segment *s, seq_t iss,
 			     .ack = seq_add(s->seq, 1),
 			     .flags = TCP_SYN | TCP_ACK | (ecn ? TCP_ECE : 0),
 			     .wnd = wnd,
-			     .flow_label = leg_flow_label(iss),
+			     .flow_label = wire_flow_label(iss),
 			     .ttl = 64,
 			     .df = true};
 
