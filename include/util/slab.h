@@ -6,7 +6,7 @@
 
 /**
  * struct slab - Fixed-size objects from one region reserved at start
- * @base:   the region (mmap, MAP_NORESERVE: pages cost memory once touched)
+ * @base:   the region (util/region.h: pages cost memory once touched)
  * @size:   bytes of one object, rounded up to a multiple of 8
  * @max:    objects the region holds
  * @fresh:  objects from here on were never handed out

@@ -13,8 +13,8 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <sys/mman.h>
 
+#include "util/region.h"
 #include "util/slab.h"
 
 #if defined(__has_feature)
@@ -54,9 +54,8 @@ int slab_init(struct slab *s, size_t size, uint32_t max)
 	if (__builtin_mul_overflow(s->size, (size_t)max, &bytes))
 		return -ENOMEM;
 
-	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base == MAP_FAILED)
+	base = region_new(bytes);
+	if (!base)
 		return -ENOMEM;
 	s->base = base;
 	s->max = max;
@@ -68,7 +67,7 @@ void slab_fini(struct slab *s)
 {
 	if (s->base) {
 		__asan_unpoison_memory_region(s->base, slab_region(s));
-		munmap(s->base, slab_region(s));
+		region_free(s->base, slab_region(s));
 	}
 	memset(s, 0, sizeof(*s));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/buf util/slab */
+/* LINKS: util/buf util/region util/slab */
 /*
  * The reference model keeps each queue's bytes in a flat array.  After every
  * step the queues' bytes, accounting and the pool's are compared with it.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* LINKS: io/nfq io/nfq_open io/nfq_verdict io/tun io/priv io/worker */
-/* LINKS: io/egress io/counters util/buf util/slab util/log */
+/* LINKS: io/egress io/counters util/buf util/region util/slab util/log */
 /* LINKS: wire/build wire/csum */
 /*
  * Packet I/O against the running kernel.  Each test has a network namespace of

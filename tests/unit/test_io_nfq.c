@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: io/nfq io/nfq_verdict io/counters util/buf util/slab */
+/* LINKS: io/nfq io/nfq_verdict io/counters util/buf util/region util/slab */
 /*
  * Messages in and verdicts out, byte by byte; no socket but a socket pair.
  * The queue itself is tested in tests/tools/io_live.c.

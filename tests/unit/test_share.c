@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/hash util/slab shield/hindex shield/share */
+/* LINKS: util/hash util/region util/slab shield/hindex shield/share */
 #include <check.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/slab */
+/* LINKS: util/region util/slab */
 #include <check.h>
 #include <errno.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/hash util/slab shield/hindex shield/known shield/timewait */
+/* LINKS: util/hash util/region util/slab shield/hindex shield/known shield/timewait */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
