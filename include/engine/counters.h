@@ -12,6 +12,7 @@
 #define ENGINE_COUNTERS(X) \
 	X(PacketsIn, "packets from the queues") \
 	X(PacketsPassed, "packets passed on, of connections that are not ours") \
+	X(PacketsStrayed, "packets given to the worker that has their connection") \
 	X(PacketsForeign, "packets that are no service's") \
 	X(PacketsSigned, "signed segments passed on (TCP-AO, MD5)") \
 	X(FlowsOpened, "flows opened") \

@@ -19,6 +19,7 @@
 #include "wire/packet.h"
 
 struct engine;
+struct owners;
 
 /**
  * struct engine_cfg - What an engine is made of
@@ -31,6 +32,9 @@ struct engine;
  *              derived from it
  * @wall_offset_us: wall clock (Unix, us) minus monotonic clock
  * @cookie_epoch_s: secret_rotate, seconds; 0: the default
+ * @worker:     this engine's number among @workers
+ * @owners:     who of them has which connection; borrowed, outlives the engine.
+ *              NULL: there is one only
  */
 struct engine_cfg {
 	struct policy *policy;
@@ -40,6 +44,8 @@ struct engine_cfg {
 	uint8_t secret[32];
 	int64_t wall_offset_us;
 	int64_t cookie_epoch_s;
+	uint32_t worker, workers;
+	struct owners *owners;
 };
 
 /* NULL when memory cannot be reserved. */
@@ -51,6 +57,7 @@ enum verdict {
 	VERDICT_CONSUMED, /* taken (or dropped, and counted) */
 	VERDICT_PASS,	  /* not ours: let it go on unchanged */
 	VERDICT_REPLY,	  /* consumed, and *reply goes out in its place */
+	VERDICT_WORKER,	  /* this plus N: it is for worker N */
 };
 
 /**

@@ -25,6 +25,7 @@
 	X(verdict_drop, "packets consumed")                                   \
 	X(verdict_accept, "packets passed on unchanged")                      \
 	X(verdict_reply, "packets answered in their own verdict")             \
+	X(verdict_moved, "packets given to the worker that has their flow")   \
 	X(verdict_sends, "sendmsg calls that carried verdicts")               \
 	X(verdict_errors, "verdicts that the kernel refused")                 \
 	X(tx_packets, "packets sent, answers in verdicts apart")              \

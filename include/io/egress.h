@@ -29,6 +29,9 @@ struct egress {
 void egress_decide(struct egress *e, const struct nfq_packet *p,
 		   enum nfq_action action);
 
+/* Give a received packet to another queue. */
+void egress_move(struct egress *e, const struct nfq_packet *p, uint16_t queue);
+
 /**
  * egress_reply() - Consume a received packet and send a stateless answer
  * @reply: no payload; belongs to no flow.  Its checksum is completed

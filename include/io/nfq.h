@@ -124,7 +124,8 @@ int nfq_recv(struct nfq *q, struct nfq_ring *r, int max, struct io_counters *c);
 enum nfq_action {
 	NFQ_DROP,
 	NFQ_ACCEPT,
-	NFQ_REPLACE
+	NFQ_REPLACE,
+	NFQ_MOVE
 };
 
 #define NFQ_RIDE_MAX 1536u /* bytes of a packet that a verdict carries */
@@ -135,7 +136,7 @@ enum nfq_action {
  * @id:     the packet
  * @action: enum nfq_action
  * @family: 4 or 6 when a packet of that family may be carried; 0 = none
- * @len:    NFQ_REPLACE: bytes of @data
+ * @len:    NFQ_REPLACE: bytes of @data.  NFQ_MOVE: the queue that it goes to
  * @data:   NFQ_REPLACE: the packet that goes out instead
  */
 struct nfq_slot {
@@ -166,6 +167,10 @@ struct nfq_verdicts {
 /* Decide on a packet: NFQ_DROP or NFQ_ACCEPT.  Once each, in arrival order. */
 void nfq_verdict_add(struct nfq_verdicts *v, const struct nfq_packet *p,
 		     enum nfq_action action);
+
+/* Or let it go on to another queue, where it arrives unchanged. */
+void nfq_verdict_move(struct nfq_verdicts *v, const struct nfq_packet *p,
+		      uint16_t queue);
 
 /**
  * nfq_verdict_reply() - Let an answer go out in the packet's place

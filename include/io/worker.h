@@ -18,6 +18,7 @@ enum io_verdict {
 	IO_CONSUMED, /* dropped here: the engine has it */
 	IO_PASS,     /* goes on unchanged */
 	IO_REPLY,    /* *reply goes out in its place */
+	IO_WORKER,   /* this plus N: worker N gets it */
 };
 
 /**
@@ -47,7 +48,7 @@ struct io_engine_ops {
 /**
  * struct worker_cfg - What a worker is made of
  * @index:  0, 1, ...: names the thread
- * @queue:  its NFQUEUE
+ * @queue:  its NFQUEUE; worker 0 has the one that is @index lower
  * @syn_queue: the first of @syn_queues more, which take turns: for SYNs and
  *          what else belongs to no connection.  0 of them: all come by @queue
  * @mark:   fwmark of answers; 0 = none

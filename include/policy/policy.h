@@ -151,6 +151,22 @@ void policy_put(struct policy *p);
  * service.  Ends with a NULL name. */
 extern const struct opt_desc service_options[];
 
+/**
+ * struct port_range - Ports, @min and @max included
+ */
+struct port_range {
+	uint32_t min, max;
+};
+
+/**
+ * service_ports_of() - The part of ip_local_port_range that a worker prefers
+ * @i: the worker, of @n
+ * The rules lead what servers send to these ports to this worker.
+ * Return: false: there are fewer ports than workers, and none for this one
+ */
+bool service_ports_of(const struct service *s, uint32_t i, uint32_t n,
+		      struct port_range *out);
+
 /* Does @ep cover address and port?  A port of 0 in @ep covers every port. */
 bool endpoint_matches(const struct endpoint *ep, const struct ipaddr *a,
 		      uint16_t port);

@@ -10,6 +10,7 @@
  */
 #include "shield/hindex.h"
 #include "shield/known.h"
+#include "shield/owners.h"
 #include "util/hash.h"
 #include "util/slab.h"
 #include "util/types.h"
@@ -72,6 +73,7 @@ struct tw_half {
  * @overflowed: entries that got no TIME_WAIT
  * @evicted:    entries that made room for another
  * @known:      told of each entry; borrowed, or NULL
+ * @owners:     likewise, that @worker has it; borrowed, or NULL
  */
 struct tw_table {
 	struct tw_half half[2];
@@ -84,6 +86,8 @@ struct tw_table {
 	uint32_t held[TW_SERVICES];
 	uint64_t overflowed, evicted;
 	const struct known *known;
+	struct owners *owners;
+	uint32_t worker;
 };
 
 /**

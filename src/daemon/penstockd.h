@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 #include "front/splice.h"
 #include "io/worker.h"
+#include "shield/owners.h"
 #include "util/log.h"
 
 /**
@@ -46,6 +47,7 @@ struct metrics {
  * @path:     configuration file
  * @cfg:      what was read from it last
  * @unit:     @n of them
+ * @owners:   which of several has a connection
  * @ops:      what @control and @http answer
  * @metrics:  taken when the first metric is asked for
  * @faults:   the log and the reports of faults
@@ -65,6 +67,7 @@ struct daemon {
 	struct config *cfg;
 	struct unit *unit;
 	uint32_t n;
+	struct owners owners;
 
 	struct event_base *base;
 	struct event *ev_term, *ev_int, *ev_hup, *ev_usr1;

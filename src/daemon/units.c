@@ -19,6 +19,7 @@
 _Static_assert((int)IO_CONSUMED == (int)VERDICT_CONSUMED, "verdicts differ");
 _Static_assert((int)IO_PASS == (int)VERDICT_PASS, "verdicts differ");
 _Static_assert((int)IO_REPLY == (int)VERDICT_REPLY, "verdicts differ");
+_Static_assert((int)IO_WORKER == (int)VERDICT_WORKER, "verdicts differ");
 
 static enum io_verdict op_input(void *engine, const struct packet *pkt,
 				mono_t now, struct tx *reply)
@@ -76,6 +77,9 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 		.max_tw = share_of(c->max_tw, d->n),
 		.wall_offset_us = units_wall_offset(),
 		.cookie_epoch_s = c->secret_rotate / USEC_PER_SEC,
+		.worker = (uint32_t)(u - d->unit),
+		.workers = d->n,
+		.owners = d->n > 1 ? &d->owners : NULL,
 	};
 
 	memcpy(ec.secret, secret, sizeof(ec.secret));
@@ -127,6 +131,14 @@ static void unit_fini(struct unit *u)
 	buf_pool_fini(&u->pool);
 }
 
+/* Both legs of every flow, and what is in TIME_WAIT. */
+static uint32_t owners_room(const struct daemon *d)
+{
+	const struct daemon_cfg *c = &d->cfg->daemon;
+
+	return 2 * c->max_flows + c->max_tw;
+}
+
 int units_make(struct daemon *d)
 {
 	uint8_t secret[SECRET_BYTES];
@@ -144,6 +156,8 @@ int units_make(struct daemon *d)
 		return -ENOMEM;
 	}
 	relay_open(d);
+	if (d->n > 1)
+		err = owners_init(&d->owners, owners_room(d), secret);
 	for (i = 0; i < d->n && !err; i++)
 		err = unit_init(d, i, secret);
 	memcpy(d->secret, secret, sizeof(d->secret));
@@ -171,6 +185,7 @@ void units_free(struct daemon *d)
 		unit_fini(&d->unit[i]);
 	free(d->unit);
 	d->unit = NULL;
+	owners_fini(&d->owners);
 }
 
 /* --- calls --- */

@@ -71,6 +71,8 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 		rc = reserve_shield(e, c);
 	if (rc)
 		return rc;
+	e->tw.owners = c->owners;
+	e->tw.worker = c->worker;
 	e->slots = calloc(STAT_SLOTS, sizeof(*e->slots));
 	if (!e->slots)
 		return -ENOMEM;
@@ -97,6 +99,9 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 	e->wall_offset_us = cfg->wall_offset_us;
 	memcpy(e->secret, cfg->secret, sizeof(e->secret));
 	e->seed = cfg->seed;
+	e->worker = cfg->worker;
+	e->workers = max_u32(cfg->workers, 1);
+	e->owners = cfg->owners;
 	prng_seed(&e->rng, cfg->seed);
 	hash_derive(&e->table.key, cfg->secret, "flow table", cfg->seed);
 	hash_derive(&e->isn_key, cfg->secret, "isn", 0);
@@ -195,12 +200,27 @@ static enum verdict flow_input(struct engine *e, struct leg *l,
 	return flow_take(e, l, s, now, reply);
 }
 
+/* Has another worker what a packet is about? */
+static bool is_stray(struct engine *e, const struct tuple *t, enum verdict *v)
+{
+	int worker = owners_find(e->owners, t);
+
+	if (worker == OWNERS_NONE || worker == (int)e->worker)
+		return false;
+	e->count[EC_PacketsStrayed]++;
+	*v = (enum verdict)((int)VERDICT_WORKER + worker);
+	return true;
+}
+
 static enum verdict input_icmp(struct engine *e, const struct icmp_error *i,
 			       mono_t now, struct tx *reply)
 {
 	struct leg *l = table_find(e, &i->t);
 	enum drop_reason why;
+	enum verdict v;
 
+	if (!l && e->owners && is_stray(e, &i->t, &v))
+		return v;
 	if (!l && e->splice && e->splice->icmp(e->splicer, i, reply))
 		return VERDICT_REPLY;
 	if (!l)
@@ -249,6 +269,9 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 	l = table_find(e, &s.t);
 	if (l)
 		return flow_input(e, l, &s, now, reply);
+	if (unlikely(e->strays) && (s.flags & (TCP_SYN | TCP_ACK)) != TCP_SYN &&
+	    is_stray(e, &s.t, &v))
+		return v;
 	if (unlikely(e->splice) &&
 	    e->splice->input(e->splicer, &s, now, reply, &v))
 		return v;
@@ -273,8 +296,6 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 			   .limit = f->svc->cfg->shield.max_time_wait};
 	int64_t len = l->cfg->timewait_len;
 
-	known_add(e->known, &n.t); /* while leg becomes entry */
-	table_remove(e, l);
 	e->count[EC_TcpExtTW]++;
 	if (f->svc->cfg->shield.tw_recycle && l->ts_ok) {
 		recycle_remember(&e->recycle, &l->t.remote, l->rcv.ts_recent,
@@ -283,7 +304,7 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 	}
 	if (tw_add(&e->tw, &n, now, len))
 		e->count[EC_TcpExtTCPTimeWaitOverflow]++;
-	known_leave(e->known, &n.t);
+	table_remove(e, l); /* now that the entry is there */
 	leg_vanish(l);
 }
 

@@ -26,13 +26,17 @@ struct leg *table_find(struct engine *e, const struct tuple *t)
 static void table_insert(struct engine *e, struct leg *l)
 {
 	leg_table_insert(&e->table, l);
+	owners_add(e->owners, &l->t, e->worker, OWNED_LEG);
 	if (l->side == LEG_CLIENT)
 		known_add(e->known, &l->t);
 }
 
 void table_remove(struct engine *e, struct leg *l)
 {
-	if (leg_table_remove(&e->table, l) && l->side == LEG_CLIENT)
+	if (!leg_table_remove(&e->table, l))
+		return;
+	owners_leave(e->owners, &l->t, e->worker, OWNED_LEG);
+	if (l->side == LEG_CLIENT)
 		known_leave(e->known, &l->t);
 }
 
@@ -141,22 +145,48 @@ void flow_ready(struct engine *e, struct flow *f)
 	e->ready_tail = f;
 }
 
-/* Where the client's address is not kept: a port of ours that is free. */
+static bool pick_port(struct engine *e, struct leg *l, struct port_range r)
+{
+	uint32_t n = r.max - r.min + 1u;
+	uint32_t at = prng_below(&e->rng, n);
+
+	for (uint32_t i = 0; i < SOURCE_TRIES; i++) {
+		l->t.lport = (uint16_t)(r.min + (at + i) % n);
+		if (!table_find(e, &l->t) && !tw_find(&e->tw, &l->t) &&
+		    owners_find(e->owners, &l->t) == OWNERS_NONE)
+			return true;
+	}
+	return false;
+}
+
+/* Where the client's address is not kept: a port of ours that is free.  What
+ * the server sends to this worker's ports comes here at once. */
 static bool pick_source(struct engine *e, struct flow *f)
 {
 	const struct service *c = f->svc->cfg;
 	struct leg *l = &f->leg[LEG_SERVER];
-	uint32_t n = c->port_max - c->port_min + 1;
-	uint32_t at = prng_below(&e->rng, n);
+	struct port_range all = {c->port_min, c->port_max}, mine;
 
 	if (c->source.mode == SOURCE_CLIENT)
 		return true;
 	l->t.local = c->source.addr;
-	for (uint32_t i = 0; i < SOURCE_TRIES; i++) {
-		l->t.lport = (uint16_t)(c->port_min + (at + i) % n);
-		if (!table_find(e, &l->t) && !tw_find(&e->tw, &l->t))
-			return true;
-	}
+	if (e->workers > 1 &&
+	    service_ports_of(c, e->worker, e->workers, &mine) &&
+	    pick_port(e, l, mine))
+		return true;
+	return pick_port(e, l, all);
+}
+
+/* Its 4-tuple is free at all workers, and has been taken. */
+static bool take_tuple(struct engine *e, struct leg *l)
+{
+	if (table_find(e, &l->t) ||
+	    owners_other_leg(e->owners, &l->t, e->worker))
+		return false;
+	table_insert(e, l);
+	if (likely(!owners_other_leg(e->owners, &l->t, e->worker)))
+		return true;
+	table_remove(e, l); /* at the same time */
 	return false;
 }
 
@@ -166,14 +196,15 @@ static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 	uint32_t ts_off;
 	seq_t iss;
 
-	if (!pick_source(e, f) || table_find(e, &l->t))
+	if (!pick_source(e, f) || !take_tuple(e, l))
 		return false;
 	svc_isn(f->svc, &l->t, now, &iss, &ts_off);
-	if (!tw_dial(e, f, now, &iss, &ts_off))
+	if (!tw_dial(e, f, now, &iss, &ts_off)) {
+		table_remove(e, l);
 		return false;
+	}
 	if (unlikely(e->splice))
 		e->splice->above(e->splicer, &l->t, now, &iss, &ts_off);
-	table_insert(e, l);
 	f->dialled = true;
 	if (unlikely(f->held))
 		e->splice->dial(e->splicer, f, iss, ts_off, now);

@@ -13,6 +13,7 @@
 #include "shield/cookie.h"
 #include "shield/doubts.h"
 #include "shield/known.h"
+#include "shield/owners.h"
 #include "shield/pressure.h"
 #include "shield/offenders.h"
 #include "shield/ratelimit.h"
@@ -96,6 +97,9 @@ struct engine {
 	const struct engine_hooks *hooks; /* NULL: none */
 	void *wing;			  /* of @hooks */
 	const struct known *known; /* of the front; NULL: there is none */
+	struct owners *owners;	   /* NULL: there is one worker only */
+	uint32_t worker, workers;
+	bool strays; /* what servers send may come by other workers */
 	const struct splice_hooks *splice; /* NULL: nobody translates */
 	void *splicer;			   /* of @splice */
 	struct slab_list all;		   /* flows, the oldest first */

@@ -67,6 +67,12 @@ void egress_decide(struct egress *e, const struct nfq_packet *p,
 	nfq_verdict_add(&e->verdicts, p, action);
 }
 
+void egress_move(struct egress *e, const struct nfq_packet *p, uint16_t queue)
+{
+	e->c->verdict_moved++;
+	nfq_verdict_move(&e->verdicts, p, queue);
+}
+
 void egress_reply(struct egress *e, const struct nfq_packet *p,
 		  struct tx *reply)
 {

@@ -91,6 +91,13 @@ void nfq_verdict_add(struct nfq_verdicts *v, const struct nfq_packet *p,
 	s->family = p->carrier ? p->pkt.data[0] >> 4 : 0;
 }
 
+void nfq_verdict_move(struct nfq_verdicts *v, const struct nfq_packet *p,
+		      uint16_t queue)
+{
+	nfq_verdict_add(v, p, NFQ_MOVE);
+	v->slot[v->n - 1].len = queue;
+}
+
 void nfq_verdict_reply(struct nfq_verdicts *v, const struct nfq_packet *p,
 		       const struct tx *reply)
 {
@@ -149,6 +156,9 @@ static void put_slot(const struct nfq *q, struct nfq_verdicts *v, int i)
 		put_replace(q, v, s);
 	else if (s->action == NFQ_ACCEPT)
 		put_verdict(q, v, NFQNL_MSG_VERDICT, NF_ACCEPT, s->id);
+	else if (s->action == NFQ_MOVE)
+		put_verdict(q, v, NFQNL_MSG_VERDICT, NF_QUEUE_NR(s->len),
+			    s->id);
 	else if (i + 1 == v->n || s[1].action != NFQ_DROP)
 		put_verdict(q, v, NFQNL_MSG_VERDICT_BATCH, NF_DROP, s->id);
 }

@@ -183,9 +183,17 @@ static bool admit(struct worker *w, const struct packet *pkt)
 	return false;
 }
 
+/* The queue of segments of connections of another worker. */
+static uint16_t queue_of(const struct worker *w, int worker)
+{
+	return (uint16_t)(w->cfg.queue - w->cfg.index + (uint32_t)worker);
+}
+
 static void handle_packet(struct worker *w, const struct nfq_packet *p,
 			  mono_t now)
 {
+	enum io_verdict v;
+
 	w->c.rx_packets++;
 	w->c.rx_bytes += p->pkt.len;
 	w->c.rx_truncated += p->pkt.len != p->pkt.full_len;
@@ -193,7 +201,12 @@ static void handle_packet(struct worker *w, const struct nfq_packet *p,
 		egress_decide(&w->out, p, NFQ_DROP);
 		return;
 	}
-	switch (w->cfg.ops->input(w->cfg.engine, &p->pkt, now, &w->reply)) {
+	v = w->cfg.ops->input(w->cfg.engine, &p->pkt, now, &w->reply);
+	if (unlikely(v >= IO_WORKER)) {
+		egress_move(&w->out, p, queue_of(w, (int)(v - IO_WORKER)));
+		return;
+	}
+	switch (v) {
 	case IO_PASS:
 		egress_decide(&w->out, p, NFQ_ACCEPT);
 		break;

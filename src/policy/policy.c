@@ -40,6 +40,16 @@ void policy_put(struct policy *p)
 	free(p);
 }
 
+bool service_ports_of(const struct service *s, uint32_t i, uint32_t n,
+		      struct port_range *out)
+{
+	uint32_t ports = s->port_max - s->port_min + 1;
+
+	out->min = s->port_min + ports * i / n;
+	out->max = s->port_min + ports * (i + 1) / n - 1;
+	return out->max + 1 > out->min;
+}
+
 bool endpoint_matches(const struct endpoint *ep, const struct ipaddr *a,
 		      uint16_t port)
 {

@@ -19,10 +19,12 @@
  *                                    gateway, those to its range of ports
  *     ICMP errors: queued without leaving conntrack, as the daemon passes on
  *     those that quote no flow of its own; and past the daemon when none runs
- *   PENSTOCK_Q: untracked, then the queue: a chain is not resumed after it.
- *     Several queues share by the address pair; a service whose two sides have
- *     different pairs would be torn between workers, so the first has it all
+ *   PENSTOCK_Q: untracked, then the queue: a chain is not resumed after it
  *     without ACK                             -> PENSTOCK_SYN
+ *     where a service has ports of its own, each worker has a part of them
+ *     Several queues share all else by the address pair.  What so comes to a
+ *     worker that does not have its connection, such as from the server of a
+ *     service with connect, goes on to the queue of the one that has it
  *   PENSTOCK_SYN: SYNs, and what never belongs to a connection, shared by the
  *     address pair in the same way.  The kernel scales one hash of the pair to
  *     the number of queues, and each worker has as many for SYNs as any other,
@@ -177,7 +179,8 @@ static void rule_from(const struct rules_out *o, const struct endpoint *ep)
 /* What comes from a server for an address of ours that stands for clients:
  * only the ports tell it from this host's own connections. */
 static void rule_from_own(const struct rules_out *o, const struct endpoint *ep,
-			  const struct service *s)
+			  const struct service *s,
+			  const struct port_range *ports)
 {
 	struct endpoint own = {.addr = s->source.addr, .prefix = 128};
 	char addr[64], dst[64] = "", sport[32] = "", match[224];
@@ -188,32 +191,38 @@ static void rule_from_own(const struct rules_out *o, const struct endpoint *ep,
 		selector_print(dst, sizeof(dst), 'd', &own);
 	if (ep->port)
 		snprintf(sport, sizeof(sport), " --sport %u", ep->port);
-	if (s->port_min == s->port_max)
+	if (ports->min == ports->max)
 		snprintf(match, sizeof(match),
 			 "%s%s -p tcp -m tcp%s --dport %u", addr, dst, sport,
-			 s->port_min);
+			 ports->min);
 	else
 		snprintf(match, sizeof(match),
 			 "%s%s -p tcp -m tcp%s --dport %u:%u", addr, dst, sport,
-			 s->port_min, s->port_max);
+			 ports->min, ports->max);
 	rule_add(o, match);
+}
+
+/* Where what comes to its listen address number @i is sent on to. */
+static const struct endpoint *server_of(const struct service *s, uint32_t i)
+{
+	return s->connect.port ? &s->connect : &s->listen.ep[i];
 }
 
 static void rules_service(const struct rules_out *o, const struct service *s,
 			  bool v4)
 {
+	const struct port_range all = {s->port_min, s->port_max};
+
 	for (uint32_t i = 0; i < s->listen.n; i++) {
 		const struct endpoint *ep = &s->listen.ep[i];
 
 		if (ipaddr_is_v4(&ep->addr) != v4)
 			continue;
 		rule_to(o, ep);
-		if (s->connect.port)
-			ep = &s->connect;
 		if (s->source.mode == SOURCE_CLIENT)
-			rule_from(o, ep);
+			rule_from(o, server_of(s, i));
 		else
-			rule_from_own(o, ep, s);
+			rule_from_own(o, server_of(s, i), s, &all);
 	}
 }
 
@@ -251,52 +260,6 @@ static bool wants_reassembly(const struct policy *p)
 	return false;
 }
 
-/* Have the sides of its connections different address pairs? */
-static bool pairs_differ(const struct service *s)
-{
-	if (s->source.mode != SOURCE_CLIENT)
-		return true;
-	for (uint32_t i = 0; s->connect.port && i < s->listen.n; i++) {
-		const struct endpoint *ep = &s->listen.ep[i];
-
-		if (ep->prefix != 128 ||
-		    !ipaddr_eq(&ep->addr, &s->connect.addr))
-			return true;
-	}
-	return false;
-}
-
-/* Does @s lead to the server that @other connects to?  What comes from there
- * does not tell whose it is. */
-static bool same_server(const struct service *s, const struct service *other)
-{
-	const struct endpoint *to = &other->connect;
-
-	if (!to->port)
-		return false;
-	if (s->connect.port)
-		return s->connect.port == to->port &&
-		       ipaddr_eq(&s->connect.addr, &to->addr);
-	for (uint32_t i = 0; i < s->listen.n; i++) {
-		if (endpoint_matches(&s->listen.ep[i], &to->addr, to->port))
-			return true;
-	}
-	return false;
-}
-
-/* Must one worker have all of @s? */
-static bool is_pinned(const struct policy *p, const struct service *s)
-{
-	if (pairs_differ(s))
-		return true;
-	for (uint32_t i = 0; i < p->nservice; i++) {
-		if (pairs_differ(&p->service[i]) &&
-		    same_server(s, &p->service[i]))
-			return true;
-	}
-	return false;
-}
-
 static void queues_print(char *buf, size_t len, uint32_t first, uint32_t n)
 {
 	if (n == 1)
@@ -306,24 +269,47 @@ static void queues_print(char *buf, size_t len, uint32_t first, uint32_t n)
 			 first + n - 1);
 }
 
-/* Each worker has @each queues, numbered from @first: the first worker's are
- * for the pinned services, before all share the rest. */
-static void rules_queues(const struct rules_out *chain,
-			 const struct config *cfg, bool v4, uint32_t first,
-			 uint32_t each)
+/* Several workers: each has the replies to the ports that it uses. */
+static void rules_own_ports(const struct rules_out *chain,
+			    const struct config *cfg, const struct service *s,
+			    bool v4)
 {
+	const struct daemon_cfg *d = &cfg->daemon;
 	struct rules_out o = *chain;
+	struct port_range ports;
 	char target[64];
 
 	o.target = target;
-	queues_print(target, sizeof(target), first, each);
-	for (uint32_t i = 0; i < cfg->policy->nservice; i++) {
-		if (cfg->daemon.workers > 1 &&
-		    is_pinned(cfg->policy, &cfg->policy->service[i]))
-			rules_service(&o, &cfg->policy->service[i], v4);
+	for (uint32_t i = 0; d->workers > 1 && i < d->workers; i++) {
+		if (!service_ports_of(s, i, d->workers, &ports))
+			continue;
+		queues_print(target, sizeof(target), d->queue + i, 1);
+		for (uint32_t k = 0; k < s->listen.n; k++) {
+			const struct endpoint *ep = server_of(s, k);
+
+			if (ipaddr_is_v4(&ep->addr) == v4)
+				rule_from_own(&o, ep, s, &ports);
+		}
 	}
-	queues_print(target, sizeof(target), first, each * cfg->daemon.workers);
-	fprintf(o.f, "-A %s -j %s\n", o.chain, target);
+}
+
+static void rules_queues(const struct rules_out *chain,
+			 const struct config *cfg, bool v4)
+{
+	const struct daemon_cfg *d = &cfg->daemon;
+	char queues[64];
+
+	for (uint32_t i = 0; i < cfg->policy->nservice; i++) {
+		const struct service *s = &cfg->policy->service[i];
+
+		if (s->source.mode != SOURCE_CLIENT)
+			rules_own_ports(chain, cfg, s, v4);
+	}
+	queues_print(queues, sizeof(queues), d->queue, d->workers);
+	fprintf(chain->f, "-A PENSTOCK_Q -j %s\n", queues);
+	queues_print(queues, sizeof(queues), d->queue + d->workers,
+		     d->workers * SYN_QUEUES);
+	fprintf(chain->f, "-A PENSTOCK_SYN -j %s\n", queues);
 }
 
 /*
@@ -425,9 +411,7 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 	      "-j PENSTOCK_SYN\n",
 	      f);
 	o.chain = "PENSTOCK_Q";
-	rules_queues(&o, cfg, v4, d->queue, 1);
-	o.chain = "PENSTOCK_SYN";
-	rules_queues(&o, cfg, v4, d->queue + d->workers, SYN_QUEUES);
+	rules_queues(&o, cfg, v4);
 	if (wants_reassembly(cfg->policy))
 		fputs("-A PENSTOCK_DEFRAG -m socket --nowildcard -j RETURN\n",
 		      f);

@@ -339,6 +339,7 @@ static void entry_free(struct tw_table *t, struct tw_half *h,
 	list_delete(h, e);
 	t->held[e->service % TW_SERVICES]--;
 	known_leave(t->known, &tuple);
+	owners_leave(t->owners, &tuple, t->worker, OWNED_REST);
 	slab_free(&h->slab, e);
 }
 
@@ -446,6 +447,7 @@ int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
 	entry_set_tuple(h, e, &n->t);
 	hindex_insert(&h->index, hash, slab_index(&h->slab, e));
 	known_add(t->known, &n->t);
+	owners_add(t->owners, &n->t, t->worker, OWNED_REST);
 	list_insert(t, h, e, now, len_us);
 	if (o->tag == oow_tag(hash)) /* what the last incarnation was told */
 		o->tag = 0;

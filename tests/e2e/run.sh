@@ -16,14 +16,14 @@ cd "$(dirname "$0")/../.." || exit 1
 
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_seg
 	fault_xfer fault_profile fault_conf modes
-	splice proof shield lanes front bypass host shield_tfo shield_tw shield_limits shield_source
+	splice proof shield lanes workers front bypass host shield_tfo shield_tw shield_limits shield_source
 	shares
 	toxi daemon rules scenario"
 FAMILIES="4 6"
 
 # Groups that restart the daemon, so no idle connection may be open; and one
 # that has a topology of its own.
-RESTARTS='^(modes|splice|proof|lanes|front|bypass|host|shares|toxi|daemon|shield.*|fault_conf)$'
+RESTARTS='^(modes|splice|proof|lanes|workers|front|bypass|host|shares|toxi|daemon|shield.*|fault_conf)$'
 APART='^rules$'
 # These try both families themselves, so once is enough.
 BOTH='^(shield_tfo|shield_source)$'

@@ -22,7 +22,8 @@ trap cleanup EXIT
 
 ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Iinclude -o "$TMP/tw_kernel" \
 	tests/e2e/tw_kernel.c src/shield/timewait.c src/shield/hindex.c \
-	src/util/hash.c src/util/slab.c src/wire/*.c -lsodium
+	src/shield/known.c src/shield/owners.c \
+	src/util/hash.c src/util/region.c src/util/slab.c src/wire/*.c -lsodium
 
 ip netns add "$NS"
 ip -n "$NS" tuntap add dev tw0 mode tun

@@ -354,6 +354,23 @@ START_TEST(verdicts_mixed_keep_arrival_order)
 }
 END_TEST
 
+/* To another queue: NF_QUEUE with its number, and a batch before it ends. */
+START_TEST(verdict_move_names_the_queue)
+{
+	struct nfq_packet p = packet(2, 4);
+	struct seen s[8];
+
+	add(1, 4, NFQ_DROP);
+	nfq_verdict_move(&v, &p, 513);
+	add(3, 4, NFQ_DROP);
+	nfq_verdict_flush(&q, &v, &c);
+	ck_assert_int_eq(read_datagram(kernel, s, 8), 3);
+	ck_assert_uint_eq(s[1].type, NFQNL_MSG_VERDICT);
+	ck_assert_uint_eq(s[1].id, 2);
+	ck_assert_uint_eq(s[1].verdict, 513u << 16 | NF_QUEUE);
+}
+END_TEST
+
 START_TEST(verdict_reply_carries_answer_and_mark)
 {
 	struct nfq_packet p = packet(9, 4);
@@ -562,6 +579,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(verdict, setup_verdicts, teardown_verdicts);
 	tcase_add_test(verdict, verdicts_run_of_drops_is_one_batch);
 	tcase_add_test(verdict, verdicts_mixed_keep_arrival_order);
+	tcase_add_test(verdict, verdict_move_names_the_queue);
 	tcase_add_test(verdict, verdict_reply_carries_answer_and_mark);
 	tcase_add_test(verdict, verdicts_worst_batch_is_sent_in_parts);
 	tcase_add_test(verdict, verdicts_carry_in_dropped_of_same_family);

@@ -127,75 +127,53 @@ START_TEST(service_v6_with_workers_balances_queues)
 }
 END_TEST
 
-#define FIRST " -j NFQUEUE --queue-num 8\n"
-#define FIRST_SYN " -j NFQUEUE --queue-balance 12:17\n"
 #define WORKERS "[penstock]\nworkers = 4\nqueue = 8\n"
 
-/*
- * What is in PENSTOCK_Q behind its first rules, without the last one, which
- * shares the rest.  PENSTOCK_SYN has the same for the queues of the SYNs.
- */
-static void assert_queues(const char *const *match)
+/* What is in PENSTOCK_Q behind its first rules. */
+static void assert_queues(const char *own)
 {
-	char want[2048];
-	size_t n = 0;
 	const char *p = strstr(plan.text[RULES_V4], SYN);
+	char want[2048];
 
-#define PUT(...) n += (size_t)snprintf(want + n, sizeof(want) - n, __VA_ARGS__)
-	for (int i = 0; match[i]; i++)
-		PUT("-A PENSTOCK_Q %s" FIRST, match[i]);
-	PUT("-A PENSTOCK_Q -j NFQUEUE --queue-balance 8:11\n");
-	for (int i = 0; match[i]; i++)
-		PUT("-A PENSTOCK_SYN %s" FIRST_SYN, match[i]);
-	PUT("-A PENSTOCK_SYN -j NFQUEUE --queue-balance 12:35\n" DEFRAG);
-#undef PUT
+	snprintf(want, sizeof(want),
+		 "%s-A PENSTOCK_Q -j NFQUEUE --queue-balance 8:11\n"
+		 "-A PENSTOCK_SYN -j NFQUEUE --queue-balance 12:35\n" DEFRAG,
+		 own);
 	ck_assert_ptr_nonnull(p);
 	ck_assert_str_eq(p + strlen(SYN), want);
 }
 
-/* Queues share by the address pair, which must be that of both legs. */
-START_TEST(other_server_with_workers_has_one_queue)
+/* What its server sends comes by another pair of addresses: workers know. */
+START_TEST(other_server_with_workers_is_shared)
 {
-	static const char *const pinned[] = {
-		"-d 10.0.0.1/32 -p tcp -m tcp --dport 80",
-		"-s 10.0.0.2/32 -p tcp -m tcp --sport 81 -m addrtype ! "
-		"--dst-type LOCAL",
-		NULL};
-
 	plan_for("[service a]\nlisten = 10.0.0.1:80\nconnect = 10.0.0.2:81\n"
-		 "[service b]\nlisten = 10.0.0.3:80\nconnect = 10.0.0.3:81\n"
 		 "[service c]\nlisten = 10.0.0.4:80\n" WORKERS);
-	assert_queues(pinned);
+	assert_queues("");
 }
 END_TEST
 
-START_TEST(own_source_with_workers_has_one_queue)
-{
-	static const char *const pinned[] = {
-		"-d 10.0.0.1/32 -p tcp -m tcp --dport 80",
-		"-s 10.0.0.1/32 -d 10.0.0.9/32 -p tcp -m tcp --sport 80 "
-		"--dport 5000:5999",
-		NULL};
+#define OWN "-A PENSTOCK_Q -s 10.0.0.1/32 -d 10.0.0.9/32 -p tcp -m tcp "
 
+START_TEST(own_source_with_workers_each_has_its_ports)
+{
 	plan_for("[service a]\nlisten = 10.0.0.1:80\nsource = 10.0.0.9\n"
-		 "ip_local_port_range = 5000 5999\n" WORKERS);
-	assert_queues(pinned);
+		 "ip_local_port_range = 5000 5009\n" WORKERS);
+	assert_queues(
+		OWN
+		"--sport 80 --dport 5000:5001 -j NFQUEUE --queue-num 8\n" OWN
+		"--sport 80 --dport 5002:5004 -j NFQUEUE --queue-num 9\n" OWN
+		"--sport 80 --dport 5005:5006 -j NFQUEUE --queue-num 10\n" OWN
+		"--sport 80 --dport 5007:5009 -j NFQUEUE --queue-num 11\n");
 }
 END_TEST
 
-/* What comes from 10.0.0.2:80 may be of either service. */
-START_TEST(shared_server_with_workers_has_one_queue)
+START_TEST(own_source_with_more_workers_than_ports_shares_them)
 {
-	static const char *const pinned[] = {
-		"-d 10.0.0.2/32 -p tcp -m tcp --dport 80",
-		"-s 10.0.0.2/32 -p tcp -m tcp --sport 80 -m addrtype ! "
-		"--dst-type LOCAL",
-		"-d 10.0.0.1/32 -p tcp -m tcp --dport 80", NULL};
-
-	plan_for("[service a]\nlisten = 10.0.0.2:80\n"
-		 "[service b]\nlisten = 10.0.0.1:80\n"
-		 "connect = 10.0.0.2:80\n" WORKERS);
-	assert_queues(pinned);
+	plan_for("[service a]\nlisten = 10.0.0.1:80\nsource = 10.0.0.9\n"
+		 "ip_local_port_range = 5000 5001\n" WORKERS);
+	assert_queues(OWN
+		      "--sport 80 --dport 5000 -j NFQUEUE --queue-num 9\n" OWN
+		      "--sport 80 --dport 5001 -j NFQUEUE --queue-num 11\n");
 }
 END_TEST
 
@@ -475,9 +453,9 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, service_v4_takes_both_directions);
 	tcase_add_test(t, service_v6_with_workers_balances_queues);
-	tcase_add_test(t, other_server_with_workers_has_one_queue);
-	tcase_add_test(t, own_source_with_workers_has_one_queue);
-	tcase_add_test(t, shared_server_with_workers_has_one_queue);
+	tcase_add_test(t, other_server_with_workers_is_shared);
+	tcase_add_test(t, own_source_with_workers_each_has_its_ports);
+	tcase_add_test(t, own_source_with_more_workers_than_ports_shares_them);
 	tcase_add_test(t, other_server_with_one_worker_has_its_queue);
 	tcase_add_test(t, reassembly_is_switched_on_where_a_service_asks);
 	tcase_add_test(t, authentication_headers_go_by_address);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/hash util/region util/slab shield/hindex shield/known shield/synq */
+/*
+ * LINKS: util/hash util/region util/slab shield/hindex shield/known
+ * LINKS: shield/synq
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: tcp/table util/hash util/slab */
+/* LINKS: tcp/table util/hash util/region util/slab */
 #include <check.h>
 #include <stdlib.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/hash util/region util/slab shield/hindex shield/known shield/timewait */
+/*
+ * LINKS: util/hash util/region util/slab shield/hindex shield/known
+ * LINKS: shield/owners shield/timewait
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# workers.sh - several workers do what one does: a packet that comes to the
+# wrong one finds its connection
+#
+# Many addresses of the client, so that the workers share them.  shield.sh has
+# the helpers.
+
+WORKERS_CLIENTS=16
+
+# The client's address number I.
+workers_client() {
+	if [ "$FAMILY" = 4 ]; then
+		echo "198.51.100.$((100 + $1))"
+	else
+		printf '2001:db8:c::1%02x\n' "$1"
+	fi
+}
+
+workers_addresses() {
+	local i nodad=
+	[ "$FAMILY" = 4 ] || nodad=nodad
+	for ((i = 0; i < WORKERS_CLIENTS; i++)); do
+		# shellcheck disable=SC2086 # or nothing
+		in_c ip addr "$1" "$(workers_client "$i")/$((FAMILY == 4 ? 24 : 64))" \
+			dev up $nodad
+	done
+} 2>/dev/null
+
+# Several addresses of the client get a file each, and all get it whole.
+workers_fetch() {
+	local port=$1 bytes=$2 i pids=() bad=0
+	data_sum "$bytes" >/dev/null
+	for ((i = 0; i < WORKERS_CLIENTS; i++)); do
+		in_c curl -sfg --max-time 200 --interface "$(workers_client "$i")" \
+			"http://$URL:$port/f$bytes" | sha256sum |
+			grep -q "$(data_sum "$bytes")" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" || bad=$((bad + 1))
+	done
+	assert_eq "transfers that were not whole" 0 "$bad"
+}
+
+# Of the queues 0 to 7, those that got packets.
+# shellcheck disable=SC2016 # awk's own
+workers_busy() {
+	in_g awk '$1 < 8 && $8 > 0 { n++ } END { print n + 0 }' \
+		/proc/net/netfilter/nfnetlink_queue
+}
+
+# The gateway's own kernel says that packets do not fit: of its addresses, and
+# so to any worker.
+workers_mtu() {
+	local before
+	shield_only
+	before=$(too_bigs)
+	route_mtu 1280
+	workers_fetch "$PORT_HTTP" 300000
+	assert_num "too big messages" "$(($(too_bigs) - before))" -gt 0
+	assert_num "given to the worker of the connection" \
+		"$(counter PacketsStrayed)" -gt 0
+	assert_counted verdict_moved
+	assert_clean
+}
+
+# connect: the server's packets have another pair of addresses.
+workers_connect() {
+	shield_only
+	workers_fetch "$PORT_DYING" 300000
+	assert_counted FlowsOpened
+	assert_num "workers with packets" "$(workers_busy)" -ge 3
+	assert_num "packets from the server to another worker" \
+		"$(counter PacketsStrayed)" -gt 0
+	assert_clean
+}
+
+# source: the rules know the worker by its ports.
+workers_source() {
+	shield_only
+	workers_fetch "$PORT_HTTP" 300000
+	assert_num "workers with packets" "$(workers_busy)" -ge 3
+	assert_eq "packets to another worker" 0 "$(counter PacketsStrayed)"
+	assert_clean
+}
+
+workers_cases() {
+	local hs="handshake = server_first" w="[penstock] workers = 8"
+	penstock_on || return 0
+	workers_addresses add
+	in_g ip addr add 203.0.113.50/24 dev sv
+	in_g ip addr add 2001:db8::50/64 dev sv nodad preferred_lft 0
+	in_s ip addr add 203.0.113.11/24 dev up
+	in_s ip addr add 2001:db8::11/64 dev up nodad
+	shield_conf "$hs" "$w"
+	run_case workers_path_mtu_is_found_by_all 60 workers_mtu
+	workers_service "connect = $(workers_server):$PORT_HTTP"
+	run_case workers_connect_is_shared_by_all 60 workers_connect
+	workers_service "source = $(workers_own)"
+	run_case workers_source_is_shared_by_all 60 workers_source
+	workers_addresses del
+	shield_conf "$hs"
+}
+
+workers_server() { [ "$FAMILY" = 4 ] && echo 203.0.113.11 || echo "[2001:db8::11]"; }
+workers_own() { [ "$FAMILY" = 4 ] && echo 203.0.113.50 || echo 2001:db8::50; }
+
+# workers_service LINE: one service of this family, on two ports, with LINE.
+workers_service() {
+	stop_penstockd
+	conf_write "$TMP/penstock.conf" "handshake = server_first" \
+		"[penstock] workers = 8"
+	sed -i "/^listen/d" "$TMP/penstock.conf"
+	printf '%s\n' "listen = $URL:$PORT_HTTP" "listen = $URL:$PORT_DYING" \
+		"$1" >>"$TMP/penstock.conf"
+	start_penstockd "$TMP/penstock.conf" || die "workers: no gateway"
+}
