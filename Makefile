@@ -255,6 +255,7 @@ install: all ## install programs, man pages, units and configuration (PREFIX, DE
 	$(foreach c,$(CONF),{ test -e '$(DESTDIR)$(sysconfdir)/penstock/penstock.conf' || \
 		install -m 644 $(c) '$(DESTDIR)$(sysconfdir)/penstock/penstock.conf'; } &&) true
 	install -m 644 $(wildcard README.md LICENSE) docs/OPERATIONS.md docs/FAULTS.md '$(DESTDIR)$(docdir)'
+	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples' conf/prometheus/penstock.rules.yml conf/grafana/penstock.json
 	$(foreach e,$(EXAMPLES),install -D -m 644 $(e) '$(DESTDIR)$(docdir)/examples/$(e:conf/examples/%=%)' &&) true
 
 uninstall: ## remove what install put there, but not the configuration

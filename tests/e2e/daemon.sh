@@ -377,6 +377,24 @@ print("yes" if any(f.unit == "bytes" for f in found) else "no")
 	daemon_end
 }
 
+has_metric() { [ -n "$(nstat_of "$1")" ]; }
+
+# What the alerts and the dashboard name is there, and they do what they say.
+daemon_alerts() {
+	daemon_begin
+	poll 10 has_metric rules_ok || fail "rules_ok is not known"
+	poll 10 has_metric under_attack@e2e || fail "nobody watches for attacks"
+	in_g curl -sf "http://$HTTP/metrics" >"$TMP/metrics" || fail "curl"
+	/usr/bin/python3 tests/prometheus/names.py "$TMP/metrics" \
+		conf/prometheus/penstock.rules.yml \
+		conf/grafana/penstock.json "$TMP/panels.yml" ||
+		fail "names"
+	promtool check rules "$TMP/panels.yml" || fail "expressions"
+	promtool test rules tests/prometheus/penstock.test.yml ||
+		fail "alerts"
+	daemon_end
+}
+
 # Every line of /metrics is a comment or NAME{LABELS} NUMBER, and the samples
 # of a name stand together behind their one TYPE.
 daemon_metrics_form() {
@@ -734,6 +752,7 @@ daemon_answer_cases() {
 	daemon_case nstat_names_are_the_kernels daemon_nstat_names
 	daemon_case metrics_are_well_formed daemon_metrics_form
 	daemon_case metrics_satisfy_their_parsers daemon_metrics_parsers
+	daemon_case alerts_and_dashboard_name_what_there_is daemon_alerts
 	daemon_case http_reads_only daemon_http
 	daemon_case nonsense_is_survived daemon_nonsense
 }
