@@ -39,9 +39,10 @@ struct front_host {
  * @h:   borrowed
  * @err: a line about what failed, and what to do
  *
- * Native mode where the driver has it, generic mode otherwise; on veth always
- * generic, as native mode takes segmentation offload from the peer.  A front
- * that is there already is replaced.  When a step fails, nothing is left.
+ * By the driver where it runs XDP; otherwise at the ingress of traffic control,
+ * or, before Linux 6.6, in XDP's generic mode.  Never by the driver of veth,
+ * which would take segmentation offload from its peer.  A front that is there
+ * already is replaced.  When a step fails, nothing is left.
  * Return: 0 or -errno
  */
 int front_attach(const struct front_host *h, FILE *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * The XDP front: SYNs of a flood are answered before the kernel makes a packet
- * of them.
+ * of them; or, where no driver runs XDP, before netfilter and routing.
  *
  * The answer is the one that the daemon would give, byte for byte: the same
  * cookie (shield/cookie.h), the same timestamp, the same options in the same
@@ -14,12 +14,20 @@
  * answer that would leave by another interface.  And everything, once
  * valid_until_us has passed: the daemon renews it each second, so that one that
  * died or hangs takes nobody's packets away.
+ *
+ * There are two programs.  penstock_front is for drivers that run XDP
+ * themselves.  penstock_front_tc is for all else, at the ingress of traffic
+ * control (TCX).  XDP's generic mode stands at the same place, but has each
+ * packet copied that is not in one piece, and each SYN that has too little room
+ * in front: on veth that cost a stream 40 % of its speed.  What the two do in
+ * different ways says so by @skb, a constant.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
 #include <linux/tcp.h>
 #include <stdbool.h>
 
@@ -32,7 +40,10 @@
 
 #define AF_INET 2
 #define AF_INET6 10
-#define OPTS_MAX 40
+#define HEADERS (ETH_HLEN + 40 + 60) /* to be in one piece */
+#define PACKET_HOST 0
+#define TCP_MAX 60   /* of a header with its options */
+#define TCP_CHECK 16 /* offset of the checksum */
 #define OPT_STEPS 24 /* options, NOPs included: more is not plain */
 #define MAC_MASK 0xffffff00u
 #define SKEW_S 5 /* COOKIE_SKEW_S */
@@ -124,8 +135,12 @@ struct opts {
 	__u8 wscale, has_mss, has_wscale, has_sack, has_ts, odd;
 };
 
+/* A TCP header and the way along its options. */
 struct walk {
-	__u8 b[OPTS_MAX + 8];
+	union {
+		__u8 b[TCP_MAX + 8];
+		__u32 w[TCP_MAX / 4 + 2];
+	};
 	__u32 len, off;
 	struct opts o;
 };
@@ -198,10 +213,12 @@ static __always_inline bool martian6(const __u64 a[2])
 static __always_inline bool read_ip4(struct seg *s, void *at, void *end)
 {
 	struct iphdr *ip = at;
+	const __u32 *w = at;
 
 	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl != 5 ||
 	    ip->protocol != IPPROTO_TCP || ip->frag_off & bpf_htons(0x3fff) ||
-	    martian4(ip->saddr) || ip->saddr == ip->daddr)
+	    martian4(ip->saddr) || ip->saddr == ip->daddr ||
+	    fold((__u64)w[0] + w[1] + w[2] + w[3] + w[4]) != 0xffff)
 		return false;
 	s->local[0] = s->remote[0] = 0;
 	s->local[1] = mapped(ip->daddr);
@@ -300,7 +317,7 @@ static long one_option(__u32 i, void *arg)
 	__u32 off = w->off, len;
 	__u8 *p;
 
-	if (off >= w->len || off >= OPTS_MAX)
+	if (off >= w->len || off >= TCP_MAX)
 		return 1;
 	p = w->b + off;
 	if (p[0] == 0) /* end of the list */
@@ -336,21 +353,27 @@ static long one_option(__u32 i, void *arg)
 	return 0;
 }
 
-static __always_inline bool read_options(struct xdp_md *ctx,
-					 const struct seg *s, struct opts *o)
+static __always_inline bool read_options(void *ctx, const bool skb,
+					 const struct seg *s, struct walk *w)
 {
-	struct walk w = {.o.mss = s->v6 ? 1220 : 536};
-	__u32 len = s->thl - 20;
+	__u32 len = s->thl & 63;
+	long bad;
 
-	if (len > OPTS_MAX)
+	barrier_var(len); /* so that the verifier sees both bounds */
+	if (len < 20)
 		return false;
-	if (len && bpf_xdp_load_bytes(ctx, s->l4 + 20, w.b, len))
+	w->len = len;
+	w->off = 20;
+	w->o.mss = s->v6 ? 1220 : 536;
+	if (skb)
+		bad = bpf_skb_load_bytes(ctx, s->l4, w->b, len);
+	else
+		bad = bpf_xdp_load_bytes(ctx, s->l4, w->b, len);
+	if (bad)
 		return false;
-	w.len = len;
-	bpf_loop(OPT_STEPS + 1, one_option, &w, 0);
-	*o = w.o;
+	bpf_loop(OPT_STEPS + 1, one_option, w, 0);
 	/* not at the end yet: too many for here */
-	return !o->odd && (w.off >= w.len || !w.b[w.off & 31]);
+	return !w->o.odd && (w->off >= w->len || !w->b[w->off & 63]);
 }
 
 /* --- cookies --- */
@@ -464,8 +487,7 @@ static __always_inline void put_tcp(struct answer *a, const struct seg *s,
 				    const struct synack *y,
 				    const struct opts *o)
 {
-	__u32 len = synack_len(y), first = s->v6 ? 10 : 5;
-	__u64 sum;
+	__u32 len = synack_len(y);
 
 	put(a, (s->ports & 0xffff) << 16 | s->ports >> 16);
 	put(a, y->isn);
@@ -482,6 +504,14 @@ static __always_inline void put_tcp(struct answer *a, const struct seg *s,
 	}
 	if (y->wscale)
 		put(a, 0x01030300 | v->wscale);
+}
+
+/* The TCP checksum of an answer, which has none yet. */
+static __always_inline void seal(struct answer *a, const struct seg *s)
+{
+	__u32 first = s->v6 ? 10 : 5, len = (a->n - first) * 4;
+	__u64 sum;
+
 	sum = sum_words(a, first) + bpf_htonl(IPPROTO_TCP << 16 | len);
 	sum += (__u32)s->local[1] + (s->local[1] >> 32);
 	sum += (__u32)s->remote[1] + (s->remote[1] >> 32);
@@ -536,12 +566,13 @@ static __always_inline bool make_cookie(struct front_state *st, struct seg *s,
 }
 
 /* Would routing send the answer back by where the SYN came from? */
-static __always_inline bool way_back(struct xdp_md *ctx, const struct seg *s)
+static __always_inline bool way_back(void *ctx, __u32 ifindex,
+				     const struct seg *s)
 {
 	struct bpf_fib_lookup f = {.family = s->v6 ? AF_INET6 : AF_INET,
 				   .l4_protocol = IPPROTO_TCP,
 				   .tot_len = 60,
-				   .ifindex = ctx->ingress_ifindex};
+				   .ifindex = ifindex};
 
 	if (s->v6) {
 		__builtin_memcpy(f.ipv6_src, s->local, 16);
@@ -552,18 +583,20 @@ static __always_inline bool way_back(struct xdp_md *ctx, const struct seg *s)
 	}
 	return bpf_fib_lookup(ctx, &f, sizeof(f), 0) ==
 		       BPF_FIB_LKUP_RET_SUCCESS &&
-	       f.ifindex == ctx->ingress_ifindex;
+	       f.ifindex == ifindex;
 }
 
 static __always_inline int transmit(struct xdp_md *ctx, const struct answer *a)
 {
 	void *data = (void *)(long)ctx->data,
 	     *end = (void *)(long)ctx->data_end;
-	__u32 len = a->n * 4;
-	int more = (int)(ETH_HLEN + len) - (int)(end - data);
+	__u32 len = a->n * 4, had = end - data;
 	struct ethhdr *eth;
 	__u8 mac[ETH_ALEN];
+	int more;
 
+	barrier_var(had); /* the verifier knows this difference, no other */
+	more = (int)(ETH_HLEN + len - had);
 	if (len > sizeof(a->w) || len < 44)
 		return XDP_DROP;
 	if (more && bpf_xdp_adjust_tail(ctx, more))
@@ -581,19 +614,56 @@ static __always_inline int transmit(struct xdp_md *ctx, const struct answer *a)
 	return XDP_TX;
 }
 
-/* --- the program --- */
-
-static __always_inline int on_syn(struct xdp_md *ctx, struct front_state *st,
-				  struct seg *s, const struct front_service *v,
-				  __u64 now_us)
+/*
+ * The same in an skb.  What of its checksum is to be summed up yet is not known
+ * here: the sum may be whole, or that of the pseudo-header alone.  So the SYN's
+ * is changed by the difference.  One that was damaged on the way gets an answer
+ * that is damaged, too.
+ */
+static __always_inline int transmit_skb(struct __sk_buff *skb,
+					const struct seg *s, struct answer *a,
+					const struct walk *syn)
 {
+	__u32 first = s->v6 ? 10 : 5, at = first + TCP_CHECK / 4;
+	__u32 len = a->n * 4, check = s->l4 + TCP_CHECK;
+	__u64 whole = 0, pseudo;
+	__u8 mac[2 * ETH_ALEN];
+
+	if (len > sizeof(a->w) || len < 44 || at >= 20)
+		return XDP_DROP;
+#pragma unroll
+	for (__u32 i = 0; i < TCP_MAX / 4; i++)
+		whole += (__u32) ~(i == TCP_CHECK / 4
+					   ? syn->w[i] & bpf_htonl(0xffff)
+					   : syn->w[i]);
+	whole += sum_words(a, first);
+	pseudo = (__u64)bpf_htonl(len - first * 4) + (__u32)~bpf_htonl(s->thl);
+	a->w[at] = syn->w[TCP_CHECK / 4] & bpf_htonl(0xffff0000);
+	if (bpf_skb_load_bytes(skb, 0, mac + ETH_ALEN, ETH_ALEN) ||
+	    bpf_skb_load_bytes(skb, ETH_ALEN, mac, ETH_ALEN) ||
+	    bpf_skb_change_tail(skb, ETH_HLEN + len, 0) ||
+	    bpf_skb_store_bytes(skb, 0, mac, sizeof(mac), 0) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN, (void *)a->w, len,
+				BPF_F_RECOMPUTE_CSUM) ||
+	    bpf_l4_csum_replace(skb, check, 0, fold(whole), 0) ||
+	    bpf_l4_csum_replace(skb, check, 0, fold(pseudo), BPF_F_PSEUDO_HDR))
+		return XDP_DROP;
+	return (int)bpf_redirect(skb->ifindex, 0);
+}
+
+/* --- the programs --- */
+
+static __always_inline int on_syn(void *ctx, const bool skb, __u32 ifindex,
+				  struct front_state *st, struct seg *s,
+				  const struct front_service *v, __u64 now_us)
+{
+	struct walk w = {.len = 0};
 	struct answer a = {.n = 0};
 	struct synack y;
-	struct opts o;
 
 	if (!v->answer)
 		return XDP_PASS;
-	if (s->data || !read_options(ctx, s, &o)) {
+	if (s->data || !read_options(ctx, skb, s, &w)) {
 		count(s, FRONT_HARD);
 		return XDP_PASS;
 	}
@@ -601,13 +671,17 @@ static __always_inline int on_syn(struct xdp_md *ctx, struct front_state *st,
 		count(s, FRONT_DENIED);
 		return XDP_DROP;
 	}
-	if (!make_cookie(st, s, v, &o, now_us, &y) || !way_back(ctx, s)) {
+	if (!make_cookie(st, s, v, &w.o, now_us, &y) ||
+	    !way_back(ctx, ifindex, s)) {
 		count(s, FRONT_HARD);
 		return XDP_PASS;
 	}
 	put_ip(&a, s, &y);
-	put_tcp(&a, s, v, &y, &o);
+	put_tcp(&a, s, v, &y, &w.o);
 	count(s, FRONT_SYNACKS);
+	if (skb)
+		return transmit_skb(ctx, s, &a, &w);
+	seal(&a, s);
 	return transmit(ctx, &a);
 }
 
@@ -671,11 +745,9 @@ static __always_inline int on_stranger(struct front_state *st, struct seg *s,
 	return XDP_DROP;
 }
 
-SEC("xdp")
-int penstock_front(struct xdp_md *ctx)
+static __always_inline int front(void *ctx, const bool skb, __u32 ifindex,
+				 void *data, void *end)
 {
-	void *data = (void *)(long)ctx->data,
-	     *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = data;
 	struct front_service *v;
 	struct front_state *st;
@@ -706,6 +778,31 @@ int penstock_front(struct xdp_md *ctx)
 		return XDP_PASS;
 	}
 	if ((s.flags & 0x17) == 0x02) /* SYN; no ACK, RST, FIN */
-		return on_syn(ctx, st, &s, v, now_us);
+		return on_syn(ctx, skb, ifindex, st, &s, v, now_us);
 	return on_stranger(st, &s, v, now_us, hash);
+}
+
+SEC("xdp")
+int penstock_front(struct xdp_md *ctx)
+{
+	return front(ctx, false, ctx->ingress_ifindex, (void *)(long)ctx->data,
+		     (void *)(long)ctx->data_end);
+}
+
+/* An answer is a redirection; its return value is the verdict. */
+SEC("tc")
+int penstock_front_tc(struct __sk_buff *skb)
+{
+	__u32 want = skb->len < HEADERS ? skb->len : HEADERS;
+	int act;
+
+	if (skb->vlan_present || skb->pkt_type != PACKET_HOST)
+		return TC_ACT_UNSPEC;
+	if (skb->data_end - skb->data < want && bpf_skb_pull_data(skb, want))
+		return TC_ACT_UNSPEC;
+	act = front(skb, true, skb->ifindex, (void *)(long)skb->data,
+		    (void *)(long)skb->data_end);
+	return act == XDP_PASS	 ? TC_ACT_UNSPEC
+	       : act == XDP_DROP ? TC_ACT_SHOT
+				 : act;
 }

@@ -33,6 +33,8 @@
 #include "pins.h"
 
 #define LINK_PREFIX "link-"
+#define TCX_INGRESS \
+	((enum bpf_attach_type)46) /* newer than Debian 12's bpf.h */
 
 static void pin_path(char *buf, size_t len, const char *dir, const char *a,
 		     const char *b)
@@ -146,22 +148,40 @@ static void driver_of(const char *ifname, char *out, size_t len)
 	close(fd);
 }
 
-static int link_new(int prog, unsigned int ifindex, const char *ifname)
+/* In the order of speed: by the driver, at the ingress of traffic control
+ * (Linux 6.6), in generic mode. */
+static int link_new(const struct front_bpf *o, unsigned int ifindex,
+		    const char *ifname)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, o, .flags = XDP_FLAGS_DRV_MODE);
+	LIBBPF_OPTS(bpf_link_create_opts, x, .flags = XDP_FLAGS_DRV_MODE);
+	int xdp = bpf_program__fd(o->progs.penstock_front);
+	int tc = bpf_program__fd(o->progs.penstock_front_tc);
 	char driver[32];
 	int fd = -1;
 
 	driver_of(ifname, driver, sizeof(driver));
 	if (strcmp(driver, "veth"))
-		fd = bpf_link_create(prog, (int)ifindex, BPF_XDP, &o);
+		fd = bpf_link_create(xdp, (int)ifindex, BPF_XDP, &x);
+	if (fd < 0)
+		fd = bpf_link_create(tc, (int)ifindex, TCX_INGRESS, NULL);
 	if (fd >= 0)
 		return fd;
-	o.flags = XDP_FLAGS_SKB_MODE;
-	return bpf_link_create(prog, (int)ifindex, BPF_XDP, &o);
+	x.flags = XDP_FLAGS_SKB_MODE;
+	return bpf_link_create(xdp, (int)ifindex, BPF_XDP, &x);
 }
 
-static int attach_one(const char *dir, int prog, const char *ifname, FILE *err)
+/* Put the program into the link that is there already, whichever it is. */
+static bool link_renew(const struct front_bpf *o, int fd)
+{
+	int xdp = bpf_program__fd(o->progs.penstock_front);
+	int tc = bpf_program__fd(o->progs.penstock_front_tc);
+
+	return bpf_link_update(fd, xdp, NULL) == 0 ||
+	       bpf_link_update(fd, tc, NULL) == 0;
+}
+
+static int attach_one(const char *dir, const struct front_bpf *o,
+		      const char *ifname, FILE *err)
 {
 	unsigned int ifindex = if_nametoindex(ifname);
 	char path[PATH_MAX];
@@ -171,7 +191,7 @@ static int attach_one(const char *dir, int prog, const char *ifname, FILE *err)
 		return pins_say(err, "front", -ENODEV, "interface %s", ifname);
 	pin_path(path, sizeof(path), dir, LINK_PREFIX, ifname);
 	fd = bpf_obj_get(path);
-	if (fd >= 0 && bpf_link_update(fd, prog, NULL) == 0) {
+	if (fd >= 0 && link_renew(o, fd)) {
 		close(fd);
 		return 0;
 	}
@@ -179,7 +199,7 @@ static int attach_one(const char *dir, int prog, const char *ifname, FILE *err)
 		close(fd);
 		unlink(path);
 	}
-	fd = link_new(prog, ifindex, ifname);
+	fd = link_new(o, ifindex, ifname);
 	if (fd < 0)
 		return pins_say(err, "front", fd,
 				"interface %s: another XDP program there?",
@@ -193,7 +213,7 @@ static int attach_one(const char *dir, int prog, const char *ifname, FILE *err)
 int front_attach(const struct front_host *h, FILE *err)
 {
 	struct front_bpf *o = NULL;
-	int prog, rc = pins_make_dir(h->dir, "front", err);
+	int rc = pins_make_dir(h->dir, "front", err);
 
 	if (rc)
 		return rc;
@@ -207,9 +227,8 @@ int front_attach(const struct front_host *h, FILE *err)
 		pins_say(err, "front", rc, "the program cannot be loaded");
 		goto err_detach;
 	}
-	prog = bpf_program__fd(o->progs.penstock_front);
 	for (uint32_t i = 0; i < h->n && !rc; i++)
-		rc = attach_one(h->dir, prog, h->ifname[i], err);
+		rc = attach_one(h->dir, o, h->ifname[i], err);
 	front_bpf__destroy(o);
 	if (!rc)
 		rc = unpin(h->dir, h);

@@ -3,13 +3,15 @@
 #
 # flood.sh - SYN floods at full speed: what legitimate clients keep
 #
-#   tests/bench/flood.sh [-f 4|6] [-r ROUNDS] [-t SECONDS] [-o FILE] [row...]
+#   tests/bench/flood.sh [-f 4|6] [-r ROUNDS] [-t SECONDS] [-o FILE]
+#                        [-m MEASURE,...] [row...]
 #
 # Rows, each with three namespaces of its own (client, gateway, server):
 #   drop       the gateway drops all SYNs at once: the generator's own limit
 #   synproxy   the kernel's SYNPROXY on the gateway
 #   reflector  an NFQUEUE reader that turns each SYN into a SYN-ACK, no logic
-#   penstock   tcp_syncookies = 2, one worker
+#   penstock   tcp_syncookies = 2, one worker: the lanes alone
+#   front      the same with the XDP front (veth: at the ingress of tc)
 # and, when they are named:
 #   kernel     plain forwarding to a listening socket, tcp_syncookies = 2
 #   auto       handshake = auto, cookies when the SYN queue fills
@@ -35,22 +37,24 @@ BENCH_FAMILY=${FAMILY:-4} # lib.sh has a FAMILY of its own
 
 ROUNDS=${BENCH_ROUNDS:-3} SECS=${BENCH_SECONDS:-2}
 OUT=$BUILD/flood.json FLOOD_RATE=${FLOOD_RATE:-0}
-while getopts f:r:t:o:h opt; do
+MEASURES="flood bulk keep newcomers tw"
+while getopts f:r:t:o:m:h opt; do
 	case $opt in
 	f) BENCH_FAMILY=$OPTARG ;;
 	r) ROUNDS=$OPTARG ;;
 	t) SECS=$OPTARG ;;
 	o) OUT=$OPTARG ;;
-	*) sed -n '6s/^# *//p' "$0" && exit 2 ;;
+	m) MEASURES=${OPTARG//,/ } ;;
+	*) sed -n '6,7s/^# *//p' "$0" && exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
 ROWS=("$@")
-[ $# -gt 0 ] || ROWS=(drop synproxy reflector penstock)
+[ $# -gt 0 ] || ROWS=(drop synproxy reflector penstock front)
 
 declare -A ROW_PID=() TUPLE=() ACKS=()
 N_ADDR=32 TW_TUPLES=1000 NEWCOMER_LIMIT=20
-FLOOD_PID=
+FLOOD_PID='' MOUNTED=''
 
 # --- rows ---------------------------------------------------------------------
 
@@ -108,6 +112,24 @@ row_penstock() {
 		"tcp_syncookies = 2"
 	start_penstockd "$TMP/flood.conf" || exit 1
 	ROW_PID[penstock]=$PENSTOCK_PID
+}
+
+# The BPF file system is one of our own: `ip netns exec' mounts /sys anew.
+row_front() {
+	local TMP=$TMP/front
+	mkdir -p "$TMP/bpf"
+	mount -t bpf bpf "$TMP/bpf" || exit 1
+	MOUNTED=$TMP/bpf
+	conf_write "$TMP/flood.conf" "handshake = client_first" \
+		"tcp_syncookies = 2" "unknown = drop" "[penstock] front = xdp" \
+		"[penstock] front_interfaces = cl" \
+		"[penstock] bpf_dir = $TMP/bpf/flood"
+	start_penstockd "$TMP/flood.conf" || exit 1
+	poll 5 grep -q "front: the XDP program" "$TMP/penstockd.log" || {
+		cat "$TMP/rules.log" "$TMP/penstockd.log" >&2
+		exit 1
+	}
+	ROW_PID[front]=$PENSTOCK_PID
 }
 
 row_auto() {
@@ -306,7 +328,7 @@ bench_tw() {
 bench_round() {
 	local what
 	topo_use "flood$$$1"
-	for what in flood bulk keep newcomers tw; do
+	for what in $MEASURES; do
 		"bench_$what" "$1" "$2" || {
 			echo "flood: $what of $1 failed" >&2
 			FAILURES=$((FAILURES + 1))
@@ -316,7 +338,13 @@ bench_round() {
 
 # --- the run ------------------------------------------------------------------
 
+flood_cleanup() {
+	[ -z "$MOUNTED" ] || umount "$MOUNTED"
+	lib_cleanup
+}
+
 lib_init
+trap flood_cleanup EXIT
 family_use "$BENCH_FAMILY"
 pin
 FAILURES=0

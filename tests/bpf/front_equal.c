@@ -111,7 +111,7 @@ static bool agree(const struct raw *r)
 	enum verdict v;
 	int act;
 
-	nwant = rig_ask_engine(&rig, r, want, &v);
+	nwant = rig_ask_engine(&rig, r, PACKET_CSUM_VERIFY, want, &v);
 	act = rig_ask_front(&rig, r, got, &ngot);
 	if (act != XDP_TX)
 		return act == XDP_PASS;
@@ -135,15 +135,16 @@ static void report(const struct raw *r)
 	enum verdict v;
 	int act;
 
-	nwant = rig_ask_engine(&rig, r, want, &v);
+	nwant = rig_ask_engine(&rig, r, PACKET_CSUM_VERIFY, want, &v);
 	act = rig_ask_front(&rig, r, got, &ngot);
-	printf("not ok - the front says %d, the engine %d\n", act, v);
+	printf("not ok - the front (%s) says %d, the engine %d\n",
+	       rig.skb ? "TC" : "XDP", act, v);
 	show("segment", r->d, r->len);
 	show("engine", want, nwant);
 	show("front", got + ETH_HLEN, ngot - ETH_HLEN);
 }
 
-/* Other options of the service, for both. */
+/* Other options of the service, for both, and the other program. */
 static void vary_service(void)
 {
 	struct tcp_cfg *c = &rig.svc->tcp;
@@ -153,6 +154,7 @@ static void vary_service(void)
 	v->sack = c->sack = rnd(4) != 0;
 	v->window_scaling = c->window_scaling = rnd(4) != 0;
 	v->ecn = (uint8_t)(c->ecn = rnd(4) != 0);
+	rig.skb = !rig.skb;
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -19,6 +20,8 @@
 #include "wire/build.h"
 
 #define EXIT_SKIPPED 77
+
+const uint8_t rig_mac[6] = {2, 0, 0, 0, 0, 1};
 
 static void die(int status, const char *what)
 {
@@ -90,7 +93,8 @@ static void network_make(struct rig *r)
 {
 	static const char cmd[] =
 		"exec 2>&1; set -e; ip link set lo up; for i in 0 2; do "
-		"ip link add d$i type veth peer name e$i; "
+		"ip link add d$i address 02:00:00:00:00:01 type veth "
+		"peer name e$i; "
 		"ip link set d$i up; ip link set e$i up; "
 		"ip addr add 10.255.$i.1/24 dev d$i; "
 		"ip -6 addr add fd00:ffff:$i::1/64 dev d$i nodad; "
@@ -170,8 +174,10 @@ static void load(struct rig *r, const char *file)
 	if (bpf_object__load(r->obj))
 		die(errno == EPERM || errno == ENOSYS ? EXIT_SKIPPED : 2,
 		    "the program cannot be loaded");
-	r->prog = bpf_program__fd(
+	r->prog[0] = bpf_program__fd(
 		bpf_object__find_program_by_name(r->obj, "penstock_front"));
+	r->prog[1] = bpf_program__fd(
+		bpf_object__find_program_by_name(r->obj, "penstock_front_tc"));
 }
 
 void rig_make(struct rig *r, const char *file)
@@ -207,10 +213,11 @@ void rig_make(struct rig *r, const char *file)
 
 /* --- both --- */
 
-uint32_t rig_ask_engine(struct rig *r, const struct raw *p, uint8_t *out,
-			enum verdict *v)
+uint32_t rig_ask_engine(struct rig *r, const struct raw *p,
+			enum packet_csum csum, uint8_t *out, enum verdict *v)
 {
-	struct packet pkt = {.data = p->d, .len = p->len, .full_len = p->len};
+	struct packet pkt = {
+		.data = p->d, .len = p->len, .full_len = p->len, .csum = csum};
 	struct tx tx;
 
 	*v = engine_input(r->engine, &pkt, rig_clock(), &tx);
@@ -221,19 +228,38 @@ uint32_t rig_ask_engine(struct rig *r, const struct raw *p, uint8_t *out,
 	return tx.hdr_len;
 }
 
+static int as_xdp(uint32_t tc)
+{
+	switch ((int)tc) {
+	case TC_ACT_UNSPEC:
+		return XDP_PASS;
+	case TC_ACT_SHOT:
+		return XDP_DROP;
+	case TC_ACT_REDIRECT:
+		return XDP_TX;
+	default:
+		return XDP_ABORTED;
+	}
+}
+
 int rig_ask_frame(struct rig *r, const void *frame, uint32_t n, uint8_t *out,
 		  uint32_t *len)
 {
 	struct xdp_md ctx = {.ingress_ifindex = (uint32_t)r->ifindex,
 			     .data_end = n};
+	struct __sk_buff skb = {.ifindex = (uint32_t)r->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame, .data_out = out,
 		    .data_size_in = n, .data_size_out = 4096, .ctx_in = &ctx,
 		    .ctx_size_in = sizeof(ctx));
 
-	if (bpf_prog_test_run_opts(r->prog, &o))
+	if (r->skb) {
+		o.ctx_in = &skb;
+		o.ctx_size_in = sizeof(skb);
+	}
+	if (bpf_prog_test_run_opts(r->prog[r->skb], &o))
 		return -errno;
 	*len = o.data_size_out;
-	return (int)o.retval;
+	return r->skb ? as_xdp(o.retval) : (int)o.retval;
 }
 
 int rig_ask_front(struct rig *r, const struct raw *p, uint8_t *out,
@@ -242,6 +268,7 @@ int rig_ask_front(struct rig *r, const struct raw *p, uint8_t *out,
 	static uint8_t in[ETH_HLEN + sizeof(p->d)];
 
 	memset(in, 0, ETH_HLEN);
+	memcpy(in, rig_mac, sizeof(rig_mac));
 	in[12] = p->d[0] >> 4 == 4 ? 0x08 : 0x86;
 	in[13] = p->d[0] >> 4 == 4 ? 0x00 : 0xdd;
 	memcpy(in + ETH_HLEN, p->d, p->len);

@@ -4,9 +4,10 @@
  *
  *   front_rules OBJECT CORPUS...
  *
- * Each case of the table runs over both families.  The files of the fuzzers'
- * corpora go through the program too, as they are and with bytes changed: it
- * may answer only what the engine answers.
+ * Each case of the table runs over both families and both programs.  The
+ * packets of the parser's fuzz corpus go through them too, as they are and with
+ * bytes changed, most of them made to lead to the service: they may answer only
+ * what the engine answers.
  */
 #include <dirent.h>
 #include <linux/if_ether.h>
@@ -30,7 +31,8 @@ static const uint8_t usual[20] = {2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2,
 static void verdict(const char *name, int family, bool good)
 {
 	if (!good)
-		printf("not ok - %s, IPv%d\n", name, family);
+		printf("not ok - %s, IPv%d, %s\n", name, family,
+		       rig.skb ? "TC" : "XDP");
 	if (good)
 		passed++;
 	else
@@ -42,9 +44,24 @@ static int ask(const struct raw *r)
 	return rig_ask_front(&rig, r, out, &out_len);
 }
 
+static void set_client_port(struct raw *r, uint16_t port)
+{
+	put_be16(r->d + r->l4, port);
+	raw_fix_l4(r, 6);
+}
+
+/* For each program from a client of its own: what the one has seen the other
+ * shall not know. */
+static void segment(struct raw *r, int family, uint32_t flags, const void *opts,
+		    uint32_t optlen, uint32_t payload)
+{
+	raw_tcp(r, (uint32_t)family, flags, opts, optlen, payload);
+	set_client_port(r, RAW_CPORT + rig.skb);
+}
+
 static void syn(struct raw *r, int family)
 {
-	raw_tcp(r, (uint32_t)family, TCP_SYN, usual, sizeof(usual), 0);
+	segment(r, family, TCP_SYN, usual, sizeof(usual), 0);
 }
 
 /* The ACK that brings the cookie of the answer in @out back. */
@@ -55,15 +72,9 @@ static void ack_of_answer(struct raw *r, int family)
 	uint8_t opts[12] = {1, 1, 8, 10, 1, 2, 3, 5};
 
 	put_be32(opts + 8, tsval);
-	raw_tcp(r, (uint32_t)family, TCP_ACK, opts, sizeof(opts), 0);
+	segment(r, family, TCP_ACK, opts, sizeof(opts), 0);
 	put_be32(r->d + r->l4 + 4, 0x11223344 + 1);
 	put_be32(r->d + r->l4 + 8, cookie + 1);
-	raw_fix_l4(r, 6);
-}
-
-static void set_client_port(struct raw *r, uint16_t port)
-{
-	put_be16(r->d + r->l4, port);
 	raw_fix_l4(r, 6);
 }
 
@@ -124,7 +135,7 @@ static bool out_of_validity_all_is_left(int family)
 	int a, b;
 
 	syn(&r, family);
-	raw_tcp(&stranger, (uint32_t)family, TCP_ACK, NULL, 0, 10);
+	segment(&stranger, family, TCP_ACK, NULL, 0, 10);
 	rig.service[0].strict = 1;
 	rig.state->valid_until_us = (uint64_t)rig_clock().us - 1;
 	a = ask(&r);
@@ -168,7 +179,7 @@ static bool tuple_that_spent_a_cookie_is_left(int family)
 	struct tuple t;
 
 	syn(&r, family);
-	set_client_port(&r, (uint16_t)(1000 + family));
+	set_client_port(&r, (uint16_t)(1000 + family + rig.skb));
 	t = tuple_of(&r);
 	if (ask(&r) != XDP_TX)
 		return false;
@@ -199,10 +210,10 @@ static bool odd_syn_is_left(int family)
 	bool good = true;
 
 	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
-		raw_tcp(&r, (uint32_t)family, TCP_SYN, odd[i], 12, 0);
+		segment(&r, family, TCP_SYN, odd[i], 12, 0);
 		good &= ask(&r) == XDP_PASS;
 	}
-	raw_tcp(&r, (uint32_t)family, TCP_SYN, usual, sizeof(usual), 1);
+	segment(&r, family, TCP_SYN, usual, sizeof(usual), 1);
 	good &= ask(&r) == XDP_PASS;
 	return good && counter(FRONT_HARD) == before + ARRAY_LEN(odd) + 1;
 }
@@ -215,6 +226,7 @@ static bool vlan_fragment_and_more_headers_are_left(int family)
 
 	syn(&r, family);
 	memset(frame, 0, sizeof(frame));
+	memcpy(frame, rig_mac, sizeof(rig_mac));
 	put_be16(frame + 12, 0x8100);
 	put_be16(frame + 14, 7);
 	put_be16(frame + 16, family == 4 ? 0x0800 : 0x86dd);
@@ -240,6 +252,32 @@ static bool vlan_fragment_and_more_headers_are_left(int family)
 	}
 	raw_fix_ip(&r);
 	return good && ask(&r) == XDP_PASS;
+}
+
+/* The kernel drops it. */
+static bool damaged_ip_header_is_left(int family)
+{
+	static struct raw r;
+
+	if (family == 6)
+		return true;
+	syn(&r, family);
+	r.d[8]--;
+	return ask(&r) == XDP_PASS;
+}
+
+/* It is for another host on the wire.  To the XDP program each driver gives
+ * what it lets through. */
+static bool frame_for_another_host_is_left(int family)
+{
+	static uint8_t frame[256] = {2, 9, 9, 9, 9, 9};
+	static struct raw r;
+
+	syn(&r, family);
+	put_be16(frame + 12, family == 4 ? 0x0800 : 0x86dd);
+	memcpy(frame + ETH_HLEN, r.d, r.len);
+	return !rig.skb || rig_ask_frame(&rig, frame, ETH_HLEN + r.len, out,
+					 &out_len) == XDP_PASS;
 }
 
 /* Routing leads to this client by another interface. */
@@ -299,7 +337,7 @@ static bool strangers_are_left_unless_dropped(int family)
 	bool good = true;
 
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
-		raw_tcp(&r, (uint32_t)family, flags[i], NULL, 0, 100);
+		segment(&r, family, flags[i], NULL, 0, 100);
 		good &= ask(&r) == XDP_PASS;
 		rig.service[0].strict = 1;
 		good &= ask(&r) == XDP_DROP;
@@ -319,7 +357,7 @@ static bool cookie_and_what_follows_are_left(int family)
 	ack_of_answer(&r, family);
 	rig.service[0].strict = 1;
 	good &= ask(&r) == XDP_PASS;
-	raw_tcp(&r, (uint32_t)family, TCP_ACK, NULL, 0, 100);
+	segment(&r, family, TCP_ACK, NULL, 0, 100);
 	good &= ask(&r) == XDP_PASS;
 	set_client_port(&r, 2);
 	good &= ask(&r) == XDP_DROP;
@@ -334,12 +372,12 @@ static bool data_before_the_ack_is_left(int family)
 	bool good;
 
 	syn(&r, family);
-	set_client_port(&r, (uint16_t)(3000 + family));
+	set_client_port(&r, (uint16_t)(3000 + family + rig.skb));
 	good = ask(&r) == XDP_TX;
 	ack_of_answer(&ack, family);
-	raw_tcp(&r, (uint32_t)family, TCP_ACK, ack.d + ack.l4 + 20, 12, 500);
+	segment(&r, family, TCP_ACK, ack.d + ack.l4 + 20, 12, 500);
 	memcpy(r.d + r.l4, ack.d + ack.l4, 12);
-	set_client_port(&r, (uint16_t)(3000 + family));
+	set_client_port(&r, (uint16_t)(3000 + family + rig.skb));
 	rig.service[0].strict = 1;
 	good &= ask(&r) == XDP_PASS;
 	rig.service[0].strict = 0;
@@ -358,37 +396,94 @@ static bool engine_takes_the_fronts_cookie(int family)
 		return false;
 	ack_of_answer(&r, family);
 	engine_gauges(rig.engine, &was);
-	rig_ask_engine(&rig, &r, reply, &v);
+	rig_ask_engine(&rig, &r, PACKET_CSUM_VERIFY, reply, &v);
 	engine_gauges(rig.engine, &is);
 	return v == VERDICT_CONSUMED && is.flows == was.flows + 1;
 }
 
 /* --- the fuzzers' corpora --- */
 
-/* 0: not an answer; 1: one the engine gives too; -1: one of its own. */
-static int judge_any(const uint8_t *p, uint32_t n)
+static uint32_t answers;
+
+static bool sum_is_right(const uint8_t *ip, uint32_t len)
 {
 	static struct raw r;
+
+	memcpy(r.d, ip, len);
+	r.len = len;
+	r.l4 = raw_is_v4(&r) ? 20 : 40;
+	return raw_l4_sum(&r, 6) == 0xffff;
+}
+
+/*
+ * The XDP program makes its answer a right checksum.  The other changes the one
+ * that is there, so that a wrong one stays wrong.
+ */
+static bool equals(const struct raw *r, uint8_t *want, uint32_t len)
+{
+	uint8_t *got = out + ETH_HLEN;
+	bool right = !rig.skb || sum_is_right(r->d, r->len);
+
+	if (out_len != ETH_HLEN + len || sum_is_right(got, len) != right)
+		return false;
+	if (!right)
+		memcpy(want + r->l4 + 16, got + r->l4 + 16, 2);
+	return !memcmp(got, want, len);
+}
+
+/* Not answered, or as the engine answers it?  The checksum is not judged. */
+static bool judge_any(const struct raw *r)
+{
 	uint8_t want[256];
 	enum verdict v;
 	uint32_t len;
 
-	memcpy(r.d, p, n);
-	r.len = n;
 	for (int i = 0; i < 3; i++) { /* the clock may step between them */
-		len = rig_ask_engine(&rig, &r, want, &v);
-		if (ask(&r) != XDP_TX)
-			return 0;
-		if (out_len == ETH_HLEN + len &&
-		    !memcmp(out + ETH_HLEN, want, len))
-			return 1;
+		len = rig_ask_engine(&rig, r, PACKET_CSUM_GOOD, want, &v);
+		if (ask(r) != XDP_TX)
+			return true;
+		if (len && equals(r, want, len)) {
+			answers++;
+			return true;
+		}
 	}
-	return -1;
+	return false;
+}
+
+/* Lead it to the service, if it is TCP. */
+static void aim(struct raw *r)
+{
+	r->l4 = raw_is_v4(r) ? 20 : 40;
+	if (r->len < r->l4 + 20 || r->d[raw_is_v4(r) ? 9 : 6] != 6)
+		return;
+	if (raw_is_v4(r))
+		memcpy(r->d + 16, raw_s4, sizeof(raw_s4));
+	else
+		memcpy(r->d + 24, raw_s6, sizeof(raw_s6));
+	put_be16(r->d + r->l4 + 2, RAW_SPORT);
+}
+
+/* Mutation @i of @was; the first byte of such a file is no part of it. */
+static void mutate(struct raw *r, const uint8_t *was, uint32_t n, uint32_t i)
+{
+	memcpy(r->d, was + 1, n - 1);
+	r->len = n - 1;
+	if (i % 16 == 9)
+		r->len = (uint32_t)(prng_u64(&rng) % (n - 1)) + 1;
+	if (i % 4)
+		aim(r);
+	for (uint32_t k = 0; k < i % 8; k++)
+		r->d[prng_u64(&rng) % r->len] = (uint8_t)prng_u64(&rng);
+	if (i % 3) {
+		raw_fix_ip(r);
+		raw_fix_l4(r, 6);
+	}
 }
 
 static void one_file(const char *path)
 {
-	static uint8_t was[4096], is[4096];
+	static uint8_t was[4096];
+	static struct raw r;
 	FILE *f = fopen(path, "r");
 	uint32_t n, bad = 0;
 
@@ -396,15 +491,11 @@ static void one_file(const char *path)
 		return;
 	n = (uint32_t)fread(was, 1, sizeof(was), f);
 	fclose(f);
-	for (uint32_t i = 0; n && i < MUTATIONS; i++) {
-		uint32_t len = i % 4 ? n : (uint32_t)(prng_u64(&rng) % n) + 1;
-
-		memcpy(is, was, n);
-		for (uint32_t k = 0; k < i % 8; k++)
-			is[prng_u64(&rng) % n] = (uint8_t)prng_u64(&rng);
+	for (uint32_t i = 0; n > 41 && i < MUTATIONS; i++) {
 		if (i % 1024 == 0)
 			rig_keys_renew(&rig);
-		bad += judge_any(is, len) < 0;
+		mutate(&r, was, n, i);
+		bad += !judge_any(&r);
 	}
 	verdict(path, 0, !bad);
 }
@@ -443,6 +534,8 @@ static const struct {
 	CASE(other_port_is_left),
 	CASE(odd_syn_is_left),
 	CASE(vlan_fragment_and_more_headers_are_left),
+	CASE(damaged_ip_header_is_left),
+	CASE(frame_for_another_host_is_left),
 	CASE(other_way_back_is_left),
 	CASE(lists_deny_and_allow),
 	CASE(strangers_are_left_unless_dropped),
@@ -451,17 +544,29 @@ static const struct {
 	CASE(engine_takes_the_fronts_cookie),
 };
 
-int main(int argc, char **argv)
+static void cases_of(bool skb)
 {
-	prng_seed(&rng, 1);
-	rig_make(&rig, argv[1]);
+	rig.skb = skb;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		rig_keys_renew(&rig);
 		verdict(cases[i].name, 4, cases[i].fn(4));
 		verdict(cases[i].name, 6, cases[i].fn(6));
 	}
-	for (int i = 2; i < argc; i++)
-		corpus(argv[i]);
+}
+
+int main(int argc, char **argv)
+{
+	prng_seed(&rng, 1);
+	rig_make(&rig, argv[1]);
+	cases_of(false);
+	cases_of(true);
+	for (int i = 2; i < 2 * argc - 2; i++) {
+		rig.skb = i >= argc;
+		answers = 0;
+		corpus(argv[rig.skb ? i - argc + 2 : i]);
+
+		verdict("corpus_has_SYNs_that_are_answered", 0, answers > 300);
+	}
 	printf("front_rules: %u passed, %u failed\n", passed, failed);
 	return failed != 0;
 }

@@ -36,7 +36,7 @@ if [ -z "$dir" ]; then
 elif [ "$(id -u)" != 0 ]; then
 	skip "not root"
 else
-	one front_rules tests/fuzz/corpus/parse tests/fuzz/corpus/segments
+	one front_rules tests/fuzz/corpus/parse
 	one front_equal "$syns"
 	one splice_equal $((syns / 10))
 fi
