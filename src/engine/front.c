@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The XDP front answers SYNs in our place.  It has to know whose segments are
- * ours, and we that cookies are out which we never sent.
+ * The engine's part in the XDP front, which answers SYNs in its place.  The
+ * front must know which segments belong to the engine, and the engine must
+ * accept cookies that it did not send.
  */
 #include "internal.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which congestion-control module a leg uses, and the initial window (RFC 6928).
+ * Finds a leg's congestion-control module, and sets the initial window (RFC
+ * 6928).
  */
 #include "internal.h"
 
