@@ -3,8 +3,8 @@
 #define PENSTOCK_FAULT_CFG_H
 
 /*
- * A fault as it is written: one [fault NAME] section, or one line of the same
- * keys at run time.  docs/FAULTS.md is the vocabulary.
+ * A fault as it is written: a [fault NAME] section, or a line of the same keys
+ * at run time. docs/FAULTS.md describes the keys.
  */
 #include "util/option.h"
 #include "util/types.h"
@@ -13,13 +13,13 @@
 #define FAULT_NAME_MAX 31
 #define FAULT_LIST_MAX 32
 #define FAULT_KEYS_MAX 128
-/* 10000 d, the most of a key that is a time */
+/* 10000 d: the largest value of a key that is a time */
 #define FAULT_KEY_TIME_MAX (10000 * INT64_C(86400) * USEC_PER_SEC)
-#define FAULT_TABLE_MAX 4096 /* numbers in a file of a distribution */
+#define FAULT_TABLE_MAX 4096 /* numbers in a distribution file */
 #define FAULT_TEXT_MAX 1000  /* all keys of a fault, as text */
 
 enum fault_counter {
-	FC_MATCHED, /* events that came to the fault */
+	FC_MATCHED, /* events that reached the fault */
 	FC_ROLLED,  /* dice thrown */
 	FC_INJECTED,
 	FC_SUPPRESSED, /* by skip, count, duration, max_active or memory */
@@ -28,7 +28,7 @@ enum fault_counter {
 
 extern const char *const fault_counter_name[FC_COUNT + 1];
 
-/* Types, one a line: id, name.  Each does what docs/FAULTS.md says. */
+/* Types, one a line: id, name. docs/FAULTS.md describes them. */
 #define FAULT_TYPES(X)                              \
 	X(NONE, "none")                             \
 	X(OBSERVE, "observe")                       \
@@ -215,7 +215,7 @@ enum fault_ecn {
 	FAULT_ECN_CWR,
 	FAULT_ECN_COUNT
 };
-/* "mode" of tfo: the words go on there */
+/* "mode" of tfo: numbered on from there */
 enum fault_tfo {
 	FAULT_TFO_BLACKHOLE = FAULT_ECN_COUNT,
 	FAULT_TFO_IGNORE_DATA,
@@ -240,7 +240,7 @@ enum fault_inject {
 	FAULT_NULL,
 	FAULT_INJECT_COUNT
 };
-/* "kind" of probe_swallow and time_wait_replay: the words go on there */
+/* "kind" of probe_swallow and time_wait_replay: numbered on from there */
 enum fault_kind {
 	FAULT_KIND_KEEPALIVE = FAULT_INJECT_COUNT,
 	FAULT_KIND_WINDOW,
@@ -250,7 +250,7 @@ enum fault_kind {
 	FAULT_KIND_SYN,
 	FAULT_KIND_COUNT
 };
-/* "kind" of icmp: after those */
+/* "kind" of icmp: numbered on from there */
 enum fault_icmp {
 	FAULT_ICMP_PTB = FAULT_KIND_COUNT,
 	FAULT_ICMP_NET,
@@ -302,9 +302,8 @@ enum fault_sides {
 /**
  * enum fault_on - When a fault begins to act on a connection
  *
- * Up to FAULT_ON_STATE a segment is, or is not, of the kind; from
- * FAULT_ON_BYTE on the condition arms the fault for the rest of the
- * connection.
+ * Up to FAULT_ON_STATE the condition is checked for each segment.  From
+ * FAULT_ON_BYTE on it arms the fault for the rest of the connection.
  */
 enum fault_on {
 	FAULT_ON_ALWAYS,
@@ -357,8 +356,8 @@ struct fault_net {
 
 /**
  * struct fault_table - A distribution from a file, as netem's
- * @n:     numbers in use
- * @value: each as likely as the others; FAULT_TABLE_UNIT is one jitter
+ * @n:     how many numbers
+ * @value: all equally likely; FAULT_TABLE_UNIT is one jitter
  */
 struct fault_table {
 	uint32_t n;
@@ -395,8 +394,8 @@ struct fault_ports {
 };
 
 /**
- * struct fault_expect - What must be true when all is over: "injected>=1"
- * @set:     there is such a thing
+ * struct fault_expect - What must be true at the end: "injected>=1"
+ * @set:     there is an expectation
  * @counter: enum fault_counter
  * @op:      ">=", "<=", "==", "=", ">", "<"
  * @n:       what it is compared with
@@ -419,12 +418,12 @@ struct fault_expect {
  * @skip:     events to let pass first, per connection
  * @count:    most injections per connection; 0 = no limit
  * @duration_us: from its first event on a connection; 0 = no end
- * @lease_us: it removes itself after this time; 0 = stays
+ * @lease_us: it removes itself after this time; 0 = no lease
  * @max_active: connections that carry it at once; 0 = no limit
  * @list:     "index"
  * @table:    "distribution=file:..."
  * @p:        parameters of the type
- * @text:     the keys as they were given, "key=value key=value"
+ * @text:     the keys as given, "key=value key=value"
  */
 struct fault_spec {
 	char name[FAULT_NAME_MAX + 1];
@@ -452,55 +451,57 @@ extern const struct opt_desc fault_options[];
 
 /* Does type @t take the parameter, and must it be given? */
 bool fault_type_takes(enum fault_type t, enum fault_param p, bool *needed);
-/* Does it take this key of all types?  "stream" or "side" is none of its. */
+/* Does type @t take this common key?  It takes only one of "stream" and
+ * "side". */
 bool fault_type_takes_key(enum fault_type t, const char *key);
-/* The keys besides "type" of an example; "" when none is needed. */
+/* The keys of an example, besides "type"; "" when none is needed. */
 const char *fault_type_example(enum fault_type t);
-/* How a type that has another name now is written; NULL: it never was one. */
+/* How a former type is written now; NULL: there was no such type. */
 const char *fault_type_renamed(const char *name);
 /* The parameter's row of fault_options. */
 const struct opt_desc *fault_param_desc(enum fault_param p);
 
-/* What a key of fault_options takes, as its refusal says it. */
+/* What a key of fault_options allows, as its error says. */
 void fault_key_allowed(const struct opt_desc *d, char *out, size_t outlen);
 
-/* A whole file: its bytes and a NUL, owned by the caller; or NULL with *why. */
+/* Read a whole file.  Return: its bytes and a NUL, owned by the caller; or NULL
+ * with *why. */
 typedef char *(*fault_read_fn)(const char *path, size_t *len, const char **why);
 
-/* Who reads files that keys name (distribution=file:PATH).  Without one such a
- * key is refused. */
+/* Set the function that reads files named by keys (distribution=file:PATH).
+ * Without it such a key is an error. */
 void fault_files_by(fault_read_fn read);
 
-/* All keys at their defaults, no name. */
+/* Set all keys to their defaults, without a name. */
 void fault_spec_init(struct fault_spec *s);
 
 /**
  * fault_spec_note() - Remember a key that was read into @s, for
  * fault_print_line()
- * @value: as given; blanks in it are left out
- * Return: 0, -EINVAL (it was given before) or -ENOSPC (more than FAULT_TEXT_MAX
- *         in all), with @err
+ * @value: as given; blanks are removed
+ * Return: 0, -EINVAL (given twice) or -ENOSPC (more than FAULT_TEXT_MAX in
+ *         all), with @err
  */
 int fault_spec_note(struct fault_spec *s, const char *key, const char *value,
 		    char *err, size_t errlen);
 
 /**
- * fault_spec_value() - What a key was given, or its default
- * Return: false: neither
+ * fault_spec_value() - The value of a key, or its default
+ * Return: false: it has neither
  */
 bool fault_spec_value(const struct fault_spec *s, const struct opt_desc *d,
 		      char *out, size_t outlen);
 
 /**
- * fault_spec_check() - After all keys: does each belong to the type?
- * @err: out: the parameter that does not, and what the type takes
+ * fault_spec_check() - After all keys were read: does each belong to the type?
+ * @err: out: the parameter that does not, and what the type allows
  * Return: 0 or -EINVAL
  */
 int fault_spec_check(struct fault_spec *s, char *err, size_t errlen);
 
 /**
  * fault_parse_line() - "NAME type=loss service=web percent=1"
- * @line: words; a word without '=' in front is the name (else the type is)
+ * @line: words; a first word without '=' is the name, otherwise the type is
  * Return: 0 or -EINVAL with @err
  */
 int fault_parse_line(const char *line, struct fault_spec *s, char *err,
@@ -508,11 +509,11 @@ int fault_parse_line(const char *line, struct fault_spec *s, char *err,
 
 #define FAULT_LINE_MAX (FAULT_NAME_MAX + 1 + FAULT_TEXT_MAX)
 
-/* Write a spec as such a line: the keys that were given, in the order of
+/* Print a spec as such a line: the keys that were given, in the order of
  * fault_options.  Equal lines mean equal faults. */
 void fault_print_line(const struct fault_spec *s, char *out, size_t outlen);
 
-/* Does what @e expects hold of a counter that is @n? */
+/* Is the expectation @e true for a counter with value @n? */
 bool fault_expect_holds(const struct fault_expect *e, uint64_t n);
 
 #endif

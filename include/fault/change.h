@@ -13,16 +13,16 @@
 enum fault_verb {
 	FAULT_DO_ADD,
 	FAULT_DO_DEL,
-	FAULT_DO_RESET, /* all go */
+	FAULT_DO_RESET, /* remove all */
 	FAULT_DO_LEASE,
-	FAULT_DO_NOTHING /* an empty line's place */
+	FAULT_DO_NOTHING /* for an empty line */
 };
 
 /**
- * struct fault_change - What is to be done
+ * struct fault_change - What to do
  * @verb:     enum fault_verb
  * @spec:     of ADD; only the name of DEL and LEASE
- * @lease_us: of LEASE: from now on; 0: it stays
+ * @lease_us: of LEASE: counted from now; 0: no end
  */
 struct fault_change {
 	uint8_t verb;

@@ -9,12 +9,12 @@
  */
 #include "fault/react.h"
 
-#define FAULT_PROFILES_MAX 64	/* peers; the one unheard longest makes room */
+#define FAULT_PROFILES_MAX 64	/* peers; the longest silent one is replaced */
 #define FAULT_PROFILE_STEPS 16	/* of a series */
 #define FAULT_PROFILE_FORGED 16 /* kinds of forged segments */
 
 /**
- * struct fault_spread - Times that were measured
+ * struct fault_spread - Measured times
  * @n:   how often
  * @min_us: the shortest, microseconds
  * @max_us: the longest
@@ -40,17 +40,17 @@ struct fault_forged {
  * struct fault_profile - One peer
  * @addr:   its address
  * @side:   0 it connects to us, 1 we connect to it
- * @conns:  connections that it was heard on
- * @seen:   when it was last heard from
- * @rtt:    handshakes
+ * @conns:  connections on which it was seen
+ * @seen:   when it last sent something
+ * @rtt:    round-trip time of handshakes
  * @syn:    from the SYN or SYN-ACK to its first retry, to the second, ...
  * @rto:    from data to its first retransmission, to the second, ...
- * @window: from the last segment into a shut window to the first probe, ...
+ * @window: from the last segment before a closed window to the first probe, ...
  * @idle:   silence before a keepalive
  * @keepalive: between keepalives that were not answered
- * @keepalives: most of them in a row
- * @reset:  from the first unanswered transmission to the RST that gave up
- * @given_up: to the last transmission, when no RST came
+ * @keepalives: the most of them in a row
+ * @reset:  from the first unanswered transmission to the RST that ended it
+ * @given_up: likewise to the last transmission, when no RST came
  * @forged: by enum fault_inject
  */
 struct fault_profile {
@@ -69,23 +69,23 @@ struct fault_profile {
 };
 
 /**
- * fault_profile_find() - A peer's place in the table, made if need be
+ * fault_profile_find() - Find or make a peer's entry in the table
  * @table: FAULT_PROFILES_MAX of them
  */
 struct fault_profile *fault_profile_find(struct fault_profile *table,
 					 const struct ipaddr *addr,
 					 uint8_t side);
 
-/* A segment of @kind was heard; @r is what was known before it. */
-void fault_profile_hear(struct fault_set *s, struct fault_ear *r,
+/* The peer sent a segment of @kind; @r is what was known before it. */
+void fault_profile_hear(struct fault_set *s, struct fault_peer *r,
 			const struct fault_wire *x, enum fault_reaction kind);
-/* A segment left to the peer; @r is what was known before it. */
-void fault_profile_tell(struct fault_ear *r, const struct fault_wire *x);
-/* The connection is forgotten. */
-void fault_profile_end(struct fault_set *s, const struct fault_ear *r,
+/* The peer was sent a segment; @r is what was known before it. */
+void fault_profile_tell(struct fault_peer *r, const struct fault_wire *x);
+/* The connection is being forgotten. */
+void fault_profile_end(struct fault_set *s, const struct fault_peer *r,
 		       uint8_t side);
 /* A forged segment was answered. */
-void fault_profile_forged(struct fault_set *s, const struct fault_ear *r,
+void fault_profile_forged(struct fault_set *s, const struct fault_peer *r,
 			  const struct fault_pending *p,
 			  enum fault_reaction kind);
 
@@ -94,7 +94,7 @@ void fault_profile_merge(struct fault_profile *to,
 			 const struct fault_profile *from);
 
 /**
- * fault_profile_print() - As one JSON object
+ * fault_profile_print() - Print a profile as one JSON object
  * Return: its length; more than @outlen when it did not fit
  */
 size_t fault_profile_print(const struct fault_profile *p, char *out,

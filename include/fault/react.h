@@ -3,9 +3,8 @@
 #define PENSTOCK_FAULT_REACT_H
 
 /*
- * What a peer does after a fault acted on its connection: the part of the
- * state that each connection with faults carries.  src/fault/react.c has the
- * theory.
+ * What a peer does after a fault has acted on its connection: the state that
+ * each connection with faults has for this. src/fault/react.c has the theory.
  */
 #include "fault/cfg.h"
 #include "util/types.h"
@@ -39,8 +38,8 @@ extern const char *const fault_reaction_name[FR_COUNT + 1];
 
 /**
  * struct fault_wire - A segment on the wire between us and a peer
- * @peer:    the peer's address, of those it sent; borrowed
- * @now:     when it arrived, or left
+ * @peer:    the peer's address, for a segment that it sent; borrowed
+ * @now:     when it arrived or was sent
  * @seq:     first sequence number
  * @ack:     acknowledgment number, with TCP_ACK
  * @len:     payload bytes
@@ -48,8 +47,8 @@ extern const char *const fault_reaction_name[FR_COUNT + 1];
  * @wnd:     window field, unscaled
  * @side:    whose leg: 0 client, 1 server
  * @nsack:   SACK blocks
- * @to_peer: it leaves; else the peer sent it
- * @dsack:   the first SACK block tells of a duplicate (RFC 2883)
+ * @to_peer: it was sent to the peer; otherwise the peer sent it
+ * @dsack:   the first SACK block reports a duplicate (RFC 2883)
  */
 struct fault_wire {
 	const struct ipaddr *peer;
@@ -62,30 +61,31 @@ struct fault_wire {
 };
 
 /**
- * struct fault_ear - What was heard of one peer, and what it was told
- * @heard_at: its last segment; unset before the first
- * @told_at:  the last that left to it; unset before the first
+ * struct fault_peer - What one peer has sent, and what it was sent
+ * @heard_at: when it last sent a segment; unset before the first
+ * @told_at:  when it was last sent a segment; unset before the first
  * @high:     one past the highest sequence number that it sent
- * @ack:      the highest that it acknowledged
- * @told_ack: the highest acknowledgment that left to it
+ * @ack:      the highest number that it acknowledged
+ * @told_ack: the highest acknowledgment that it was sent
  * @wnd:      its last window field
- * @told_wnd: the last window field that left to it
+ * @told_wnd: the last window field that it was sent
  * @acked:    @ack is valid
- * @gap_us:   before its last retransmission or probe
- * @asked_at: when bytes up to @asked left to it; unset: no round trip is timed
- * @rtt_us:   least round trip; 0: none was seen
- * @asked_syn: it is our SYN or SYN-ACK that is timed
+ * @gap_us:   the interval before its last retransmission or probe
+ * @asked_at: when bytes up to @asked were sent to it; unset: no round trip is
+ *            being measured
+ * @rtt_us:   smallest round-trip time; 0: not known
+ * @asked_syn: the round trip of our SYN or SYN-ACK is being measured
  * @addr:     its address
- * @again:    the oldest sequence number that is not acknowledged to it ...
- * @again_at: ... was sent then; unset: not known ...
- * @again_n:  ... and again so often
- * @probe_at: its last probe
+ * @again:    the oldest sequence number that was not acknowledged to it ...
+ * @again_at: ... when that was sent; unset: not known ...
+ * @again_n:  ... and how often it was sent again
+ * @probe_at: when it last sent a probe
  * @probe_n:  probes in a row
- * @quiet:    nothing left to it since its last segment
- * @alone:    nothing left to it since @again_at
- * @unanswered: its first transmission since something left to it
+ * @quiet:    it was sent nothing since its last segment
+ * @alone:    it was sent nothing since @again_at
+ * @unanswered: its first transmission since it was last sent something
  */
-struct fault_ear {
+struct fault_peer {
 	mono_t heard_at, told_at;
 	seq_t high, ack, told_ack, asked;
 	uint16_t wnd, told_wnd;
@@ -101,21 +101,21 @@ struct fault_ear {
 /**
  * struct fault_pending - A decision that waits for the peer's answer
  * @id:      of the decision
- * @key:     of the fault, to know it again when its slot was reused
+ * @key:     of the fault: tells whether its slot was reused
  * @since:   when it took effect
- * @soonest: what arrives before it was under way then
- * @until:   from then on no answer is silence
- * @seq:     of the segment that it was about
+ * @soonest: what arrives earlier was in flight when the fault acted
+ * @until:   after this time no answer counts as silence
+ * @seq:     first sequence number of the segment that was judged
  * @end:     one past its last sequence number
  * @conn:    ordinal of the connection
- * @mask:    reactions that may be the answer (bits of enum fault_reaction)
- * @expect:  those that a correct peer gives; 0: none is declared
+ * @mask:    reactions that count as the answer (bits of enum fault_reaction)
+ * @expect:  reactions of a correct peer; 0: none is expected
  * @slot:    of the fault
  * @side:    of the peer
  * @inject:  1 + enum fault_inject, or 0
- * @forged:  what it put on the wire is not of the connection's
- * @cover:   an acknowledgment of @end is an answer
- * @again:   only a retransmission of [@seq, @end) is one
+ * @forged:  the segment was forged, or an old one
+ * @cover:   an acknowledgment of @end counts as an answer
+ * @again:   only a retransmission of [@seq, @end) counts
  */
 struct fault_pending {
 	uint64_t id, key;
@@ -131,11 +131,11 @@ struct fault_pending {
 
 /**
  * struct fault_watch - Both peers of a connection
- * @ear:     by side
+ * @peer:     by side
  * @pending: @n of them, oldest first
  */
 struct fault_watch {
-	struct fault_ear ear[2];
+	struct fault_peer peer[2];
 	struct fault_pending pending[FAULT_PENDING_MAX];
 	uint32_t n;
 };
@@ -145,16 +145,17 @@ struct fault_flow;
 
 /**
  * fault_wire_pass() - A segment of a connection with faults is on the wire
- * Arriving ones before any fault judges them, leaving ones after all did.
+ * Called for an arriving segment before any fault judges it, and for one that
+ * is sent after all have judged it.
  */
 void fault_wire_pass(struct fault_set *s, struct fault_flow *w,
 		     const struct fault_wire *x);
 
-/* When the next decision's wait is over; MONO_UNSET: none waits. */
+/* When the wait of the next decision is over; MONO_UNSET: none waits. */
 mono_t fault_react_wake(const struct fault_flow *w);
-/* Waits that are over at @now become silence. */
+/* Decisions whose wait is over at @now are answered by silence. */
 void fault_react_expire(struct fault_set *s, struct fault_flow *w, mono_t now);
-/* The connection is forgotten: what still waits has "ended". */
+/* The connection is forgotten: decisions that still wait have "ended". */
 void fault_react_end(struct fault_set *s, struct fault_flow *w);
 
 #endif

@@ -3,13 +3,13 @@
 #define PENSTOCK_FAULT_SET_H
 
 /*
- * The faults of one engine, and their decisions.  Sans-IO like all below the
- * engine; knows segments and streams, not legs.
+ * The faults of one engine, and their decisions.  Like the engine it does no
+ * I/O.  It knows segments and streams, but no legs.
  *
  * Every decision is a function of (seed, fault's name, ordinal of the
- * connection among those that match the fault, ordinal of the event on it):
- * equal seed and equal segment sequence give equal decisions, whatever else
- * the process does.
+ * connection among those that match the fault, ordinal of the event on it): the
+ * same seed and the same sequence of segments give the same decisions, whatever
+ * else the process does.
  */
 #include <assert.h>
 #include <sys/uio.h>
@@ -22,27 +22,27 @@
 #include "util/wheel.h"
 
 /**
- * struct fault_event - A segment at an engine, as faults see it
+ * struct fault_event - A segment, as faults see it
  * @side:    whose leg: 0 client, 1 server
- * @to_peer: it is about to leave; else it has arrived
- * @state:   the leg's (enum tcp_state), 0 when there is none yet
+ * @to_peer: it is about to be sent; otherwise it has arrived
+ * @state:   of the leg (enum tcp_state); 0: there is no leg
  * @flags:   TCP_*
  * @len:     payload bytes
  * @wire:    bytes of the whole packet
  * @seq:     first sequence number
  * @off:     stream offset of the first payload byte, in its direction
- * @fresh:   some of its payload passes for the first time
+ * @fresh:   some of its payload is new
  * @ts:      the connection uses timestamps
- * @glued:   offload glued it to others: its length is a guess
+ * @glued:   offload joined it with others: its length is a guess
  * @tfo:     1 + length of its Fast Open cookie; 0: no such option
- * @again:   a SYN that went or came before
+ * @again:   a repeated SYN
  * @acked:   stream offset that it acknowledges, in the other direction
- * @ahead:   arriving: @seq less what the leg expects next, bytes
- * @wnd:     arriving: window that the peer was given, bytes
+ * @ahead:   arriving: @seq minus what the leg expects next, bytes
+ * @wnd:     arriving: window that the peer may use, bytes
  * @beyond:  arriving: it begins beyond that window
  * @ooo:     arriving: the leg holds bytes beyond a hole
  * @sack:    arriving: SACK was agreed on
- * @last:    arriving: acknowledges our FIN, which came after the peer's
+ * @last:    arriving: acknowledges our FIN, which was sent after the peer's
  */
 struct fault_event {
 	uint8_t side;
@@ -63,7 +63,7 @@ struct fault_event {
 /* fault_verdict.act */
 #define FAULT_ACT_RESET BIT(0) /* this side's peer gets a RST */
 #define FAULT_ACT_RESET_BOTH BIT(1)
-#define FAULT_ACT_VANISH BIT(2) /* both legs end without a word */
+#define FAULT_ACT_VANISH BIT(2) /* both legs end, and send nothing */
 #define FAULT_ACT_ANSWER BIT(3) /* no flow: answer by fault_verdict.answer */
 #define FAULT_ACT_FIN BIT(4)	/* this side's stream ends here */
 #define FAULT_ACT_CLOSE BIT(5)	/* both connections are closed */
@@ -77,38 +77,41 @@ enum fault_answer {
 };
 
 /**
- * struct fault_verdict - What becomes of a segment
- * @drop:     it goes no further
- * @delay_us: it goes on after this time
- * @copies:   additional ones, @spacing_us apart
+ * struct fault_verdict - What happens to a segment
+ * @drop:     it is not passed on
+ * @delay_us: it is passed on after this time
+ * @copies:   number of additional copies, @spacing_us apart
  * @damage:   FAULT_WHERE_*; @bits bits of it are flipped, chosen by @dice
- * @fix:      checksums are made right afterwards
- * @keep:     payload bytes that pass (cut there); UINT32_MAX all
+ * @fix:      checksums are corrected afterwards
+ * @keep:     payload bytes that pass; the rest is cut off.  UINT32_MAX: all
  * @act:      FAULT_ACT_* for the connection
  * @slot:     the fault that holds it (for on_remove)
- * @strip:    OPT_HAS_* to take out of a SYN
- * @mss:      most that a SYN's MSS option may say; 0: as it is
- * @ecn:      1 + enum fault_ecn; 0: as it is
- * @ttl:      to set; 0: as it is
- * @inject:   1 + enum fault_inject: a forged segment goes in front
+ * @strip:    OPT_HAS_* to remove from a SYN
+ * @mss:      largest value of a SYN's MSS option; 0: unchanged
+ * @ecn:      1 + enum fault_ecn; 0: unchanged
+ * @ttl:      TTL to set; 0: unchanged
+ * @inject:   1 + enum fault_inject: a forged segment is sent before it
  * @answer:   enum fault_answer, with FAULT_ACT_ANSWER
  * @irs:      sequence number of the SYN, for FAULT_ANSWER_ACK
- * @renege:   the leg forgets what it holds out of order
- * @early:    so many bytes more are acknowledged by a segment in front
- * @shift:    with @early: scale of our windows
- * @overlap:  bytes that two pieces of it have in common; 0: it stays whole
- * @wrong:    with @overlap: which piece has other bytes there: 1, 2; 0 neither
- * @urg:      urgent pointer to set; 0: as it is
- * @unack:    it acknowledges one less (not the peer's FIN)
- * @ack_us:   with @unack: a segment that acknowledges it follows after this
- * @replay:   enum fault_kind: after @replay_us an old segment comes again; 0
- * @icmp:     enum fault_icmp, 0 none: such an error about it goes to who sent it
- * @icmp_mtu: in it
- * @bad_quote: it quotes another sequence number
- * @spoil:    a Fast Open cookie in it is made invalid
- * @cut:      its payload is taken away
+ * @renege:   the leg discards its out-of-order data
+ * @early:    a segment before it acknowledges this many bytes more
+ * @shift:    with @early: our window scale
+ * @overlap:  it is split in two that share this many bytes; 0: not split
+ * @wrong:    with @overlap: which of the two has other bytes there: 1 or 2; 0:
+ *            neither
+ * @urg:      urgent pointer to set; 0: unchanged
+ * @unack:    its acknowledgment is reduced by one (the peer's FIN)
+ * @ack_us:   with @unack: a segment with the true acknowledgment follows after
+ *            this time
+ * @replay:   enum fault_kind of an old segment that is sent again after
+ *            @replay_us; 0: none
+ * @icmp:     enum fault_icmp: its sender gets this error; 0: none
+ * @icmp_mtu: the MTU in the error
+ * @bad_quote: the error quotes a wrong sequence number
+ * @spoil:    its Fast Open cookie is made invalid
+ * @cut:      its payload is removed
  * @ack_add:  added to its acknowledgment number
- * @open:     a SYN-ACK leaves as a SYN; its answer arrives as an ACK
+ * @open:     a SYN-ACK is sent as a SYN, and its answer is taken as an ACK
  */
 struct fault_verdict {
 	bool drop, fix;
@@ -132,17 +135,17 @@ struct fault_verdict {
 /**
  * struct fault_conn - One fault's state on one connection
  * @ordinal:  of the connection among the fault's, from 1
- * @event:    events so far
- * @injected: injections so far
- * @armed:    the trigger has come
- * @done:     it acts no more
+ * @event:    number of events so far
+ * @injected: number of injections so far
+ * @armed:    the trigger has occurred
+ * @done:     it does not act any more
  * @drawn:    @last is valid
  * @first:    time of the first event
  * @last:     last random value, for correlation
- * @at:       bytes of the stream that have gone on, for on=byte:N
- * @acted:    those of them on which it acted
- * @passed:   segments, for on=segment:N
- * @state:    what its type remembers: a struct of the type's own, zero at first
+ * @at:       bytes of the stream that have passed, for on=byte:N
+ * @acted:    how many of them it acted on
+ * @passed:   segments that have passed, for on=segment:N
+ * @state:    state of its type: a struct that the type defines, zero at first
  */
 struct fault_conn {
 	uint32_t ordinal, event, injected;
@@ -174,21 +177,21 @@ struct fault_track {
  * struct fault_flow - The faults of one connection
  * @prev:   all of the set
  * @next:   all of the set
- * @hnext:  embryos with the same hash
- * @older:  embryos of its kind (@old), by when they were kept
+ * @hnext:  unbound connections with the same hash
+ * @older:  unbound connections of its kind (@old), by age
  * @newer:  likewise
  * @t:      the client leg's addresses
- * @owner:  the engine's flow, or NULL: an embryo (SYN seen, no flow yet)
+ * @owner:  the engine's flow; NULL: it is unbound
  * @serial: number of the connection in reports
- * @born:   when
- * @seen:   last segment
- * @active: bit per slot
- * @isn:    an embryo's first sequence number: with another one a SYN begins
- *          another connection
- * @old:    an embryo left behind by a flow that ended
- * @crossed: the client was sent a SYN for its own
- * @timer:  wakes the connection's timed faults, or ends an embryo
- * @ends:   an embryo's last moment
+ * @born:   when it was made
+ * @seen:   time of the last segment
+ * @active: faults that act on it, a bit for each slot
+ * @isn:    sequence number of its SYN, while it is unbound: a SYN with another
+ *          number opens another connection
+ * @old:    unbound because its flow has ended
+ * @crossed: the client's SYN was answered by a SYN
+ * @timer:  wakes the connection's timed faults, or ends an unbound connection
+ * @ends:   when an unbound connection ends
  * @watch:  what the peers do
  * @track:  [side][to_peer]
  */
@@ -209,19 +212,19 @@ struct fault_flow {
 };
 
 /**
- * struct fault - A fault at work
+ * struct fault - A fault of the set
  * @spec:   as configured
  * @used:   the slot is taken
- * @key:    of its dice, from seed and name
+ * @key:    of its dice, made from seed and name
  * @conns:  matching connections so far
  * @active: connections that carry it now
  * @count:  enum fault_counter
  * @added:  when
- * @lease_end: when it removes itself; MONO_NEVER
+ * @lease_end: when it removes itself; MONO_NEVER: no lease
  * @peer:   reactions to its decisions
- * @answered: those of them that were not [0], or were [1] what a correct peer
- *          does, where that is declared
- * @unwatched: decisions whose reaction was not waited for
+ * @answered: how many of them were wrong [0] or right [1], where an answer is
+ *          expected
+ * @unwatched: decisions whose answer was not waited for
  */
 struct fault {
 	struct fault_spec spec;
@@ -237,7 +240,7 @@ struct fault {
 /**
  * struct fault_gone - A fault whose lease ended, with an expectation
  * @name:   of the fault
- * @expect: what was expected
+ * @expect: the expectation
  * @n:      its counter at the end
  */
 struct fault_gone {
@@ -247,7 +250,7 @@ struct fault_gone {
 };
 
 /**
- * struct fault_age - Embryos of a kind by age
+ * struct fault_age - Unbound connections of one kind, by age
  * @first: the oldest
  * @last:  the newest
  */
@@ -259,20 +262,20 @@ typedef void (*fault_line_fn)(void *arg, const char *json);
 
 /**
  * struct fault_set - All faults of an engine
- * @fault:  slots; indices are stable while a fault lives
- * @order:  slots in the order in which they act
+ * @fault:  slots; a fault keeps its index while it exists
+ * @order:  slots, in the order in which the faults act
  * @flows:  struct fault_flow
- * @embryo: by hash, @buckets of them, a power of two
- * @embryos: connections in @embryo
- * @age:    of a SYN only; left behind by a flow
+ * @unbound: unbound connections by hash; @buckets is a power of two
+ * @nunbound: connections in @unbound
+ * @age:    [0] only a SYN was seen; [1] the flow has ended
  * @lease_end: earliest end of a lease, or MONO_NEVER
- * @gone:   @ngone that are to be judged still
+ * @gone:   faults with an expectation whose lease has ended; @ngone of them
  * @wheel:  timers of connections
- * @seed:   of faults that have none of their own: 32 bits, not 0
- * @hash:   key of the embryos' table
- * @now:    latest time it was told
- * @report: decisions so far: the last one's id
- * @profile: of peers that connections with faults were heard of
+ * @seed:   for faults without a seed of their own: 32 bits, not 0
+ * @hash:   key of the hash of unbound connections
+ * @now:    the latest time that it was told
+ * @report: number of decisions so far: the id of the last one
+ * @profile: of peers of connections with faults
  * @line:   where reports go, or NULL
  */
 struct fault_set {
@@ -282,8 +285,8 @@ struct fault_set {
 	uint64_t seed, serial, hash;
 	struct slab flows;
 	struct fault_flow *first;
-	struct fault_flow **embryo;
-	uint32_t buckets, embryos;
+	struct fault_flow **unbound;
+	uint32_t buckets, nunbound;
 	struct fault_age age[2];
 	mono_t lease_end;
 	struct fault_gone gone[FAULT_MAX];
@@ -307,12 +310,13 @@ void fault_set_fini(struct fault_set *s);
  */
 int fault_set_add(struct fault_set *s, const struct fault_spec *spec,
 		  mono_t now);
-/* By name; -1: none. */
+/* The slot of a name; -1: none. */
 int fault_set_find(const struct fault_set *s, const char *name);
-/* Its lease has ended: what it expects is remembered until a fault of this name
- * is added again.  To be called before fault_set_del(). */
+/* Its lease has ended: remember its expectation until a fault of this name is
+ * added again.  Call this before fault_set_del(). */
 void fault_set_bury(struct fault_set *s, int slot);
-/* Connections forget it; what is held is the engine's affair. */
+/* Remove a fault from the set and from all connections.  The caller releases
+ * what it holds. */
 void fault_set_del(struct fault_set *s, int slot);
 /* Renew a lease; 0 removes the limit. */
 void fault_set_lease(struct fault_set *s, int slot, int64_t lease_us,
@@ -320,8 +324,8 @@ void fault_set_lease(struct fault_set *s, int slot, int64_t lease_us,
 /* A slot whose lease has ended at @now, or -1. */
 int fault_set_expired(const struct fault_set *s, mono_t now);
 
-/* Would this fault take a connection with these addresses? (dry run: ordinal
- * and toxicity are not rolled) */
+/* Would this fault select a connection with these addresses?  A dry run:
+ * ordinal and toxicity are not considered. */
 bool fault_spec_selects(const struct fault_spec *f, const char *service,
 			const struct tuple *t);
 
@@ -329,72 +333,74 @@ bool fault_spec_selects(const struct fault_spec *f, const char *service,
  * fault_flow_new() - A connection appears
  * @t:       client leg's addresses
  * @service: name of its service
- * Return: its faults (perhaps none active: then it is remembered for its
- *         ordinal only), or NULL: no fault selects it (the usual case)
+ * Return: its faults, or NULL: no fault selects it (the usual case).  If none
+ *         of its faults is active, it is remembered only for its ordinal
  */
 struct fault_flow *fault_flow_new(struct fault_set *s, const char *service,
 				  const struct tuple *t, mono_t now);
-/* A fault was added: give it to a connection that lives already. */
+/* A fault was added: a connection that exists already may join it. */
 bool fault_flow_join(struct fault_set *s, struct fault_flow *w, int slot,
 		     const char *service);
-/* An empty one, for joining. */
+/* A connection without faults, for fault_flow_join(). */
 struct fault_flow *fault_flow_alloc(struct fault_set *s, const struct tuple *t,
 				    mono_t now);
 void fault_flow_free(struct fault_set *s, struct fault_flow *w);
 
-/* Embryos: connections of which only a SYN was seen. */
-struct fault_flow *fault_embryo_find(struct fault_set *s,
-				     const struct tuple *t);
-void fault_embryo_keep(struct fault_set *s, struct fault_flow *w, mono_t now);
-void fault_embryo_take(struct fault_set *s, struct fault_flow *w);
-/* Its timer fired: false when its life is over. */
-bool fault_embryo_wake(struct fault_set *s, struct fault_flow *w, mono_t now);
-/* A flow ended and no fault lingers, but its peers may still answer: true when
- * it was kept for that, as an embryo on which no fault acts. */
-bool fault_embryo_listen(struct fault_set *s, struct fault_flow *w, mono_t now);
+/* Find an unbound connection by its addresses. */
+struct fault_flow *fault_unbound_find(struct fault_set *s,
+				      const struct tuple *t);
+void fault_unbound_keep(struct fault_set *s, struct fault_flow *w, mono_t now);
+void fault_unbound_take(struct fault_set *s, struct fault_flow *w);
+/* Its timer fired.  Return: false when its time is over. */
+bool fault_unbound_wake(struct fault_set *s, struct fault_flow *w, mono_t now);
+/* A flow has ended and no fault lingers, but its peers may still answer.
+ * Return: true if it is kept for that, unbound and without active faults. */
+bool fault_unbound_listen(struct fault_set *s, struct fault_flow *w,
+			  mono_t now);
 
-/* Stream offset of a sequence number; @fresh: the range advances it. */
+/* The stream offset of a sequence number.  @fresh: the range goes beyond the
+ * highest offset seen. */
 uint64_t fault_track_offset(struct fault_track *t, seq_t seq, uint32_t len,
 			    bool *fresh);
 
 /**
- * fault_judge() - Run a segment through the connection's faults
+ * fault_judge() - Apply the connection's faults to a segment
  * @v: out
  */
 void fault_judge(struct fault_set *s, struct fault_flow *w,
 		 const struct fault_event *ev, struct fault_verdict *v);
 
 /**
- * fault_ask() - Is a question of the stack to be answered by a fault?
+ * fault_ask() - Does a fault answer a question of the stack?
  * @type:  the type that answers it
  * @ev:    the circumstances
  * @spec:  out: the fault's parameters
- * Return: its state, or NULL: the RFC's answer stands
+ * Return: its state, or NULL: the RFC's behaviour
  */
 struct fault_conn *fault_ask(struct fault_set *s, struct fault_flow *w,
 			     enum fault_type type, const struct fault_event *ev,
 			     const struct fault_spec **spec);
 
-/* It was: count and report. */
+/* A fault has answered: count and report it. */
 void fault_ask_done(struct fault_set *s, struct fault_flow *w,
 		    struct fault_conn *c, const struct fault_event *ev,
 		    const char *action);
 
-/* Has the duration of a fault that answers questions ended?  They are to be
- * asked again then; true once. */
+/* Has the duration of a fault that answers questions ended?  Then they must be
+ * asked again.  True only once. */
 bool fault_ask_over(struct fault_set *s, struct fault_flow *w, mono_t now);
 
 /* Does a fault of this type still act on the connection? */
 bool fault_carries(const struct fault_set *s, const struct fault_flow *w,
 		   enum fault_type type);
 
-/* Does a fault outlive the connection's flow (what the peer says then)? */
+/* Does a fault act even after the connection's flow has ended? */
 bool fault_lingers(const struct fault_set *s, const struct fault_flow *w);
 
-/* Does such a fault act on bytes of this stream? */
+/* Does this fault act on the bytes of @stream? */
 bool fault_spec_has_stream(const struct fault_spec *f, int stream);
 
-/* Does any of the connection's faults act on bytes of this stream? */
+/* Does any fault of the connection act on the bytes of @stream? */
 bool fault_has_stream(const struct fault_set *s, const struct fault_flow *w,
 		      int stream);
 
@@ -404,17 +410,17 @@ int64_t fault_stream_latency(struct fault_set *s, struct fault_flow *w,
 
 /**
  * fault_stream_release() - How many of @n bytes may go on now?
- * @wake: out: when to ask again, when fewer than @n may; MONO_UNSET: on a
- *        change only
+ * @wake: out: if fewer than @n may, when to ask again; MONO_UNSET: only after a
+ *        change
  */
 uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 			      int stream, uint32_t n, mono_t now, mono_t *wake);
 
 /**
- * struct fault_portion - Bytes of a stream that go on
+ * struct fault_portion - Bytes of a stream that are passed on
  * @off: stream offset of the first
  * @end: one past the last
- * @iov: where they are, to be changed in place; borrowed
+ * @iov: where they are; may be changed in place; borrowed
  * @n:   entries of @iov
  */
 struct fault_portion {
@@ -423,7 +429,7 @@ struct fault_portion {
 	int n;
 };
 
-/* corrupt_stream changes what it will of them. */
+/* Let corrupt_stream change them. */
 void fault_stream_damage(struct fault_set *s, struct fault_flow *w, int stream,
 			 const struct fault_portion *p, mono_t now);
 
@@ -435,21 +441,21 @@ mono_t fault_flow_wake(const struct fault_set *s, const struct fault_flow *w);
 uint8_t fault_stream_ended(struct fault_set *s, struct fault_flow *w,
 			   int stream);
 
-/* Are this stream's bytes thrown away (and the connection closed later)? */
+/* Are the bytes of this stream discarded (and the connection closed later)? */
 bool fault_stream_discards(struct fault_set *s, struct fault_flow *w,
 			   int stream);
 
-/* A fault goes: does that close the connections that carry it? */
+/* Does removing this fault close the connections that carry it? */
 bool fault_closes_on_remove(const struct fault_spec *f);
 
-/* FAULT_ACT_* that are due by time alone, and whose peer is concerned. */
+/* FAULT_ACT_* that are due by time alone, and the side that they are for. */
 uint8_t fault_flow_due(struct fault_set *s, struct fault_flow *w, mono_t now,
 		       uint8_t *side);
 
 /* The dice, for tests: a 64-bit value from (key, ordinal, event, draw). */
 uint64_t fault_dice(uint64_t key, uint64_t ordinal, uint64_t event,
 		    uint64_t draw);
-/* Loss by the fault's model, and a delay by its distribution. */
+/* Roll loss by the fault's model, and a delay by its distribution. */
 bool fault_model_loss(const struct fault_spec *f, struct fault_conn *c,
 		      uint64_t key);
 int64_t fault_model_delay(const struct fault_spec *f, enum fault_param mean,

@@ -376,7 +376,7 @@ struct leg_end {
  *   snd   ack handshake input leg output recovery timers engine/fastopen
  *         engine/flow impair/departure
  *   rcv   acker handshake input internal leg output reasm timers window
- *         impair/arrival impair/pipe impair/timer splice/hold
+ *         impair/arrival impair/transit impair/timer splice/hold
  *   rtt   ack leg recovery rtt timers
  *   cc    cubic hystart leg newreno output recovery
  *   loss  ack board internal leg output rack recovery timers

@@ -28,7 +28,8 @@ static int read_lease(const char *text, int64_t *us, char *err, size_t errlen)
 	return opt_parse(&time, us, text, err, errlen);
 }
 
-/* "del" and "lease": a name, and words behind it; @n counts all words. */
+/* "del" and "lease": a name and the words after it; @n is the number of all
+ * words. */
 static int read_named(const char *line, struct fault_change *c, char *w[],
 		      int n, char *err, size_t errlen)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * corrupt_stream: bytes between the legs are changed.
+ * corrupt_stream: changes bytes between the legs.
  *
- * The stream is seen in blocks of 1 KiB.  Whether a block is hit, and which of
- * its bits flip, is a function of its number: how the bytes were cut into
- * portions changes nothing.  At most 64 bits of a block are flipped.
+ * The stream is divided into blocks of 1 KiB.  The number of a block decides
+ * whether it is hit and which of its bits are flipped, at most 64.  So it makes
+ * no difference how the bytes arrive in portions.
  */
 #include "internal.h"
 #include "util/prng.h"
@@ -29,7 +29,7 @@ static void flip(const struct fault_portion *p, uint64_t bit)
 	}
 }
 
-/* Different bits of [@from, @to), bytes. */
+/* Flip different bits of the bytes [@from, @to). */
 static void damage_block(struct fault_ctx *x, const struct fault_portion *p,
 			 uint64_t block, uint64_t from, uint64_t to)
 {
@@ -46,7 +46,7 @@ static void damage_block(struct fault_ctx *x, const struct fault_portion *p,
 
 		for (uint32_t i = 0; i < k; i++) {
 			if (taken[i] ==
-			    bit) { /* the next one, from the start */
+			    bit) { /* the next block, from its start */
 				bit = (bit + 1) % room;
 				i = UINT32_MAX;
 			}
@@ -56,14 +56,14 @@ static void damage_block(struct fault_ctx *x, const struct fault_portion *p,
 	}
 }
 
-/* One past the block that was entered last, and whether it is hit. */
+/* The number of the current block plus 1, and whether it is hit. */
 struct corrupt {
 	uint64_t next;
 	bool hit;
 };
 FAULT_STATE_FITS(struct corrupt);
 
-/* The block is entered: is it hit? */
+/* A block begins: is it hit? */
 static void enter_block(struct fault_ctx *x, int stream, uint64_t block,
 			mono_t now)
 {

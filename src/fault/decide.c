@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A segment runs the gauntlet: every fault of its connection, in order.
+ * Decides what happens to a segment: asks each fault of its connection, in
+ * order.
  *
- * Per fault: side and direction, kind of segment, trigger, then the event
- * counts (its number is part of the dice), then the extent, then the type
- * itself.  A drop ends the run; delays add up.
+ * For each fault it checks side and direction, the kind of segment and the
+ * trigger.  Then the event is counted (its number is part of the dice), and the
+ * extent and the type itself decide.  A drop ends the walk; delays add up.
  */
 #include "internal.h"
 
@@ -26,7 +27,7 @@ static bool kind_matches(uint8_t kind, const struct fault_event *ev)
 	}
 }
 
-/* Conditions that last, once they came. */
+/* Conditions that stay true once they have become true. */
 static bool arms(const struct fault_when *w, const struct fault_ctx *x,
 		 const struct fault_event *ev)
 {
@@ -176,7 +177,7 @@ void fault_ask_done(struct fault_set *s, struct fault_flow *w,
 	fault_react_begin(&x, ev, NULL, fault_report(&x, ev, action));
 }
 
-/* When a fault that answers questions ends on a connection by its duration. */
+/* When the duration of a fault that answers questions ends on a connection. */
 static mono_t ask_end(const struct fault_spec *f, const struct fault_conn *c)
 {
 	if (!fault_desc(f)->asked || !f->duration_us || c->done ||

@@ -2,10 +2,10 @@
 /*
  * The keys of a fault, and how their values are read.
  *
- * The table is made from FAULT_PARAMS, so a parameter has one name, one reader
- * and one line of help.  A reader fills struct fault_val; whether the type
- * takes it is judged when all keys are read (spec.c), since "type" may come
- * last.
+ * The table is made from FAULT_PARAMS, so each parameter has one name, one
+ * reader and one line of help.  A reader fills a struct fault_val.  Whether the
+ * type allows the parameter is checked after all keys were read (spec.c),
+ * because "type" may come last.
  */
 #include <stdarg.h>
 
@@ -55,7 +55,7 @@ static int read_toxicity(const char *text, void *field, char *err,
 	return 0;
 }
 
-/* By a table of option.h's own, so that units are read in one place. */
+/* Uses the readers of option.h, so that units are read in one place. */
 static int read_as(enum opt_type type, int64_t unit, const char *text,
 		   struct fault_val *v, char *err, size_t errlen)
 {
@@ -95,7 +95,8 @@ static int read_count(const char *text, void *field, char *err, size_t errlen)
 	return 0;
 }
 
-/* Bytes per second: "1mbit", "64kbit", "100KB", "5MB"; bare: KB. */
+/* Bytes per second: "1mbit", "64kbit", "100KB", "5MB"; a bare number is
+ * KB/s. */
 static int read_rate(const char *text, void *field, char *err, size_t errlen)
 {
 	static const struct {
@@ -153,7 +154,7 @@ bad:
 	return refuse(text, err, errlen, "FIRST-END, END exclusive");
 }
 
-/* Words, or a mask of words separated by commas. */
+/* One word, or words separated by commas (a mask). */
 static int read_word(const char *text, const char *const *names,
 		     struct fault_val *v, char *err, size_t errlen)
 {
@@ -199,7 +200,7 @@ static const char *const from_names[] = {"begin", "data", "idle", NULL};
 
 static const char *const with_names[] = {"rst", "icmp-port", "icmp-host",
 					 "icmp-admin", NULL};
-/* in the order of OPT_HAS_* */
+/* in the order of the bits OPT_HAS_* */
 static const char *const option_names[] = {"mss", "ws",	 "sack", "ts",
 					   "uto", "tfo", NULL};
 static const char *const icmp_names[] = {"none", "ptb", NULL};
@@ -219,7 +220,7 @@ static int read_reopen(const char *text, void *field, char *err, size_t errlen)
 	return 0;
 }
 
-/* Which of the words belong to the type is judged when that is known. */
+/* Whether a word belongs to the type is checked when the type is known. */
 static int read_kind(const char *text, void *field, char *err, size_t errlen)
 {
 	struct fault_val *v = field;
@@ -265,7 +266,8 @@ WORD_READER(then, read_word, then_names)
 WORD_READER(icmp, read_word, icmp_names)
 WORD_READER(quote, read_word, quote_names)
 
-/* A word, or "file:PATH": read here and now, so that it is known to be good. */
+/* A word, or "file:PATH".  The file is read now, so that errors are found
+ * now. */
 static int read_distribution(const char *text, void *field, char *err,
 			     size_t errlen)
 {
@@ -280,7 +282,7 @@ static int read_distribution(const char *text, void *field, char *err,
 	return fault_table_read(&s->table, text + 5, err, errlen);
 }
 
-/* One that has another name now is met with that. */
+/* A type that was renamed gets an error with its new name. */
 static int read_type(const char *text, void *field, char *err, size_t errlen)
 {
 	const char *now = fault_type_renamed(text);
@@ -357,7 +359,7 @@ bad:
 		      "segment:N, idle:T, time:T");
 }
 
-/* "on": a trigger; a black hole's "on=2s" is the length of the hole. */
+/* "on": a trigger; with type=blackhole, "on=2s" is the length of the hole. */
 static int read_on(const char *text, void *field, char *err, size_t errlen)
 {
 	struct fault_spec *s = container_of(field, struct fault_spec, on);
@@ -459,7 +461,7 @@ static int read_list(const char *text, void *field, char *err, size_t errlen)
 	return 0;
 }
 
-/* A type's "index" needs more room than a struct fault_val has. */
+/* "index" needs more room than a struct fault_val has. */
 static int read_index(const char *text, void *field, char *err, size_t errlen)
 {
 	struct fault_val *v = field;

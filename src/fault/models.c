@@ -2,10 +2,10 @@
 /*
  * The dice, and what they model: loss and delay.
  *
- * A value depends on (key of the fault, ordinal of the connection, ordinal of
- * the event, number of the draw) and on nothing else, so neither the order in
- * which connections take turns nor another fault's draws can change it.
- * Models with memory keep it per connection.
+ * A value depends only on the key of the fault, the ordinal of the connection,
+ * the ordinal of the event and the number of the draw.  So neither the order of
+ * connections nor another fault can change it.  Models with memory keep it for
+ * each connection.
  *
  * Loss: netem's three.  "state" is the 4-state Markov chain of Salsano et al.
  * (1 good, 2 good in a burst, 3 loss in a burst, 4 single loss); "gemodel" is
@@ -39,8 +39,8 @@ double fault_unit(uint64_t key, const struct fault_conn *c, uint32_t draw)
 }
 
 /*
- * With probability @rho the value of the event before, else a fresh one: the
- * values keep their distribution, and their autocorrelation is @rho.
+ * With probability @rho the value of the last event, otherwise a new one.  So
+ * the values keep their distribution, and their autocorrelation is @rho.
  */
 static double correlated(const struct fault_spec *f, struct fault_conn *c,
 			 uint64_t key, double fresh)
@@ -63,13 +63,13 @@ bool fault_chance(struct fault_ctx *x)
 	return correlated(f, x->c, x->f->key, u) < f->p[FP_PERCENT].d;
 }
 
-/* of loss: where the chain is */
+/* of loss: the state of the Markov chain */
 struct markov {
 	uint8_t state;
 };
 FAULT_STATE_FITS(struct markov);
 
-/* Gilbert-Elliott: the state moves first, then it is asked. */
+/* Gilbert-Elliott: first the state changes, then it decides. */
 static bool gemodel_loss(const struct fault_spec *f, struct fault_conn *c,
 			 uint64_t key)
 {
@@ -133,7 +133,7 @@ bool fault_model_loss(const struct fault_spec *f, struct fault_conn *c,
 	}
 }
 
-/* Mean 0, standard deviation 1. */
+/* Normal distribution with mean 0 and standard deviation 1. */
 static double normal(double u, double v)
 {
 	return sqrt(-2 * log(u > 0 ? u : 1e-300)) * cos(2 * M_PI * v);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of faults' enums, as they are written and reported.
+ * The names of the enums of faults, as they are written and reported.
  */
 #include "internal.h"
 

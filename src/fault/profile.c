@@ -2,16 +2,16 @@
 /*
  * The profile of a peer.
  *
- * Each ear (react.h) remembers of its connection the oldest sequence number
- * that nobody acknowledged and when it was last sent, since when nothing of
- * the peer's was answered, and how many probes came in a row.  What is
- * finished - an interval, an idle time, an end - is added to the profile of
- * the peer's address, of which there is a table that the set owns.
+ * Each struct fault_peer (react.h) remembers the oldest sequence number that
+ * was not acknowledged, when it was last sent, since when the peer was sent
+ * nothing, and how many probes came in a row.  What is complete (an interval,
+ * an idle time, an end) is added to the profile of the peer's address.  The set
+ * has a table of profiles.
  *
- * Only what the peer does on its own accord is measured: an interval counts
- * when nothing left to the peer within it, or it may be a fast retransmission
- * and not a timeout.  The first retransmission counts only where the first
- * transmission was seen and was the oldest in flight.
+ * Only what the peer does by itself is measured.  An interval counts only if
+ * the peer was sent nothing during it: otherwise it may have been a fast
+ * retransmission, not a timeout.  The first retransmission counts only if the
+ * first transmission was seen and was the oldest in flight.
  *
  *   retries    SYN or SYN-ACK again, the k-th after the one before
  *   timeouts   the oldest bytes again, likewise.  Linux's first is a tail loss
@@ -42,7 +42,7 @@ static void spread_add(struct fault_spread *t, int64_t us)
 	t->n++;
 }
 
-/* The @k'th step, from 0; longer series than the table are cut. */
+/* Add step @k, from 0.  Steps beyond the end of the table are ignored. */
 static void step_add(struct fault_spread *series, uint32_t k, int64_t us)
 {
 	if (k < FAULT_PROFILE_STEPS)
@@ -70,8 +70,8 @@ struct fault_profile *fault_profile_find(struct fault_profile *table,
 }
 
 static struct fault_profile *profile_of(struct fault_set *s,
-					const struct fault_ear *r, uint8_t side,
-					mono_t now)
+					const struct fault_peer *r,
+					uint8_t side, mono_t now)
 {
 	struct fault_profile *p =
 		fault_profile_find(s->profile, &r->addr, side);
@@ -82,9 +82,9 @@ static struct fault_profile *profile_of(struct fault_set *s,
 	return p;
 }
 
-/* --- what was heard --- */
+/* --- what the peer sent --- */
 
-static void begin(struct fault_ear *r, const struct fault_wire *x)
+static void begin(struct fault_peer *r, const struct fault_wire *x)
 {
 	r->again = x->seq;
 	r->again_at = x->now;
@@ -93,10 +93,10 @@ static void begin(struct fault_ear *r, const struct fault_wire *x)
 }
 
 /*
- * Something left to the peer since it sent these bytes last: its own timer may
- * have had no part in it.
+ * The peer was sent something since it last sent these bytes, so this may not
+ * be the work of its timer.
  */
-static bool provoked(const struct fault_ear *r, const struct fault_wire *x)
+static bool provoked(const struct fault_peer *r, const struct fault_wire *x)
 {
 	if (mono_is_set(r->again_at))
 		return !r->alone;
@@ -104,7 +104,7 @@ static bool provoked(const struct fault_ear *r, const struct fault_wire *x)
 	       mono_sub(x->now, r->told_at) < PROVOKED_US + 2 * r->rtt_us;
 }
 
-static void hear_again(struct fault_set *s, struct fault_ear *r,
+static void hear_again(struct fault_set *s, struct fault_peer *r,
 		       const struct fault_wire *x)
 {
 	bool syn = x->flags & TCP_SYN;
@@ -112,9 +112,9 @@ static void hear_again(struct fault_set *s, struct fault_ear *r,
 	struct fault_profile *p;
 
 	if (seq_gt(x->seq, r->again) || seq_le(end, r->again))
-		return; /* not the oldest */
+		return; /* not the oldest bytes */
 	if (provoked(r, x)) {
-		r->again_n = FAULT_PROFILE_STEPS; /* of these bytes no more */
+		r->again_n = FAULT_PROFILE_STEPS; /* ignore these bytes now */
 	} else if (mono_is_set(r->again_at)) {
 		p = profile_of(s, r, x->side, x->now);
 		step_add(syn ? p->syn : p->rto, r->again_n,
@@ -125,7 +125,7 @@ static void hear_again(struct fault_set *s, struct fault_ear *r,
 	r->alone = true;
 }
 
-static void hear_probe(struct fault_set *s, struct fault_ear *r,
+static void hear_probe(struct fault_set *s, struct fault_peer *r,
 		       const struct fault_wire *x)
 {
 	struct fault_profile *p = profile_of(s, r, x->side, x->now);
@@ -147,7 +147,7 @@ static void hear_probe(struct fault_set *s, struct fault_ear *r,
 		p->keepalives = max_u32(p->keepalives, r->probe_n);
 }
 
-static void hear_reset(struct fault_set *s, const struct fault_ear *r,
+static void hear_reset(struct fault_set *s, const struct fault_peer *r,
 		       const struct fault_wire *x)
 {
 	if (mono_is_set(r->unanswered) && (r->again_n || r->probe_n))
@@ -155,7 +155,7 @@ static void hear_reset(struct fault_set *s, const struct fault_ear *r,
 			   mono_sub(x->now, r->unanswered));
 }
 
-void fault_profile_hear(struct fault_set *s, struct fault_ear *r,
+void fault_profile_hear(struct fault_set *s, struct fault_peer *r,
 			const struct fault_wire *x, enum fault_reaction kind)
 {
 	bool first = !mono_is_set(r->heard_at), owes;
@@ -189,20 +189,20 @@ void fault_profile_hear(struct fault_set *s, struct fault_ear *r,
 			   mono_sub(x->now, r->asked_at));
 }
 
-void fault_profile_tell(struct fault_ear *r, const struct fault_wire *x)
+void fault_profile_tell(struct fault_peer *r, const struct fault_wire *x)
 {
 	r->unanswered = MONO_UNSET;
 	r->quiet = r->alone = false;
 	if (!(x->flags & TCP_ACK) || seq_le(x->ack, r->again))
 		return;
-	/* when the bytes that are the oldest now were sent is not known */
+	/* it is not known when the bytes that are now the oldest were sent */
 	r->again = x->ack;
 	r->again_at = MONO_UNSET;
 	r->again_n = 0;
 }
 
-/* Who has not spoken for twice its last interval has given up. */
-void fault_profile_end(struct fault_set *s, const struct fault_ear *r,
+/* A peer that was silent for twice its last interval has given up. */
+void fault_profile_end(struct fault_set *s, const struct fault_peer *r,
 		       uint8_t side)
 {
 	if (!mono_is_set(r->unanswered) || !(r->again_n || r->probe_n) ||
@@ -212,7 +212,7 @@ void fault_profile_end(struct fault_set *s, const struct fault_ear *r,
 		   mono_sub(r->heard_at, r->unanswered));
 }
 
-void fault_profile_forged(struct fault_set *s, const struct fault_ear *r,
+void fault_profile_forged(struct fault_set *s, const struct fault_peer *r,
 			  const struct fault_pending *p,
 			  enum fault_reaction kind)
 {
@@ -302,7 +302,7 @@ static void put_spread(struct text *t, const struct fault_spread *v)
 	    v->n, ms(v->min_us), ms(v->sum_us / (int64_t)v->n), ms(v->max_us));
 }
 
-/* Up to the last step that was ever measured. */
+/* Print the series up to the last step that was measured. */
 static void put_series(struct text *t, const char *key,
 		       const struct fault_spread *v)
 {

@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the peer did then.
+ * What a peer does after a fault has acted.
  *
- * Each connection with faults has an ear per peer: what that peer has sent and
- * what it has been told.  A decision becomes pending; the segment of the peer
- * that answers it makes a second report, which names the first by its id.  A
- * second line, and not a late first one: so decisions stay in their order, a
- * crash loses none, and a peer that says nothing for minutes holds no text.
+ * A connection with faults has a struct fault_peer for each peer: what it has
+ * sent, and what it was sent.  A decision is pending until the peer answers.
+ * The answer is a second report, which names the first by its id.  It is a line
+ * of its own so that decisions stay in order, a crash loses none, and a peer
+ * that is silent for minutes delays nothing.
  *
- * Not each segment that comes next is an answer.  What was under way when the
- * fault acted must not count, so a decision names the reactions that may be
- * caused by it:
+ * Not every segment that comes next is an answer: segments that were in flight
+ * when the fault acted must not count.  So a decision lists the reactions that
+ * it can cause:
  *
- *   lost from the peer      the same bytes again
- *   a segment to the peer   duplicate ACK, SACK, retransmission, or an
- *                           acknowledgment that covers it
- *   reset, vanish           what a living endpoint says: retransmission, probe
- *   forged                  RST, an ACK that acknowledges nothing new
- *   all else                whatever comes next
+ *   lost from the peer the same bytes again a segment to the peer duplicate
+ *   ACK, SACK, retransmission, or an acknowledgment that covers it reset,
+ *   vanish what a living endpoint sends: retransmission, probe forged RST, an
+ *   ACK that acknowledges nothing new all else whatever comes next
  *
- * None of them can come sooner than a round trip after a segment to the peer
- * was touched.  Without one of those it is silence, after a second, or after a
- * good part more than the peer's last retransmission took when it owes one. The
- * number of pending decisions of a connection is bounded; what finds no room is
- * counted ("unwatched"), not watched.
+ * None of them can come within half a round trip after a segment to the peer
+ * was touched.  If none comes, the answer is silence: after a second, or, if
+ * the peer has something to retransmit, after 2.5 times its last interval.  The
+ * number of pending decisions of a connection is limited; further ones are
+ * counted as "unwatched".
  */
 #include <inttypes.h>
 
@@ -52,7 +50,7 @@ static const uint16_t forged_expect[FAULT_INJECT_COUNT] = {
 	[FAULT_NULL] = RBIT(SILENCE),
 };
 
-/* --- what a segment is, to one who heard all before it --- */
+/* --- what kind of segment it is, given all those before it --- */
 
 static seq_t end_of(const struct fault_wire *x)
 {
@@ -60,18 +58,18 @@ static seq_t end_of(const struct fault_wire *x)
 				       !!(x->flags & TCP_FIN));
 }
 
-/* Has the peer sent what no acknowledgment that left to it covers? */
-static bool owes(const struct fault_ear *r)
+/* Has the peer sent anything that was not acknowledged to it? */
+static bool owes(const struct fault_peer *r)
 {
 	return mono_is_set(r->heard_at) &&
 	       (!mono_is_set(r->told_at) || seq_gt(r->high, r->told_ack));
 }
 
 /*
- * Keepalives and window probes stand one before what comes next, or bring one
- * byte into a window that is shut.
+ * Keepalives and window probes begin one before the next sequence number, or
+ * carry one byte into a closed window.
  */
-static bool is_probe(const struct fault_ear *r, const struct fault_wire *x)
+static bool is_probe(const struct fault_peer *r, const struct fault_wire *x)
 {
 	bool shut = mono_is_set(r->told_at) && !r->told_wnd;
 
@@ -83,7 +81,7 @@ static bool is_probe(const struct fault_ear *r, const struct fault_wire *x)
 	return shut && x->len && seq_eq(x->seq, r->high);
 }
 
-static enum fault_reaction classify(const struct fault_ear *r,
+static enum fault_reaction classify(const struct fault_peer *r,
 				    const struct fault_wire *x)
 {
 	bool fresh = !mono_is_set(r->heard_at) || seq_gt(end_of(x), r->high);
@@ -93,7 +91,7 @@ static enum fault_reaction classify(const struct fault_ear *r,
 	if (is_probe(r, x))
 		return FR_PROBE;
 	if (x->len || x->flags & (TCP_SYN | TCP_FIN)) {
-		/* a SYN that was crossed by ours comes again as a SYN-ACK */
+		/* a SYN that crossed ours is repeated as a SYN-ACK */
 		if (!fresh &&
 		    !(x->flags & TCP_SYN && x->flags & TCP_ACK && !r->acked))
 			return FR_RETRANSMIT;
@@ -108,7 +106,7 @@ static enum fault_reaction classify(const struct fault_ear *r,
 	return x->wnd != r->wnd ? FR_WINDOW : FR_DUP_ACK;
 }
 
-static void hear(struct fault_ear *r, const struct fault_wire *x,
+static void hear(struct fault_peer *r, const struct fault_wire *x,
 		 enum fault_reaction kind)
 {
 	int64_t rtt;
@@ -133,7 +131,7 @@ static void hear(struct fault_ear *r, const struct fault_wire *x,
 	r->heard_at = x->now;
 }
 
-static void tell(struct fault_ear *r, const struct fault_wire *x)
+static void tell(struct fault_peer *r, const struct fault_wire *x)
 {
 	if (x->flags & TCP_RST)
 		return;
@@ -164,7 +162,7 @@ static void settle(struct fault_set *s, struct fault_flow *w, uint32_t i,
 	memmove(&a->pending[i], &a->pending[i + 1],
 		(a->n - i) * sizeof(a->pending[0]));
 	if (p.inject)
-		fault_profile_forged(s, &a->ear[p.side], &p, kind);
+		fault_profile_forged(s, &a->peer[p.side], &p, kind);
 	if (!known)
 		return;
 	f->peer[kind]++;
@@ -173,7 +171,7 @@ static void settle(struct fault_set *s, struct fault_flow *w, uint32_t i,
 	fault_report_peer(s, w, &p, kind, mono_sub(now, p.since));
 }
 
-/* A forged segment, or an old one that comes again. */
+/* A forged segment, or an old one that is replayed. */
 static void wait_for_forged(struct fault_pending *p,
 			    const struct fault_event *ev,
 			    const struct fault_verdict *v, uint32_t space)
@@ -193,7 +191,7 @@ static void wait_for_forged(struct fault_pending *p,
 	p->cover = v->inject - 1 == FAULT_RST_EXACT && space;
 }
 
-/* What may be the answer to the decision, and what it should be. */
+/* Set which reactions may answer the decision, and which ones should. */
 static void wait_for(struct fault_pending *p, const struct fault_event *ev,
 		     const struct fault_verdict *v, uint32_t space)
 {
@@ -216,9 +214,9 @@ static void wait_for(struct fault_pending *p, const struct fault_event *ev,
 		p->expect = RBIT(RST);
 }
 
-/* How long no answer is none yet. */
+/* How long to wait before no answer counts as silence. */
 static int64_t patience(const struct fault_pending *p,
-			const struct fault_ear *r)
+			const struct fault_peer *r)
 {
 	int64_t wait = r->gap_us * 5 / 2;
 
@@ -235,7 +233,7 @@ void fault_react_begin(struct fault_ctx *x, const struct fault_event *ev,
 {
 	struct fault_watch *a = &x->flow->watch;
 	struct fault_pending *p = &a->pending[a->n];
-	const struct fault_ear *r = &a->ear[ev->side];
+	const struct fault_peer *r = &a->peer[ev->side];
 	uint32_t space =
 		ev->len + !!(ev->flags & TCP_SYN) + !!(ev->flags & TCP_FIN);
 
@@ -255,7 +253,8 @@ void fault_react_begin(struct fault_ctx *x, const struct fault_event *ev,
 	if (v)
 		wait_for(p, ev, v, space);
 	p->until = mono_add(p->since, patience(p, r));
-	/* paths vary; and what a forged segment draws is known by its looks */
+	/* the RTT varies; and the answer to a forged segment is recognised by
+	 * its form */
 	p->soonest = mono_add(
 		p->since, ev->to_peer && !p->forged ? 1 + r->rtt_us / 2 : 1);
 	a->n++;
@@ -264,7 +263,7 @@ void fault_react_begin(struct fault_ctx *x, const struct fault_event *ev,
 		wheel_arm(&x->set->wheel, &x->flow->timer, p->until);
 }
 
-/* Is @x, a segment of @kind, what @p waits for?  @kind becomes its name. */
+/* Does @x, a segment of @kind, answer @p?  @kind becomes the reaction. */
 static bool answers(const struct fault_pending *p, const struct fault_wire *x,
 		    enum fault_reaction *kind)
 {
@@ -280,7 +279,7 @@ static bool answers(const struct fault_pending *p, const struct fault_wire *x,
 	}
 	if (!(p->mask & BIT(*kind)))
 		return false;
-	/* what a forged segment draws looks like any ACK that is repeated */
+	/* the answer to a forged segment looks like a duplicate ACK */
 	if (p->forged && *kind != FR_RST)
 		*kind = p->expect & RBIT(CHALLENGE) ? FR_CHALLENGE
 			: p->expect & RBIT(ACK)	    ? FR_ACK
@@ -291,7 +290,7 @@ static bool answers(const struct fault_pending *p, const struct fault_wire *x,
 void fault_wire_pass(struct fault_set *s, struct fault_flow *w,
 		     const struct fault_wire *x)
 {
-	struct fault_ear *r = &w->watch.ear[x->side];
+	struct fault_peer *r = &w->watch.peer[x->side];
 	enum fault_reaction kind, as;
 	bool taken = false;
 
@@ -307,7 +306,7 @@ void fault_wire_pass(struct fault_set *s, struct fault_flow *w,
 		bool forged = p->forged;
 
 		as = kind;
-		/* each forged segment draws an answer of its own */
+		/* each forged segment gets an answer of its own */
 		if ((forged && taken && kind != FR_RST) ||
 		    !answers(p, x, &as)) {
 			i++;
@@ -343,6 +342,6 @@ void fault_react_end(struct fault_set *s, struct fault_flow *w)
 {
 	while (w->watch.n)
 		settle(s, w, 0, FR_ENDED, s->now);
-	fault_profile_end(s, &w->watch.ear[0], 0);
-	fault_profile_end(s, &w->watch.ear[1], 1);
+	fault_profile_end(s, &w->watch.peer[0], 0);
+	fault_profile_end(s, &w->watch.peer[1], 1);
 }

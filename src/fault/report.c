@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What faults tell: one JSON object a decision, counters, expectations.
+ * What faults report: a JSON object for each decision, counters, expectations.
  */
 #include <inttypes.h>
 
 #include "internal.h"
 
-/* Names of the reactions in @mask, joined by "|". */
+/* Print the names of the reactions in @mask, joined by "|". */
 static void print_mask(char *out, size_t outlen, uint16_t mask)
 {
 	size_t k = 0;

@@ -2,19 +2,20 @@
 /*
  * The set of faults and the connections that carry them.
  *
- * A fault sits in a slot; a connection has one bit and one struct fault_conn a
- * slot, so adding and removing touch no memory of connections that do not
- * match.  A connection's ordinal among a fault's is fixed when it first
- * appears, which may be before a flow exists: then it is an embryo, found by
- * its addresses until the flow takes it or EMBRYO_LIFE_US passes.  Where room
- * is short (a flood of SYNs) the oldest embryo goes, and first of those of
- * which only a SYN was seen: what the next connection needs is there.
+ * A fault has a slot.  A connection has a bit and a struct fault_conn for each
+ * slot, so adding and removing a fault does not touch connections that do not
+ * match.  The ordinal of a connection is fixed when it first appears, which may
+ * be before there is a flow.  Until then it is "unbound": it is found by its
+ * addresses, until the flow takes it or UNBOUND_LIFE_US passes.  When room is
+ * short (in a flood of SYNs) the oldest unbound connection is forgotten, and
+ * first those of which only a SYN was seen.  So new connections always find
+ * room.
  */
 #include <stdlib.h>
 
 #include "internal.h"
 
-#define EMBRYO_LIFE_US (180 * USEC_PER_SEC)
+#define UNBOUND_LIFE_US (180 * USEC_PER_SEC)
 
 static uint64_t name_key(const char *name, uint64_t seed)
 {
@@ -31,7 +32,8 @@ int fault_set_init(struct fault_set *s, uint64_t seed, uint32_t max, mono_t now)
 
 	memset(s, 0, sizeof(*s));
 	s->hash = seed;
-	/* a report's seed can be given to a fault: seed=N, 32 bits */
+	/* 32 bits, so that the seed of a report can be given to a fault:
+	 * seed=N */
 	s->seed = (uint32_t)(seed ^ seed >> 32);
 	if (!s->seed)
 		s->seed = 1;
@@ -42,8 +44,8 @@ int fault_set_init(struct fault_set *s, uint64_t seed, uint32_t max, mono_t now)
 		return err;
 	for (s->buckets = 64; s->buckets < max / 4;)
 		s->buckets *= 2;
-	s->embryo = calloc(s->buckets, sizeof(struct fault_flow *));
-	if (s->embryo)
+	s->unbound = calloc(s->buckets, sizeof(struct fault_flow *));
+	if (s->unbound)
 		return 0;
 	slab_fini(&s->flows);
 	return -ENOMEM;
@@ -53,12 +55,12 @@ void fault_set_fini(struct fault_set *s)
 {
 	while (s->first) {
 		if (!s->first->owner)
-			fault_embryo_take(s, s->first);
+			fault_unbound_take(s, s->first);
 		fault_flow_free(s, s->first);
 	}
 	slab_fini(&s->flows);
-	free(s->embryo);
-	s->embryo = NULL;
+	free(s->unbound);
+	s->unbound = NULL;
 }
 
 int fault_set_find(const struct fault_set *s, const char *name)
@@ -69,7 +71,7 @@ int fault_set_find(const struct fault_set *s, const char *name)
 	return -1;
 }
 
-/* By order, then by age. */
+/* Sorted by order, then by age. */
 static void order_insert(struct fault_set *s, uint8_t slot)
 {
 	uint32_t at = s->n++;
@@ -210,8 +212,8 @@ static bool ordinal_matches(const struct fault_conns *c, uint32_t n)
 }
 
 /*
- * A connection that the selectors take gets its ordinal, and its one roll of
- * toxicity.  Return: the fault acts on it
+ * The selectors match a connection: give it its ordinal, and roll toxicity
+ * once.  Return: true if the fault acts on it
  */
 static bool select_conn(struct fault *f, uint32_t *ordinal)
 {
@@ -239,8 +241,9 @@ static void carry(struct fault_set *s, struct fault_flow *w, int slot,
 	s->fault[slot].active++;
 }
 
-/* The oldest embryo makes room, one of a SYN before one left behind. */
-static bool evict_embryo(struct fault_set *s)
+/* Make room: forget the oldest unbound connection, first of those of which only
+ * a SYN was seen. */
+static bool evict_unbound(struct fault_set *s)
 {
 	struct fault_flow *w = s->age[0].first;
 
@@ -248,7 +251,7 @@ static bool evict_embryo(struct fault_set *s)
 		w = s->age[1].first;
 	if (!w)
 		return false;
-	fault_embryo_take(s, w);
+	fault_unbound_take(s, w);
 	fault_flow_free(s, w);
 	return true;
 }
@@ -258,7 +261,7 @@ struct fault_flow *fault_flow_alloc(struct fault_set *s, const struct tuple *t,
 {
 	struct fault_flow *w = slab_alloc(&s->flows);
 
-	if (unlikely(!w) && evict_embryo(s))
+	if (unlikely(!w) && evict_unbound(s))
 		w = slab_alloc(&s->flows);
 	if (!w)
 		return NULL;
@@ -324,10 +327,10 @@ void fault_flow_free(struct fault_set *s, struct fault_flow *w)
 	slab_free(&s->flows, w);
 }
 
-/* --- embryos --- */
+/* --- unbound connections --- */
 
-static struct fault_flow **embryo_bucket(struct fault_set *s,
-					 const struct tuple *t)
+static struct fault_flow **unbound_bucket(struct fault_set *s,
+					  const struct tuple *t)
 {
 	uint64_t h = s->hash, part;
 
@@ -336,16 +339,17 @@ static struct fault_flow **embryo_bucket(struct fault_set *s,
 		memcpy(&part, (const uint8_t *)t + i, 4);
 		h = fault_dice(h, part, i, 0);
 	}
-	return &s->embryo[h & (s->buckets - 1)];
+	return &s->unbound[h & (s->buckets - 1)];
 }
 
-struct fault_flow *fault_embryo_find(struct fault_set *s, const struct tuple *t)
+struct fault_flow *fault_unbound_find(struct fault_set *s,
+				      const struct tuple *t)
 {
 	struct fault_flow *w;
 
-	if (likely(!s->embryos)) /* no hash for nothing */
+	if (likely(!s->nunbound)) /* usual case: save the hash */
 		return NULL;
-	w = *embryo_bucket(s, t);
+	w = *unbound_bucket(s, t);
 	while (w && !tuple_eq(&w->t, t))
 		w = w->hnext;
 	return w;
@@ -370,21 +374,21 @@ static void age_unlink(struct fault_set *s, struct fault_flow *w)
 	w->older = w->newer = NULL;
 }
 
-void fault_embryo_keep(struct fault_set *s, struct fault_flow *w, mono_t now)
+void fault_unbound_keep(struct fault_set *s, struct fault_flow *w, mono_t now)
 {
-	struct fault_flow **b = embryo_bucket(s, &w->t);
+	struct fault_flow **b = unbound_bucket(s, &w->t);
 
 	w->owner = NULL;
 	w->hnext = *b;
 	*b = w;
 	age_link(s, w);
-	s->embryos++;
-	w->ends = mono_add(now, EMBRYO_LIFE_US);
+	s->nunbound++;
+	w->ends = mono_add(now, UNBOUND_LIFE_US);
 	wheel_arm(&s->wheel, &w->timer,
 		  mono_earlier(w->ends, fault_react_wake(w)));
 }
 
-bool fault_embryo_wake(struct fault_set *s, struct fault_flow *w, mono_t now)
+bool fault_unbound_wake(struct fault_set *s, struct fault_flow *w, mono_t now)
 {
 	fault_react_expire(s, w, now);
 	if (mono_due(w->ends, now) || (!w->active && !w->watch.n && w->old))
@@ -394,29 +398,29 @@ bool fault_embryo_wake(struct fault_set *s, struct fault_flow *w, mono_t now)
 	return true;
 }
 
-bool fault_embryo_listen(struct fault_set *s, struct fault_flow *w, mono_t now)
+bool fault_unbound_listen(struct fault_set *s, struct fault_flow *w, mono_t now)
 {
-	/* connections to come need the room more */
+	/* new connections need the room */
 	if (!w->watch.n || s->flows.used > s->flows.max / 2)
 		return false;
 	for (uint32_t i = 0; i < s->n; i++)
 		if (w->active & BIT(s->order[i]))
 			s->fault[s->order[i]].active--;
 	w->active = 0;
-	fault_embryo_keep(s, w, now);
+	fault_unbound_keep(s, w, now);
 	return true;
 }
 
-void fault_embryo_take(struct fault_set *s, struct fault_flow *w)
+void fault_unbound_take(struct fault_set *s, struct fault_flow *w)
 {
-	struct fault_flow **p = embryo_bucket(s, &w->t);
+	struct fault_flow **p = unbound_bucket(s, &w->t);
 
 	while (*p && *p != w)
 		p = &(*p)->hnext;
 	if (*p) {
 		*p = w->hnext;
 		age_unlink(s, w);
-		s->embryos--;
+		s->nunbound--;
 	}
 	w->hnext = NULL;
 	wheel_cancel(&s->wheel, &w->timer);

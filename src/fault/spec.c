@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whole faults: which keys belong to which type, what is filled in where
- * nothing was said, and the line of keys and values.
+ * Checks a fault as a whole: which keys belong to which type, default values,
+ * and the line of keys and values.
  */
 #include "internal.h"
 #include "util/word.h"
@@ -25,14 +25,14 @@ static void list_params(uint64_t mask, char *out, size_t outlen)
 		snprintf(out, outlen, "none");
 }
 
-/* What was not given; "percent" alone means "always". */
+/* Fill in the defaults.  The default of "percent" is 100. */
 static void fill_params(struct fault_spec *s)
 {
 	const struct fault_default *d = fault_desc(s)->defaults;
 
 	if (!s->p[FP_PERCENT].set)
 		s->p[FP_PERCENT].d = 1;
-	/* as netem: the next event leaves the bad state, or comes to it */
+	/* as in netem: the next event leaves the bad state, or enters it */
 	if (!s->p[FP_R].set)
 		s->p[FP_R].d = 1 - s->p[FP_P].d;
 	if (!s->p[FP_P31].set)
@@ -48,7 +48,7 @@ static void fill_params(struct fault_spec *s)
 	}
 }
 
-/* The words of "kind" that the type knows, and whether several go. */
+/* Check the words of "kind", and whether several are allowed. */
 static bool kind_fits(const struct fault_spec *s, char *err, size_t errlen)
 {
 	uint64_t ok = fault_desc(s)->kinds;
@@ -69,7 +69,7 @@ static bool kind_fits(const struct fault_spec *s, char *err, size_t errlen)
 	return false;
 }
 
-/* The words of "mode" that the type knows. */
+/* Check the word of "mode". */
 static bool mode_fits(const struct fault_spec *s, char *err, size_t errlen)
 {
 	const struct fault_val *v = &s->p[FP_MODE];
@@ -87,7 +87,7 @@ static bool mode_fits(const struct fault_spec *s, char *err, size_t errlen)
 	return false;
 }
 
-/* What holds for all types. */
+/* Checks for all types. */
 static const char *check_common(const struct fault_spec *s)
 {
 	const struct fault_type_desc *t = fault_desc(s);
@@ -110,7 +110,7 @@ static const char *check_common(const struct fault_spec *s)
 	return t->check ? t->check(s) : NULL;
 }
 
-/* Its type, and with which action. */
+/* Print the type, with its action. */
 static void name_it(const struct fault_spec *s, char *out, size_t outlen)
 {
 	char action[40];
@@ -160,7 +160,7 @@ int fault_spec_check(struct fault_spec *s, char *err, size_t errlen)
 	return 0;
 }
 
-/* All the types would not fit. */
+/* The list of all types would not fit into the error. */
 static void type_refuse(const char *text, char *err, size_t errlen)
 {
 	if (fault_type_renamed(text))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The types that act on bytes between the legs, and those that act by time
- * alone.  They never change the order of bytes: they say when how many of them
- * may go on.
+ * Runs the types that act on bytes between the legs, and those that act by time
+ * alone.  They never change the order of bytes.  They say how many bytes may go
+ * on, and when.
  */
 #include "internal.h"
 
@@ -27,7 +27,7 @@ bool fault_has_stream(const struct fault_set *s, const struct fault_flow *w,
 	return false;
 }
 
-/* Has its duration on this connection ended? */
+/* Has the fault's duration on this connection ended? */
 static bool is_over(const struct fault_ctx *x, mono_t now)
 {
 	int64_t us = x->f->spec.duration_us;
@@ -36,13 +36,14 @@ static bool is_over(const struct fault_ctx *x, mono_t now)
 	       mono_sub(now, x->c->first) > us;
 }
 
-/* When that will be; it has begun. */
+/* When the duration will end; it has begun. */
 static mono_t end_of(const struct fault_ctx *x)
 {
 	return mono_add(x->c->first, x->f->spec.duration_us + 1);
 }
 
-/* Walk the faults of a stream that act now: what the next one does, or NULL. */
+/* Walk the faults that act on a stream now.  Return: the next one's type, or
+ * NULL. */
 static const struct fault_type_desc *next_of(struct fault_set *s,
 					     struct fault_flow *w, int stream,
 					     uint32_t *i, mono_t now,
@@ -136,7 +137,7 @@ bool fault_stream_discards(struct fault_set *s, struct fault_flow *w,
 	return false;
 }
 
-/* The last portion still keeps the line busy. */
+/* Does the last portion still occupy the line? */
 static bool is_busy(const struct fault_ctx *x, mono_t now)
 {
 	return fault_desc(&x->f->spec)->portions &&
@@ -144,8 +145,8 @@ static bool is_busy(const struct fault_ctx *x, mono_t now)
 }
 
 /*
- * Bytes come to a fault that holds some of them back.  Where it works in
- * portions: is this one of those that skip and count let it act on?
+ * Bytes reach a fault that may hold some of them back.  If it works in
+ * portions: do skip and count allow it to act on this one?
  */
 static bool acts(struct fault_ctx *x, mono_t now)
 {
@@ -158,7 +159,7 @@ static bool acts(struct fault_ctx *x, mono_t now)
 	return fault_extent_allows(x, now);
 }
 
-/* @acted: bit per slot */
+/* @acted: a bit for each slot */
 static void spend(struct fault_set *s, struct fault_flow *w, int stream,
 		  uint32_t n, uint32_t acted)
 {
@@ -206,7 +207,7 @@ uint32_t fault_stream_release(struct fault_set *s, struct fault_flow *w,
 	return n;
 }
 
-/* When a fault acts by time alone; MONO_UNSET: never. */
+/* When the fault acts by time alone; MONO_UNSET: never. */
 static mono_t due_at(const struct fault *f, const struct fault_flow *w,
 		     const struct fault_conn *c)
 {

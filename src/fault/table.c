@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Distributions from files: netem's format, as iproute2 ships it.
+ * Distributions from files in netem's format, as iproute2 has them.
  *
- * Numbers separated by blanks, '#' begins a comment; each number is as likely
- * as the others, and FAULT_TABLE_UNIT of them is one jitter.  A file is read
- * while the fault is being written down, never while it acts, and by a function
- * of the program's: nothing here opens files.
+ * A file has numbers separated by blanks; '#' begins a comment.  All numbers
+ * are equally likely, and the number FAULT_TABLE_UNIT stands for one jitter.  A
+ * file is read when the fault is parsed, never while it acts.  The program
+ * provides the function that reads files: nothing here opens one.
  */
 #include "internal.h"
 
@@ -17,7 +17,7 @@ static int bad(const char *path, const char *why, char *err, size_t errlen)
 	return -EINVAL;
 }
 
-/* NULL, or what is wrong. */
+/* Return: NULL, or what is wrong. */
 static const char *add_numbers(struct fault_table *t, const char *p)
 {
 	char *end;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fault as text again.  The words that were given are kept beside what they
- * meant, so that each key there is, or will be, comes back exactly.
+ * Prints a fault as text.  The words that were given are stored together with
+ * their values, so each key is printed exactly as it was written.
  */
 #include <ctype.h>
 
@@ -13,7 +13,7 @@ void fault_spec_init(struct fault_spec *s)
 	opt_defaults(fault_options, s);
 }
 
-/* The value of "key=" among the words of @text, or NULL. */
+/* Find the value of "key=" among the words of @text, or NULL. */
 static const char *find_key(const char *text, const char *key)
 {
 	size_t n = strlen(key);

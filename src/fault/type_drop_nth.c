@@ -2,8 +2,8 @@
 /*
  * drop_nth: every nth segment is lost.
  *
- * Loss that can be predicted, as with iptables' "statistic --mode nth": a test
- * can say beforehand how many retransmissions there will be.
+ * This loss is predictable, as with iptables' "statistic --mode nth".  So a
+ * test knows in advance how many retransmissions there will be.
  */
 #include "internal.h"
 

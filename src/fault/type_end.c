@@ -2,9 +2,9 @@
 /*
  * end: a connection, or one of its streams, ends at a chosen point.
  *
- * "action" says how.  fin and close end a stream between the legs, after so
- * many bytes (src/fault/stream.c asks); reset and vanish end connections, at a
- * segment or by time alone.
+ * "action" says how. fin and close end a stream between the legs after a number
+ * of bytes (called by src/fault/stream.c). reset and vanish end the connection,
+ * at a segment or by time alone.
  */
 #include "internal.h"
 
@@ -51,7 +51,7 @@ static FAULT_HIT(hit_vanish)
 	return true;
 }
 
-/* Bytes up to its limit pass; what follows is held until the end is told. */
+/* Bytes up to the limit pass.  The rest is held until the end is relayed. */
 static uint32_t end_share(struct fault_ctx *x, uint32_t n, mono_t now,
 			  mono_t *wake)
 {
@@ -65,7 +65,7 @@ static uint32_t end_share(struct fault_ctx *x, uint32_t n, mono_t now,
 
 static const char *check_bytes(const struct fault_spec *s)
 {
-	/* what is missing is told by its name */
+	/* a missing parameter gets an error elsewhere */
 	if (!s->p[FP_ACTION].set || !s->p[FP_AFTER].set ||
 	    s->p[FP_AFTER].j == FAULT_ON_BYTE)
 		return NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All types.  Each stands in a file of its own or of its group (type_*.c,
- * types_*.c, stream.c), with what it takes and what it does; FAULT_TYPES in
- * fault/cfg.h has its row.
+ * The table of all types.  Each type is in a file of its own or of its group
+ * (type_*.c, types_*.c, corrupt.c), with its parameters and its code.  Its row
+ * is in FAULT_TYPES of fault/cfg.h.
  */
 #include "internal.h"
 
@@ -36,11 +36,11 @@ bool fault_type_takes(enum fault_type t, enum fault_param p, bool *needed)
 bool fault_type_takes_key(enum fault_type t, const char *key)
 {
 	if (types[t]->actions)
-		return true; /* some of them this, some of them that */
+		return true; /* each of them */
 	return strcmp(key, types[t]->stream ? "side" : "stream") != 0;
 }
 
-/* How what was one type each is written. */
+/* Names of former types, and how they are written now. */
 static const char *const renamed[][2] = {
 	{"fin", "type=end action=fin after=byte:N"},
 	{"limit_data", "type=end after=byte:N action=fin (sides=one) or close "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Types that answer questions of the stack: how they do it is in
+ * Types that answer questions of the stack.  Their code is in
  * src/impair/behave.c.
  */
 #include "internal.h"

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Types that act on a connection's end.
+ * Types that act on the end of a connection.
  */
 #include "internal.h"
 
 /*
- * Whatever acknowledges the peer's FIN is lost, also what TIME_WAIT answers
- * (then there is no flow, and the state is none).
+ * Every segment that acknowledges the peer's FIN is lost, also those from
+ * TIME_WAIT (then there is no flow and no state).
  */
 static FAULT_HIT(hit_last_ack)
 {
 	uint64_t *fin = x->c->state;
 
 	if (!ev->to_peer && ev->flags & TCP_FIN) {
-		*fin = 1; /* from now on our ACKs cover it */
+		*fin = 1; /* our ACKs cover it from now on */
 		return false;
 	}
 	return v->drop = ev->to_peer && *fin && !ev->len &&
@@ -22,15 +22,15 @@ static FAULT_HIT(hit_last_ack)
 
 /* crossing.phase, plus the side that closed first */
 enum {
-	OPEN,	     /* nobody's FIN has come */
-	HIDDEN,	     /* one has: nothing of ours acknowledges it */
-	CROSSED = 3, /* our FIN is on its way; the ACK follows at .ack_at */
+	OPEN,	     /* no FIN has come yet */
+	HIDDEN,	     /* a FIN has come, and we do not acknowledge it */
+	CROSSED = 3, /* our FIN was sent; the ACK follows at .ack_at */
 };
 
-/* of simultaneous_close
- * @told: the peer's answer to our FIN has been kept back
+/* State of simultaneous_close.
+ * @told: the peer's answer to our FIN was held back
  * @ack_at: when our ACK follows
- * @fin_end: one past the place of the peer's FIN */
+ * @fin_end: one past the peer's FIN */
 struct crossing {
 	uint8_t phase;
 	bool told;
@@ -44,14 +44,15 @@ static bool first_fin(struct crossing *c, const struct fault_event *ev)
 	if (!(ev->flags & TCP_FIN) || ev->state > TS_ESTABLISHED)
 		return false;
 	c->phase = (uint8_t)(HIDDEN + ev->side);
-	c->fin_end = ev->off + ev->len + 1; /* one past its place */
+	c->fin_end = ev->off + ev->len + 1; /* one past the FIN */
 	return true;
 }
 
 /*
- * What we send does not acknowledge the peer's FIN until ours has left, so the
- * two cross.  Its answer to ours waits until the ACK has left, too: our leg
- * would be gone then, and a FIN or a duplicate that meets nobody is reset.
+ * Nothing that we send acknowledges the peer's FIN until our own FIN was sent,
+ * so the two cross.  The peer's answer to our FIN is held back until our ACK
+ * was sent: the answer would end our leg, and the peer's repeated FIN would get
+ * a RST.
  */
 static FAULT_HIT(hit_crossing)
 {
@@ -67,7 +68,7 @@ static FAULT_HIT(hit_crossing)
 	if (!ev->to_peer) {
 		if (!ev->last)
 			return false;
-		/* One is enough: what it repeats would meet nobody, too. */
+		/* One answer is enough; copies of it would be reset, too. */
 		v->drop = c->told;
 		v->delay_us += mono_sub(c->ack_at, ev->now) + 1;
 		c->told = mono_is_set(c->ack_at);
@@ -80,13 +81,14 @@ static FAULT_HIT(hit_crossing)
 	if (ev->flags & TCP_FIN && c->phase == HIDDEN + ev->side) {
 		c->phase = (uint8_t)(CROSSED + ev->side);
 		c->ack_at = mono_add(ev->now, x->f->spec.p[FP_DELAY].i + 1);
-		/* Once: TIME_WAIT answers a copy, and meets nobody. */
+		/* Only once: the peer would answer a copy from TIME_WAIT, and
+		 * there is no leg any more. */
 		v->ack_us = x->f->spec.p[FP_DELAY].i + 1;
 	}
 	return true;
 }
 
-/* The peer's last word: it is in TIME_WAIT from now on. */
+/* The peer has sent its last segment: it is in TIME_WAIT now. */
 static FAULT_HIT(hit_replay)
 {
 	if (!ev->last)

@@ -13,7 +13,7 @@ static FAULT_HIT(hit_synack_delay)
 	return true;
 }
 
-/* A SYN is turned away, before there is a flow. */
+/* A SYN is refused, before there is a flow. */
 static FAULT_HIT(hit_refuse)
 {
 	static const uint8_t code[] = {0, 3, 1, 13};
@@ -27,7 +27,7 @@ static FAULT_HIT(hit_refuse)
 	return true;
 }
 
-/* The handshake succeeds and nothing else does. */
+/* Only the handshake succeeds. */
 static FAULT_HIT(hit_pretend)
 {
 	uint64_t *irs = x->c->state;
@@ -52,8 +52,8 @@ static FAULT_HIT(hit_pretend)
 	return true;
 }
 
-/* Of a SYN that kept its options the answer keeps them, and the SYN when it is
- * repeated: one end would use what the other does not know of. */
+/* If a SYN kept its options, its repetitions and its answer keep them, too.
+ * Otherwise one end would use an option that the other does not know of. */
 static bool strips_both(struct fault_ctx *x, const struct fault_event *ev)
 {
 	enum {
@@ -91,7 +91,7 @@ static FAULT_HIT(hit_mss)
 	return true;
 }
 
-/* RFC 9293, 3.10.7.3: whoever gets it in SYN_SENT answers RST, and goes on. */
+/* RFC 9293, 3.10.7.3: a peer in SYN_SENT answers with a RST and goes on. */
 static FAULT_HIT(hit_wrong_synack)
 {
 	(void)ev;
@@ -101,7 +101,8 @@ static FAULT_HIT(hit_wrong_synack)
 	return true;
 }
 
-/* SYNs of a connection that began with Fast Open; @count of them, or one. */
+/* Drops SYNs of a connection that began with Fast Open: @count of them, or
+ * one. */
 static bool tfo_blackhole(struct fault_ctx *x, const struct fault_event *ev)
 {
 	uint64_t *began = x->c->state;
@@ -112,7 +113,7 @@ static bool tfo_blackhole(struct fault_ctx *x, const struct fault_event *ev)
 	return *began && x->c->injected < most;
 }
 
-/* Middleboxes and servers that do not get on with Fast Open (RFC 7413, 7.1). */
+/* Middleboxes and servers that break Fast Open (RFC 7413, 7.1). */
 static FAULT_HIT(hit_tfo)
 {
 	bool syn = (ev->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;

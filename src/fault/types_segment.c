@@ -4,7 +4,7 @@
  */
 #include "internal.h"
 
-#define BURST_MAX (INT64_C(1) << 40) /* more is no limit any more */
+#define BURST_MAX (INT64_C(1) << 40) /* more means no limit */
 #define BITS_MAX 1024u
 
 #define GE (PBIT(P) | PBIT(R) | PBIT(LOSS_BAD) | PBIT(LOSS_GOOD))
@@ -28,8 +28,8 @@ static FAULT_HIT(hit_droplist)
 }
 
 /*
- * The first @times passes over the range are dropped.  A pass begins with each
- * segment that carries the range's first byte.
+ * The first @times transmissions of the range are dropped.  Each segment with
+ * the first byte of the range begins a new transmission.
  */
 static FAULT_HIT(hit_drop_range)
 {
@@ -49,7 +49,7 @@ static FAULT_HIT(hit_delay)
 	int64_t d;
 
 	(void)ev;
-	/* the correlation is that of the delays */
+	/* correlation applies to the delays */
 	if (fault_unit(x->f->key, x->c, 0) >= x->f->spec.p[FP_PERCENT].d)
 		return false;
 	x->f->count[FC_ROLLED]++;
@@ -94,13 +94,13 @@ static FAULT_HIT(hit_corrupt)
 	return true;
 }
 
-/* of rate: when the line is free again */
+/* State of rate: when the line is free again */
 struct line {
 	mono_t free;
 };
 FAULT_STATE_FITS(struct line);
 
-/* A line of its own for each connection and direction it acts on. */
+/* Each connection and direction has a line of its own. */
 static FAULT_HIT(hit_rate)
 {
 	struct line *l = FAULT_STATE(x->c, struct line);
@@ -164,7 +164,7 @@ static FAULT_HIT(hit_ttl)
 	return v->ttl != 0;
 }
 
-/* of slot: the next one, and what is in it already */
+/* State of slot: the next slot, and what is in it */
 struct slot {
 	mono_t at;
 	uint64_t packets, bytes;
@@ -181,8 +181,8 @@ static int64_t slot_wait(const struct fault_ctx *x)
 }
 
 /*
- * Segments gather until the next slot, as on a radio link or behind a bus that
- * is shared; those that find it full go on to the one after it.
+ * Segments wait for the next slot, as on a radio link or a shared bus.  If it
+ * is full, they wait for the one after it.
  */
 static FAULT_HIT(hit_slot)
 {
@@ -207,14 +207,14 @@ static FAULT_HIT(hit_slot)
 }
 
 /*
- * What offload glued together has no length of its own: once the peer was told,
- * or came down by itself, it is taken to keep to the MTU; a single segment
- * that does not says otherwise.
+ * The size of the segments that offload has joined is unknown.  They count as
+ * small enough once the peer got the error or has sent a smaller one by itself,
+ * until a single segment is too large again.
  */
 static FAULT_HIT(hit_mtu)
 {
 	uint32_t mtu = (uint32_t)x->f->spec.p[FP_MTU].i;
-	uint64_t *sides = x->c->state; /* a bit each: @down, @hit */
+	uint64_t *sides = x->c->state; /* one bit each: @down, @hit */
 	uint64_t down = BIT(2 * ev->side + ev->to_peer), hit = down << 4;
 
 	if (ev->wire <= mtu) {
@@ -233,7 +233,7 @@ static FAULT_HIT(hit_mtu)
 	return v->drop = true;
 }
 
-/* An error about a segment that goes its way all the same. */
+/* An error about a segment, which is still passed on. */
 static FAULT_HIT(hit_icmp)
 {
 	const struct fault_spec *f = &x->f->spec;
@@ -247,7 +247,7 @@ static FAULT_HIT(hit_icmp)
 	return true;
 }
 
-/* It only makes the connection one that is watched. */
+/* Does nothing, but its connections are watched. */
 static FAULT_HIT(hit_observe)
 {
 	(void)x;

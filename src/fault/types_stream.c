@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Types that act on bytes between the legs: how many of them may go on now.
- * Who asks is stream.c; what corrupt_stream does is in corrupt.c.
+ * stream.c calls them. corrupt_stream is in corrupt.c.
  */
 #include "internal.h"
 
 #define QUANTUM_US (20 * USEC_PER_MSEC)
 #define QUANTUM_MIN 256
 
-/* A bandwidth's share at @now; 0: none before *wake. */
+/* What the bandwidth allows at @now; 0: nothing before *wake. */
 static uint32_t bandwidth_share(struct fault_ctx *x, uint32_t n, mono_t now,
 				mono_t *wake)
 {
@@ -35,7 +35,7 @@ static void bandwidth_spend(struct fault_ctx *x, uint32_t n, mono_t now)
 	q->next = mono_add(q->next, (int64_t)n * USEC_PER_SEC / rate);
 }
 
-/* A slice, and then nothing for a while. */
+/* One slice, then nothing for a while. */
 static uint32_t slicer_share(struct fault_ctx *x, uint32_t n, mono_t now,
 			     mono_t *wake)
 {
@@ -64,14 +64,14 @@ static void slicer_spend(struct fault_ctx *x, uint32_t n, mono_t now)
 	q->next = mono_add(now, x->f->spec.p[FP_DELAY].i + 1);
 }
 
-/* of timeout: what is held, and when it ends, once that began */
+/* State of timeout: what is held, and the deadline once the clock runs */
 struct timeout {
 	uint32_t held;
 	mono_t due;
 };
 FAULT_STATE_FITS(struct timeout);
 
-/* Nothing passes; bytes that are new may start the clock. */
+/* Nothing passes.  New bytes may start the clock. */
 static uint32_t timeout_share(struct fault_ctx *x, uint32_t n, mono_t now,
 			      mono_t *wake)
 {
@@ -88,7 +88,7 @@ static uint32_t timeout_share(struct fault_ctx *x, uint32_t n, mono_t now,
 	return 0;
 }
 
-/* Nothing was said of data yet: it counts from when the connection got it. */
+/* Without "from", the time counts from when the connection got the fault. */
 static mono_t timeout_due(const struct fault *f, const struct fault_flow *w,
 			  const struct fault_conn *c)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Types that act on a running transfer, as far as segments show it; the
- * others answer questions of the stack (impair/behave.c).
+ * Types that act on the segments of a running transfer.  Others answer
+ * questions of the stack (impair/behave.c).
  */
 #include "internal.h"
 
@@ -36,8 +36,8 @@ static FAULT_HIT(hit_inject)
 }
 
 /*
- * A probe asks for an answer and brings nothing: a segment from just before
- * what is expected (with or without a byte that we have), or, while the window
+ * A probe asks for an answer and carries nothing new.  It is a segment just
+ * before the expected number (with or without an old byte) or, while the window
  * is closed, the byte behind it.
  */
 static FAULT_HIT(hit_probe)
@@ -55,8 +55,8 @@ static FAULT_HIT(hit_probe)
 	return v->drop = fault_chance(x);
 }
 
-/* of sack_renege: a bit for each side that has a hole, and how many segments
- * shall pass before the next one is made */
+/* State of sack_renege: a bit for each side that has a hole, and how many
+ * segments must pass before the next hole */
 struct renege {
 	uint8_t holes;
 	uint32_t wait;
@@ -65,8 +65,8 @@ FAULT_STATE_FITS(struct renege);
 
 #define RENEGE_WAIT 16
 
-/* Nothing came behind the last one?  A sender that has but one segment under
- * way would pay an RTO for each hole: let it gather speed. */
+/* If no data came after the last hole, wait: a sender with only one segment in
+ * flight would pay an RTO for each hole. */
 static bool may_make_hole(struct renege *r, uint8_t side)
 {
 	if (r->holes & side) {
@@ -81,8 +81,8 @@ static bool may_make_hole(struct renege *r, uint8_t side)
 }
 
 /*
- * A segment is lost to make a hole.  What follows is held and reported by SACK
- * until the hole is filled: at that moment it is forgotten.
+ * A segment is dropped to make a hole.  What follows is stored and reported by
+ * SACK.  When the hole is filled, it is discarded.
  */
 static FAULT_HIT(hit_renege)
 {
@@ -103,7 +103,7 @@ static FAULT_HIT(hit_renege)
 	r->holes |= side;
 	v->drop = true;
 	fault_react_begin(x, ev, v, fault_report(x, ev, "hole"));
-	return false; /* the injection is yet to come */
+	return false; /* the injection comes later */
 }
 
 static FAULT_HIT(hit_early_ack)
@@ -130,7 +130,7 @@ static FAULT_HIT(hit_overlap)
 	return true;
 }
 
-/* The pointer is one past the urgent byte (RFC 6093, 3.1). */
+/* The urgent pointer is one past the urgent byte (RFC 6093, 3.1). */
 static FAULT_HIT(hit_urgent)
 {
 	uint64_t at = (uint64_t)x->f->spec.p[FP_OFFSET].i;

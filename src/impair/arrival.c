@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A segment arrives.
+ * A segment arrives for a flow with faults, or for no leg.
  *
- * What offload glued together is cut into pieces that were one packet each,
- * and each is judged by itself.  One that is held is copied, finds its leg or
- * admission when it is due, and is judged no second time.
+ * A packet that offload joined from several is cut into pieces again, and each
+ * piece is judged by itself.  A piece that is held is copied.  When it is due
+ * it goes to its leg or to admission, and is not judged again.
  */
 #include "internal.h"
 #include "wire/build.h"
@@ -17,7 +17,7 @@ void arrival_crossed(struct impair *im, const struct tuple *t)
 		l->rcv.owed = ACK_NOW;
 }
 
-/* About what we sent: to its leg. */
+/* An error about a segment that we sent: give it to the leg. */
 static void deliver_error(struct impair *im, const struct icmp_error *about,
 			  mono_t now)
 {
@@ -29,7 +29,7 @@ static void deliver_error(struct impair *im, const struct icmp_error *about,
 	flow_settle(im->e, leg_flow(l), now);
 }
 
-/* It is due: out, or to its leg. */
+/* A held packet is due: send it, or give it to its leg. */
 void arrival_deliver(struct impair *im, struct held *h, mono_t now)
 {
 	struct tx reply = {0};
@@ -51,7 +51,7 @@ void arrival_deliver(struct impair *im, struct held *h, mono_t now)
 	      : admit(im->e, &h->seg, now, &reply);
 	if (h->crossed)
 		arrival_crossed(im, &h->seg.t);
-	w = l ? NULL : fault_embryo_find(&im->set, &h->seg.t);
+	w = l ? NULL : fault_unbound_find(&im->set, &h->seg.t);
 	held_free(im, h);
 	if (v != VERDICT_REPLY || departure_judge(im, w, &reply, now))
 		return;
@@ -60,7 +60,7 @@ void arrival_deliver(struct impair *im, struct held *h, mono_t now)
 		departure_leave(im, h, now);
 }
 
-/* Until @due; takes @h. */
+/* Hold @h until @due.  Takes @h. */
 static void hold(struct impair *im, struct held *h, mono_t due, mono_t now)
 {
 	h = delayq_put(im, h, due, now);
@@ -68,11 +68,11 @@ static void hold(struct impair *im, struct held *h, mono_t due, mono_t now)
 		arrival_deliver(im, h, now);
 }
 
-/* Held, doubled or damaged: true when the original goes no further. */
+/* Hold, copy or damage the segment.  True: the original is not passed on. */
 bool arrival_detain(struct impair *im, const struct segment *s,
 		    const struct fault_verdict *v, mono_t now)
 {
-	/* an IPv6 header has no checksum: it is taken, here as it is */
+	/* an IPv6 header has no checksum; here it is left as it is */
 	bool damage = v->damage &&
 		      (v->damage != FAULT_WHERE_IP || s->family == 4);
 	int64_t at = v->delay_us;
@@ -81,7 +81,7 @@ bool arrival_detain(struct impair *im, const struct segment *s,
 		engine_drop(im->e, DROP_FAULT);
 		return true;
 	}
-	if (damage && !v->fix) { /* no receiver takes it */
+	if (damage && !v->fix) { /* every receiver drops it */
 		engine_drop(im->e, v->damage == FAULT_WHERE_IP ? DROP_IP_CSUM
 							       : DROP_TCP_CSUM);
 		return true;
@@ -92,7 +92,7 @@ bool arrival_detain(struct impair *im, const struct segment *s,
 		at += v->spacing_us;
 		if (h)
 			h->slot = v->slot;
-		/* at the same time is after the original */
+		/* 1 us later at least, so that it follows the original */
 		hold(im, h, mono_add(now, at ? at : 1), now);
 	}
 	if (!v->delay_us && !damage)
@@ -137,7 +137,7 @@ bool arrival_crosses(const struct fault_flow *w, const struct fault_event *ev)
 	       kind == (TCP_SYN | TCP_ACK) && ev->state <= TS_SYN_RECEIVED;
 }
 
-/* The peer has just entered TIME_WAIT. */
+/* The peer has just entered TIME_WAIT: replay an old segment. */
 static void replay(struct impair *im, const struct leg *l,
 		   const struct fault_verdict *v, mono_t now)
 {

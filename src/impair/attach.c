@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A flow gets its faults, and loses them.
+ * Attaches faults to a flow when it begins, and detaches them when it ends.
  *
- * A connection that no fault selects is left alone.  What a fault still does to
- * the peers may outlive the flow: then its faults are kept as an embryo.
+ * A connection that no fault selects is left alone.  Some faults act on the
+ * peers after the flow has ended.  Then the connection is kept without a flow
+ * ("unbound", fault/set.h).
  */
 #include "internal.h"
 
@@ -24,22 +25,22 @@ void attach_flow(struct impair *im, struct flow *f, struct fault_flow *w)
 	f->leg[0].behave = f->leg[1].behave = &sf->behave;
 }
 
-void attach_pipes(struct impair *im, struct flow *f)
+void attach_transits(struct impair *im, struct flow *f)
 {
 	if (fault_has_stream(&im->set, impaired(f)->w, FAULT_DOWNSTREAM))
-		pipe_open(f, LEG_CLIENT);
+		transit_open(f, LEG_CLIENT);
 	if (fault_has_stream(&im->set, impaired(f)->w, FAULT_UPSTREAM))
-		pipe_open(f, LEG_SERVER);
+		transit_open(f, LEG_SERVER);
 }
 
 void attach_bind(void *wing, struct flow *f)
 {
 	struct impair *im = wing;
 	const struct tuple *t = &f->leg[LEG_CLIENT].t;
-	struct fault_flow *w = fault_embryo_find(&im->set, t);
+	struct fault_flow *w = fault_unbound_find(&im->set, t);
 
 	if (w)
-		fault_embryo_take(&im->set, w);
+		fault_unbound_take(&im->set, w);
 	else
 		w = fault_flow_new(&im->set, flow_service(f), t,
 				   engine_now(im->e));
@@ -51,7 +52,7 @@ void attach_bind(void *wing, struct flow *f)
 		attach_flow(im, f, w);
 	if (!f->hooked)
 		return;
-	attach_pipes(im, f);
+	attach_transits(im, f);
 	timer_arm(im, f);
 }
 
@@ -61,15 +62,15 @@ void attach_unbind(void *wing, struct flow *f)
 	struct impair_flow *sf = impaired(f);
 	mono_t now = engine_now(im->e);
 
-	pipe_purge(im, f, LEG_CLIENT);
-	pipe_purge(im, f, LEG_SERVER);
-	/* what a fault does to the peer may outlive the flow */
+	transit_purge(im, f, LEG_CLIENT);
+	transit_purge(im, f, LEG_SERVER);
+	/* a fault may act on the peer after the flow has ended */
 	wheel_cancel(&im->set.wheel, &sf->w->timer);
 	sf->w->owner = NULL;
 	sf->w->old = true;
 	if (fault_lingers(&im->set, sf->w))
-		fault_embryo_keep(&im->set, sf->w, now);
-	else if (!fault_embryo_listen(&im->set, sf->w, now))
+		fault_unbound_keep(&im->set, sf->w, now);
+	else if (!fault_unbound_listen(&im->set, sf->w, now))
 		fault_flow_free(&im->set, sf->w);
 	f->leg[0].behave = f->leg[1].behave = NULL;
 	slab_free(&im->flows, sf);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Questions that the stack asks, and faults answer.
+ * The behaviour of a leg with faults: answers to the questions of struct
+ * leg_behaviour.
  *
- * The answers only ever make a correct endpoint a worse one (late ACKs, a
- * window that stays shut, small segments, a FIN that does not come), and
- * window_shrink alone takes back what was promised.  An answer that holds
- * something back leaves a time at which the leg is to ask again.
+ * The answers make a correct endpoint behave badly: late ACKs, a window that
+ * stays closed, small segments, a FIN that never comes.  Only window_shrink
+ * takes back what was promised.  An answer that holds something back also sets
+ * the time when the leg asks again.
  */
 #include "internal.h"
 
 #define STRETCH_US (200 * USEC_PER_MSEC)
 
-/* of types that answer questions
- * @until: by side: until when an answer holds back
+/* State of the types that answer questions.
+ * @until: by side: until when something is held back
  * @told: answers that were reported */
 struct asked {
 	mono_t until[2];
@@ -50,7 +51,7 @@ static struct fault_conn *ask(struct leg *l, enum fault_type type,
 		.now = engine_now(sf->im->e),
 	};
 	c = fault_ask(&sf->im->set, sf->w, type, ev, spec);
-	if (c && (*spec)->duration_us) /* its end is a time to ask again */
+	if (c && (*spec)->duration_us) /* ask again when it ends */
 		timer_arm(sf->im, leg_flow(l));
 	return c;
 }
@@ -71,7 +72,7 @@ static void ask_again(struct leg *l, mono_t at)
 	timer_arm(sf->im, leg_flow(l));
 }
 
-/* The right edge stays where it is, so the window closes as data comes. */
+/* The right edge stays where it is, so the window closes as data arrives. */
 static uint32_t ask_zero_window(struct leg *l, uint32_t wnd)
 {
 	const struct fault_spec *spec;
@@ -96,7 +97,7 @@ static uint32_t ask_zero_window(struct leg *l, uint32_t wnd)
 	return cur;
 }
 
-/* In whole units of the window scale, or nothing of it would be left. */
+/* Round up to the window scale; otherwise nothing might be left. */
 static uint32_t in_units(const struct leg *l, uint32_t wnd)
 {
 	uint32_t unit = l->wscale_ok ? BIT(l->rcv.wscale) : 1;
@@ -104,7 +105,8 @@ static uint32_t in_units(const struct leg *l, uint32_t wnd)
 	return (wnd + unit - 1) / unit * unit;
 }
 
-/* What was promised stands; beyond it only so much at a time. */
+/* What was promised remains valid.  The window opens by a small step at a
+ * time. */
 static uint32_t ask_silly_window(struct leg *l, uint32_t wnd)
 {
 	uint32_t cur = leg_rcv_wnd(&l->rcv), most;
@@ -125,9 +127,9 @@ static uint32_t ask_silly_window(struct leg *l, uint32_t wnd)
 }
 
 /*
- * Every other window takes back some of what the one before promised; one
- * segment stays, so that the peer can go on.  For a while the edge stays
- * there, then the window is what it should be, once.
+ * Every other window takes back part of what the last one promised.  One
+ * segment is left, so that the peer can continue.  The edge stays there for a
+ * while, and then the window is correct once.
  */
 static uint32_t ask_window_shrink(struct leg *l, uint32_t wnd)
 {
@@ -171,7 +173,7 @@ static uint32_t ask_window(struct leg *l, uint32_t wnd)
 	return ask_window_shrink(l, wnd);
 }
 
-/* The first question starts a delay; false until it is over. */
+/* The first question starts the delay.  False until it is over. */
 static bool delay_over(struct leg *l, struct fault_conn *c, int64_t us,
 		       mono_t now)
 {
@@ -229,7 +231,7 @@ static bool ask_fin(struct leg *l, mono_t now)
 	return false;
 }
 
-/* New data waits for more of it, or for the end of the stream. */
+/* New data waits for more data, or for the end of the stream. */
 static uint32_t ask_coalesce(struct leg *l, uint32_t len)
 {
 	const struct fault_spec *spec;

@@ -2,8 +2,8 @@
 /*
  * Changes of an engine's faults.
  *
- * Several at once are all checked against what the set would be by then, and
- * only when every one is good is the first one done.
+ * A batch is checked first, each change against the set as the changes before
+ * it would leave it.  Only if all are valid, they are made.
  */
 #include "internal.h"
 
@@ -87,7 +87,7 @@ static void names_now(const struct impair *im, struct names *s)
 		       sizeof(s->name[0]));
 }
 
-/* Would it succeed?  Then @s is what the set is afterwards. */
+/* Would it succeed?  If so, @s becomes the names of the set afterwards. */
 static const char *rehearse(const struct fault_change *c, struct names *s)
 {
 	int i = name_at(s, c->spec.name);

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What faults do to whole connections: reset one side or both, close, or
- * vanish.
+ * Faults that end whole connections: reset one side or both, close, or vanish.
  *
- * A reset towards one side ends the other in order, after the bytes that were
- * acknowledged; what that side still sends is taken and thrown away, since
+ * If one side is reset, the other side ends in order, after the bytes that were
+ * acknowledged.  What that side still sends is accepted and discarded, because
  * nobody reads it any more.
  */
 #include "internal.h"
 
 void close_pump(struct impair *im, struct flow *f, int to, mono_t now)
 {
-	if (pipe_pump(im, f, to, now))
+	if (transit_pump(im, f, to, now))
 		close_both(im, f, now);
 }
 
@@ -23,10 +22,11 @@ static void bury(struct impair *im, struct flow *f, struct leg *l)
 	table_remove(im->e, l);
 	bufq_purge(&l->snd.q, im->pool);
 	if (f->hooked)
-		pipe_purge(im, f, l->side);
+		transit_purge(im, f, l->side);
 }
 
-/* The peer of @side gets a RST; the other one an orderly end, or the same. */
+/* The peer of @side gets a RST; the other one gets an orderly end, or a RST
+ * too. */
 void close_reset(struct impair *im, struct flow *f, int side, uint8_t act,
 		 mono_t now)
 {
@@ -51,15 +51,15 @@ void close_reset(struct impair *im, struct flow *f, int side, uint8_t act,
 		leg_abort(o, now);
 		bury(im, f, o);
 	} else {
-		pipe_flush(im, f, side ^ 1);
+		transit_flush(im, f, side ^ 1);
 		leg_shutdown(o, now);
-		pipe_discard(im, f, side, now);
+		transit_discard(im, f, side, now);
 	}
 	flow_ready(im->e, f);
 }
 
-/* As a kernel's close() on both sockets of a proxy: what was handed on is
- * delivered, what was not is lost. */
+/* Like close() on both sockets of a proxy: what was already passed on is
+ * delivered, the rest is lost. */
 void close_both(struct impair *im, struct flow *f, mono_t now)
 {
 	struct impair_flow *sf = impaired(f);
@@ -73,7 +73,7 @@ void close_both(struct impair *im, struct flow *f, mono_t now)
 	}
 	sf->closed = true;
 	for (int side = 0; side < 2; side++) {
-		pipe_discard(im, f, side, now);
+		transit_discard(im, f, side, now);
 		leg_shutdown(&f->leg[side], now);
 		leg_sink_gone(&f->leg[side], now);
 	}

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bits of a packet are flipped.
+ * Flips bits of a packet.
  *
- * One that leaves may be hit in its headers and its payload.  It is wrong
- * afterwards, unless the fault makes its checksums right: where flips cancel
- * each other out one more follows.  Of one that has arrived only the parsed
- * fields and the payload are left; it gets here when the fault made its
- * checksums right, so its reader takes what is in it.
+ * A packet that leaves may be hit in its headers and in its payload.  Its
+ * checksums are then wrong, unless the fault corrects them; if the flips cancel
+ * each other out, one more bit is flipped.  Of a packet that has arrived, only
+ * the parsed fields and the payload are left.  It comes here only if the fault
+ * corrects the checksums, so the damage is accepted.
  */
 #include "internal.h"
 #include "wire/build.h"
@@ -17,8 +17,8 @@ static uint16_t held_tcp_sum(const struct held *h)
 			     h->len ? h->buf->data : NULL, h->len);
 }
 
-/* Which byte a flip hits.  Addresses and ports stay, or the packet would be
- * somebody else's. */
+/* The byte that a flip hits.  Addresses and ports are left alone: otherwise the
+ * packet would belong to another connection. */
 static uint8_t *victim(struct held *h, uint8_t where, uint32_t dice)
 {
 	/* class, identification, TTL, checksum; class and flow label */

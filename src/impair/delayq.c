@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets under way inside a fault: a heap by deadline, and the queue of those
- * that are ready to leave.
+ * Delayed packets: a heap by deadline, and the queue of those that are ready to
+ * be sent.
  *
- * They belong to no flow: as in a network, a delayed packet outlives its
- * sender.  What is due is handed back to who asks.
+ * They belong to no flow: as in a network, a delayed packet may arrive after
+ * its sender is gone.  Packets that are due are returned to the caller.
  */
 #include <stdlib.h>
 
@@ -108,7 +108,7 @@ void delayq_release(struct impair *im, int slot, bool drop, mono_t now)
 		}
 		if (h->slot == slot)
 			h->due = now;
-		im->heap[im->nheap] = h; /* never ahead of i */
+		im->heap[im->nheap] = h; /* at or after i */
 		sift_up(im, im->nheap++);
 	}
 }

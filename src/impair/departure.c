@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A segment leaves.
+ * A segment of a flow with faults is sent.
  *
- * What a leg has to send is cut into single packets, each is judged, and what
- * remains of it leaves by the queue of those that are ready, at once or later.
+ * What a leg sends is cut into single packets, and each is judged.  Those that
+ * are not dropped go to the queue of ready packets, at once or later.
  */
 #include "internal.h"
 
@@ -29,7 +29,7 @@ static void dispatch_out(struct impair *im, struct held *h,
 	uint32_t n = 0;
 
 	h->slot = v->slot;
-	if (v->unack) /* the ACK comes even if the FIN is lost */
+	if (v->unack) /* the ACK is sent even if the FIN is lost */
 		departure_send(im, held_unack(im, h, v->ack_us),
 			       mono_add(now, v->ack_us), now);
 	if (v->drop) {
@@ -56,7 +56,7 @@ static void dispatch_out(struct impair *im, struct held *h,
 	}
 }
 
-/* Return: the connection goes on. */
+/* Return: true while the connection goes on. */
 static bool output_piece(struct impair *im, struct leg *l, struct held *h,
 			 mono_t now)
 {
@@ -67,7 +67,7 @@ static bool output_piece(struct impair *im, struct leg *l, struct held *h,
 	describe_out(&ev, impaired(f)->w, l, h, now);
 	fault_judge(&im->set, impaired(f)->w, &ev, &v);
 	if (v.icmp)
-		/* not while the leg is being asked for what it has to send */
+		/* not now: the leg's output is being built */
 		delayq_put(im, icmp_for_leg(im, l, h, &v), mono_add(now, 1),
 			   now);
 	if (!v.act) {
@@ -77,7 +77,7 @@ static bool output_piece(struct impair *im, struct leg *l, struct held *h,
 	}
 	h->len = min_u32(h->len, v.keep);
 	if (v.keep != UINT32_MAX)
-		l->snd.nxt = seq_add(ev.seq, h->len); /* the RST stands there */
+		l->snd.nxt = seq_add(ev.seq, h->len); /* place of the RST */
 	if (h->len && v.keep) {
 		held_seal(h);
 		departure_send(im, h, now, now);
@@ -119,7 +119,7 @@ int departure_flow_pull(void *wing, struct flow *f, struct tx *tx, int max,
 	return n;
 }
 
-/* A packet of no flow leaves: true when the faults of @w took it. */
+/* A packet of no flow is sent.  True: the faults of @w have taken it. */
 bool departure_judge(struct impair *im, struct fault_flow *w,
 		     const struct tx *tx, mono_t now)
 {
@@ -146,8 +146,8 @@ static int pull(struct impair *im, struct tx *tx, int n, int max, mono_t now)
 	outq_forget(im);
 	for (int i = 0; i < n; i++) {
 		t = frame_tuple(tx[i].hdr, tx[i].family, tx[i].l4_off);
-		if (departure_judge(im, fault_embryo_find(&im->set, &t), &tx[i],
-				    now))
+		if (departure_judge(im, fault_unbound_find(&im->set, &t),
+				    &tx[i], now))
 			continue;
 		if (kept != i)
 			tx[kept] = tx[i];
@@ -160,7 +160,7 @@ int departure_pull(void *wing, struct tx *tx, int n, int max, mono_t now)
 {
 	struct impair *im = wing;
 
-	if (likely(!im->spent && !im->out_head && !im->set.embryos))
-		return n; /* nothing that a fault has to do with */
+	if (likely(!im->spent && !im->out_head && !im->set.nunbound))
+		return n; /* no faults to apply */
 	return pull(im, tx, n, max, now);
 }

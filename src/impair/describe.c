@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A segment as faults see it: struct fault_event of one that has arrived, and
- * of one that is about to leave.
+ * Describes a segment for the faults: makes the struct fault_event of a segment
+ * that has arrived or is about to be sent.
  */
 #include "internal.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Header fields of a packet that leaves: ECN, TTL, urgent pointer, the
- * acknowledgment, and the options of a SYN.
+ * Changes header fields of a packet that is sent: ECN, TTL, urgent pointer,
+ * acknowledgment number, and the options of a SYN.
  */
 #include "internal.h"
 
-/* Where the first of the options in @mask stands, and its length; 0: none. */
+/* Find the first option of @mask.  Return: its length, 0: none; *at: its
+ * offset. */
 static uint8_t find_option(const struct held *h, uint8_t mask, uint32_t *at)
 {
 	const uint8_t *tcp = h->hdr + h->l4_off;
@@ -31,8 +32,8 @@ static void edit_option(uint8_t *opt, uint8_t len,
 		memset(opt, TCPOPT_NOP, len);
 }
 
-/* Options of a SYN: those stripped become NOPs, the MSS is lowered, a Fast
- * Open cookie gets a wrong bit. */
+/* Edit the options of a SYN: options to strip become NOPs, the MSS is lowered,
+ * and one bit of a Fast Open cookie is changed. */
 static void edit_options(struct held *h, const struct fault_verdict *v)
 {
 	uint32_t at = TCP_HLEN;
@@ -65,7 +66,8 @@ static void edit_ecn(struct held *h, uint8_t ecn)
 			      ecn == FAULT_ECN_CE ? ECN_CE : ECN_NOT_ECT);
 }
 
-/* A SYN-ACK; as a SYN it acknowledges nothing, nor echoes (RFC 7323, 3.2). */
+/* Turn a SYN-ACK into a SYN, which has no acknowledgment and no timestamp echo
+ * (RFC 7323, 3.2). */
 static void edit_synack(struct held *h, const struct fault_verdict *v)
 {
 	uint8_t *tcp = held_tcp(h);

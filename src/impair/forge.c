@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Segments that no leg sent: made from one that leaves, or from a leg's
- * variables, and sealed like any other.
+ * Forges segments that no leg has sent.  They are made from a packet that is
+ * sent, or from a leg's variables.
  */
 #include "internal.h"
 
@@ -19,7 +19,7 @@ static void move_ack(struct held *h, uint32_t by)
 	frame_set_ack(tcp, seq_add(frame_ack(tcp), by));
 }
 
-/* Its timestamp's value, if it has one. */
+/* Add @by to the timestamp, if there is one. */
 static void move_timestamp(struct held *h, uint32_t by)
 {
 	uint8_t *tcp = held_tcp(h), len;
@@ -30,7 +30,7 @@ static void move_timestamp(struct held *h, uint32_t by)
 			put_be32(tcp + at + 2, get_be32(tcp + at + 2) + by);
 }
 
-/* An ACK with the header of @h, which stands where @h ends. */
+/* A pure ACK with the header of @h; its sequence number is the end of @h. */
 static struct held *ack_after(struct impair *im, const struct held *h,
 			      uint32_t space)
 {
@@ -49,7 +49,7 @@ static struct held *ack_after(struct impair *im, const struct held *h,
 	return c;
 }
 
-/* The right edge that was promised stays where it is. */
+/* The right edge of the window stays where it is. */
 struct held *held_early(struct impair *im, const struct held *h,
 			const struct fault_verdict *v)
 {
@@ -74,8 +74,8 @@ struct held *held_unack(struct impair *im, struct held *h, int64_t after_us)
 	held_seal(h);
 	if (!c)
 		return NULL;
-	/* it leaves later than its header was made: so must its timestamp say,
-	 * or it would be old (RFC 7323, 5.3) */
+	/* it is sent later than its header was made, so the timestamp must be
+	 * later too (RFC 7323, 5.3) */
 	move_timestamp(c, (uint32_t)(after_us / USEC_PER_MSEC));
 	held_seal(c);
 	return c;
@@ -130,7 +130,7 @@ struct held *held_replay(struct impair *im, const struct leg *l, int kind,
 	uint8_t byte = 0;
 
 	tx.iov[0] = (struct iovec){&byte, 1};
-	if (kind == FAULT_KIND_DATA) /* the byte in front of our FIN */
+	if (kind == FAULT_KIND_DATA) /* the byte before our FIN */
 		h.seq = seq_sub(l->snd.nxt, 2);
 	if (kind == FAULT_KIND_ACK) { /* from before the FINs */
 		h.seq = seq_sub(l->snd.nxt, 1);
@@ -148,7 +148,7 @@ struct held *held_replay(struct impair *im, const struct leg *l, int kind,
 	return held_out(im, &tx, 0, len, true, true);
 }
 
-/* What a forged segment says (docs/FAULTS.md). */
+/* Falsify a segment, as docs/FAULTS.md says for its kind. */
 static void falsify(struct held *c, int kind)
 {
 	uint16_t flags = TCP_ACK;

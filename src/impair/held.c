@@ -2,8 +2,8 @@
 /*
  * Packets that faults hold.
  *
- * They are copies: header, payload in a chunk of the pool, so the pool's limit
- * holds for them too.  One that finds no memory is lost, and counted.
+ * They are copies.  The payload is in a chunk of the pool, so the pool's limit
+ * applies to them too.  A packet that finds no memory is lost and counted.
  */
 #include "internal.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ICMP errors that faults make, as if a router on the way had: about what a
- * peer sent, to that peer; about what we sent, to our own leg.
+ * ICMP errors made by faults, as if by a router on the path.  An error about a
+ * peer's segment goes to that peer, an error about ours to our leg.
  *
- * The error comes from the address that the peer speaks to, since that is the
- * only one there is for sure.
+ * Its source is the address that the peer talks to: the only one that certainly
+ * exists.
  */
 #include "internal.h"
 #include "wire/build.h"

@@ -3,39 +3,39 @@
  * Where faults meet flows: the engine's hooks (engine/hooks.h).
  *
  * An engine without faults has no struct impair, and a flow without faults no
- * struct impair_flow: each hook is one branch then.
+ * struct impair_flow.  Then each hook costs one branch.
  *
- * A segment of a flow with faults that arrives (arrival.c) is cut into what was
- * one packet on the wire, and each piece is judged: passed on, dropped, held,
- * doubled.  One that no leg takes is judged on behalf of an embryo (opening.c).
- * What a leg has to send (departure.c) is cut and judged likewise.  Packets
- * that wait are in delayq.c.  Questions of the stack are answered in behave.c;
- * bytes between the legs go through pipe.c; what is done to whole connections
- * is close.c.  attach.c is the life of a flow's faults, set.c what a change of
- * the set of faults means to flows, change.c and report.c are the wing's API.
+ * A segment that arrives for a flow with faults (arrival.c) is cut into the
+ * packets that were on the wire.  Each is judged: passed on, dropped, held or
+ * copied.  A segment that belongs to no leg is judged for a connection without
+ * a flow (opening.c).  What a leg sends (departure.c) is cut and judged in the
+ * same way.  Delayed packets are in delayq.c. behave.c answers the questions of
+ * the stack.  Bytes between the legs go through transit.c, and close.c ends
+ * whole connections. attach.c attaches faults to flows, and set.c applies a
+ * changed set of faults to them. change.c and report.c are the API of the wing.
  *
- * Nobody frees a flow here while its caller still uses it: a reset during a
- * pull only closes the legs, and engine_pull() does the rest.
+ * Nothing here frees a flow that a caller still uses: a reset during a pull
+ * only closes the legs, and engine_pull() frees the flow.
  */
 #include <stdlib.h>
 
 #include "internal.h"
 
 #define HELD_MAX 65536u
-#define EMBRYOS_MAX 4096u
+#define UNBOUND_MAX 4096u
 
-/* A leg's events pass by: returns those that go on now. */
+/* The events of a leg.  Return: those that are relayed now. */
 static uint16_t relay(void *wing, struct flow *f, struct leg *l, uint16_t ev,
 		      mono_t now)
 {
 	struct impair *im = wing;
 	int to = l->side ^ 1;
-	struct pipe *p = &impaired(f)->pipe[to];
+	struct transit *p = &impaired(f)->transit[to];
 
 	if (impaired(f)->closed)
 		ev &= (uint16_t) ~(LEG_EV_RST | LEG_EV_TIMEOUT | LEG_EV_FIN);
 	if (ev & (LEG_EV_RST | LEG_EV_TIMEOUT))
-		pipe_flush(im, f, to);
+		transit_flush(im, f, to);
 	close_pump(im, f, to, now);
 	if (ev & LEG_EV_FIN && p->on && p->q.bytes) {
 		p->fin = true;
@@ -47,11 +47,11 @@ static uint16_t relay(void *wing, struct flow *f, struct leg *l, uint16_t ev,
 	return ev;
 }
 
-/* Bytes that have not reached @to's send queue yet. */
+/* Bytes that have not yet reached the send queue of leg @to. */
 static uint32_t pending(const void *wing, const struct flow *f, int to)
 {
 	(void)wing;
-	return impaired(f)->pipe[to].q.bytes;
+	return impaired(f)->transit[to].q.bytes;
 }
 
 static void wake_flow(struct impair *im, struct flow *f, mono_t now)
@@ -84,9 +84,9 @@ static void on_wake(struct wtimer *t, mono_t now, void *arg)
 		wake_flow(im, w->owner, now);
 		return;
 	}
-	if (fault_embryo_wake(&im->set, w, now))
+	if (fault_unbound_wake(&im->set, w, now))
 		return;
-	fault_embryo_take(&im->set, w);
+	fault_unbound_take(&im->set, w);
 	fault_flow_free(&im->set, w);
 }
 
@@ -150,7 +150,7 @@ struct impair *impair_open(struct engine *e, mono_t now)
 	im->e = e;
 	im->pool = engine_pool(e);
 	if (delayq_init(im, HELD_MAX) ||
-	    fault_set_init(&im->set, engine_seed(e), flows + EMBRYOS_MAX,
+	    fault_set_init(&im->set, engine_seed(e), flows + UNBOUND_MAX,
 			   now) ||
 	    slab_init(&im->held, sizeof(struct held), HELD_MAX * 2) ||
 	    slab_init(&im->flows, sizeof(struct impair_flow), flows)) {

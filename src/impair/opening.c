@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Before there is a flow, and after.
+ * Segments of a connection that has no flow: not yet, or no longer.
  *
- * An embryo is made at the first SYN, so a SYN can be lost before there is a
- * flow and still keep the connection's ordinal.  A flow that ends leaves one
- * behind when a fault outlives it.  Some faults answer here in the place of a
- * connection that never comes to be.
+ * At the first SYN a struct fault_flow without a flow is made (it is
+ * "unbound").  So a SYN can be dropped before there is a flow, and the
+ * connection still keeps its ordinal.  A flow that ends leaves one if a fault
+ * acts longer than the flow.  Some faults answer here, and the connection never
+ * gets a flow.
  */
 #include "internal.h"
 
-static struct fault_flow *embryo_for(struct impair *im, const struct segment *s,
-				     mono_t now)
+static struct fault_flow *unbound_for(struct impair *im,
+				      const struct segment *s, mono_t now)
 {
 	struct fault_set *set = &im->set;
-	struct fault_flow *w = fault_embryo_find(set, &s->t);
+	struct fault_flow *w = fault_unbound_find(set, &s->t);
 	const char *service;
 
 	if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
 		return w;
-	/* A new connection begins, from a port that was used before. */
+	/* a new connection from a port that was used before */
 	if (w && (w->old || !seq_eq(w->isn, s->seq))) {
-		fault_embryo_take(set, w);
+		fault_unbound_take(set, w);
 		fault_flow_free(set, w);
 		w = NULL;
 	}
@@ -31,7 +32,7 @@ static struct fault_flow *embryo_for(struct impair *im, const struct segment *s,
 		w = fault_flow_new(set, service, &s->t, now);
 	if (w) {
 		w->isn = s->seq;
-		fault_embryo_keep(set, w, now);
+		fault_unbound_keep(set, w, now);
 	}
 	return w;
 }
@@ -62,12 +63,12 @@ static enum verdict answer(struct tx *reply, const struct segment *s,
 	return VERDICT_REPLY;
 }
 
-/* What is left of a flow that ended, when its server speaks. */
+/* The server sends to a flow that has ended: find what is left of it. */
 static struct fault_flow *left_behind(struct impair *im,
 				      const struct segment *s)
 {
 	const struct tuple t = tuple_flip(&s->t);
-	struct fault_flow *w = fault_embryo_find(&im->set, &t);
+	struct fault_flow *w = fault_unbound_find(&im->set, &t);
 
 	return w && w->old ? w : NULL;
 }
@@ -76,7 +77,7 @@ enum verdict opening_admit(void *wing, const struct segment *s, mono_t now,
 			   struct tx *reply)
 {
 	struct impair *im = wing;
-	struct fault_flow *w = embryo_for(im, s, now);
+	struct fault_flow *w = unbound_for(im, s, now);
 	struct fault_flow *left = w ? NULL : left_behind(im, s);
 	struct fault_verdict v;
 	struct fault_event ev;
@@ -90,15 +91,15 @@ enum verdict opening_admit(void *wing, const struct segment *s, mono_t now,
 		return admit(im->e, s, now, reply);
 	describe_in(&ev, w, NULL, s, now);
 	ev.side = left ? LEG_SERVER : LEG_CLIENT;
-	if (w->old) { /* it lives on as long as somebody speaks to it */
-		fault_embryo_take(&im->set, w);
-		fault_embryo_keep(&im->set, w, now);
+	if (w->old) { /* keep it while segments arrive for it */
+		fault_unbound_take(&im->set, w);
+		fault_unbound_keep(&im->set, w, now);
 	}
 	fault_judge(&im->set, w, &ev, &v);
 	v.open = arrival_crosses(w, &ev);
 	if (v.act & FAULT_ACT_ANSWER) {
-		fault_embryo_take(&im->set, w);
-		fault_embryo_keep(&im->set, w, now);
+		fault_unbound_take(&im->set, w);
+		fault_unbound_keep(&im->set, w, now);
 		done = answer(reply, s, &v);
 		if (done == VERDICT_REPLY)
 			watch_reply(im, w, ev.side, reply, now);
@@ -113,9 +114,9 @@ enum verdict opening_admit(void *wing, const struct segment *s, mono_t now,
 	done = admit(im->e, &changed, now, reply);
 	if (v.open)
 		arrival_crossed(im, &s->t);
-	/* a cookie or a RST answers without state; else a flow took the
-	 * embryo, and may be gone again */
-	w = fault_embryo_find(&im->set, &s->t);
+	/* a cookie or a RST is an answer without state; otherwise a flow has
+	 * taken @w, and may be gone again */
+	w = fault_unbound_find(&im->set, &s->t);
 	if (done == VERDICT_REPLY && departure_judge(im, w, reply, now))
 		return VERDICT_CONSUMED;
 	return done;

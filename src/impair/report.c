@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the faults of an engine did, and what was measured of peers.
+ * Reports of an engine: what its faults did, and what was measured of peers.
  */
 #include "internal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a change of the set of faults means to connections: a fault that goes
- * lets go of what it holds, one that comes is joined by those that live.
+ * Applies a change of the set of faults to connections: a fault that is removed
+ * releases what it holds, and living connections join a new one.
  */
 #include "internal.h"
 
@@ -19,14 +19,14 @@ void set_remove(struct impair *im, int slot, mono_t now)
 		impaired(f)->w->active &= ~BIT(slot);
 		if (fault_closes_on_remove(spec))
 			close_both(im, f, now);
-		/* bytes were acknowledged: to drop them is to reset */
+		/* acknowledged bytes cannot be dropped without a reset */
 		if (how == FAULT_RESET ||
-		    (how == FAULT_DROP && pipe_holds(f, spec)))
+		    (how == FAULT_DROP && transit_holds(f, spec)))
 			close_reset(im, f, LEG_CLIENT, FAULT_ACT_RESET_BOTH,
 				    now);
 		timer_ask_again(f);
 		for (int to = 0; to < 2; to++) {
-			pipe_unmark(f, to, now);
+			transit_unmark(f, to, now);
 			close_pump(im, f, to, now);
 		}
 		timer_arm(im, f);
@@ -57,13 +57,13 @@ static void join_flows(struct impair *im, int slot, mono_t now)
 			attach_flow(im, f, w);
 		if (!f->hooked)
 			continue;
-		attach_pipes(im, f);
+		attach_transits(im, f);
 		timer_arm(im, f);
 	}
 }
 
-/* So do those that have sent a SYN and may yet become flows. */
-static void join_embryos(struct impair *im, int slot)
+/* So do connections that have sent a SYN and may still get a flow. */
+static void join_unbound(struct impair *im, int slot)
 {
 	struct fault_set *set = &im->set;
 
@@ -80,6 +80,6 @@ static void join_embryos(struct impair *im, int slot)
 
 void set_join(struct impair *im, int slot, mono_t now)
 {
-	join_embryos(im, slot);
+	join_unbound(im, slot);
 	join_flows(im, slot, now);
 }

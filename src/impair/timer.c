@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a flow's faults are to be looked at again.
+ * The timer of a flow's faults.
  */
 #include "internal.h"
 
@@ -11,15 +11,15 @@ void timer_arm(struct impair *im, struct flow *f)
 
 	wake = mono_earlier(wake, sf->again);
 	wake = mono_earlier(wake, fault_react_wake(sf->w));
-	wake = mono_earlier(wake, sf->pipe[0].wake);
-	wake = mono_earlier(wake, sf->pipe[1].wake);
+	wake = mono_earlier(wake, sf->transit[0].wake);
+	wake = mono_earlier(wake, sf->transit[1].wake);
 	if (mono_is_set(wake))
 		wheel_arm(&im->set.wheel, &sf->w->timer, wake);
 	else
 		wheel_cancel(&im->set.wheel, &sf->w->timer);
 }
 
-/* What a fault held back may go now: the ACK, the window, the FIN. */
+/* What a fault held back may be sent now: ACK, window, FIN. */
 void timer_ask_again(struct flow *f)
 {
 	for (int i = 0; i < 2; i++)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What passes between us and the peers of a connection with faults, for those
- * who watch (src/fault/react.c): arriving segments as the peer sent them, and
- * leaving ones when they leave.  Forged and damaged ones are not shown: they
- * tell the peer nothing.
+ * Shows src/fault/react.c what passes between us and the peers of a connection
+ * with faults: segments that arrive as the peer sent them, and segments that
+ * are sent, when they are.  Forged and damaged ones are left out: our leg did
+ * not say that to the peer.
  */
 #include <netinet/in.h>
 
@@ -31,7 +31,7 @@ void watch_in(struct impair *im, struct fault_flow *w, int side,
 	fault_wire_pass(&im->set, w, &x);
 }
 
-/* Whose faults a leaving packet of these addresses has, and on which side. */
+/* The faults for a packet that is sent with these addresses, and its side. */
 static struct fault_flow *watched(struct impair *im, const struct tuple *t,
 				  int *side)
 {
@@ -42,14 +42,14 @@ static struct fault_flow *watched(struct impair *im, const struct tuple *t,
 	*side = l ? l->side : LEG_CLIENT;
 	if (l)
 		return leg_flow(l)->hooked ? impaired(leg_flow(l))->w : NULL;
-	w = fault_embryo_find(&im->set, t);
+	w = fault_unbound_find(&im->set, t);
 	if (w)
 		return w;
 	*side = LEG_SERVER;
-	return fault_embryo_find(&im->set, &back);
+	return fault_unbound_find(&im->set, &back);
 }
 
-/* Its headers: IP, and TCP at @l4. */
+/* Show a packet that is sent, by its headers: IP, and TCP at @l4. */
 static void pass_out(struct impair *im, struct fault_flow *w, int side,
 		     const uint8_t *l4, uint32_t len, mono_t now)
 {

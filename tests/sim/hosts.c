@@ -327,7 +327,8 @@ struct peer *hosts_find(struct world *w, const struct sseg *s,
 	c = find_conn(w, &s->dst);
 	if (!c)
 		return NULL;
-	/* an embryo of a late SYN takes nothing from the one that was served */
+	/* an unbound entry of a late SYN takes nothing from the one that was
+	 * served */
 	*other = c->served ? c->served : c->server;
 	return c->client;
 }

@@ -255,7 +255,7 @@ void tap_check(struct peer *rx, const struct peer *tx, const struct sseg *s,
 	/* a challenge ACK of what a forged SYN has opened */
 	if (rx->tap.has_alien && s->seq == rx->tap.alien && !s->len)
 		return;
-	/* an embryo of an old SYN: it will be told so */
+	/* an unbound entry of an old SYN: it will be told so */
 	if (!rx->established && s->ack != rx->cfg.iss + 1)
 		return;
 	tap_options(rx, s);

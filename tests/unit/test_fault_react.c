@@ -175,7 +175,7 @@ START_TEST(no_answer_becomes_silence_when_the_wait_is_over)
 }
 END_TEST
 
-/* An embryo's timer is far away when a decision begins to wait. */
+/* An unbound connection's timer is far away when a decision begins to wait. */
 START_TEST(wait_ends_on_time_when_the_timer_was_later)
 {
 	begin("a type=droplist index=1 dir=to_peer");
@@ -247,7 +247,7 @@ START_TEST(forged_segment_answer_is_compared_with_declared)
 
 	snprintf(line, sizeof(line), "a type=inject kind=%s", forged[_i].kind);
 	begin(line);
-	w->watch.ear[0].rtt_us = 80 * USEC_PER_MSEC; /* a late handshake */
+	w->watch.peer[0].rtt_us = 80 * USEC_PER_MSEC; /* a late handshake */
 	judge(true, OURS, 0);
 	pass_ms(1);
 	heard(PEER, 70, OURS); /* its own data is no answer */
@@ -325,7 +325,7 @@ END_TEST
 START_TEST(what_comes_within_a_round_trip_is_no_answer)
 {
 	begin("a type=ack_drop");
-	w->watch.ear[0].rtt_us = 80 * USEC_PER_MSEC;
+	w->watch.peer[0].rtt_us = 80 * USEC_PER_MSEC;
 	judge(true, OURS, 0);
 	pass_ms(40);
 	heard(PEER, 100, OURS);
@@ -339,11 +339,11 @@ END_TEST
 START_TEST(round_trip_is_the_least_that_was_seen)
 {
 	begin("a type=observe");
-	ck_assert_int_eq(w->watch.ear[0].rtt_us, 0);
+	ck_assert_int_eq(w->watch.peer[0].rtt_us, 0);
 	wire(true, TCP_SYN | TCP_ACK, OURS - 1, 0, PEER);
 	pass_ms(70);
 	heard(PEER, 0, OURS);
-	ck_assert_int_eq(w->watch.ear[0].rtt_us, 70 * USEC_PER_MSEC);
+	ck_assert_int_eq(w->watch.peer[0].rtt_us, 70 * USEC_PER_MSEC);
 	pass_ms(500);
 	wire(true, TCP_ACK, OURS, 100, PEER);
 	wire(true, TCP_ACK, OURS + 100, 100, PEER);
@@ -351,11 +351,11 @@ START_TEST(round_trip_is_the_least_that_was_seen)
 	heard(PEER, 0, OURS + 50); /* not of all that is timed */
 	pass_ms(10);
 	heard(PEER, 0, OURS + 100);
-	ck_assert_int_eq(w->watch.ear[0].rtt_us, 60 * USEC_PER_MSEC);
+	ck_assert_int_eq(w->watch.peer[0].rtt_us, 60 * USEC_PER_MSEC);
 	wire(true, TCP_ACK, OURS + 200, 100, PEER);
 	pass_ms(100); /* delayed */
 	heard(PEER, 0, OURS + 300);
-	ck_assert_int_eq(w->watch.ear[0].rtt_us, 60 * USEC_PER_MSEC);
+	ck_assert_int_eq(w->watch.peer[0].rtt_us, 60 * USEC_PER_MSEC);
 }
 END_TEST
 

@@ -173,7 +173,7 @@ START_TEST(max_active_leaves_later_connections_alone)
 END_TEST
 
 /* Of a flood of SYNs the oldest makes room, not what a flow left behind. */
-START_TEST(embryos_fill_the_room_oldest_goes)
+START_TEST(unbound_full_room_oldest_is_forgotten)
 {
 	struct fault_flow *w[1000], *late;
 	struct tuple t[3];
@@ -184,21 +184,21 @@ START_TEST(embryos_fill_the_room_oldest_goes)
 		w[i]->old = !i;
 		if (i < 3)
 			t[i] = w[i]->t;
-		fault_embryo_keep(&set, w[i], now);
+		fault_unbound_keep(&set, w[i], now);
 	}
 	late = conn(2000);
 	ck_assert_ptr_nonnull(late);
 	ck_assert_uint_eq(late->active, 1);
 	ck_assert_uint_eq(set.fault[0].count[FC_SUPPRESSED], 0);
 	ck_assert_uint_eq(set.fault[0].active, 1000);
-	ck_assert_uint_eq(set.embryos, 999);
-	ck_assert_ptr_eq(fault_embryo_find(&set, &t[0]), w[0]);
-	ck_assert_ptr_null(fault_embryo_find(&set, &t[1]));
-	ck_assert_ptr_eq(fault_embryo_find(&set, &t[2]), w[2]);
+	ck_assert_uint_eq(set.nunbound, 999);
+	ck_assert_ptr_eq(fault_unbound_find(&set, &t[0]), w[0]);
+	ck_assert_ptr_null(fault_unbound_find(&set, &t[1]));
+	ck_assert_ptr_eq(fault_unbound_find(&set, &t[2]), w[2]);
 
 	for (uint16_t i = 0; i < 999; i++)
 		ck_assert_ptr_nonnull(conn((uint16_t)(2001 + i)));
-	ck_assert_uint_eq(set.embryos, 0);
+	ck_assert_uint_eq(set.nunbound, 0);
 	ck_assert_ptr_null(conn(4000)); /* flows stay */
 	ck_assert_uint_eq(set.fault[0].count[FC_SUPPRESSED], 1);
 }
@@ -485,7 +485,7 @@ int main(void)
 	tcase_add_test(tc, duration_over_fault_rests);
 	tcase_add_test(tc, trigger_byte_arms_for_good);
 	tcase_add_test(tc, max_active_leaves_later_connections_alone);
-	tcase_add_test(tc, embryos_fill_the_room_oldest_goes);
+	tcase_add_test(tc, unbound_full_room_oldest_is_forgotten);
 	tcase_add_test(tc, lease_ends_at_its_time);
 	tcase_add_test(tc, order_decides_who_comes_first);
 	tcase_add_test(tc, deleted_fault_is_forgotten);

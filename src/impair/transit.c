@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes between the legs.
+ * Bytes in transit from one leg to the other.
  *
- * A flow with a fault of streams has a queue between a leg's receive side and
- * the other leg's send queue; it is the leg's sink, so what it holds closes
- * the window like any other backlog.  Bytes enter with a mark (when they are
- * free to go) and leave by what the faults release, never out of order and
- * never changed.  FIN waits for the last byte; a reset lets all go at once,
- * since those bytes were acknowledged.
+ * A flow with a stream fault has a queue between one leg's receive side and the
+ * other leg's send queue.  The queue is the leg's sink, so what it holds closes
+ * the window like any other backlog.  Bytes get a mark when they enter: when
+ * they may go on.  They leave in order, as the faults release them.  A FIN
+ * waits for the last byte.  A reset releases everything at once, since those
+ * bytes were acknowledged.
  */
 #include "internal.h"
 
 #define RETRY_US (10 * USEC_PER_MSEC)
 
-void pipe_open(struct flow *f, int to)
+void transit_open(struct flow *f, int to)
 {
-	struct pipe *p = &impaired(f)->pipe[to];
+	struct transit *p = &impaired(f)->transit[to];
 
 	if (p->on)
 		return;
@@ -28,10 +28,10 @@ static int stream_to(int to)
 	return to == LEG_CLIENT ? FAULT_DOWNSTREAM : FAULT_UPSTREAM;
 }
 
-/* Bytes that arrived since the last look get their mark. */
+/* Mark the bytes that have arrived since the last call. */
 static void mark_new(struct impair *im, struct flow *f, int to, mono_t now)
 {
-	struct pipe *p = &impaired(f)->pipe[to];
+	struct transit *p = &impaired(f)->transit[to];
 	uint64_t end = p->out + p->q.bytes;
 	mono_t due;
 
@@ -44,13 +44,13 @@ static void mark_new(struct impair *im, struct flow *f, int to, mono_t now)
 		due = p->mark[p->marks - 1].due;
 	if (p->marks == PIPE_MARKS ||
 	    (p->marks && p->mark[p->marks - 1].due.us == due.us))
-		p->marks--; /* joined with the last one */
+		p->marks--; /* join it with the last mark */
 	p->mark[p->marks].end = end;
 	p->mark[p->marks++].due = due;
 }
 
-/* Bytes that are free to go; *wake: when more are. */
-static uint32_t unmark(struct pipe *p, mono_t now, mono_t *wake)
+/* Return: bytes that may go on; *wake: when more may. */
+static uint32_t unmark(struct transit *p, mono_t now, mono_t *wake)
 {
 	uint32_t i = 0;
 	uint64_t end = p->out;
@@ -62,7 +62,7 @@ static uint32_t unmark(struct pipe *p, mono_t now, mono_t *wake)
 	return end > p->out ? (uint32_t)(end - p->out) : 0;
 }
 
-static void drop_marks(struct pipe *p)
+static void drop_marks(struct transit *p)
 {
 	uint32_t i = 0;
 
@@ -72,15 +72,15 @@ static void drop_marks(struct pipe *p)
 	memmove(p->mark, p->mark + i, p->marks * sizeof(p->mark[0]));
 }
 
-/* What came is thrown away; the end of the stream still passes. */
+/* Discard what has arrived.  The end of the stream is still passed on. */
 static uint32_t throw_away(struct impair *im, struct flow *f, int to)
 {
-	struct pipe *p = &impaired(f)->pipe[to];
+	struct transit *p = &impaired(f)->transit[to];
 	uint32_t n = p->q.bytes;
 	mono_t wake = p->wake;
 	bool fin = p->fin;
 
-	pipe_purge(im, f, to);
+	transit_purge(im, f, to);
 	p->fin = fin;
 	p->wake = wake;
 	return n;
@@ -93,12 +93,12 @@ static uint32_t room_of(const struct leg *src, const struct leg *dst)
 	return cap > dst->snd.q.bytes ? cap - dst->snd.q.bytes : 0;
 }
 
-/* The last @n bytes of the send queue came through the pipe: faults may change
- * them in place, since nobody else reads them yet. */
+/* The last @n bytes of the send queue were in transit.  Faults may change them
+ * in place, since nobody else has read them yet. */
 static void damage(struct impair *im, struct flow *f, int to, uint32_t n,
 		   mono_t now)
 {
-	struct pipe *p = &impaired(f)->pipe[to];
+	struct transit *p = &impaired(f)->transit[to];
 	struct bufq *q = &f->leg[to].snd.q;
 	struct iovec iov[16];
 	uint32_t got;
@@ -118,26 +118,26 @@ static void damage(struct impair *im, struct flow *f, int to, uint32_t n,
 }
 
 /*
- * FIN for @to; one that has not begun yet gets it once it has.  Where a fault
- * ended the stream it is a FIN, whatever the service makes of a sender's.
+ * Send a FIN to @to; if that leg is not open yet, do so later.  If a fault has
+ * ended the stream it is a FIN even with close = rst.
  */
 static void end_stream(struct flow *f, int to, mono_t now)
 {
 	struct leg *dst = &f->leg[to];
 	bool early = to == LEG_SERVER ? !f->dialled : dst->state == TS_LISTEN;
 
-	impaired(f)->pipe[to].owed = early;
+	impaired(f)->transit[to].owed = early;
 	if (early)
 		return;
-	if (impaired(f)->pipe[to].discard)
+	if (impaired(f)->transit[to].discard)
 		leg_shutdown(dst, now);
 	else
 		flow_relay_fin(f, dst, now);
 }
 
-bool pipe_pump(struct impair *im, struct flow *f, int to, mono_t now)
+bool transit_pump(struct impair *im, struct flow *f, int to, mono_t now)
 {
-	struct pipe *p = &impaired(f)->pipe[to];
+	struct transit *p = &impaired(f)->transit[to];
 	struct leg *src = &f->leg[to ^ 1], *dst = &f->leg[to];
 	uint32_t n, moved = 0;
 	uint8_t ended;
@@ -149,7 +149,7 @@ bool pipe_pump(struct impair *im, struct flow *f, int to, mono_t now)
 		end_stream(f, to, now);
 	if (p->discard) {
 		moved = p->q.bytes;
-		pipe_purge(im, f, to);
+		transit_purge(im, f, to);
 		if (moved)
 			leg_sink_drained(src, src->rcv.extra, now);
 		return false;
@@ -179,12 +179,12 @@ bool pipe_pump(struct impair *im, struct flow *f, int to, mono_t now)
 	if (moved)
 		leg_sink_drained(src, src->rcv.extra, now);
 	ended = fault_stream_ended(&im->set, impaired(f)->w, stream_to(to));
-	if (ended & FAULT_ACT_CLOSE) /* a limit of 0 waits for a byte, too */
+	if (ended & FAULT_ACT_CLOSE) /* even a limit of 0 waits for a byte */
 		return p->in != 0;
 	if (ended) {
 		p->discard = true;
 		end_stream(f, to, now);
-		return pipe_pump(im, f, to, now);
+		return transit_pump(im, f, to, now);
 	}
 	if (!p->q.bytes && p->fin) {
 		p->fin = false;
@@ -193,9 +193,9 @@ bool pipe_pump(struct impair *im, struct flow *f, int to, mono_t now)
 	return false;
 }
 
-void pipe_flush(struct impair *im, struct flow *f, int to)
+void transit_flush(struct impair *im, struct flow *f, int to)
 {
-	struct pipe *p = &impaired(f)->pipe[to];
+	struct transit *p = &impaired(f)->transit[to];
 	uint32_t before;
 
 	if (!p->on || !p->q.bytes)
@@ -207,9 +207,9 @@ void pipe_flush(struct impair *im, struct flow *f, int to)
 	p->marks = 0;
 }
 
-void pipe_purge(struct impair *im, struct flow *f, int to)
+void transit_purge(struct impair *im, struct flow *f, int to)
 {
-	struct pipe *p = &impaired(f)->pipe[to];
+	struct transit *p = &impaired(f)->transit[to];
 
 	bufq_purge(&p->q, im->pool);
 	p->in = p->out;
@@ -218,26 +218,26 @@ void pipe_purge(struct impair *im, struct flow *f, int to)
 	p->wake = MONO_UNSET;
 }
 
-bool pipe_holds(const struct flow *f, const struct fault_spec *spec)
+bool transit_holds(const struct flow *f, const struct fault_spec *spec)
 {
 	for (int to = 0; to < 2; to++) {
-		if (impaired(f)->pipe[to].q.bytes &&
+		if (impaired(f)->transit[to].q.bytes &&
 		    fault_spec_has_stream(spec, stream_to(to)))
 			return true;
 	}
 	return false;
 }
 
-void pipe_discard(struct impair *im, struct flow *f, int to, mono_t now)
+void transit_discard(struct impair *im, struct flow *f, int to, mono_t now)
 {
-	pipe_open(f, to);
-	impaired(f)->pipe[to].discard = true;
-	pipe_pump(im, f, to, now);
+	transit_open(f, to);
+	impaired(f)->transit[to].discard = true;
+	transit_pump(im, f, to, now);
 }
 
-void pipe_unmark(struct flow *f, int to, mono_t now)
+void transit_unmark(struct flow *f, int to, mono_t now)
 {
-	struct pipe *p = &impaired(f)->pipe[to];
+	struct transit *p = &impaired(f)->transit[to];
 
 	for (uint32_t i = 0; i < p->marks; i++)
 		p->mark[i].due = now;
