@@ -17,9 +17,9 @@
 #
 # Environment, each a list: RTTS (ms) LOSSES (%) RATES (Mb/s); ROUNDS (median
 # of so many, each with its own seed), SHARE (50), TIME (seconds per transfer;
-# by default 6 or 25 round trips, whatever is more), CC (the kernels'
-# congestion control: cubic, as penstock's; iperf3 sets it at both ends, whatever
-# the machine's default is), PENSTOCK=off: direct only.
+# by default 6 or 25 round trips, whatever is more), CC (the congestion control
+# of the kernels, which iperf3 sets at both ends, and of penstock: cubic, bbr or
+# reno), PENSTOCK=off: direct only.
 #
 # MINUTES (30) bounds the whole: no row begins later.  RESUME=1 keeps the rows
 # that $BUILD/paths.json has and measures the others.
@@ -154,6 +154,7 @@ http =
 
 [service iperf]
 listen = 203.0.113.10:5201
+tcp_congestion_control = ${CC/#reno/newreno}
 END
 	ip netns exec $g "$BUILD/penstockctl" rules apply -c "$tmp/conf" \
 		>"$tmp/rules.log" 2>&1 || fail "rules: $(cat "$tmp/rules.log")"
