@@ -3,12 +3,12 @@
 #define PENSTOCK_TCP_LEG_H
 
 /*
- * One TCP endpoint of penstock.  It does no I/O itself.
+ * One TCP endpoint of ours, sans-IO.
  *
- * The engine gives it segments, timeouts and bytes.  The leg records events
- * (leg->ev) and, when asked, builds segments to send.  It never calls the
- * engine.
+ * The engine feeds it segments, timeouts and bytes; it answers with events
+ * (leg->ev) and, when asked, with segments to send.  The leg never calls up.
  */
+#include "tcp/bbr.h"
 #include "tcp/cfg.h"
 #include "tcp/state.h"
 #include "tcp/stats.h"
@@ -20,30 +20,30 @@
 
 struct leg;
 
-/* leg->ev: what happened.  The engine acts on it and clears it. */
+/* leg->ev: what happened, for the engine to act on and clear. */
 #define LEG_EV_ESTABLISHED BIT(0)
 #define LEG_EV_FIN BIT(1)	/* the peer's FIN was reached, in order */
 #define LEG_EV_RST BIT(2)	/* the peer reset; state is CLOSED */
 #define LEG_EV_REFUSED BIT(3)	/* RST to our SYN; state is CLOSED */
 #define LEG_EV_TIMEOUT BIT(4)	/* we gave up; state is CLOSED */
-#define LEG_EV_UNREACH BIT(5)	/* hard ICMP error for our SYN; CLOSED */
+#define LEG_EV_UNREACH BIT(5)	/* hard ICMP error to our SYN; CLOSED */
 #define LEG_EV_CLOSED BIT(6)	/* closed in order; state is CLOSED */
 #define LEG_EV_TIME_WAIT BIT(7) /* state is TIME_WAIT: hand over */
 #define LEG_EV_DATA BIT(8)	/* bytes were added to the sink */
 #define LEG_EV_ROOM BIT(9)	/* send queue shrank */
-#define LEG_EV_URGENT BIT(10)	/* the peer's urgent pointer moved */
+#define LEG_EV_URGENT BIT(10)	/* the peer's urgent mark moved */
 
 /**
  * struct leg_behaviour - Questions the stack asks, for fault injection
  *
- * NULL in a leg, or a member that is NULL, means the RFC's behaviour.
- * @window:   the window to advertise, bytes; a smaller one than the peer
- *            already has takes back what was promised
+ * NULL in a leg means the RFC's answers; each member may be NULL too.
+ * @window:   the window about to be advertised, bytes; less than the peer
+ *            has takes back what was promised
  * @may_ack:  may an ACK that carries no data leave now?
  * @may_fin:  may the FIN be sent now?
- * @syn_opts: change the options that are offered
- * @max_seg:  most payload bytes of the next segment; 0: none may be sent yet
- *            (not for a retransmission)
+ * @syn_opts: change the options about to be offered
+ * @max_seg:  most payload bytes of the next segment; 0 (not when something is
+ *            lost): none yet
  */
 struct leg_behaviour {
 	uint32_t (*window)(struct leg *l, uint32_t wnd);
@@ -53,10 +53,10 @@ struct leg_behaviour {
 	uint32_t (*max_seg)(struct leg *l, uint32_t len);
 };
 
-/* How much of a common resource a leg may still take. */
+/* What a leg may still take of what all need. */
 enum leg_share {
-	LEG_SHARE_WINDOW, /* bytes that it may promise its peer */
-	LEG_SHARE_BYTES,  /* bytes of buffers */
+	LEG_SHARE_WINDOW, /* bytes that it may ask its peer for */
+	LEG_SHARE_BYTES,  /* bytes of buffers; 0: none at all */
 	LEG_SHARE_NODES	  /* nodes of the out-of-order store */
 };
 
@@ -65,13 +65,13 @@ enum leg_share {
  * @pool:  buffers and slice nodes
  * @runs:  scoreboard runs (struct run)
  * @ooo:   out-of-order segments (struct ooo)
+ * @bbrs:  states of BBR (struct leg_bbr); NULL: there is none
  * @wheel: timers
  * @rng:   seeded; for jitter, never for secrets
  * @stats: counters
  * @trace: reports a transition, with log_level = debug; may be NULL
- * @share: how much of a resource the leg may still take; NULL: no limit
- * @idle_left: how much longer the flow may be idle, us; 0: it ends.  May be
- *             NULL
+ * @share: what a leg may still take; NULL: all that is there
+ * @idle_left: how long may the flow stay idle yet, us; 0: it ends.  May be NULL
  * @tfo_opts: adds the Fast Open option to a SYN or SYN-ACK of a leg whose
  *         @tfo_opt is set; may be NULL
  */
@@ -79,6 +79,7 @@ struct leg_env {
 	struct buf_pool *pool;
 	struct slab *runs;
 	struct slab *ooo;
+	struct slab *bbrs;
 	struct wheel *wheel;
 	struct prng *rng;
 	struct tcp_stats *stats;
@@ -96,6 +97,7 @@ struct leg_env {
  * @state: enum run_state
  * @retx:  transmitted more than once
  * @segs:  segments that it was sent as
+ * @mark:  of the last transmission, for rate samples
  */
 struct run {
 	struct run *prev, *next;
@@ -104,6 +106,7 @@ struct run {
 	uint8_t state;	/* enum run_state */
 	bool retx;	/* transmitted more than once */
 	uint16_t segs;	/* segments that it was sent as */
+	struct rate_mark mark;
 };
 
 /**
@@ -129,7 +132,7 @@ enum leg_side {
 	LEG_SERVER
 };
 
-/* Which retransmission timer runs; at most one does. */
+/* Which of the mutually exclusive retransmission timers runs. */
 enum rtx_kind {
 	RTX_NONE,
 	RTX_RTO,
@@ -147,14 +150,14 @@ enum ca_state {
 	CA_LOSS
 };
 
-/* leg->loss.frto: the steps that find spurious timeouts (RFC 5682, 3.1). */
+/* leg->frto: what tells whether a timeout was spurious (RFC 5682, 3.1). */
 enum frto_step {
 	FRTO_OFF,
 	FRTO_RESENT,  /* step 1: the head was sent again */
 	FRTO_NEW_DATA /* step 2b: new data leaves instead of what is lost */
 };
 
-/* leg->rcv.owed: must an ACK be sent? */
+/* leg->ack: is an ACK owed? */
 enum ack_owed {
 	ACK_NONE,
 	ACK_DELAYED,
@@ -170,7 +173,7 @@ struct cc_cubic {
 	uint16_t w_est_frac;	    /* of @w_est, 1/65536 byte */
 	uint32_t k_ms;
 	uint32_t epoch_ms; /* ms clock; 0: none */
-	uint32_t seen_ms;  /* the epoch counts until here */
+	uint32_t seen_ms;  /* up to here the epoch's time is accounted for */
 };
 
 /**
@@ -204,17 +207,17 @@ struct rack_state {
 
 /**
  * struct leg_snd - What the peer is sent (RFC 9293, 3.3.1: SND)
- * @q:       bytes that are not yet acknowledged, from leg_snd_front() on
- * @mss:     most payload bytes per segment, without options
+ * @q:       from leg_snd_front() on
+ * @mss:     most payload bytes per segment, options deducted
  * @peer_mss: the MSS option received
  * @ip_id:   IPv4 identification of the next packet
  * @wscale:  shift of the windows that the peer advertises
  * @urg:     one past the urgent byte, while @urg_out
- * @ts_off:  offset of our timestamp clock
- * @iss_far: @iss is too far back to compare with
- * @syn_unsent: the SYN or SYN-ACK has not been sent yet
- * @syn_again: the SYN was sent again, above an old connection's numbers
- * @probe_pending: a zero-window or keepalive probe must be sent
+ * @ts_off:  our timestamp clock is the time plus this
+ * @iss_far: @iss is so far back that comparing with it says nothing
+ * @syn_unsent: SYN or SYN-ACK never left yet
+ * @syn_again: sent above an old connection's numbers
+ * @probe_pending: a zero-window or keepalive probe is to be sent
  */
 struct leg_snd {
 	seq_t iss, una, nxt, wl1, wl2;
@@ -231,23 +234,23 @@ struct leg_snd {
 
 /**
  * struct leg_rcv - What the peer sends (RFC 9293, 3.3.1: RCV)
- * @adv:     right edge of the window advertised last
+ * @adv:     right edge of the window that was advertised
  * @acked:   last acknowledgment number sent
  * @fin:     the peer's FIN, while @fin_known
  * @sink:    where in-order bytes go; borrowed
- * @cap:     bytes that the sink may hold, autotuned
- * @extra:   further bytes, for what the other leg has in flight
+ * @cap:     bytes the sink may hold, autotuned
+ * @extra:   and this, for what the other leg has in flight
  * @unacked: bytes received since the last ACK we sent
  * @ts_recent_s: when @ts_recent was taken, seconds
  * @sack_recent: a sequence number of each block to report, newest first
- * @dsack:   duplicate to report; start == end: none
- * @mss:     estimate of the peer's segment size
+ * @dsack:   to be reported; start == end: none
+ * @mss:     estimate of what the peer sends
  * @wscale:  shift of the windows that we advertise
  * @owed:    enum ack_owed
- * @dup_owed: duplicate ACKs to send to a peer without SACK
- * @syn_rcvd: the peer's SYN was received
- * @irs_far: @irs is too far back to compare with
- * @quickack: number of ACKs to send without delay
+ * @dup_owed: duplicate ACKs to send, without SACK
+ * @syn_rcvd: the peer's SYN has come
+ * @irs_far: @irs is so far back that comparing with it says nothing
+ * @quickack: ACKs to send at once
  */
 struct leg_rcv {
 	seq_t irs, nxt, adv, acked, urg, fin;
@@ -269,7 +272,7 @@ struct leg_rcv {
 /**
  * struct leg_rtt - Round-trip time and retransmission timeout (RFC 6298)
  * @min_at_ms: when @min_us was taken, ms clock
- * @backoff:   how often the RTO is doubled now
+ * @backoff:   doublings in force
  */
 struct leg_rtt {
 	uint32_t smoothed_us, var_us, min_us, rto_us;
@@ -286,18 +289,37 @@ struct cc_newreno {
 };
 
 /**
+ * struct leg_bbr - BBR of a leg (src/tcp/bbr_leg.c)
+ * @now:     time of the last ACK or transmission
+ * @sample: of the ACK at hand
+ * @pacing_rate: bytes a second
+ * @quantum: most bytes in one packet
+ * @rtt_us:  of what was delivered last and sent once; 0: none yet
+ */
+struct leg_bbr {
+	mono_t now;
+	struct bbr model;
+	struct rate_meter rate;
+	struct rate_sample sample;
+	uint64_t pacing_rate;
+	uint32_t quantum, rtt_us;
+};
+
+/**
  * struct leg_cong - Congestion control
- * @kind:    enum tcp_cc_kind: says which member of the union is used
- * @limited: the window prevented sending
+ * @kind:    enum tcp_cc_kind: which of the union is in use
+ * @bbr:     from leg_env.bbrs; NULL before data may be sent
+ * @limited: the window kept us from sending
  */
 struct leg_cong {
 	uint32_t cwnd, ssthresh; /* bytes */
 	mono_t pace_next;
-	struct cc_hystart hystart;
 	union {
 		struct cc_newreno newreno;
 		struct cc_cubic cubic;
+		struct leg_bbr *bbr;
 	};
+	struct cc_hystart hystart;
 	uint8_t kind;
 	bool limited;
 };
@@ -307,10 +329,10 @@ struct leg_cong {
  * @run_head: oldest run in flight
  * @reno_sacked: bytes assumed delivered, without SACK
  * @recover: recovery point
- * @undo_marker, @undo_high: retransmitted data is between them
- * @undo_retrans: retransmitted bytes without a DSACK
+ * @undo_marker, @undo_high: what was retransmitted is between
+ * @undo_retrans: bytes retransmitted and not DSACKed
  * @retrans_at: first retransmission of the current episode
- * @retrans_ts: its TSval
+ * @retrans_ts: TSval it carried
  * @ca:      enum ca_state
  * @frto:    enum frto_step
  */
@@ -332,15 +354,15 @@ struct leg_loss {
 };
 
 /**
- * struct leg_timers - Deadlines, and the counters that end a connection
- * @rtx:      the timer that @rtx_kind names
- * @last_rcv: when any segment was received
- * @last_send: when data was sent
- * @progress_ms: when the peer last acknowledged bytes, ms clock
- * @oow_ms:   when the last rate-limited ACK was sent, ms clock
- * @challenge_s, @challenge_count: the second, and the challenge ACKs sent in it
- * @uto_ms:   user timeout; 0: none
- * @timer:    set to the earliest deadline
+ * struct leg_timers - Deadlines, and what is counted until they give up
+ * @rtx:      retransmission and its kin, told apart by @rtx_kind
+ * @last_rcv: anything
+ * @last_send: data
+ * @progress_ms: when bytes were acknowledged, ms clock
+ * @oow_ms:   last rate-limited ACK, ms clock
+ * @challenge_s, @challenge_count: this second's budget
+ * @uto_ms:   user timeout in force; 0 none
+ * @timer:    set to the earliest of the deadlines
  */
 struct leg_timers {
 	mono_t rtx, ack, pace, keep, close;
@@ -356,8 +378,8 @@ struct leg_timers {
 /**
  * struct leg_end - How the connection ends
  * @fin_rcvd:    the peer's FIN was reached, in order
- * @sink_closed: nobody reads: data from the peer causes a RST (RFC 9293, 3.6.1)
- * @rst_after_drain: close by RST when all data is acknowledged
+ * @sink_closed: nobody reads: data resets (RFC 9293, 3.6.1)
+ * @rst_after_drain: close by RST once all is delivered
  * @orphan:      the other leg is gone
  */
 struct leg_end {
@@ -378,7 +400,7 @@ struct leg_end {
  *   rcv   acker handshake input internal leg output reasm timers window
  *         impair/arrival impair/transit impair/timer splice/hold
  *   rtt   ack leg recovery rtt timers
- *   cc    cubic hystart leg newreno output recovery
+ *   cc    bbr_leg cc cubic hystart leg newreno output recovery
  *   loss  ack board internal leg output rack recovery timers
  *   tmr   ack acker input leg output timers
  *   end   input leg output timers
@@ -397,14 +419,14 @@ struct leg {
 	uint16_t ev; /* LEG_EV_* */
 
 	uint8_t side : 1; /* enum leg_side */
-	/* agreed on in the handshake */
+	/* what the handshake agreed */
 	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1, ecn_ok : 1;
 	bool hashed : 1; /* engine: in the table */
 	bool active : 1; /* we opened (SYN_SENT) */
-	bool mute : 1;	 /* sends nothing but a SYN or a RST */
-	/* Fast Open (RFC 7413): the SYN or SYN-ACK has the option (or its
-	 * experimental form); the SYN carries data; the client's SYN carried
-	 * data, so data may be sent before the handshake is complete */
+	bool mute : 1;	 /* nothing leaves but the SYN and a RST */
+	/* Fast Open (RFC 7413): an option goes with the SYN or SYN-ACK; data
+	 * goes with the SYN; data came with the SYN, and may be answered
+	 * before the handshake is complete */
 	bool tfo_opt : 1, tfo_exp : 1, tfo_data : 1, tfo_early : 1;
 
 	struct leg_snd snd;
@@ -425,25 +447,24 @@ struct leg {
 void leg_init(struct leg *l, struct leg_env *env, const struct tcp_cfg *cfg,
 	      enum leg_side side, const struct tuple *t, struct bufq *sink);
 
-/* Release buffers, runs and the timer.  The peer is sent nothing. */
+/* Release buffers, runs and the timer.  Says nothing to the peer. */
 void leg_fini(struct leg *l);
 
 /**
  * leg_open_active() - SYN_SENT: send a SYN
  * @iss:    initial send sequence number
  * @ts_off: timestamp offset
- * @peer:   options of the SYN that caused this one, or NULL; only options that
- *          the other side has are offered
+ * @peer:   options of the SYN that caused this one, or NULL; what the other
+ *          side cannot do is not offered here
  */
 void leg_open_active(struct leg *l, seq_t iss, uint32_t ts_off,
 		     const struct tcp_opts *peer, mono_t now);
 
 /**
  * leg_unmute() - The ACK that completes the handshake may leave
- * A leg whose @mute is set right after leg_open_active() accepts the peer's
- * SYN-ACK and is ESTABLISHED, but sends neither its ACK nor data: the peer
- * stays in SYN_RECEIVED.  No timer of the leg runs then; the caller must unmute
- * or end it.
+ * A leg with @mute set, right after leg_open_active(), takes the peer's SYN-ACK
+ * and is ESTABLISHED, but keeps its ACK and all data back: the peer stays in
+ * SYN_RECEIVED.  No timer of the leg runs then; whoever set @mute ends it.
  */
 void leg_unmute(struct leg *l, mono_t now);
 
@@ -455,10 +476,10 @@ void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
 		      uint32_t ts_off, mono_t now);
 
 /**
- * leg_take_syn_data() - Accept the held SYN's data: its cookie is valid
- * The bytes, if any, go to the sink.  From leg_accept() on, data may be sent
- * before the client's ACK arrives (RFC 7413, 4.2.2).
- * Return: false when there is no memory: the handshake is an ordinary one
+ * leg_take_syn_data() - A Fast Open cookie allows what the held SYN carries
+ * The bytes, if there are any, go to the sink; from leg_accept() on data may
+ * be sent before the client's ACK has come (RFC 7413, 4.2.2).
+ * Return: false when there is no memory for it: an ordinary handshake then
  */
 bool leg_take_syn_data(struct leg *l, const struct segment *syn, mono_t now);
 
@@ -467,13 +488,13 @@ void leg_accept(struct leg *l, mono_t now);
 
 /**
  * struct leg_resume - A handshake that was answered without a leg
- * @peer:   those of the client's options that were kept
+ * @peer:   the client's options, as far as they were kept
  * @irs:    the client's initial sequence number
  * @iss:    ours
  * @ts_off: our timestamp offset
  * @ecn:    ECN was agreed on
- * @sent_again:  how often the SYN-ACK was repeated
- * @answered_at: when the only SYN-ACK was sent; MONO_UNSET: not known
+ * @sent_again:  how often the SYN-ACK was sent again
+ * @answered_at: when the only SYN-ACK left; MONO_UNSET: not known
  */
 struct leg_resume {
 	const struct tcp_opts *peer;
@@ -486,7 +507,7 @@ struct leg_resume {
 
 /**
  * leg_open_cookie() - SYN_RECEIVED, after a SYN-ACK that no leg sent
- * Then give the ACK that completes the handshake to leg_input().
+ * The ACK that completes the handshake is to be given to leg_input() next.
  */
 void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now);
 
@@ -501,7 +522,7 @@ uint8_t leg_wscale_offer(const struct tcp_cfg *cfg);
 
 /**
  * leg_input() - A segment has arrived for this leg (RFC 9293, 3.10.7)
- * Return: DROP_NONE, or why the segment or a part of it was dropped
+ * Return: DROP_NONE when it was taken, else why (part of) it was not
  */
 enum drop_reason leg_input(struct leg *l, const struct segment *s, mono_t now);
 
@@ -516,8 +537,8 @@ enum drop_reason leg_icmp(struct leg *l, const struct icmp_error *e,
 bool leg_output(struct leg *l, struct tx *tx, mono_t now);
 
 /**
- * leg_answer_loss() - Send the ACK for an out-of-order segment at once
- * So each of a batch of such segments gets SACK blocks of its own.
+ * leg_answer_loss() - The ACK that an out-of-order segment calls for, at once
+ * So that each of a batch of such segments draws its own SACK blocks.
  * Return: true when *tx was filled
  */
 bool leg_answer_loss(struct leg *l, struct tx *tx, mono_t now);
@@ -532,36 +553,36 @@ void leg_timeout(struct leg *l, mono_t now);
  */
 void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now);
 
-/* Discard what was received out of order and reported by SACK.  RFC 2018, 8
- * allows this to a receiver, and a sender must be able to handle it. */
+/* Forget what was received out of order, though SACK told of it (RFC 2018, 8:
+ * a receiver may, and a sender has to cope). */
 void leg_renege(struct leg *l);
 
 /* Send FIN after everything queued. */
 void leg_shutdown(struct leg *l, mono_t now);
 
-/* CLOSED; the peer is sent nothing. */
+/* CLOSED without a word to the peer. */
 void leg_vanish(struct leg *l);
 
-/* Send a RST now, if the state has one; then CLOSED. */
+/* RST now (when the state has one to send), CLOSED. */
 void leg_abort(struct leg *l, mono_t now);
 
 /* Deliver what is queued, then RST; bounded by orphan limits. */
 void leg_abort_after_drain(struct leg *l, mono_t now);
 
-/* Call leg_env.idle_left() in @us, and again after each time it returns. */
+/* leg_env.idle_left() is asked in @us, and again whenever it says. */
 void leg_watch_idle(struct leg *l, int64_t us, mono_t now);
 
-/* Nobody reads the leg's bytes any more: further data causes a RST. */
+/* Nobody reads l's bytes any more: more data from the peer resets it. */
 void leg_sink_gone(struct leg *l, mono_t now);
 
-/* Arm the timer for the earliest deadline.  Only this function sets it. */
+/* Arms the timer with the earliest of all deadlines.  Its one writer. */
 void leg_arm(struct leg *l, mono_t now);
 
 /* Sequence number of the send queue's first byte. */
 static inline seq_t leg_snd_front(const struct leg *l)
 {
-	/* iss is compared only before the SYN is acknowledged: una equals it
-	 * again every 4 GiB */
+	/* only before the SYN is acknowledged: una comes round to iss again
+	 * every 4 GiB */
 	return l->state < TS_ESTABLISHED && seq_eq(l->snd.una, l->snd.iss)
 		       ? seq_add(l->snd.iss, 1)
 		       : l->snd.una;
@@ -573,7 +594,7 @@ static inline bool leg_all_acked(const struct leg_snd *snd)
 	return snd->q.bytes == 0 && seq_eq(snd->una, snd->nxt);
 }
 
-/* The window that the peer may use now: bytes from RCV.NXT. */
+/* Window the peer may use now, bytes from rcv_nxt. */
 static inline uint32_t leg_rcv_wnd(const struct leg_rcv *rcv)
 {
 	int32_t w = seq_diff(rcv->adv, rcv->nxt);

@@ -3,8 +3,8 @@
 #define PENSTOCK_TCP_STATS_H
 
 /*
- * The counters of the stack, one set for each service.  They have nstat's names
- * where the kernel counts the same thing.
+ * Counters of the stack, one set per service; nstat's names where the kernel
+ * counts the same thing.
  */
 #include "util/types.h"
 #include "wire/drop.h"
@@ -57,6 +57,7 @@
 	X(TcpExtTCPSlowStartRetrans, "segments sent again after a timeout") \
 	X(TcpExtTCPLostRetransmit, "retransmissions that were lost again") \
 	X(TcpExtTCPDeliveredCE, "ACKs that tell of a congestion mark (RFC 3168)") \
+	X(CongestionFallbacks, "legs that CUBIC governs because there was no memory for BBR") \
 	X(BytesReceived, "bytes received in order") \
 	X(BytesAcked, "bytes that peers acknowledged") \
 	X(BytesRetrans, "bytes sent again")

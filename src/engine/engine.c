@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine: packets in, packets out, time.
+ * The engine's verbs.
  *
- * A packet is parsed once.  Its leg is found by 4-tuple; if there is none,
- * admit.c decides.  What it changes in a flow is settled at once.  Then the
- * flow is on the ready list until engine_pull() has asked both legs what to
- * send.  A leg in TIME_WAIT that has nothing more to send becomes an entry of
- * the TIME_WAIT table, and the memory of the flow is free again.
+ * A packet is parsed once, finds its leg by 4-tuple or goes to admission; what
+ * it changes in a flow is settled at once, and the flow waits on the ready
+ * list until engine_pull() asks both legs for what they have to send.  A leg
+ * in TIME_WAIT that has nothing left to say becomes an entry of the TIME_WAIT
+ * table, and the flow's memory is free again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,12 +16,15 @@
 #define RUNS_PER_FLOW 4u
 #define RUNS_SPARE 65536u
 #define OOO_PER_FLOW 2u
+#define BBRS_PER_FLOW 2u
 #define OOO_SPARE 65536u
-#define SYNQ_ENTRIES 65536u /* of all services */
+#define SYNQ_ENTRIES 65536u /* all services together */
 #define COOKIE_FAILS 16384u /* sources whose failed cookies are counted */
 
 static_assert(sizeof(struct flow) <= 1232,
 	      "an idle flow costs 1,232 bytes at most");
+static_assert(sizeof(struct leg_bbr) <= 304,
+	      "BBR costs a leg 304 bytes at most");
 
 static int reserve_shield(struct engine *e, const struct engine_cfg *c)
 {
@@ -62,6 +65,9 @@ static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 		rc = slab_init(&e->ooo, sizeof(struct ooo),
 			       c->max_flows * OOO_PER_FLOW + OOO_SPARE);
 	if (!rc)
+		rc = slab_init(&e->bbrs, sizeof(struct leg_bbr),
+			       c->max_flows * BBRS_PER_FLOW);
+	if (!rc)
 		rc = leg_table_init(&e->table, &e->flows);
 	if (!rc)
 		rc = tw_init(&e->tw, &tw, c->secret, now);
@@ -90,6 +96,7 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 	e->env = (struct leg_env){.pool = e->pool,
 				  .runs = &e->runs,
 				  .ooo = &e->ooo,
+				  .bbrs = &e->bbrs,
 				  .wheel = &e->wheel,
 				  .rng = &e->rng,
 				  .share = flow_share,
@@ -136,6 +143,7 @@ void engine_free(struct engine *e)
 	spent_fini(&e->spent);
 	tw_fini(&e->tw);
 	leg_table_fini(&e->table);
+	slab_fini(&e->bbrs);
 	slab_fini(&e->ooo);
 	slab_fini(&e->runs);
 	slab_fini(&e->flows);
@@ -143,8 +151,8 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
-/* If rate_limit is exceeded, the ACK that proves the client's address is
- * ignored.  The SYN-ACK is sent again later, and so is the client's answer. */
+/* The ACK that proves the client's address is forgotten where rate_limit is
+ * exceeded: the SYN-ACK will be sent again, and its answer tried again. */
 static bool proof_exceeds_rate(struct engine *e, const struct leg *l,
 			       const struct segment *s, mono_t now)
 {
@@ -177,7 +185,7 @@ enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 		fastopen_learn(e, f, s, retries, now);
 	if (answer) /* RFC 9293, 3.10.7.3 and .4: half-open discovery */
 		answer_rst(reply, s);
-	/* the hook of a hooked flow sends its ACKs */
+	/* an ACK of a hooked flow leaves by its hook */
 	if (!answer && s->data.len && !f->hooked &&
 	    leg_answer_loss(l, reply, now))
 		answer = true;
@@ -280,7 +288,7 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 	return admit(e, &s, now, reply);
 }
 
-/* The leg has sent its last segment: keep only a TIME_WAIT entry. */
+/* The leg has said its last: only TIME_WAIT is left of it. */
 static void hand_over(struct engine *e, struct leg *l, mono_t now)
 {
 	struct flow *f = leg_flow(l);

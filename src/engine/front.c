@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine's part in the XDP front, which answers SYNs in its place.  The
- * front must know which segments belong to the engine, and the engine must
- * accept cookies that it did not send.
+ * The XDP front answers SYNs in our place.  It has to know whose segments are
+ * ours, and we that cookies are out which we never sent.
  */
 #include "internal.h"
 

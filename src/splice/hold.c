@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * relay = splice, before the handover: which packets are held, and how the legs
- * are made to agree.  The theory is in splice.c.
+ * relay = splice, the part before: what is held, and how the legs are made to
+ * agree.  The theory is in splice.c.
  */
 #include <netinet/in.h>
 
@@ -9,8 +9,8 @@
 
 #define HELD_MAX 32
 #define OLD_FOR_US (60 * USEC_PER_SEC)
-#define OLD_AHEAD 65537u    /* as in TIME_WAIT: beyond any unscaled window */
-#define WND_PROMISED 64240u /* the smallest first window of a Linux server */
+#define OLD_AHEAD 65537u /* as TIME_WAIT's: beyond any window without scale */
+#define WND_PROMISED 64240u /* the smallest of a Linux server's first windows */
 
 struct splice_hold *hold_of(const struct splicer *sp, const struct flow *f)
 {
@@ -23,9 +23,9 @@ void hold_free(struct splicer *sp, struct splice_hold *h)
 	slab_free(&sp->holds, h);
 }
 
-/* --- answers to the client and dials that agree --- */
+/* --- before: answers and dials that agree --- */
 
-/* Remember what this server agrees to, for its next clients. */
+/* What this server agrees to, for the next clients. */
 void hold_learn(const struct flow *f)
 {
 	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
@@ -45,7 +45,7 @@ void hold_learn(const struct flow *f)
 	a->mss = s->snd.peer_mss;
 }
 
-/* Advertise only the client's window to the server: nothing is received
+/* The server is told the client's window, and no more: nothing is received
  * here. */
 static uint32_t client_window(struct leg *l, uint32_t wnd)
 {
@@ -124,8 +124,8 @@ void hold_above_old(const void *wing, const struct tuple *t, mono_t now,
 
 /* --- held --- */
 
-/* Does the translator read such headers?  Return: bytes of the IP header; 0:
- * no */
+/* Only headers that the translator reads, too.  Return: bytes of the IP header,
+ * or 0 */
 uint32_t plain_header(const uint8_t *p)
 {
 	if (p[0] == 0x45 && p[9] == IPPROTO_TCP && !(get_be16(p + 6) & 0x3fff))
@@ -151,14 +151,13 @@ void hold_begin_verb(void *wing, const struct packet *pkt)
 	}
 }
 
-/* Has the leg sent and received no data yet? */
+/* Nothing has passed yet. */
 static bool untouched(const struct leg *l)
 {
 	return seq_eq(l->rcv.nxt, seq_add(l->rcv.irs, 1)) && !l->rcv.ooo_count;
 }
 
-/* Hold one more packet, if there is room and it does not begin before the end
- * of what is held. */
+/* Room for one more, which begins where what is held ends or beyond. */
 static void hold(struct splicer *sp, struct splice_hold *h, const struct leg *l,
 		 const struct segment *s)
 {
@@ -217,7 +216,7 @@ void hold_drop(void *wing, struct flow *f)
 	hold_free(sp, h);
 }
 
-/* Copy the first held packet into one piece.  Return: its length */
+/* The first packet held, in one piece.  Return: its length */
 static uint32_t first_packet(struct splicer *sp, struct splice_hold *h)
 {
 	uint8_t *to = sp->scratch;
@@ -238,7 +237,7 @@ static uint32_t first_packet(struct splicer *sp, struct splice_hold *h)
 	return len;
 }
 
-/* Do not splice: the flow becomes an ordinary one. */
+/* An ordinary flow after all. */
 void hold_give_up(struct splicer *sp, struct flow *f,
 		  enum shield_counter_id why, mono_t now)
 {
@@ -285,8 +284,7 @@ void hold_look(void *wing, struct flow *f)
 	sp->due_end = &h->next;
 }
 
-/* Remember the numbers: the next connection of these addresses must begin above
- * them. */
+/* The next connection of these addresses begins above this one. */
 void hold_remember(struct splicer *sp, const struct tuple *t,
 		   const struct splice_found *f, mono_t now)
 {
@@ -294,7 +292,7 @@ void hold_remember(struct splicer *sp, const struct tuple *t,
 	struct tuple server = *t;
 	struct splice_old *o;
 
-	if (f->dir.from_client) /* the server leg's addresses */
+	if (f->dir.from_client) /* as the server leg is called */
 		server = (struct tuple){.local = t->remote,
 					.remote = t->local,
 					.lport = t->rport,

@@ -3,7 +3,7 @@
 #define PENSTOCK_SPLICE_INTERNAL_H
 
 /*
- * What the files of src/splice share.  No other module includes this; the
+ * What the files of src/splice share.  Nothing outside includes this; the
  * theory of operation is in splice.c.
  */
 #include "engine/hooks.h"
@@ -14,17 +14,17 @@
 #define SCRATCH_BYTES 65536u
 
 /**
- * struct splice_hold - The held packets of a flow
+ * struct splice_hold - What is held of a flow
  * @flow:    NULL once it is spliced
- * @client:  the client leg's addresses, once it is spliced
- * @next:    next in the list @due, @out or @gone of struct splicer
- * @packets: IP packets, one after the other
- * @any:     by side: something is held
- * @nxt:     by side, with @any: one past the last byte held
- * @at:      how many bytes of @packets were sent
- * @mss:     most payload bytes of a packet when it is sent
+ * @client:  the client leg's addresses, from then on
+ * @next:    in the list of those that are due, are let go, or were
+ * @packets: IP packets, one behind the other
+ * @any:     of each side: something is held
+ * @nxt:     then: one past it
+ * @at:      of @packets: so many bytes have been let go
+ * @mss:     most payload bytes of a packet that is let go
  * @n:       packets held
- * @due:     in the list of connections to install
+ * @due:     in the list of those to be installed
  */
 struct splice_hold {
 	struct flow *flow;
@@ -39,7 +39,7 @@ struct splice_hold {
 	bool due;
 };
 
-/* The numbers that the server saw last of a spliced connection. */
+/* What the last, translated connection of a 4-tuple told the server. */
 struct splice_old {
 	struct tuple t;
 	seq_t nxt;
@@ -48,22 +48,20 @@ struct splice_old {
 };
 
 /**
- * struct splicer - What an engine with relay = splice has
+ * struct splicer - Of an engine that splices
  * @e:    the engine
- * @ops:  the translator, with its argument @ctx
- * @due:  holds whose legs were quiet in the last pull; @due_end: end of the
- *        list
- * @out:  holds whose packets are being sent
- * @gone: holds whose packets were all returned by a pull; freed at the next
- *        call
- * @pkt:  the packet of the current engine_input()
+ * @ops:  who translates, with @ctx
+ * @due:  holds whose legs were quiet in the last pull; @due_end: its last link
+ * @out:  holds that are being let go
+ * @gone: holds whose packets were given away, until the next verb
+ * @pkt:  the packet that engine_input() has
  */
 struct splicer {
 	struct engine *e;
 	const struct splice_ops *ops;
 	void *ctx;
 	struct slab holds;
-	uint32_t *hold; /* index of each flow's hold in the slab */
+	uint32_t *hold; /* of each flow: place in the slab */
 	struct splice_hold *due, **due_end, *out, **out_end, *gone;
 	const struct packet *pkt;
 	struct splice_old old[OLD_SLOTS];
@@ -87,9 +85,9 @@ struct splice_hold *hold_of(const struct splicer *sp, const struct flow *f);
 /* Only headers that the translator reads, too.  Return: bytes of the IP header,
  * or 0 */
 uint32_t plain_header(const uint8_t *p);
-/* The length of a packet, by its IP header. */
+/* Of a packet with such a header: its length by that. */
 uint32_t packet_bytes(const uint8_t *p, uint32_t l4);
-/* Do not splice: the flow becomes an ordinary one.  The caller settles it. */
+/* An ordinary flow after all; to be settled. */
 void hold_give_up(struct splicer *sp, struct flow *f,
 		  enum shield_counter_id why, mono_t now);
 /* What this server agrees to, for the next clients. */

@@ -2,34 +2,36 @@
 /*
  * relay = splice: the connection is handed to a translator in the kernel.
  *
- * No byte is ever acknowledged here.  From the ACK that completes the client's
- * handshake until the server has answered, the packets of both hosts are held
- * unacknowledged: at most HELD_MAX, in chunks of the pool or by reference.
- * Packets beyond that are dropped, and their sender repeats them.  Then one of
- * two things happens:
+ * Never responsible for a byte.  From the ACK that completes the client's
+ * handshake until the server has answered, what the client sends is held
+ * unacknowledged, and so is what the server sends: at most HELD_MAX packets, by
+ * reference or in the pool's chunks.  What does not fit is not there; its
+ * sender repeats it.  Then one of two things happens:
  *
- *   - the legs agree: the translation is installed, the held packets are sent
- *     through the TUN, where they are translated too, and the flow is freed.
- *     Only then are packets translated where they come in from the hosts, so
- *     that none overtakes a held one.  All that is left is the translator's
- *     entry - they do not: the held packets are given to the legs as if they
- *     had just arrived, the flow becomes an ordinary one, and the reason is
- *     counted
+ *   - the legs agree: their translation is installed, what was held leaves
+ *     through the TUN, where the translator stands as well, and the flow is
+ *     freed.  Only then the hosts' own packets are translated where they come
+ *     in, so that none overtakes what was held.  All that is left is the
+ *     translator's entry
+ *   - they do not: what was held is given to the legs, as if it came now, and
+ *     the flow is an ordinary one.  It is counted why
  *
  * The translation is installed one pull after the legs became quiet, so that
- * the last packet of our own handshake is sent before anything else.  To make
- * the legs agree, the server is dialled with the client's options, and clients
- * are offered only what this server last agreed to.
+ * the last packet of our own handshake has left before anything follows it.
+ * And so that legs agree, the server is dialled with the client's own options,
+ * and clients are answered with no more than this server last agreed to.
  *
- * Timestamps are mapped so that the last accepted one becomes our current one.
- * So neither peer sees a timestamp that is older than the last one.
+ * Timestamps are mapped from the last accepted one to our present one, so
+ * neither peer sees one that is older than what it saw before.
  *
- * Afterwards the translator knows the connection and the engine does not: - a
- *   segment that the kernel had queued before there was an entry is sent
- *   through the TUN, too - a SYN gets a challenge ACK while the connection
- *   exists (RFC 5961, 4).  If it has ended, its entry is removed and its
- *   highest number is remembered: the next dial begins above it, as the server
- *   may be in TIME_WAIT - an ICMP error is translated back, and passed on
+ * Afterwards the translator knows the connection and the engine does not:
+ *   - a segment that the kernel had queued before the entry was there goes
+ *     through the TUN, too
+ *   - a SYN draws a challenge ACK while the connection lives (RFC 5961, 4).  Of
+ *     one that has ended the entry is removed, and its highest number is
+ *     remembered: the next dial begins above it, as the server may hold it in
+ *     TIME_WAIT
+ *   - an ICMP error is translated back, and passed on
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -37,11 +39,11 @@
 
 #include "internal.h"
 
-#define HOLDS_MAX 65536u /* connections whose packets may be held at once */
+#define HOLDS_MAX 65536u /* connections whose packets are held at once */
 
 /* --- to the kernel --- */
 
-/* SC_Spliced: splice it; otherwise the reason not to. */
+/* SC_Spliced: nothing stands against it. */
 static enum shield_counter_id judge(const struct flow *f)
 {
 	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
@@ -120,7 +122,7 @@ static void splice_expire(void *wing, mono_t now)
 	for (; h; h = next) {
 		next = h->next;
 		h->due = false;
-		/* it becomes ready: the next pull looks again */
+		/* it stirs: the next pull looks again */
 		if (!h->flow->ready)
 			splice(sp, h->flow, now);
 	}
@@ -135,7 +137,7 @@ static bool splice_is_due(const void *wing)
 
 /* --- through the TUN --- */
 
-/* The kernel computes the checksum, as the packet may have to be cut. */
+/* The checksum is left to the kernel, as the packet may have to be cut. */
 static void fill_header(struct tx *tx, const uint8_t *p, uint32_t l4,
 			uint32_t len, uint16_t mss)
 {
@@ -148,7 +150,7 @@ static void fill_header(struct tx *tx, const uint8_t *p, uint32_t l4,
 	tx->l4_off = (uint8_t)l4;
 	tx->hdr_len = (uint8_t)(l4 + thl);
 	tx->payload = len - tx->hdr_len;
-	/* an urgent pointer is valid in one segment only, and never merged */
+	/* an urgent pointer is right in one segment only, and never merged */
 	tx->gso_size = tx->payload > mss && !(p[l4 + 13] & TCP_URG) ? mss : 0;
 	tx->csum_done = false;
 	tx->tun_only = true;
@@ -159,7 +161,7 @@ static void fill_header(struct tx *tx, const uint8_t *p, uint32_t l4,
 		 csum_fold(csum_pseudo(&src, &dst, IPPROTO_TCP, len - l4)));
 }
 
-/* Send the next packet of @h.  Its bytes are not moved. */
+/* The next packet of @h leaves; its bytes stay where they are. */
 static void let_go(struct splice_hold *h, struct tx *tx)
 {
 	uint32_t want = min_u32(h->packets.bytes - h->at, TX_HDR_MAX);
@@ -201,7 +203,7 @@ static int splice_pull(void *wing, struct tx *tx, int max)
 	return n;
 }
 
-/* A segment that the kernel had queued before it knew the connection. */
+/* The kernel had queued it before it knew the connection. */
 static enum verdict straggler(struct splicer *sp, const struct splice_shift *d,
 			      struct tx *reply)
 {
@@ -209,7 +211,7 @@ static enum verdict straggler(struct splicer *sp, const struct splice_shift *d,
 	uint32_t l4 = plain_header(pkt->data), len;
 
 	len = l4 ? packet_bytes(pkt->data, l4) : 0;
-	if (!len || len > pkt->len) { /* the translator would ignore it */
+	if (!len || len > pkt->len) { /* the translator would not see it */
 		engine_drop(sp->e, DROP_STATE);
 		return VERDICT_CONSUMED;
 	}
@@ -225,9 +227,8 @@ static enum verdict straggler(struct splicer *sp, const struct splice_shift *d,
 }
 
 /*
- * A SYN of a living connection (RFC 5961, 4): answer with the numbers that this
- * peer was last sent.  The peer may be a server that has not received the ACK
- * of our handshake.
+ * A SYN of a connection that lives: RFC 5961, 4, with what was last said to this
+ * peer.  It may be the server, whom the ACK of our handshake has not reached.
  */
 static enum verdict challenge(struct splicer *sp, const struct segment *s,
 			      const struct splice_found *f, struct tx *reply)
@@ -265,7 +266,7 @@ static bool splice_input(void *wing, const struct segment *s, mono_t now,
 	return true;
 }
 
-/* The offset of the quoted TCP header, or 0. */
+/* Bytes in front of the quoted TCP header, or 0. */
 static uint32_t quoted_at(const uint8_t *p, uint32_t len)
 {
 	uint32_t at = p[0] >> 4 == 4 ? (p[0] & 15) * 4u : 40, q = at + 8;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scoreboard: the fate of each byte in flight (RFC 2018, 6675, 8985).
+ * The scoreboard: what became of each byte in flight (RFC 2018, 6675, 8985).
  *
- * The sequence space from una to nxt is kept as runs.  A run is contiguous, and
- * all of it has the same state and time of transmission.  A 64 KiB burst is one
- * run until SACK splits it, so a healthy flow has as many runs as bursts in
- * flight.  A run is SENT in flight, LOST judged lost, waiting to be
- * retransmitted, SACKED delivered out of order.  A retransmission turns LOST
- * into SENT with a new time.  So RFC 6675's pipe is nxt - una - sacked_bytes -
- * lost_bytes, and a lost retransmission is found in the same way as a lost
- * original.
+ * Sequence space from una to nxt is kept as runs: contiguous, equal in state
+ * and in time of transmission.  A 64 KiB burst is one run until SACK splits
+ * it, so a healthy flow has as many runs as bursts in flight.  A run is
+ *   SENT    in flight,
+ *   LOST    judged lost, waiting to be retransmitted,
+ *   SACKED  delivered out of order.
+ * Retransmitting turns LOST into SENT with a new time; so RFC 6675's pipe is
+ * nxt - una - sacked_bytes - lost_bytes, and a lost retransmission is found
+ * like a lost original.
  *
- * Limits: a leg has at most RUNS_MAX runs.  When no run is left for a split,
- * the SACK block is ignored and counted.  This costs a needless retransmission
- * and nothing else.  Without SACK the same list is used, and its runs are only
- * SENT or LOST.
+ * Limits: RUNS_MAX runs a leg.  When a split finds no run the SACK block is
+ * left out (counted), which costs a needless retransmission and nothing else.
+ * Without SACK one run list still works: runs are SENT or LOST only.
  */
 #include "internal.h"
 
@@ -41,12 +41,21 @@ static void run_set_state(struct leg *l, struct run *r, enum run_state to)
 	run_account(&l->loss, r->state, run_len(r), true);
 }
 
+static void run_lose(struct leg *l, struct run *r)
+{
+	const struct cc_model *m = leg_model(&l->cc);
+
+	run_set_state(l, r, RUN_LOST);
+	if (m)
+		m->lost(&l->cc, l, r);
+}
+
 static struct run *run_insert_after(struct leg *l, struct run *at)
 {
 	struct run *r;
 	const struct slab *runs = l->env->runs;
 
-	/* a leg beyond its share leaves the last half to the others */
+	/* beyond its share a leg leaves the last half to the others */
 	if (l->loss.run_count >= RUNS_MAX ||
 	    (l->loss.run_count >= RUNS_SHARE && runs->used > runs->max / 2))
 		return NULL;
@@ -82,7 +91,7 @@ static void run_remove(struct leg *l, struct run *r)
 	slab_free(l->env->runs, r);
 }
 
-/* How many of @r's segments are before @at, if all but the last have the same
+/* How many of @r's segments are before @at: as if all but the last were of one
  * size. */
 static uint16_t segs_before(const struct run *r, seq_t at)
 {
@@ -97,13 +106,13 @@ static uint16_t segs_add(uint32_t a, uint32_t b)
 	return (uint16_t)min_u32(a + b, UINT16_MAX);
 }
 
-/* Subtract the segments before the cut from @r's count. */
+/* Take what is before @at off @r's count. */
 static void segs_cut(struct run *r, uint16_t before)
 {
 	r->segs = r->segs > before ? (uint16_t)(r->segs - before) : 1;
 }
 
-/* Cut @r at @at.  Return: the second half, or NULL when no run is left. */
+/* Cut @r at @at; the second half is returned, NULL when no run is left. */
 static struct run *run_split(struct leg *l, struct run *r, seq_t at)
 {
 	struct run *b = run_insert_after(l, r);
@@ -116,13 +125,14 @@ static struct run *run_split(struct leg *l, struct run *r, seq_t at)
 	b->state = r->state;
 	b->retx = r->retx;
 	b->segs = r->segs;
+	b->mark = r->mark;
 	r->segs = segs_before(r, at);
 	segs_cut(b, r->segs);
 	r->end = at;
 	return b;
 }
 
-/* Join @r with its successor if state and time are the same. */
+/* Join @r with its successor where nothing tells them apart. */
 static void run_merge_next(struct leg *l, struct run *r)
 {
 	struct run *n = r->next;
@@ -145,36 +155,46 @@ static void run_merge(struct leg *l, struct run *r)
 		run_merge_next(l, r->prev);
 }
 
-void board_sent(struct leg *l, seq_t start, seq_t end, mono_t now)
+/* The run that takes [start, end) in: the last one, or a new one behind it. */
+static struct run *run_append(struct leg *l, seq_t start, seq_t end, mono_t now)
 {
-	struct run *t = l->loss.run_tail;
+	struct run *t = l->loss.run_tail, *r;
 	uint32_t us = (uint32_t)now.us;
 	uint32_t segs = (seq_span(end, start) + l->snd.mss - 1) / l->snd.mss;
 
 	if (t && t->state == RUN_SENT && !t->retx && t->tx_us == us) {
 		t->end = end;
 		t->segs = segs_add(t->segs, segs);
-		return;
+		return t;
 	}
-	if (!t) /* too old to compare with */
+	if (!t) /* times of an earlier flight are too old to compare with */
 		l->loss.rack.valid = false;
-	t = run_insert_after(l, t);
-	if (!t) { /* no run left: extend the last one */
-		t = l->loss.run_tail;
+	r = run_insert_after(l, t);
+	if (!r) { /* out of runs: the last one takes it in, as newly sent */
 		assert(t);
 		if (t->state != RUN_SENT)
 			run_set_state(l, t, RUN_SENT);
 		t->end = end;
 		t->tx_us = us;
 		t->segs = segs_add(t->segs, segs);
-		return;
+		return t;
 	}
-	t->segs = segs_add(0, segs);
-	t->start = start;
-	t->end = end;
-	t->tx_us = us;
-	t->state = RUN_SENT;
-	t->retx = false;
+	r->segs = segs_add(0, segs);
+	r->start = start;
+	r->end = end;
+	r->tx_us = us;
+	r->state = RUN_SENT;
+	r->retx = false;
+	return r;
+}
+
+void board_sent(struct leg *l, seq_t start, seq_t end, mono_t now)
+{
+	struct run *r = run_append(l, start, end, now);
+	const struct cc_model *m = leg_model(&l->cc);
+
+	if (m)
+		m->sent(&l->cc, l, r, seq_span(end, start), now);
 }
 
 static void sample_rtt(const struct run *r, struct ack_sample *a, mono_t now)
@@ -188,11 +208,12 @@ static void sample_rtt(const struct run *r, struct ack_sample *a, mono_t now)
 static void note_delivered(struct leg *l, const struct run *r,
 			   struct ack_sample *a, mono_t now)
 {
+	const struct cc_model *m = leg_model(&l->cc);
+
 	if (r->retx) {
 		a->retx_acked = true;
 	} else {
-		/* what was sent after a timeout does not show that it was
-		 * spurious */
+		/* what was sent after a timeout says nothing about it */
 		if (l->loss.ca != CA_LOSS || seq_le(r->end, l->loss.recover))
 			a->orig_acked = true;
 		if (seq_lt(r->end, l->loss.rack.fack) && r->state != RUN_SACKED)
@@ -200,6 +221,8 @@ static void note_delivered(struct leg *l, const struct run *r,
 	}
 	sample_rtt(r, a, now);
 	rack_on_delivered(l, r, now);
+	if (m)
+		m->delivered(&l->cc, r);
 }
 
 void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
@@ -226,8 +249,8 @@ void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
 			r->start = end;
 		}
 	}
-	/* Data behind a hole that a retransmission filled was received long
-	 * ago.  So Karn's rule applies to the whole ACK, as in Linux. */
+	/* What waited behind a hole that a retransmission filled was received
+	 * long ago: Karn's rule is for the whole ACK, as in Linux. */
 	if (filled)
 		a->rtt_us = -1;
 }
@@ -298,8 +321,7 @@ static void take_dsack(struct leg *l, const struct sack_block *b,
 
 	a->dsack = true;
 	leg_count(l, CNT_TcpExtTCPDSACKRecv);
-	/* only a DSACK for retransmitted data shows that the retransmission was
-	 * needless */
+	/* only what was sent again tells that this was for nothing */
 	if (l->loss.undo_valid && seq_ge(b->start, l->loss.undo_marker) &&
 	    seq_le(b->end, l->loss.undo_high))
 		l->loss.undo_retrans -= min_u32(n, l->loss.undo_retrans);
@@ -349,6 +371,7 @@ void board_sack(struct leg *l, const struct segment *s, struct ack_sample *a,
 
 void board_retransmitted(struct leg *l, seq_t start, seq_t end, mono_t now)
 {
+	const struct cc_model *m = leg_model(&l->cc);
 	struct run *r = l->loss.run_head;
 
 	while (r && seq_le(r->end, start))
@@ -366,6 +389,8 @@ void board_retransmitted(struct leg *l, seq_t start, seq_t end, mono_t now)
 		run_set_state(l, r, RUN_SENT);
 		r->tx_us = (uint32_t)now.us;
 		r->retx = true;
+		if (m)
+			m->sent(&l->cc, l, r, run_len(r), now);
 	}
 	if (r)
 		r = r->prev;
@@ -381,7 +406,7 @@ void board_mark_lost(struct leg *l, struct run *r)
 		return;
 	if (r->retx)
 		leg_count(l, CNT_TcpExtTCPLostRetransmit);
-	run_set_state(l, r, RUN_LOST);
+	run_lose(l, r);
 }
 
 void board_mark_all_lost(struct leg *l, bool sacked)
@@ -401,7 +426,7 @@ void board_mark_head_lost(struct leg *l, uint32_t bytes)
 		return;
 	if (run_len(r) > bytes && !run_split(l, r, seq_add(r->start, bytes)))
 		return;
-	run_set_state(l, r, RUN_LOST);
+	run_lose(l, r);
 }
 
 struct run *board_first_lost(struct leg_loss *loss)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The keys of [tcp]: Linux's names, meanings and defaults (6.18,
- * Documentation/networking/ip-sysctl.rst).  Where a default differs, the help
- * text gives Linux's; test_config.c checks this.
+ * Documentation/networking/ip-sysctl.rst).  Where a default is another one, the
+ * help says what Linux's is; test_config.c holds the two together.
  */
 #include "tcp/cfg.h"
 
@@ -21,7 +21,7 @@ static const char mem_allowed[] =
 	"three sizes in bytes, least default most, each 4096..1073741824 and "
 	"not less than the one before";
 
-/* Exactly three numbers, separated by white space. */
+/* Three numbers with white space between them and nothing else. */
 static bool mem_read(const char *p, uint32_t v[3])
 {
 	for (int i = 0; i < 3; i++) {
@@ -56,12 +56,13 @@ static int mem_parse(const char *text, void *field, char *err, size_t errlen)
 static const char *const cc_names[] = {
 	[CC_NEWRENO] = "newreno",
 	[CC_CUBIC] = "cubic",
+	[CC_BBR] = "bbr",
 };
 
 static_assert(ARRAY_LEN(cc_names) == CC_KINDS, "a name for each kind");
 
 static const char cc_allowed[] =
-	"newreno or cubic, or one for each leg: client:NAME server:NAME";
+	"newreno, cubic or bbr, or one for each leg: client:NAME server:NAME";
 
 static int cc_by_name(const char *name)
 {
@@ -72,8 +73,8 @@ static int cc_by_name(const char *name)
 	return -1;
 }
 
-/* One word of the value: NAME, client:NAME or server:NAME.  *set collects the
- * legs that were named. */
+/* One word of the value: NAME, client:NAME or server:NAME.  *set collects
+ * the legs that a word has named. */
 static int cc_word(const char *word, uint8_t cc[2], uint32_t *set)
 {
 	static const struct {

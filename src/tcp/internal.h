@@ -21,10 +21,11 @@
 #define QUICKACKS 16
 #define RUNS_MAX 1024u
 #define RUNS_SHARE 4u
-#define OOO_MAX 512u /* nodes that a leg may always have */
+#define OOO_MAX 512u /* nodes that a leg may have in any case */
 #define DUP_OWED_MAX 63
 #define DUPTHRESH 3u
 #define SSTHRESH_INF 0x7fffffffu
+#define CWND_MAX (1u << 30)
 #define FAR (1u << 30) /* sequence numbers: far from the beginning */
 
 static inline void leg_count(const struct leg *l, enum tcp_counter c)
@@ -53,7 +54,7 @@ void leg_set_state(struct leg *l, enum tcp_state to, enum tcp_event why);
 /* CLOSED, with everything released but the tuple; raises @ev. */
 void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev);
 void leg_set_mss(struct leg *l);
-/* Both streams have ended in order, so a RST or a timeout is no error any more
+/* Both streams have ended in order: what happens now concerns nobody else
  * (RFC 9293, 3.10.7.4: CLOSING, LAST-ACK). */
 static inline bool leg_is_over(const struct leg *l)
 {
@@ -66,14 +67,14 @@ static inline uint64_t leg_may_take(const struct leg *l, enum leg_share what)
 			     : UINT64_MAX;
 }
 
-/* Set the congestion state at the end of the handshake. */
+/* Congestion state when the handshake ends. */
 void leg_established(struct leg *l, mono_t now);
 static inline bool leg_synchronized(const struct leg *l)
 {
 	return l->state >= TS_ESTABLISHED;
 }
 
-/* May new data or a FIN be sent in this state? */
+/* May we still send new data or FIN in this state? */
 static inline bool leg_can_send(const struct leg *l)
 {
 	return l->state == TS_ESTABLISHED || l->state == TS_CLOSE_WAIT ||
@@ -92,10 +93,10 @@ struct ack_sample {
 	uint32_t acked;	      /* newly acknowledged cumulatively, bytes */
 	uint32_t sacked;      /* newly SACKed, bytes */
 	uint32_t lost_before; /* lost_bytes at the beginning */
-	int64_t rtt_us;	      /* newest valid sample, -1: none */
-	bool reordered;	      /* a run arrived late, not resent */
+	int64_t rtt_us;	      /* of a run sent once; -1: none */
+	bool reordered; /* an old, never retransmitted run was delivered */
 	bool dsack;
-	bool retx_acked; /* a retransmitted run was acknowledged */
+	bool retx_acked; /* a retransmitted run was cumulatively acked */
 	bool orig_acked; /* a never retransmitted run was delivered */
 	seq_t una_before, high_before;
 };
@@ -106,7 +107,7 @@ void board_sack(struct leg *l, const struct segment *s, struct ack_sample *a,
 		mono_t now);
 void board_retransmitted(struct leg *l, seq_t start, seq_t end, mono_t now);
 void board_mark_lost(struct leg *l, struct run *r);
-/* Mark all SENT runs lost; with @sacked also SACKED ones (reneging). */
+/* Mark all SENT runs lost; with @sacked also the SACKed (reneging). */
 void board_mark_all_lost(struct leg *l, bool sacked);
 /* Mark the first @bytes of outstanding data lost (no SACK). */
 void board_mark_head_lost(struct leg *l, uint32_t bytes);
@@ -132,11 +133,11 @@ static inline uint32_t board_pipe(const struct leg *l)
 /* rack.c: RFC 8985. */
 void rack_on_delivered(struct leg *l, const struct run *r, mono_t now);
 void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now);
-/* Mark lost runs; true if there are any.  May arm the reordering timer. */
+/* Marks lost runs; returns true when some were. Sets t_rtx for reordering. */
 bool rack_detect_loss(struct leg *l, mono_t now);
-/* A timeout: mark the first segment lost, and what was sent long enough ago. */
+/* A timeout: the first segment is lost, and what was sent long enough ago. */
 void rack_mark_on_rto(struct leg *l, mono_t now);
-/* Forget the probe: recovery begins (RFC 8985, 7.1). */
+/* No probe is under way: recovery begins (RFC 8985, 7.1). */
 static inline void tlp_reset(struct leg_loss *loss)
 {
 	loss->rack.tlp_active = false;
@@ -152,34 +153,98 @@ void recovery_on_ack(struct leg *l, const struct segment *s,
 		     const struct ack_sample *a, bool dupack, mono_t now);
 void recovery_on_rto(struct leg *l, mono_t now);
 void recovery_enter_cwr(struct leg *l, uint32_t delivered);
-void recovery_after_tlp(struct leg *l);		 /* the probe repaired a loss */
+void recovery_after_tlp(struct leg *l);		 /* it repaired a loss */
 void recovery_detect(struct leg *l, mono_t now); /* reordering timer */
 void recovery_note_retransmit(struct leg *l, uint32_t bytes, seq_t end,
 			      mono_t now);
 
 /*
- * cc.c: congestion control modules.  A module writes only the part cc of the
- * leg. on_unused and on_rtt may be NULL.
+ * cc.c: congestion control modules.  A module writes the congestion part of the
+ * leg alone and reads the rest.  What it has no use for may be NULL: on_unused,
+ * on_rtt; and all but the name where it has a model.
  */
 struct cc_ops {
 	const char *name;
 	void (*init)(struct leg_cong *cc);
-	/* @acked bytes were delivered, and cwnd was the limit. */
+	/* @acked bytes were delivered and the window limited us. */
 	void (*on_ack)(struct leg_cong *cc, const struct leg *l, uint32_t acked,
 		       mono_t now);
 	/* New ssthresh upon congestion, bytes. */
 	uint32_t (*ssthresh)(struct leg_cong *cc, const struct leg *l);
-	/* Until now something other than the network was the limit: the window
-	 * was not fully used, or sending begins after idleness. */
+	/* Time up to now is not the network's doing: an ACK came of less than
+	 * the window allows, or sending begins after idleness. */
 	void (*on_unused)(struct leg_cong *cc, mono_t now);
 	void (*on_rtt)(struct leg_cong *cc, const struct leg *l,
 		       uint32_t rtt_us);
-	/* A reduction was undone, or the leg begins to send after idleness. */
+	/* A reduction was undone, or the flow restarts after idle. */
 	void (*reset)(struct leg_cong *cc);
+	const struct cc_model *model;
 };
-extern const struct cc_ops cc_newreno, cc_cubic;
+
+/* What a model is told besides. */
+enum cc_event {
+	CC_RECOVERY_BEGINS, /* also by a timeout */
+	CC_RECOVERY_ENDS,
+	CC_RECOVERY_UNDONE, /* nothing had been lost */
+	CC_CONGESTION_MARK, /* the peer echoes one */
+	CC_NOTHING_TO_SEND
+};
+
+/*
+ * A module that models the path.  It sets the window itself, also while what
+ * was lost is sent again, and the rate and the size of what leaves.
+ */
+struct cc_model {
+	/* Data may be sent from now on; false: there is no memory for it. */
+	bool (*start)(struct leg_cong *cc, const struct leg *l, mono_t now);
+	void (*stop)(struct leg_cong *cc, const struct leg *l);
+	/* An ACK is about to be looked at, */
+	void (*begin)(struct leg_cong *cc, mono_t now);
+	/* it delivered @r, a run or a part of one, */
+	void (*delivered)(struct leg_cong *cc, const struct run *r);
+	/* it, or a timer, made @r lost, */
+	void (*lost)(struct leg_cong *cc, const struct leg *l,
+		     const struct run *r);
+	/* and this was all of it: set the window. */
+	void (*update)(struct leg_cong *cc, const struct leg *l,
+		       const struct ack_sample *a);
+	/* @bytes of @r have left. */
+	void (*sent)(struct leg_cong *cc, const struct leg *l, struct run *r,
+		     uint32_t bytes, mono_t now);
+	void (*event)(struct leg_cong *cc, const struct leg *l,
+		      enum cc_event e);
+	uint64_t (*rate)(const struct leg_cong *cc); /* bytes a second */
+	/* most bytes of a packet */
+	uint32_t (*quantum)(const struct leg_cong *cc);
+};
+
+extern const struct cc_ops cc_newreno, cc_cubic, cc_bbr;
 const struct cc_ops *leg_cc(const struct leg_cong *cc);
-uint32_t leg_initial_cwnd(const struct leg_snd *snd);
+/* The handshake is complete.  A leg that finds no memory is CUBIC's. */
+void cc_begin(struct leg *l, mono_t now);
+void cc_end(struct leg *l);
+
+/* The model of a leg; NULL: it has none (any more, or yet). */
+static inline const struct cc_model *leg_model(const struct leg_cong *cc)
+{
+	return cc->kind == CC_BBR && cc->bbr ? cc_bbr.model : NULL;
+}
+
+/* Tell it to the model of the leg, if there is one.  Return: there is */
+static inline bool cc_tell(struct leg *l, enum cc_event e)
+{
+	const struct cc_model *m = leg_model(&l->cc);
+
+	if (m)
+		m->event(&l->cc, l, e);
+	return m != NULL;
+}
+
+/* RFC 6928 */
+static inline uint32_t leg_initial_cwnd(const struct leg_snd *snd)
+{
+	return IW_SEGMENTS * snd->mss;
+}
 
 static inline void cc_on_unused(struct leg_cong *cc, mono_t now)
 {
@@ -192,12 +257,11 @@ void hystart_init(struct cc_hystart *h);
 void hystart_on_rtt(struct leg_cong *cc, const struct leg *l, uint32_t rtt_us);
 /* By how much slow start grows the window for @acked bytes. */
 uint32_t hystart_scale(const struct leg_cong *cc, uint32_t acked);
-/* Grow the window by slow start.  Return: bytes of @acked that are left for
- * congestion avoidance. */
+/* Slow start takes what it may of @acked; returns what is left of it. */
 uint32_t cc_slow_start(struct leg_cong *cc, uint32_t acked);
 
 /* rtt.c: RFC 6298. */
-/* False: the sample is impossible, and was ignored. */
+/* False: not a sample that can be. */
 bool rtt_sample(struct leg_rtt *rtt, int64_t rtt_us, mono_t now);
 void rtt_init(struct leg_rtt *rtt);
 uint32_t rtt_rto(const struct leg_rtt *rtt); /* with back-off, microseconds */
@@ -205,7 +269,7 @@ uint32_t rtt_rto(const struct leg_rtt *rtt); /* with back-off, microseconds */
 /* ack.c: the ACK step. */
 enum drop_reason ack_process(struct leg *l, const struct segment *s,
 			     mono_t now);
-/* RTT from the timestamp echo, microseconds; -1: none. */
+/* RTT by the timestamp echo, us; -1: none. */
 int64_t ack_echo_sample(const struct leg *l, const struct segment *s,
 			mono_t now);
 void ack_take_window(struct leg *l, const struct segment *s);
@@ -217,35 +281,35 @@ void input_fin_check(struct leg *l, mono_t now);
 
 /* reasm.c: text in order, out of order, SACK blocks. */
 enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now);
-/* One past the last byte held out of order; RCV.NXT when there is none. */
+/* One past the last byte held out of order; rcv_nxt when there is none. */
 seq_t reasm_end(const struct leg_rcv *rcv);
 void reasm_purge(struct leg *l);
-/* Deliver what a shortage of memory has delayed. */
+/* Deliver what a shortage of memory kept back. */
 void reasm_retry(struct leg *l);
 void reasm_note_dsack(struct leg *l, seq_t start, seq_t end);
-/* Fill @o's SACK blocks for the next segment.  When it has been sent, call
- * reasm_sacked(): the duplicate is then reported. */
+/* Fill @o's SACK blocks for a segment that may leave; once it has, the
+ * duplicate in it is reported: reasm_sacked(). */
 void reasm_sack_blocks(const struct leg *l, struct tcp_opts *o, uint32_t max);
 static inline void reasm_sacked(struct leg_rcv *rcv, const struct tcp_opts *o)
 {
 	if (o->nsack)
 		rcv->dsack.start = rcv->dsack.end = SEQ(0);
 }
-/* Check the out-of-order store.  Return: NULL, or what is wrong. */
+/* NULL, or what is wrong with what is held out of order. */
 const char *reasm_check(const struct leg_rcv *rcv);
 
 /* window.c: the one function that advertises a window. */
-/* @syn: the segment has SYN, so its window is not scaled (RFC 7323, 2.2). */
+/* @syn: of a segment with SYN, whose window is never scaled (RFC 7323, 2.2). */
 uint16_t window_advertise(struct leg *l, bool syn);
 uint32_t window_initial(const struct leg *l);
 void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
 		    mono_t now);
 bool window_update_due(const struct leg *l);
 
-/* Does the peer count duplicate ACKs now?  Without SACK it has nothing else
- * (RFC 5681, 3.2).  It needs one for each segment behind the hole, without data
- * and with an unchanged window.  If a fault has moved the window back into the
- * hole, the peer may not fill it: then the window has to open. */
+/* Does the peer count duplicate ACKs now?  Without SACK they are all it has
+ * (RFC 5681, 3.2): of each segment behind the hole it needs one that has no
+ * data and the window of the one before.  Where a fault took the window back to
+ * within the hole the peer may not fill it: the window has to open. */
 static inline bool acker_is_counted(const struct leg *l)
 {
 	return l->rcv.ooo && !l->sack_ok &&
@@ -255,19 +319,19 @@ static inline bool acker_is_counted(const struct leg *l)
 /* acker.c: when to acknowledge. */
 void acker_owe(struct leg *l, mono_t now); /* delayed or now, by the rules */
 void acker_now(struct leg_rcv *rcv);
-/* Limited by tcp_invalid_ratelimit.  False: suppressed, and counted as
- * @skipped. */
+/* Rate-limited by tcp_invalid_ratelimit; false, and counted as @skipped, when
+ * suppressed. */
 bool acker_out_of_window(struct leg *l, enum tcp_counter skipped, mono_t now);
-/* May a rate-limited answer be sent now? */
+/* One answer of the limited kind may be given now. */
 bool acker_allows(struct leg *l, enum tcp_counter skipped, mono_t now);
 bool acker_challenge(struct leg *l, mono_t now);
 void acker_sent(struct leg *l);
 
-/* timers.c: what happens sets deadlines. */
+/* timers.c: events in, deadlines out. */
 void timers_restart_rtx(struct leg *l, mono_t now);
 void timers_stop_rtx(struct leg_timers *tmr);
 void timers_set_rtx(struct leg *l, enum rtx_kind kind, int64_t us, mono_t now);
-/* Set the time of the next keepalive probe, as the state requires. */
+/* The next keepalive probe is so far off as the state wants. */
 void timers_keep(struct leg *l, mono_t now);
 void timers_on_receive(struct leg *l, mono_t now);
 void timers_close(struct leg_timers *tmr, int64_t us, mono_t now);

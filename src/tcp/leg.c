@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a leg: opening, closing, aborting.
+ * A leg's life: opening, closing, aborting.
  *
- * The engine owns the leg's memory and both ends of its byte queues.  It calls
- * the functions in this file.  Arriving segments are handled in input.c,
- * sending in output.c, time in timers.c.
+ * The engine owns the leg's memory and both ends of its byte queues.  Here are
+ * the verbs it calls; what segments do is in input.c, what is sent in
+ * output.c, what time does in timers.c.
  */
 #include <stdlib.h>
 
@@ -26,6 +26,7 @@ static void leg_release(struct leg *l)
 	bufq_purge(&l->snd.q, l->env->pool);
 	board_purge(l);
 	reasm_purge(l);
+	cc_end(l);
 	l->tmr.rtx = l->tmr.ack = l->tmr.pace = l->tmr.keep = l->tmr.close =
 		MONO_UNSET;
 	l->tmr.rtx_kind = RTX_NONE;
@@ -179,12 +180,11 @@ void leg_set_mss(struct leg *l)
 	l->snd.mss = (uint16_t)m;
 }
 
-/* Set the congestion state when data may first be sent. */
+/* Congestion state at the beginning: when data may first be sent. */
 static void leg_begin(struct leg *l, mono_t now)
 {
 	leg_set_mss(l);
-	l->cc.cwnd = leg_initial_cwnd(&l->snd);
-	leg_cc(&l->cc)->init(&l->cc);
+	cc_begin(l, now);
 	l->loss.recover = l->snd.una;
 	l->loss.rack.fack = l->snd.una;
 	l->cc.hystart.window_end = l->snd.nxt;
@@ -275,7 +275,7 @@ void leg_shutdown(struct leg *l, mono_t now)
 	switch (l->state) {
 	case TS_ESTABLISHED:
 	case TS_CLOSE_WAIT:
-	case TS_SYN_SENT: /* the FIN is sent once established */
+	case TS_SYN_SENT: /* FIN follows once established */
 	case TS_SYN_RECEIVED:
 		l->end.fin_queued = true;
 		break;

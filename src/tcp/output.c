@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What to send next.  Each call makes one packet, in this order: RST, SYN,
- * probes, lost data, new data (with FIN), and last an ACK if no other packet
- * carried it.
+ * What to send next: one packet a call, in this order: RST, SYN, probes, what
+ * was lost, what is new (with FIN), and last an ACK that nothing carried.
  *
- * A packet holds up to 64 KiB, which the kernel cuts into segments of gso_size.
- * It refers to the send queue; nothing is copied.  Its size is limited by the
- * peer's window, by cwnd - pipe, and by the pacing burst.
+ * A packet holds up to 64 KiB that the kernel cuts into segments of gso_size;
+ * it is a view of the send queue, nothing is copied.  How much may leave is
+ * the least of the peer's window, cwnd - pipe and the pacing burst.
  */
 #include "internal.h"
 
-#define PACE_MIN_RTT_US 2000u /* below it timers are too coarse */
+#define PACE_MIN_RTT_US 2000u /* below it timers are coarser than the gaps */
 #define PACE_SLICE_US 1000u
 
 static uint8_t ect(const struct leg *l, bool data, bool retx)
@@ -59,8 +58,8 @@ static void set_flags(struct leg *l, struct hdr_spec *h, const struct emit *m)
 	}
 }
 
-/* As in Linux: a connection counts its IPv4 packets, and the kernel counts on
- * when it cuts one into segments. */
+/* As Linux's: a connection counts its IPv4 packets, and the kernel goes on
+ * counting where it cuts one. */
 static uint16_t take_ip_id(struct leg_snd *snd, uint32_t packets)
 {
 	uint16_t id = snd->ip_id;
@@ -97,9 +96,8 @@ static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 }
 
 /*
- * Describe the payload [seq, seq+len) in tx->iov.  If there are too few
- * entries, the packet is cut at a multiple of @mss, and the rest waits for the
- * next one.
+ * Describe the payload [seq, seq+len) in tx->iov.  When the entries do not
+ * suffice the rest waits for the next packet, cut at a multiple of @mss.
  * Return: bytes described
  */
 static uint32_t fill_iov(struct leg *l, struct tx *tx, seq_t seq, uint32_t len,
@@ -140,7 +138,7 @@ static bool out_rst(struct leg *l, struct tx *tx, mono_t now)
 			     .df = true};
 
 	if (seq_eq(l->snd.nxt, seq_add(l->snd.iss, 1)) && l->snd.syn_unsent)
-		h.seq = SEQ(0); /* no SYN was answered: 3.10.7.1 */
+		h.seq = SEQ(0); /* the SYN was never answered: 3.10.7.1 */
 	else if (l->ts_ok)
 		fill_opts(l, &o, false, now);
 	l->end.rst_pending = false;
@@ -178,8 +176,8 @@ static bool board_full(const struct leg *l)
 	return !l->loss.run_tail && l->env->runs->used >= l->env->runs->max;
 }
 
-/* The first Fast Open SYN carries data.  A repeated SYN does not, because some
- * paths drop such SYNs (RFC 7413, 4.1.3). */
+/* A Fast Open SYN takes data along, once; a repeated SYN goes without, for
+ * those paths that swallow such SYNs (RFC 7413, 4.1.3). */
 static uint32_t syn_data(struct leg *l, struct tx *tx, mono_t now)
 {
 	seq_t start = seq_add(l->snd.iss, 1);
@@ -187,7 +185,7 @@ static uint32_t syn_data(struct leg *l, struct tx *tx, mono_t now)
 
 	if (!l->tfo_data || !seq_eq(l->snd.nxt, start) || board_full(l))
 		return 0;
-	/* the options of a SYN may take all 40 bytes */
+	/* a SYN's options can take all of 40 bytes */
 	len = min_u32(l->snd.mss,
 		      l->snd.pmtu - (l->family == 4 ? 40u : 60u) - 40);
 	len = fill_iov(l, tx, start, min_u32(l->snd.q.bytes, len), l->snd.mss);
@@ -243,8 +241,8 @@ static bool out_probe(struct leg *l, struct tx *tx, mono_t now)
 	return true;
 }
 
-/* The sequence number of a pure ACK: one that the peer accepts even if it has
- * shrunk its window below the data in flight. */
+/* A pure ACK's sequence number: one that the peer accepts even when it closed
+ * its window under data in flight. */
 static seq_t acceptable_seq(const struct leg_snd *snd)
 {
 	return seq_max(snd->una,
@@ -268,15 +266,18 @@ static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
 }
 
 /*
- * The payload limit of one packet (TSO autosizing): what the pacing rate allows
- * in a millisecond, at least two segments.  It is at most half of the window,
- * so that other packets in flight can reveal its loss.
+ * One packet's payload limit (TSO autosizing): a millisecond's worth at the
+ * pacing rate, and no more than half the window, so that a lost packet
+ * leaves others in flight to tell of it; at least two segments.
  */
 static uint32_t burst_limit(const struct leg *l)
 {
+	const struct cc_model *m = leg_model(&l->cc);
 	uint64_t n = l->cc.cwnd / 2;
 
-	if (l->rtt.smoothed_us >= PACE_MIN_RTT_US)
+	if (m)
+		n = m->quantum(&l->cc);
+	else if (l->rtt.smoothed_us >= PACE_MIN_RTT_US)
 		n = (uint64_t)l->cc.cwnd * 2 * PACE_SLICE_US /
 		    l->rtt.smoothed_us;
 	n = n > l->cc.cwnd / 2 ? l->cc.cwnd / 2 : n;
@@ -284,7 +285,7 @@ static uint32_t burst_limit(const struct leg *l)
 	return min_u32(max_u32((uint32_t)n, 2u * l->snd.mss), TX_PAYLOAD_MAX);
 }
 
-/* The first window is sent at once (RFC 6928), as in Linux. */
+/* The first window leaves at once (RFC 6928), as in Linux. */
 static bool is_first_window(const struct leg *l)
 {
 	return !l->snd.iss_far &&
@@ -292,20 +293,32 @@ static bool is_first_window(const struct leg *l)
 		       leg_initial_cwnd(&l->snd);
 }
 
-/* Pace at 2 cwnd/srtt in slow start, otherwise at 1.2, as in Linux. */
-static void pace_account(struct leg *l, uint32_t bytes, mono_t now)
+/* How long @bytes last at the pace of the leg, us: at that of its model, or at
+ * 2 cwnd/srtt in slow start, else 1.2, as Linux does. */
+static int64_t pace_gap(const struct leg *l, uint32_t bytes)
 {
+	const struct cc_model *m = leg_model(&l->cc);
 	uint64_t num, den;
 
-	if (l->rtt.smoothed_us < PACE_MIN_RTT_US || !l->cc.cwnd ||
-	    is_first_window(l))
-		return;
+	if (m)
+		return (int64_t)(bytes * USEC_PER_SEC / m->rate(&l->cc));
+	if (l->rtt.smoothed_us < PACE_MIN_RTT_US || !l->cc.cwnd)
+		return 0;
 	num = (uint64_t)bytes * l->rtt.smoothed_us * 10;
 	den = (uint64_t)l->cc.cwnd *
 	      (l->cc.cwnd < l->cc.ssthresh / 2 ? 20 : 12);
+	return (int64_t)(num / den);
+}
+
+static void pace_account(struct leg *l, uint32_t bytes, mono_t now)
+{
+	int64_t gap_us = is_first_window(l) ? 0 : pace_gap(l, bytes);
+
+	if (!gap_us)
+		return;
 	if (mono_before(l->cc.pace_next, now))
 		l->cc.pace_next = now;
-	l->cc.pace_next = mono_add(l->cc.pace_next, (int64_t)(num / den));
+	l->cc.pace_next = mono_add(l->cc.pace_next, gap_us);
 }
 
 static bool pace_holds(struct leg *l, mono_t now)
@@ -370,8 +383,7 @@ static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 	return true;
 }
 
-/* Start probing when data is queued, nothing is in flight, and the peer's
- * window is too small. */
+/* Nothing in flight, something queued, and the peer's window too small. */
 static void persist_check(struct leg *l, mono_t now)
 {
 	if (!board_outstanding(&l->snd) && l->tmr.rtx_kind == RTX_NONE)
@@ -387,10 +399,11 @@ static bool may_send_fin(struct leg *l, mono_t now)
 	return true;
 }
 
-/* Restart after idle (RFC 5681, 4.1): the old window is no longer valid. */
+/* Restart after idle (RFC 5681, 4.1): the old window says nothing now. */
 static void idle_restart(struct leg *l, mono_t now)
 {
-	if (!l->cfg->slow_start_after_idle || board_outstanding(&l->snd) ||
+	if (!l->cfg->slow_start_after_idle || leg_model(&l->cc) ||
+	    board_outstanding(&l->snd) ||
 	    mono_sub(now, l->tmr.last_send) < (int64_t)l->rtt.rto_us)
 		return;
 	if (l->cc.cwnd > leg_initial_cwnd(&l->snd)) {
@@ -401,8 +414,8 @@ static void idle_restart(struct leg *l, mono_t now)
 }
 
 /*
- * Payload bytes of the next new packet: 0 when none may be sent.  @queued bytes
- * wait beyond SND.NXT.
+ * Payload bytes of the next new packet: 0 when none may leave.  @queued bytes
+ * wait beyond nxt.
  */
 static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 			mono_t now)
@@ -417,7 +430,7 @@ static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 	len = min_u32(queued, wnd);
 	if (!len || (len < queued && len < mss && len < l->snd.max_wnd / 2 &&
 		     !l->snd.probe_pending)) {
-		persist_check(l, now); /* silly window avoidance */
+		persist_check(l, now); /* SWS avoidance, sender side */
 		return 0;
 	}
 	room = l->cc.cwnd > pipe ? l->cc.cwnd - pipe : 0;
@@ -433,7 +446,7 @@ static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 	if (!l->loss.tlp_pending && pace_holds(l, now))
 		return 0;
 	len = min_u32(len, min_u32(room, burst_limit(l)));
-	/* if the kernel cut it, each segment would repeat the urgent pointer */
+	/* cut by the kernel, each piece would repeat the urgent pointer */
 	if (l->snd.urg_out)
 		len = min_u32(len, mss);
 	if (l->behave && l->behave->max_seg)
@@ -467,7 +480,7 @@ static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
 		l->loss.rack.tlp_active = true;
 		l->loss.rack.tlp_is_retrans = false;
 		l->loss.rack.tlp_end = l->snd.nxt;
-		if (l->tmr.rtx_kind == RTX_NONE) /* an ACK came meanwhile */
+		if (l->tmr.rtx_kind == RTX_NONE) /* an ACK came in between */
 			timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 	} else if (l->tmr.rtx_kind == RTX_NONE ||
 		   l->tmr.rtx_kind == RTX_PERSIST ||
@@ -490,9 +503,11 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 	    (l->loss.lost_bytes && l->loss.frto != FRTO_NEW_DATA))
 		return false;
 	queued = l->snd.q.bytes - sent;
+	if (!queued && board_pipe(l) < l->cc.cwnd)
+		cc_tell(l, CC_NOTHING_TO_SEND);
 	if (!queued && !may_send_fin(l, now))
 		return false;
-	if (board_full(l)) { /* no run left: try again soon */
+	if (board_full(l)) { /* no scoreboard memory: try again soon */
 		l->tmr.pace = mono_add(now, 10 * USEC_PER_MSEC);
 		return false;
 	}
@@ -503,7 +518,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 	if (queued && !len)
 		return false;
 	len = fill_iov(l, tx, m.seq, len, mss);
-	/* the FIN takes up window too */
+	/* the FIN takes a place in the window too */
 	fin = len == queued && may_send_fin(l, now) &&
 	      seq_lt(seq_add(l->snd.nxt, len), seq_add(l->snd.una, l->snd.wnd));
 	if (!len && !fin) {
@@ -518,7 +533,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 	return true;
 }
 
-/* The tail loss probe: new data if there is any, otherwise the last segment. */
+/* The tail loss probe: new data when there is, else the last segment. */
 static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 {
 	struct run *t = l->loss.run_tail;
@@ -541,7 +556,7 @@ static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 	m.gso = (uint16_t)mss;
 	m.flags = (fin ? TCP_FIN : 0) | (len ? TCP_PSH : 0);
 	if (fill_iov(l, tx, m.seq, len, mss) < len)
-		return false; /* too many small slices: leave it to the RTO */
+		return false; /* many small slices: the RTO will do it */
 	emit(l, tx, &m, &o);
 	board_retransmitted(l, m.seq, l->snd.nxt, now);
 	recovery_note_retransmit(l, len + fin, l->snd.nxt, now);
@@ -584,7 +599,7 @@ static bool may_send_data(const struct leg *l)
 	       (l->state == TS_SYN_RECEIVED && l->tfo_early);
 }
 
-/* A peer without SACK does not count a duplicate ACK that carries data. */
+/* A peer without SACK does not count a duplicate that rides on data. */
 static bool dupack_due(const struct leg *l)
 {
 	return l->rcv.owed == ACK_NOW && acker_is_counted(l) &&

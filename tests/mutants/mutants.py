@@ -32,7 +32,7 @@ SHELL = ("src/config/", "src/rules/", "src/api/", "src/scenario/")
 CONTROL = re.compile(r"^test_(attack|config|control|listener|rules|scenario|"
                      r"secret|toxiproxy)")
 # Unit tests that can see all else; test_io_live wants namespaces.
-UNIT = re.compile(r"^test_(share|leg|model|board|rack|reasm|recovery|cubic|rtt|"
+UNIT = re.compile(r"^test_(share|leg|model|board|rack|reasm|recovery|cubic|bbr|rtt|"
                   r"window|engine|flow|halfopen|admit|hostile|cookie|synq|"
                   r"timewait|pressure|fault|shield|defaults|policy|prefix|"
                   r"ratelimit|tfo|parse|build|csum|icmp|io_(?!live))|" + CONTROL.pattern)

@@ -165,8 +165,8 @@ static void gen_global(struct plan *p, struct prng *r)
 	p->ts = chance(r, 75);
 	p->ws = chance(r, 75);
 	p->ecn = PICK(r, 0, 1, 2, 2);
-	p->cc_client = upto(r, 1);
-	p->cc_server = upto(r, 1);
+	p->cc_client = upto(r, CC_KINDS - 1);
+	p->cc_server = upto(r, CC_KINDS - 1);
 	p->max_flows = chance(r, 5) ? 1 + upto(r, 3) : 64;
 	p->max_tw = chance(r, 5) ? 1 + upto(r, 3) : 64;
 	p->backlog = chance(r, 5) ? 1 + upto(r, 3) : 64;

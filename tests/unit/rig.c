@@ -122,12 +122,14 @@ void rig_init_side(struct rig *r, enum leg_side side)
 	ck_assert_int_eq(buf_pool_init(&r->pool, 64u << 20, 8), 0);
 	ck_assert_int_eq(slab_init(&r->runs, sizeof(struct run), 4096), 0);
 	ck_assert_int_eq(slab_init(&r->ooo, sizeof(struct ooo), 4096), 0);
+	ck_assert_int_eq(slab_init(&r->bbrs, sizeof(struct leg_bbr), 4), 0);
 	wheel_init(&r->wheel, r->now);
 	prng_seed(&r->rng, 1);
 	bufq_init(&r->sink);
 	r->env = (struct leg_env){.pool = &r->pool,
 				  .runs = &r->runs,
 				  .ooo = &r->ooo,
+				  .bbrs = &r->bbrs,
 				  .wheel = &r->wheel,
 				  .rng = &r->rng,
 				  .stats = &r->stats,
@@ -152,9 +154,11 @@ void rig_fini(struct rig *r)
 	bufq_purge(&r->sink, &r->pool);
 	ck_assert_uint_eq(r->runs.used, 0);
 	ck_assert_uint_eq(r->ooo.used, 0);
+	ck_assert_uint_eq(r->bbrs.used, 0);
 	ck_assert_uint_eq(r->pool.held, 0);
 	ck_assert_uint_eq(r->wheel.armed, 0);
 	slab_fini(&r->runs);
+	slab_fini(&r->bbrs);
 	slab_fini(&r->ooo);
 	buf_pool_fini(&r->pool);
 }

@@ -68,7 +68,7 @@ struct rig {
 	struct tcp_cfg cfg;
 	struct tcp_stats stats;
 	struct buf_pool pool;
-	struct slab runs, ooo;
+	struct slab runs, ooo, bbrs;
 	struct wheel wheel;
 	struct prng rng;
 	struct bufq sink;

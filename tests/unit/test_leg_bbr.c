@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* BBR on a leg (src/tcp/bbr_leg.c): what the model is told, and who obeys. */
+#include "rig.h"
+
+static struct rig r;
+
+static void setup(void)
+{
+	rig_init(&r);
+	r.cfg.cc[LEG_CLIENT] = CC_BBR;
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
+}
+
+static void teardown(void)
+{
+	rig_fini(&r);
+}
+
+#define SEG 1460u
+#define RTT MS(100)
+
+static const struct bbr *model(void)
+{
+	ck_assert_ptr_nonnull(r.l.cc.bbr);
+	return &r.l.cc.bbr->model;
+}
+
+static uint32_t sent_bytes(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r.ntx; i++)
+		n += r.tx[i].end - r.tx[i].off;
+	return n;
+}
+
+/* The first window, a round trip later acknowledged. */
+static void first_round(void)
+{
+	rig_establish_rtt(&r, RIG_NO_TS, RTT);
+	rig_write(&r, 10 * SEG);
+	ck_assert_uint_eq(sent_bytes(), 10 * SEG);
+	rig_run(&r, RTT);
+	rig_ack(&r, 10 * SEG);
+	rig_clear(&r);
+}
+
+/* 4.1: what was delivered since the packet was sent, through the time. */
+START_TEST(established_ack_samples_the_rate)
+{
+	first_round();
+	ck_assert_uint_eq(model()->bw, 10ull * SEG * USEC_PER_SEC / RTT);
+	ck_assert_uint_eq(model()->min_rtt_us, RTT);
+	ck_assert_uint_eq(r.l.cc.bbr->rate.delivered, 10 * SEG);
+}
+END_TEST
+
+/* 4.1.1.3: less than the path takes says nothing about the path. */
+START_TEST(established_little_to_send_keeps_the_rate)
+{
+	first_round();
+	ck_assert(r.l.cc.bbr->rate.limited); /* there is nothing more */
+	rig_write(&r, SEG);
+	rig_run(&r, RTT);
+	rig_ack(&r, 11 * SEG);
+	ck_assert(r.l.cc.bbr->sample.app_limited);
+	ck_assert_uint_gt(r.l.cc.bbr->sample.rate, 0);
+	ck_assert_uint_eq(model()->bw, 10ull * SEG * USEC_PER_SEC / RTT);
+}
+END_TEST
+
+START_TEST(established_more_to_send_is_not_limited)
+{
+	rig_establish_rtt(&r, RIG_NO_TS, RTT);
+	rig_write(&r, 100 * SEG);
+	rig_run(&r, RTT);
+	rig_ack(&r, 10 * SEG);
+	ck_assert(!r.l.cc.bbr->rate.limited);
+	rig_run(&r, RTT);
+	rig_ack(&r, 12 * SEG);
+	ck_assert(!r.l.cc.bbr->sample.app_limited);
+}
+END_TEST
+
+/* 5.6.2: by its rate, at most a millisecond's worth or two segments at once. */
+START_TEST(established_second_window_keeps_the_rate)
+{
+	uint64_t rate;
+	uint32_t at_once = 0;
+
+	first_round();
+	rate = r.l.cc.bbr->pacing_rate;
+	ck_assert_uint_gt(rate, 2 * model()->bw);
+	ck_assert_uint_lt(rate, 3 * model()->bw);
+	rig_write(&r, 40 * SEG);
+	rig_run(&r, MS(20));
+	ck_assert_uint_ge(sent_bytes(), rate * 20 / 1000 - 2 * SEG);
+	ck_assert_uint_le(sent_bytes(), rate * 21 / 1000 + 2 * SEG);
+	for (uint32_t i = 0, k = 0; i < r.ntx; i++) {
+		if (mono_sub(r.tx[i].at, r.tx[k].at) > 0)
+			k = i;
+		at_once = max_u32(at_once, r.tx[i].end - r.tx[k].off);
+	}
+	ck_assert_uint_le(at_once, 2 * r.l.cc.bbr->quantum);
+}
+END_TEST
+
+/* 5.6.4.4: what was lost is sent again; the window and ssthresh stay. */
+START_TEST(recovery_keeps_window)
+{
+	uint32_t cwnd;
+
+	rig_establish_rtt(&r, RIG_NO_TS, RTT);
+	rig_write(&r, 10 * SEG);
+	rig_run(&r, RTT);
+	cwnd = r.l.cc.cwnd;
+	rig_clear(&r);
+	RIG_SACK(&r, 0, SEG, 10 * SEG);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
+	ck_assert_uint_ge(r.l.cc.cwnd, cwnd);
+	ck_assert_uint_eq(r.l.cc.ssthresh, SSTHRESH_INF);
+	ck_assert_uint_eq(r.tx[0].off, 0);
+	ck_assert_uint_eq(r.l.cc.bbr->rate.lost, SEG);
+	rig_run(&r, RTT);
+	rig_ack(&r, 10 * SEG);
+	ck_assert_int_eq(r.l.loss.ca, CA_OPEN);
+	ck_assert_uint_ge(r.l.cc.cwnd, cwnd);
+	ck_assert_uint_eq(r.l.cc.bbr->rate.delivered, 10 * SEG);
+}
+END_TEST
+
+START_TEST(timeout_begins_with_one_segment_and_gets_it_back)
+{
+	uint32_t cwnd;
+
+	rig_establish_rtt(&r, RIG_NO_TS, RTT);
+	rig_write(&r, 10 * SEG);
+	cwnd = r.l.cc.cwnd;
+	while (!rig_count(&r, CNT_TcpExtTCPTimeouts))
+		rig_run(&r, MS(10));
+	ck_assert_int_eq(r.l.loss.ca, CA_LOSS);
+	ck_assert_uint_le(r.l.cc.cwnd, board_pipe(&r.l) + SEG);
+	rig_run(&r, RTT);
+	rig_ack(&r, 10 * SEG);
+	ck_assert_int_eq(r.l.loss.ca, CA_OPEN);
+	ck_assert_uint_ge(r.l.cc.cwnd, cwnd);
+}
+END_TEST
+
+/* RFC 3168: a mark is congestion also where nothing is lost. */
+START_TEST(cruise_congestion_mark_bounds_the_model)
+{
+	struct segment s;
+
+	rig_establish_rtt(&r, RIG_NO_TS, RTT);
+	r.l.ecn_ok = true;
+	r.l.cc.bbr->model.state = BBR_PROBE_CRUISE;
+	rig_write(&r, 10 * SEG);
+	rig_run(&r, RTT);
+	s = rig_seg(&r, TCP_ACK | TCP_ECE, 0);
+	s.ack = rig_ours(SEG);
+	rig_in(&r, &s);
+	ck_assert_int_eq(r.l.loss.ca, CA_CWR);
+	ck_assert(model()->loss_in_round || model()->loss_round_start);
+	ck_assert_uint_eq(r.l.cc.ssthresh, SSTHRESH_INF);
+}
+END_TEST
+
+/* A smaller MTU makes all that is in flight be sent again: that is no loss. */
+START_TEST(mtu_is_no_loss)
+{
+	struct icmp_error e = {.kind = ICMP_K_PTB, .mtu = 1200};
+
+	rig_establish_rtt(&r, RIG_NO_TS, RTT);
+	rig_write(&r, 10 * SEG);
+	e.t = r.t;
+	e.seq = r.l.snd.una;
+	ck_assert_int_eq(leg_icmp(&r.l, &e, r.now), DROP_NONE);
+	ck_assert_uint_lt(r.l.snd.mss, 1200);
+	ck_assert_uint_eq(r.l.cc.bbr->rate.lost, 0);
+}
+END_TEST
+
+START_TEST(established_no_memory_is_cubic)
+{
+	void *taken[4];
+
+	for (int i = 0; i < 4; i++)
+		taken[i] = slab_alloc(&r.bbrs);
+	first_round();
+	ck_assert_str_eq(leg_cc(&r.l.cc)->name, "cubic");
+	ck_assert_uint_eq(rig_count(&r, CNT_CongestionFallbacks), 1);
+	ck_assert_uint_eq(r.l.cc.cwnd, 20 * SEG);
+	for (int i = 0; i < 4; i++)
+		slab_free(&r.bbrs, taken[i]);
+}
+END_TEST
+
+START_TEST(closed_gives_the_state_back)
+{
+	first_round();
+	ck_assert_uint_eq(r.bbrs.used, 1);
+	leg_abort(&r.l, r.now);
+	ck_assert_uint_eq(r.bbrs.used, 0);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("bbr");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, established_ack_samples_the_rate);
+	tcase_add_test(tc, established_little_to_send_keeps_the_rate);
+	tcase_add_test(tc, established_more_to_send_is_not_limited);
+	tcase_add_test(tc, established_second_window_keeps_the_rate);
+	tcase_add_test(tc, recovery_keeps_window);
+	tcase_add_test(tc, timeout_begins_with_one_segment_and_gets_it_back);
+	tcase_add_test(tc, cruise_congestion_mark_bounds_the_model);
+	tcase_add_test(tc, mtu_is_no_loss);
+	tcase_add_test(tc, established_no_memory_is_cubic);
+	tcase_add_test(tc, closed_gives_the_state_back);
+	return rig_main("leg_bbr", tc);
+}
