@@ -214,6 +214,68 @@ START_TEST(splice_is_refused_where_it_cannot_be)
 }
 END_TEST
 
+#define IFS17 "a b c d e f g h i j k l m n o p q"
+#define DIR108                                                          \
+	"/012345678901234567890123456789012345678901234567890123456789" \
+	"01234567890123456789012345678901234567890123456"
+
+/* Line, key, what was found and what is allowed. */
+static const struct {
+	const char *text, *said;
+} front_bad[] = {
+	{"front = maybe\n",
+	 ":2: [penstock] front: found \"maybe\", allowed: off | auto | xdp"},
+	{"front = xdp\n",
+	 ":2: [penstock] front: found no front_interfaces; "
+	 "allowed: those by which clients come, or front = off"},
+	{"front_interfaces = eth0\nfront = auto\nfront_interfaces = \n",
+	 "front_interfaces"},
+	{"front_interfaces = eth0/1\n",
+	 ":2: [penstock] front_interfaces: found \"eth0/1\"; allowed: up to 16 "
+	 "interface names"},
+	{"front_interfaces = sixteen-letters-\n",
+	 "allowed: up to 16 interface"},
+	{"front_interfaces = " IFS17 "\n", "allowed: up to 16 interface"},
+	{"bpf_dir = sys/fs/bpf\n",
+	 ":2: [penstock] bpf_dir: found \"sys/fs/bpf\"; allowed: an absolute "
+	 "path of at most 107 bytes, on a BPF file system"},
+	{"bpf_dir = /\n", "allowed: an absolute path"},
+	{"bpf_dir = " DIR108 "\n", "allowed: an absolute path"},
+};
+
+START_TEST(front_mistake_is_met_with_what_is_allowed)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "[penstock]\n%s" SVC, front_bad[_i].text);
+	ck_assert_int_eq(load(text), -EINVAL);
+	ck_assert_msg(strstr(said, front_bad[_i].said) != NULL, "%s", said);
+}
+END_TEST
+
+/* Blanks and commas, as many as there may be; and what is there by default. */
+START_TEST(front_keys_reach_the_daemon)
+{
+	const struct daemon_cfg *d;
+
+	ck_assert_int_eq(load(SVC), 0);
+	ck_assert_int_eq(cfg->daemon.front, FRONT_OFF);
+	ck_assert_uint_eq(cfg->daemon.front_ifs.n, 0);
+	ck_assert_str_eq(cfg->daemon.bpf_dir, "/sys/fs/bpf/penstock");
+	ck_assert_int_eq(
+		load("[penstock]\nfront = xdp\nfront_interfaces = "
+		     "eth0,  fifteen-letters ,veth1\nbpf_dir = /b/p\n" SVC),
+		0);
+	d = &cfg->daemon;
+	ck_assert_int_eq(d->front, FRONT_XDP);
+	ck_assert_uint_eq(d->front_ifs.n, 3);
+	ck_assert_str_eq(d->front_ifs.name[0], "eth0");
+	ck_assert_str_eq(d->front_ifs.name[1], "fifteen-letters");
+	ck_assert_str_eq(d->front_ifs.name[2], "veth1");
+	ck_assert_str_eq(d->bpf_dir, "/b/p");
+}
+END_TEST
+
 /* The choice of log_debug reaches the engines with the policy. */
 START_TEST(log_debug_goes_into_the_policy)
 {
@@ -250,6 +312,9 @@ int main(void)
 	tcase_add_test(t, control_socket_of_a_bad_file_is_found);
 	tcase_add_test(t, lines_that_are_right_stay_so);
 	tcase_add_loop_test(t, splice_is_refused_where_it_cannot_be, 0, 5);
+	tcase_add_loop_test(t, front_mistake_is_met_with_what_is_allowed, 0,
+			    ARRAY_LEN(front_bad));
+	tcase_add_test(t, front_keys_reach_the_daemon);
 	tcase_add_test(t, log_debug_goes_into_the_policy);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
