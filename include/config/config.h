@@ -86,6 +86,12 @@ struct daemon_cfg {
 	uint8_t log_level, http_write, rules, front;
 };
 
+/* The number of worker @i's queue. */
+uint16_t daemon_queue(const struct daemon_cfg *d, uint32_t i);
+/* The first of worker @i's SYN_QUEUES.  The kernel finds a packet's place among
+ * all queues of a kind by one hash, so both kinds stand in the workers' order. */
+uint16_t daemon_syn_queue(const struct daemon_cfg *d, uint32_t i);
+
 /**
  * struct config - A file that was read and found good
  * @daemon: the process

@@ -473,6 +473,16 @@ static void check_source(struct loader *l, uint32_t svc)
 	}
 }
 
+uint16_t daemon_queue(const struct daemon_cfg *d, uint32_t i)
+{
+	return (uint16_t)(d->queue + i);
+}
+
+uint16_t daemon_syn_queue(const struct daemon_cfg *d, uint32_t i)
+{
+	return (uint16_t)(d->queue + d->workers + i * SYN_QUEUES);
+}
+
 static void check_daemon(struct loader *l)
 {
 	const struct daemon_cfg *d = &l->cfg->daemon;

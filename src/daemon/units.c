@@ -100,8 +100,8 @@ static int unit_init(struct daemon *d, uint32_t i,
 	struct unit *u = &d->unit[i];
 	struct worker_cfg wc = {
 		.index = i,
-		.queue = (uint16_t)(c->queue + i),
-		.syn_queue = (uint16_t)(c->queue + c->workers + i * SYN_QUEUES),
+		.queue = daemon_queue(c, i),
+		.syn_queue = daemon_syn_queue(c, i),
 		.syn_queues = SYN_QUEUES,
 		.mark = c->mark,
 		.tun = c->tun,

@@ -305,9 +305,9 @@ static void rules_queues(const struct rules_out *chain,
 		if (s->source.mode != SOURCE_CLIENT)
 			rules_own_ports(chain, cfg, s, v4);
 	}
-	queues_print(queues, sizeof(queues), d->queue, d->workers);
+	queues_print(queues, sizeof(queues), daemon_queue(d, 0), d->workers);
 	fprintf(chain->f, "-A PENSTOCK_Q -j %s\n", queues);
-	queues_print(queues, sizeof(queues), d->queue + d->workers,
+	queues_print(queues, sizeof(queues), daemon_syn_queue(d, 0),
 		     d->workers * SYN_QUEUES);
 	fprintf(chain->f, "-A PENSTOCK_SYN -j %s\n", queues);
 }

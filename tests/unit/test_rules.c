@@ -129,6 +129,35 @@ END_TEST
 
 #define WORKERS "[penstock]\nworkers = 4\nqueue = 8\n"
 
+/* Of @n queues, that of a packet: nfqueue_hash() of the kernel. */
+static uint32_t balanced(uint32_t hash, uint32_t n)
+{
+	return (uint32_t)((uint64_t)hash * n >> 32);
+}
+
+/* The SYN of a connection and all else of it: which worker reads it? */
+START_TEST(workers_syn_queues_are_those_of_the_same_addresses)
+{
+	struct daemon_cfg d = {.queue = 8, .workers = (uint32_t)_i};
+	uint32_t all = d.workers * SYN_QUEUES;
+
+	for (uint64_t h = 0; h <= UINT32_MAX; h += 4000037) {
+		uint32_t worker = balanced((uint32_t)h, d.workers);
+		uint32_t q =
+			daemon_syn_queue(&d, 0) + balanced((uint32_t)h, all);
+
+		ck_assert_uint_eq(daemon_queue(&d, worker),
+				  daemon_queue(&d, 0) + worker);
+		ck_assert_uint_ge(q, daemon_syn_queue(&d, worker));
+		ck_assert_uint_lt(q, daemon_syn_queue(&d, worker) + SYN_QUEUES);
+	}
+	ck_assert_uint_eq(daemon_queue(&d, 0), d.queue);
+	ck_assert_uint_eq(daemon_syn_queue(&d, 0), d.queue + d.workers);
+	ck_assert_uint_eq(daemon_syn_queue(&d, d.workers),
+			  d.queue + DAEMON_QUEUES(&d));
+}
+END_TEST
+
 /* What is in PENSTOCK_Q behind its first rules. */
 static void assert_queues(const char *own)
 {
@@ -453,6 +482,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, service_v4_takes_both_directions);
 	tcase_add_test(t, service_v6_with_workers_balances_queues);
+	tcase_add_loop_test(
+		t, workers_syn_queues_are_those_of_the_same_addresses, 1, 9);
 	tcase_add_test(t, other_server_with_workers_is_shared);
 	tcase_add_test(t, own_source_with_workers_each_has_its_ports);
 	tcase_add_test(t, own_source_with_more_workers_than_ports_shares_them);
