@@ -42,9 +42,11 @@
 #define AF_INET6 10
 #define HEADERS (ETH_HLEN + 40 + 60) /* to be in one piece */
 #define PACKET_HOST 0
-#define TCP_MAX 60   /* of a header with its options */
-#define TCP_CHECK 16 /* offset of the checksum */
-#define OPT_STEPS 24 /* options, NOPs included: more is not plain */
+#define EINVAL 22
+#define FIB_SKIP_NEIGH 4 /* BPF_FIB_LOOKUP_SKIP_NEIGH, newer than Debian 12's */
+#define TCP_MAX 60	 /* of a header with its options */
+#define TCP_CHECK 16	 /* offset of the checksum */
+#define OPT_STEPS 24	 /* options, NOPs included: more is not plain */
 #define MAC_MASK 0xffffff00u
 #define SKEW_S 5 /* COOKIE_SKEW_S */
 #define TS_STEP 64u
@@ -565,7 +567,11 @@ static __always_inline bool make_cookie(struct front_state *st, struct seg *s,
 	return true;
 }
 
-/* Would routing send the answer back by where the SYN came from? */
+/*
+ * Would routing send the answer back by where the SYN came from?  It goes to the
+ * link address that sent the SYN, so nobody has to know the client's.  (Before
+ * Linux 6.3 the look-up wants to: a stranger of the same link is the daemon's.)
+ */
 static __always_inline bool way_back(void *ctx, __u32 ifindex,
 				     const struct seg *s)
 {
@@ -573,6 +579,7 @@ static __always_inline bool way_back(void *ctx, __u32 ifindex,
 				   .l4_protocol = IPPROTO_TCP,
 				   .tot_len = 60,
 				   .ifindex = ifindex};
+	long rc;
 
 	if (s->v6) {
 		__builtin_memcpy(f.ipv6_src, s->local, 16);
@@ -581,9 +588,10 @@ static __always_inline bool way_back(void *ctx, __u32 ifindex,
 		f.ipv4_src = (__u32)(s->local[1] >> 32);
 		f.ipv4_dst = (__u32)(s->remote[1] >> 32);
 	}
-	return bpf_fib_lookup(ctx, &f, sizeof(f), 0) ==
-		       BPF_FIB_LKUP_RET_SUCCESS &&
-	       f.ifindex == ifindex;
+	rc = bpf_fib_lookup(ctx, &f, sizeof(f), FIB_SKIP_NEIGH);
+	if (rc == -EINVAL)
+		rc = bpf_fib_lookup(ctx, &f, sizeof(f), 0);
+	return rc == BPF_FIB_LKUP_RET_SUCCESS && f.ifindex == ifindex;
 }
 
 static __always_inline int transmit(struct xdp_md *ctx, const struct answer *a)

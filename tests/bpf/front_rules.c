@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <linux/if_ether.h>
 #include <stdio.h>
+#include <sys/utsname.h>
 
 #include <bpf/bpf.h>
 
@@ -295,6 +296,37 @@ static bool other_way_back_is_left(int family)
 	return ask(&r) == XDP_PASS;
 }
 
+static bool kernel_is_before(int major, int minor)
+{
+	struct utsname u;
+	int a = 0, b = 0;
+
+	uname(&u);
+	sscanf(u.release, "%d.%d", &a, &b);
+	return a < major || (a == major && b < minor);
+}
+
+/* A flood from all addresses of the link shall not come to the daemon. */
+static bool stranger_of_the_same_link_is_answered(int family)
+{
+	static const uint8_t on_link[4] = {10, 255, 0, 77};
+	static struct raw r;
+
+	if (kernel_is_before(6, 3))
+		return true;
+	syn(&r, family);
+	if (family == 4) {
+		memcpy(r.d + 12, on_link, 4);
+	} else {
+		memset(r.d + 8, 0, 16);
+		put_be32(r.d + 8, 0xfd00ffff);
+		r.d[23] = 77;
+	}
+	raw_fix_ip(&r);
+	raw_fix_l4(&r, 6);
+	return ask(&r) == XDP_TX;
+}
+
 static void list(const struct ipaddr *a, uint32_t len, uint32_t what)
 {
 	struct front_prefix k = {.prefixlen = 32 + len, .service = 0};
@@ -537,6 +569,7 @@ static const struct {
 	CASE(damaged_ip_header_is_left),
 	CASE(frame_for_another_host_is_left),
 	CASE(other_way_back_is_left),
+	CASE(stranger_of_the_same_link_is_answered),
 	CASE(lists_deny_and_allow),
 	CASE(strangers_are_left_unless_dropped),
 	CASE(data_before_the_ack_is_left),
