@@ -35,7 +35,7 @@ static const char *xdp_hint(int err)
 {
 	switch (err) {
 	case -ENOSYS:
-		return "this penstock was built without libbpf";
+		return "this kernel or this penstock has no BPF";
 	case -ENOENT:
 		return "`penstockctl rules apply' has attached none";
 	case -EACCES:

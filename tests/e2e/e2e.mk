@@ -8,10 +8,10 @@ $(BUILD)/tools/peer: tests/e2e/peer.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call Q,TEST)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -o $@ $<
 
-check-bins: $(addprefix $(BUILD)/tools/,peer synflood shortconn linkem)
+check-bins: $(addprefix $(BUILD)/tools/,peer synflood shortconn linkem nobpf)
 
 .PHONY: e2e
-e2e: all $(BUILD)/tools/peer $(BUILD)/tools/synflood $(BUILD)/tools/shortconn $(BUILD)/tools/linkem ## end to end: real kernels, penstockd between
+e2e: all $(BUILD)/tools/peer $(BUILD)/tools/synflood $(BUILD)/tools/shortconn $(BUILD)/tools/linkem $(BUILD)/tools/nobpf ## end to end: real kernels, penstockd between
 	@BUILD='$(BUILD)' tests/e2e/$(if $(FAMILY),run.sh -f $(FAMILY),families.sh) $(E2E_GROUPS)
 
 demo: all $(BUILD)/tools/peer $(BUILD)/tools/synflood $(BUILD)/tools/shortconn ## see it work, in namespaces

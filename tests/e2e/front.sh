@@ -227,19 +227,126 @@ front_attached_late() {
 	assert_counted FrontSynAcks 1
 }
 
-# bpf_dir is on no BPF file system: one line each, and all works.
-front_without_bpf() {
+# Killed and begun again at once, while the program still answers for the dead
+# one.  From the moment the new one is ready no client has to ask twice.
+front_restarted() {
+	local n before
+	front_here
+	kill -KILL "$PENSTOCK_PID"
+	poll 5 pid_gone "$PENSTOCK_PID" || fail "it cannot be killed"
+	before=$(wc -l <"$TMP/penstockd.log")
+	front_begin_again
+	tail -n "+$((before + 1))" "$TMP/penstockd.log" >"$TMP/again.log"
+	in_c nstat -n
+	for n in 1 2 3 4 5; do
+		http_ok 10 || fail "no page after the restart ($n)"
+	done
+	assert_eq "SYNs that were sent again" 0 \
+		"$(in_c nstat -s -a -z TcpExtTCPSynRetrans |
+			awk '/Syn/ { print $2 + 0 }')"
+	poll 5 front_is answering || fail "the daemon says $(front_word)"
+	n=$(counter FrontSynAcks)
+	http_ok 10 || fail "no page by the front"
+	assert_num "SYNs answered there" "$(counter FrontSynAcks)" -gt "$n"
+	assert_eq "lines about the front" 1 \
+		"$(grep -c "front: " "$TMP/again.log")"
+	pid_end "$AGAIN"
+}
+
+# The daemon alone, as systemd starts it: what is attached is there already.
+front_begin_again() {
+	in_g "$PENSTOCKD" -c "$PENSTOCK_CONF" >>"$TMP/penstockd.log" 2>&1 &
+	AGAIN=$!
+	poll 10 front_answers_control || fail "it does not start again"
+}
+
+front_answers_control() { front_word >/dev/null 2>&1; }
+
+# Of three workers each admits clients whom the one program has answered.
+front_workers() {
+	local out n
+	front_here
+	lanes_addresses
+	out=$(in_c "$TOOLS/shortconn" -a "$ADDRESSES" -c 8 -t 2 -x 1024 \
+		"$SERVER" "$PORT_HTTP" /keep/f1024)
+	lanes_forget
+	echo "$out"
+	n=$(jq .connections <<<"$out")
+	assert_num connections "$n" -ge 24
+	assert_eq errors 0 "$(jq .errors <<<"$out")"
+	# before Linux 6.3 the first of each address may be the daemon's
+	assert_num "answered there" "$(counter FrontSynAcks)" -ge $((n - 24))
+	assert_num "cookies that came back" \
+		"$(counter TcpExtSyncookiesRecv)" -ge "$n"
+	assert_num "workers that had some" "$(lanes_busy_workers)" -ge 2
+}
+
+# of_service COUNTER SERVICE
+of_service() {
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" nstat -z |
+		awk -v n="$1@$2" '$1 == n { print $2 }'
+}
+
+# One service may be answered there, two may not; each gets its answers.
+front_mixed() {
+	front_here
+	grep -q "SYNs of service limited stay with the daemon: rate_limit" \
+		"$TMP/penstockd.log" || fail "nothing is said of rate_limit"
+	grep -q "SYNs of service plain stay with the daemon: tcp_syncookies" \
+		"$TMP/penstockd.log" || fail "nothing is said of tcp_syncookies"
+	poll 4 front_is answering || fail "the daemon says $(front_word)"
+	# shellcheck disable=SC2086
+	raw syns $RAW_HTTP n=20 net=1
+	assert_fields "$LINE" answered=20
+	raw syns server="$SERVER" port=8080 n=20 net=2
+	assert_fields "$LINE" answered=20
+	assert_eq "the first's, there" 20 "$(of_service FrontSynAcks e2e)"
+	assert_eq "the first's, here" 0 \
+		"$(of_service TcpExtSyncookiesSent e2e)"
+	assert_eq "the second's, there" 0 "$(of_service FrontSynAcks limited)"
+	assert_eq "the second's, here" 20 \
+		"$(of_service TcpExtSyncookiesSent limited)"
+	in_c curl -sg --max-time 10 -o /dev/null "http://$URL:8443/"
+	assert_eq "the third's server refuses" 7 $?
+	assert_eq "the third's, there" 0 "$(of_service FrontSynAcks plain)"
+}
+
+# There is no front: one line each of `rules apply' and the daemon, which name
+# the cause, and all works.
+front_without() {
 	shield_only
-	grep -q "is on no BPF file system" "$TMP/rules.log" ||
+	! grep -q "built without libbpf" "$TMP/rules.log" ||
+		set -- "$1" 1 "built without libbpf" "this kernel or .* no BPF"
+	assert_eq "lines of rules apply" "$2" \
+		"$(grep -c "front: " "$TMP/rules.log")"
+	[ "$2" = 0 ] || grep -q "front: .*$3" "$TMP/rules.log" ||
 		fail "rules apply said: $(cat "$TMP/rules.log")"
-	assert_eq "lines of the daemon" 1 \
-		"$(tail -n +"$1" "$TMP/penstockd.log" | grep -c "front: ")"
+	tail -n +"$1" "$TMP/penstockd.log" | grep "front: " >"$TMP/said"
+	assert_eq "lines of the daemon" 1 "$(wc -l <"$TMP/said")"
+	grep -q "front: no XDP program at .*: $4; every SYN comes to" \
+		"$TMP/said" || fail "the daemon said: $(cat "$TMP/said")"
 	assert_eq "the front" missing "$(front_word)"
-	http_ok 3 || fail "no page"
+	http_ok 10 || fail "no page"
 	# shellcheck disable=SC2086
 	raw syns $RAW_HTTP n=60
 	assert_fields "$LINE" answered=60
 	assert_counted TcpExtSyncookiesSent 60
+}
+
+# without NAME CTL DAEMON DIR LINES CTL-SAYS DAEMON-SAYS: the gateway begins
+# anew; CTL and DAEMON are commands that run penstockctl and penstockd.
+without() {
+	local from PENSTOCKCTL=$PENSTOCKCTL PENSTOCKD=$PENSTOCKD
+	printf '#!/bin/sh\n%s %s "$@"\n' "$2" "$PENSTOCKCTL" >"$TMP/ctl"
+	printf '#!/bin/sh\n%s %s "$@"\n' "$3" "$PENSTOCKD" >"$TMP/daemon"
+	chmod 755 "$TMP/ctl" "$TMP/daemon"
+	PENSTOCKCTL=$TMP/ctl PENSTOCKD=$TMP/daemon
+	from=$(($(wc -l <"$TMP/penstockd.log") + 1))
+	shield_conf "handshake = client_first" "[penstock] front = xdp" \
+		"[penstock] front_interfaces = cl" \
+		"[penstock] bpf_dir = $4" "tcp_syncookies = 2"
+	sleep 1.2 # a second look of the daemon, of which it says nothing
+	run_case "$1" 20 front_without "$from" "${@:5}"
 }
 
 # Is there a BPF file system, and a front in this build?  A program that the
@@ -257,8 +364,33 @@ front_mount() {
 	rmdir "$TMP/bpf"
 }
 
+front_without_cases() {
+	local poor="exec setpriv --bounding-set=-all,+net_admin,+net_raw"
+	mkdir -p "$TMP/no"
+	without front_without_bpf_file_system exec exec "$TMP/no/bpf" 1 \
+		"is on no BPF file system" ".*has attached none"
+	without front_without_a_pinned_program exec \
+		"rm -rf $TMP/bpf/e2e; exec" "$TMP/bpf/e2e" 0 "" \
+		".*has attached none"
+	[ -d "$TMP/bpf" ] || return 0
+	without front_without_bpf_in_the_kernel "exec $TOOLS/nobpf" \
+		"exec $TOOLS/nobpf" "$TMP/bpf/e2e" 1 \
+		"Function not implemented" "this kernel or this penstock has no BPF"
+	without front_without_rights_to_load "$poor" "$poor" "$TMP/bpf/e2e" 1 \
+		"Operation not permitted" ".*has attached none"
+	without front_without_rights_to_open exec \
+		"chmod 000 $TMP/bpf/e2e/front/*; $poor" "$TMP/bpf/e2e" 0 "" \
+		"what is pinned may not be opened by this user"
+}
+
+FRONT_MIXED=("tcp_syncookies = 2" "[service limited]"
+	"listen = 203.0.113.10:8080" "listen = [2001:db8::10]:8080"
+	"handshake = client_first" "tcp_syncookies = 2"
+	"rate_limit = 100000/s" "[service plain]"
+	"listen = 203.0.113.10:8443" "listen = [2001:db8::10]:8443"
+	"handshake = server_first" "tcp_syncookies = 0")
+
 front_cases() {
-	local from
 	penstock_on || return 0
 	data_file 1024 >/dev/null
 	data_file 20000 >/dev/null
@@ -281,13 +413,13 @@ front_cases() {
 	front_conf auto "tcp_max_syn_backlog = 256" "syn_hold = 1s" \
 		"tcp_synack_retries = 1"
 	run_case front_auto_while_cookies_are_sent 60 front_auto
-	from=$(($(wc -l <"$TMP/penstockd.log") + 1))
-	mkdir -p "$TMP/no"
-	shield_conf "handshake = client_first" "[penstock] front = xdp" \
-		"[penstock] front_interfaces = cl" \
-		"[penstock] bpf_dir = $TMP/no/bpf" "tcp_syncookies = 2"
-	sleep 1.2
-	run_case front_without_bpf_all_works 20 front_without_bpf "$from"
+	front_conf xdp "[penstock] workers = 3" "unknown = drop"
+	run_case front_serves_several_workers 40 front_workers
+	EXPECT_DEATH=1 run_case front_daemon_killed_and_begun_again 30 \
+		front_restarted
+	front_conf auto "${FRONT_MIXED[@]}"
+	run_case front_auto_leaves_services_that_may_not 30 front_mixed
+	front_without_cases
 	shield_conf "handshake = server_first"
 	! mountpoint -q "$TMP/bpf" || umount "$TMP/bpf"
 }

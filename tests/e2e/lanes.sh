@@ -92,29 +92,39 @@ lanes_without_ack() {
 
 counted() { [ "$(counter "$1")" -ge "$2" ]; }
 
+# 24 more addresses of the client's, in ADDRESSES; lanes_forget takes them away.
+lanes_addresses() {
+	local a i
+	ADDRESSES=
+	for ((i = 0; i < 24; i++)); do
+		if [ "$FAMILY" = 4 ]; then
+			a=198.51.100.$((100 + i))
+			in_c ip addr add "$a/24" dev up
+		else
+			a=2001:db8:c::1$(printf %02x "$i")
+			in_c ip addr add "$a/64" dev up nodad
+		fi
+		ADDRESSES+=$a,
+	done
+	ADDRESSES=${ADDRESSES%,}
+}
+
+lanes_forget() { in_c ip "-$FAMILY" addr flush dev up to "$(lanes_net)"; }
+
 # Three workers.  One that saw the SYN alone, or the rest alone, would answer
 # by a RST or not at all.
 lanes_workers() {
-	local a i addresses=
+	local out
 	shield_only
-	for ((i = 0; i < 24; i++)); do
-		a=198.51.100.$((100 + i))
-		[ "$FAMILY" = 4 ] || a=2001:db8:c::1$(printf %02x "$i")
-		if [ "$FAMILY" = 4 ]; then
-			in_c ip addr add "$a/24" dev up
-		else
-			in_c ip addr add "$a/64" dev up nodad
-		fi
-		addresses+=$a,
-	done
-	a=$(in_c "$TOOLS/shortconn" -a "${addresses%,}" -c 8 -t 2 -x 1024 \
+	lanes_addresses
+	out=$(in_c "$TOOLS/shortconn" -a "$ADDRESSES" -c 8 -t 2 -x 1024 \
 		"$SERVER" "$PORT_HTTP" /keep/f1024)
-	echo "$a"
-	in_c ip "-$FAMILY" addr flush dev up to "$(lanes_net)"
-	assert_num connections "$(jq .connections <<<"$a")" -ge 24
-	assert_eq errors 0 "$(jq .errors <<<"$a")"
+	echo "$out"
+	lanes_forget
+	assert_num connections "$(jq .connections <<<"$out")" -ge 24
+	assert_eq errors 0 "$(jq .errors <<<"$out")"
 	assert_num "SYNs" "$(counter syn_packets)" -ge \
-		"$(jq .connections <<<"$a")"
+		"$(jq .connections <<<"$out")"
 	assert_num "workers that had some" "$(lanes_busy_workers)" -ge 2
 }
 
