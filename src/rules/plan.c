@@ -33,7 +33,9 @@
  *     kernel reassemble fragments before raw PREROUTING (nf_defrag)
  *   OUTPUT -> PENSTOCK_OUT: untracked what bears our mark; this host's own
  *     ICMP errors are queued like all others, as "does not fit" about what the
- *     TUN brings is made here and never enters by PREROUTING
+ *     TUN brings is made here and never enters by PREROUTING; IPv6 redirects
+ *     are dropped, as there is no sysctl for them: an answer that leaves by the
+ *     interface of its question looks like a detour
  *
  * An ICMP error about a packet of ours is addressed to the client or to the
  * server, whom we impersonate, and comes from any router: so its addresses say
@@ -406,6 +408,10 @@ static int family_print(char **text, const struct config *cfg, bool v4)
 	rules_icmp(f, "PENSTOCK", queue, v4);
 	fprintf(f, "-A PENSTOCK_OUT -m mark --mark %s -j CT --notrack\n", mark);
 	rules_icmp(f, "PENSTOCK_OUT", queue, v4);
+	if (!v4)
+		fputs("-A PENSTOCK_OUT -p ipv6-icmp -m icmp6 --icmpv6-type 137 "
+		      "-j DROP\n",
+		      f);
 	fputs("-A PENSTOCK_Q -j CT --notrack\n"
 	      "-A PENSTOCK_Q -p tcp -m tcp ! --tcp-flags ACK ACK "
 	      "-j PENSTOCK_SYN\n",

@@ -68,7 +68,31 @@ transfer_heavy() {
 	"$@"
 }
 
+# What the daemon answers leaves by the interface that the question came by.
+# The gateway's kernel takes that for a detour, which a neighbour could avoid.
+# Redirects would send it past the gateway, or nowhere.
+redirects_in() {
+	local n
+	for n in "$NS_C" "$NS_S"; do
+		ip netns exec "$n" nstat -asz | awk '
+			$1 == "Icmp6InRedirects" || $1 == "IcmpInRedirects" {
+				n += $2 }
+			END { print n + 0 }'
+	done | paste -sd+ | bc
+}
+
+transfer_no_redirects() {
+	local i before
+	before=$(redirects_in)
+	for i in {1..20}; do
+		peer_run echo 20000 "$i"
+		assert_fields "$LINE" bad=- end=FIN
+	done
+	assert_eq "redirects" 0 $(($(redirects_in) - before))
+}
+
 transfer_cases() {
+	run_case transfer_draws_no_redirects 30 transfer_no_redirects
 	local size
 	for size in 0 1 1460 65536 10485760; do
 		run_case "transfer_download_${size}_is_intact" 60 \

@@ -54,6 +54,9 @@ static void plan_for(const char *text)
 #define OUT6(type)                                                   \
 	"-A PENSTOCK_OUT -p ipv6-icmp -m icmp6 --icmpv6-type " #type \
 	" -j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
+#define REDIRECT                                                      \
+	"-A PENSTOCK_OUT -p ipv6-icmp -m icmp6 --icmpv6-type 137 -j " \
+	"DROP\n"
 #define DEFRAG "-A PENSTOCK_DEFRAG -m socket --nowildcard -j RETURN\n"
 #define SYN                                                     \
 	"-A PENSTOCK_Q -p tcp -m tcp ! --tcp-flags ACK ACK -j " \
@@ -118,12 +121,12 @@ START_TEST(service_v6_with_workers_balances_queues)
 			   "-A PENSTOCK -p ipv6-icmp -m icmp6 --icmpv6-type 3 "
 			   "-j NFQUEUE --queue-balance 8:11 --queue-bypass\n"
 			   "-A PENSTOCK_OUT -m mark --mark 0x9 -j CT "
-			   "--notrack\n" OUT6(1) OUT6(2)
-				   OUT6(3) "-A PENSTOCK_Q -j CT --notrack\n" SYN
-					   "-A PENSTOCK_Q -j NFQUEUE "
-					   "--queue-balance 8:11\n"
-					   "-A PENSTOCK_SYN -j NFQUEUE "
-					   "--queue-balance 12:35\n" DEFRAG);
+			   "--notrack\n" OUT6(1) OUT6(2) OUT6(3) REDIRECT
+		"-A PENSTOCK_Q -j CT --notrack\n" SYN
+		"-A PENSTOCK_Q -j NFQUEUE "
+		"--queue-balance 8:11\n"
+		"-A PENSTOCK_SYN -j NFQUEUE "
+		"--queue-balance 12:35\n" DEFRAG);
 }
 END_TEST
 
