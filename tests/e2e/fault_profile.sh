@@ -68,6 +68,22 @@ assert_ms() {
 	done
 }
 
+# assert_doubles WHAT SIDE EXPRESSION LEAST TIMES: milliseconds from LEAST on,
+# which double so often.  How long the first is depends on round trips, and so
+# on the machine.
+assert_doubles() {
+	local what=$1 got i
+	mapfile -t got < <(profile_get "$2" "$3")
+	echo "$what: ${got[*]}, want $4 or more, doubled $5 times"
+	assert_num "$what" "${got[0]%.*}" -ge $(($4 * 95 / 100))
+	for ((i = 1; i <= $5; i++)); do
+		assert_num "$what" "${got[i]%.*}" -ge \
+			$((${got[i - 1]%.*} * 18 / 10))
+		assert_num "$what" "${got[i]%.*}" -le \
+			$((${got[i - 1]%.*} * 25 / 10 + 50))
+	done
+}
+
 profile_kernel_as_usual() {
 	in_c sysctl -qw net.ipv4.tcp_keepalive_time=7200 \
 		net.ipv4.tcp_keepalive_intvl=75 net.ipv4.tcp_keepalive_probes=9
@@ -99,13 +115,13 @@ profile_timers() {
 	in_c sysctl -qw net.ipv4.tcp_keepalive_time=2 \
 		net.ipv4.tcp_keepalive_intvl=1 net.ipv4.tcp_keepalive_probes=3
 	in_c sysctl -qw net.ipv4.tcp_syn_linear_timeouts=0 2>/dev/null
-	silent_server 12
-	hold "$PORT_HTTPS" 9 send=hello after=0.2
-	hold "$PORT_IDLE" 9 send=hello after=0.2
-	hold "$PORT_PEER" 9 keepalive
-	hold "$PORT_HTTP" 9
-	hold "$PORT_DYING" 9
-	all='(.syn_ms | length) >= 3 and (.rto_ms | length) >= 5 and
+	silent_server 90
+	hold "$PORT_HTTPS" 90 send=hello after=0.2
+	hold "$PORT_IDLE" 90 send=hello after=0.2
+	hold "$PORT_PEER" 90 keepalive
+	hold "$PORT_HTTP" 90
+	hold "$PORT_DYING" 90
+	all='(.syn_ms | length) >= 3 and (.rto_ms | length) >= 4 and
 		(.window_probe_ms | length) >= 4 and .gives_up.rst_ms != null'
 	poll 15 profile_has client "$all" || profile_ctl
 	poll 5 profile_has server '(.syn_ack_ms | length) >= 3' || profile_ctl
@@ -113,17 +129,15 @@ profile_timers() {
 	assert_ms "SYN retries" client '.syn_ms[].mean' 1000 2000 4000
 	assert_ms "SYN-ACK retries" server '.syn_ack_ms[].mean' 1000 2000 4000
 	# the first is a tail loss probe
-	assert_ms "timeouts" client '.rto_ms[1:][].mean' 200 400 800 1600
-	assert_ms "window probes" client '.window_probe_ms[1:][].mean' \
-		400 800 1600
+	assert_doubles "timeouts" client '.rto_ms[1:][].mean' 200 2
+	assert_doubles "window probes" client '.window_probe_ms[1:][].mean' \
+		400 2
 	assert_ms "idle" client '.keepalive.idle_ms.mean' 2000
 	assert_ms "keepalives" client '.keepalive.interval_ms.mean' 1000
 	assert_eq "keepalives in a row" 3 "$(profile_get client .keepalive.count)"
-	# the least: on a slow machine other holders have ended by then
 	assert_ms "it gives up" client '.gives_up.rst_ms.min' 3000
 	assert_reports_paired
-	poll 10 holds_over || fail "connections that do not end"
-	grep -q "end=ETIMEDOUT" "$TMP/hold.out" ||
+	poll 5 grep -q "end=ETIMEDOUT" "$TMP/hold.out" ||
 		fail "the program knows nothing of it: $(<"$TMP/hold.out")"
 }
 
@@ -134,7 +148,7 @@ profile_linear_syns() {
 		skip "the kernel has no linear SYN timeouts"
 	trap profile_kernel_as_usual EXIT
 	profile_begin "syn type=syn_drop"
-	hold "$PORT_HTTP" 8
+	hold "$PORT_HTTP" 60
 	poll 8 profile_has client '(.syn_ms | length) >= 4' || profile_ctl
 	assert_ms "SYN retries" client '.syn_ms[].mean' 1000 1000 1000 2000
 }
@@ -171,6 +185,7 @@ profile_forged() {
 	done
 	poll 5 forged_all
 	profile_ctl
+	cat "$TMP/hold.out"
 	for side in client server; do
 		assert_forged $side rst-exact rst
 		for kind in rst-inwindow syn-inwindow ack-old; do

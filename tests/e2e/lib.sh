@@ -516,13 +516,14 @@ assert_fields() {
 	done
 }
 
-# The server's log line of the connection whose client line is $1.
+# The server's log line of the connection whose client line is $1.  A client's
+# port may have been used before, towards another port.
 server_line() {
-	local local_addr
-	local_addr=$(field local "$1")
-	poll 10 grep -qF "remote=$local_addr " "$TMP/peer.log" ||
-		fail "the server never reported the connection of $local_addr"
-	grep -F "remote=$local_addr " "$TMP/peer.log" | tail -1
+	local ends
+	ends="local=$(field remote "$1") remote=$(field local "$1") "
+	poll 10 grep -qF "$ends" "$TMP/peer.log" ||
+		fail "the server never reported the connection: $ends"
+	grep -F "$ends" "$TMP/peer.log" | tail -1
 }
 
 # Both ends agree on addresses and ports: <client line> <server line>
