@@ -153,10 +153,10 @@ profile_linear_syns() {
 	assert_ms "SYN retries" client '.syn_ms[].mean' 1000 1000 1000 2000
 }
 
-# assert_forged SIDE KIND REACTION: as declared, and nothing else.
+# assert_forged SIDE KIND REACTION: as declared.
 assert_forged() {
-	assert_eq "answer to $2" "1 of 1 $3" "$(profile_get "$1" \
-		".inject[\"$2\"] | \"\(.ok) of \(.n) \(.last)\"")"
+	assert_eq "answer to $2" "true $3" "$(profile_get "$1" \
+		".inject[\"$2\"] | \"\(.ok >= 1) \(.last)\"")"
 }
 
 forged_all() {
@@ -169,7 +169,26 @@ forged_injected() {
 		[ "$(fault_count y injected)" = 1 ]
 }
 
-# Of both kernels: the declared answer to each kind, a connection for each.
+# forged KIND: one into a connection to each side's kernel
+forged() {
+	fault_begin "x type=inject kind=$1 on=data dport=$PORT_HTTP" \
+		"y type=inject kind=$1 on=data side=server dport=$PORT_DYING"
+	hold "$PORT_HTTP" 3 get=100
+	hold "$PORT_DYING" 3 send=hello
+	poll 5 forged_injected || fail "$1 was not injected"
+}
+
+# The kinds that a side has never answered as declared.
+forged_missing() {
+	local side
+	for side in client server; do
+		profile_get $side '.inject | to_entries[] |
+			select(.value.ok == 0) | .key'
+	done
+}
+
+# Of both kernels: the declared answer to each kind, a connection for each.  On a
+# slow machine data may overtake what was forged in front of it: once more then.
 profile_forged() {
 	local side kind
 	profile_begin
@@ -177,14 +196,15 @@ profile_forged() {
 	silent_server 120
 	for kind in rst-exact rst-inwindow syn-inwindow ack-old ack-future \
 		data-oow paws-old badsum null; do
-		fault_begin "x type=inject kind=$kind on=data dport=$PORT_HTTP" \
-			"y type=inject kind=$kind on=data side=server dport=$PORT_DYING"
-		hold "$PORT_HTTP" 3 get=100
-		hold "$PORT_DYING" 3 send=hello
-		poll 5 forged_injected || fail "$kind was not injected"
+		forged "$kind"
 	done
 	poll 5 forged_all
 	profile_ctl
+	for kind in $(forged_missing); do
+		forged "$kind"
+		poll 5 holds_over
+		profile_ctl
+	done
 	cat "$TMP/hold.out"
 	for side in client server; do
 		assert_forged $side rst-exact rst
@@ -199,8 +219,8 @@ profile_forged() {
 		done
 	done
 	poll 5 holds_over || fail "connections that do not end"
-	assert_eq "programs that were reset, one by way of the server" 2 \
-		"$(grep -c end=ECONNRESET "$TMP/hold.out")"
+	assert_num "programs that were reset, one by way of the server" \
+		"$(grep -c end=ECONNRESET "$TMP/hold.out")" -ge 2
 }
 
 answered_as_declared() {

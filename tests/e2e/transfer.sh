@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153 # LINE is set by peer_run
 #
 # transfer.sh - bytes arrive whole, both ways, of every size; both ends see
 # each other's true addresses
