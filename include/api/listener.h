@@ -3,12 +3,12 @@
 #define PENSTOCK_API_LISTENER_H
 
 /*
- * A listening socket that rests when nobody can be taken in.
+ * A listening socket that pauses when accept() fails.
  *
- * accept() that fails, for want of descriptors above all, would fail again at
- * once, and the loop would do nothing else.  So the socket is not looked at for
- * LISTENER_REST_MS, and who waits stays in the kernel's backlog.  The log gets
- * a line in LISTENER_LOG_US at most.
+ * If accept() fails, mostly for lack of descriptors, it would fail again at
+ * once and keep the loop busy.  So the socket is ignored for LISTENER_REST_MS,
+ * and clients wait in the kernel's backlog.  There is at most one line in the
+ * log per LISTENER_LOG_US.
  */
 #include <event2/event.h>
 #include <event2/listener.h>
@@ -23,9 +23,9 @@
  * struct listener - The guard of one listening socket
  * @next:  of all guards
  * @l:     the socket; borrowed
- * @wake:  ends the rest
+ * @wake:  timer that ends the pause
  * @what:  of the log line: "http", "control"
- * @full:  is there still no room, when the rest is over?  NULL: there is
+ * @full:  called after the pause: is there still no room?  NULL: there is room
  * @arg:   its argument
  * @limit: of the log line
  */
@@ -40,22 +40,22 @@ struct listener {
 };
 
 /**
- * listener_guard() - Look after @l until listener_forget()
+ * listener_guard() - Guard @l until listener_forget()
  * @l:    borrowed; its callback and argument stay what they are
  * @what: name in the log; borrowed
- * @full: with @arg: must it rest once more?  NULL is fine
+ * @full: with @arg: must it pause again?  May be NULL
  * Return: 0 or -ENOMEM
  */
 int listener_guard(struct listener *g, struct evconnlistener *l,
 		   const char *what, bool (*full)(void *arg), void *arg);
-/* Before @l is freed.  Fine after a listener_guard() that failed, and for
- * zeroed memory. */
+/* Call it before @l is freed.  Allowed after a listener_guard() that failed,
+ * and for zeroed memory. */
 void listener_forget(struct listener *g);
 
-/* The clock by which it is logged and rested. */
+/* The clock for its pauses and its log lines. */
 mono_t listener_clock(void);
 
-/* Take nobody in for LISTENER_REST_MS, and log @why. */
+/* Accept nobody for LISTENER_REST_MS, and log @why. */
 void listener_rest(struct listener *g, const char *why);
 
 #endif

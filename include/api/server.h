@@ -3,18 +3,16 @@
 #define PENSTOCK_API_SERVER_H
 
 /*
- * The control socket and the HTTP server: questions in, the daemon's answers
- * out.  They run in the main thread's event base and know nothing of the
- * engine: what is asked goes to the callbacks of struct control_ops.
+ * The control socket and the HTTP server.  They run in the event loop of the
+ * main thread and do not know the engine: requests are passed to the callbacks
+ * of struct control_ops.
  *
- * Control socket: Unix stream, one JSON object a line, one JSON object a line
- * back, in order.  SIGPIPE is ignored from the first server on.
- *   {"cmd": "status"}                -> {"ok": true, "result": {...}}
- *   {"cmd": "counters"}              -> result: [{"name", "value", ...}, ...]
- *   {"cmd": "flows", "max": 100}     -> result: ["one line a flow", ...]
- *   {"cmd": "reload"}, {"cmd": "stop"}, {"cmd": "ping"}
- *   any other                        -> ops->command()
- *   what fails                       -> {"ok": false, "error": "text"}
+ * Control socket: Unix stream, one JSON object a line in each direction,
+ * answers in order.  SIGPIPE is ignored from the first server on. {"cmd":
+ * "status"} -> {"ok": true, "result": {...}} {"cmd": "counters"} -> result:
+ * [{"name", "value", ...}, ...] {"cmd": "flows", "max": 100} -> result: ["one
+ * line a flow", ...] {"cmd": "reload"}, {"cmd": "stop"}, {"cmd": "ping"} any
+ * other -> ops->command() what fails -> {"ok": false, "error": "text"}
  *
  * HTTP: /metrics (Prometheus), / (a page), /api/status, /api/counters,
  * /api/flows?max=N, /healthz, which read; and toxiproxy's API (toxiproxy.h).
@@ -27,8 +25,8 @@
 
 #define CONTROL_LINE_MAX 65536 /* bytes of a request */
 #define CONTROL_CLIENTS_MAX 32
-#define CONTROL_IDLE_S 60      /* a silent client is let go */
-#define CONTROL_FLOWS_MAX 1000 /* when the request does not say */
+#define CONTROL_IDLE_S 60      /* a silent client is disconnected */
+#define CONTROL_FLOWS_MAX 1000 /* if the request has no maximum */
 #define CONTROL_HTTP_MAX 64    /* connections to the HTTP server */
 #define CONTROL_NAMES_MAX 255  /* characters of http_names */
 
@@ -37,7 +35,7 @@
  * @name:    nstat's where the kernel has it; "drop_REASON" for drops
  * @service: service it belongs to; NULL = the process
  * @worker:  worker it belongs to; -1 = all of them
- * @gauge:   it may fall
+ * @gauge:   it may decrease
  * @help:    what it is, in a line
  * @value:   the number
  * @label:   name of one more label; NULL = none
@@ -59,16 +57,15 @@ struct control_metric {
  * @metric:  the metric number @i (0, 1, ...); false when there is none.  The
  *           texts are valid until the next call
  * @flows:   one line per flow, at most @max
- * @reload:  read the configuration again.  0, with lines in @errors when there
- *           is something to warn of, or -errno with the reasons in
- *           @errors, one a line
+ * @reload:  read the configuration again. 0, with warnings in @errors if there
+ *           are any, or -errno with the reasons in @errors, one a line
  * @stop:    begin to stop, as SIGTERM does; returns at once
  * @command: any other command, or NULL.  The result is owned by the caller.
  *           0, -ENOSYS (no such command), or -errno with a reason in @errors
  * @services: [{"name", "listen": [text, ...], "connect": text or ""}, ...],
  *           owned by the caller; NULL: there are none
  *
- * All but @arg, @command and @services are needed.
+ * All but @arg, @command and @services are required.
  */
 struct control_ops {
 	void *arg;
@@ -87,8 +84,8 @@ struct control_server;
 /**
  * control_server_new() - Listen on the control socket
  * @base: the loop; borrowed
- * @path: of the socket.  A missing last directory is made; a socket that
- *        nobody listens on any more is replaced.  Mode 0660
+ * @path: of the socket.  A missing last directory is made; a socket without a
+ *        listener is replaced.  Mode 0660
  * @ops:  borrowed, outlives the server
  * @err:  out: 0 or -errno (-EADDRINUSE: another daemon has it)
  * Return: the server, or NULL with *err
@@ -97,7 +94,7 @@ struct control_server *control_server_new(struct event_base *base,
 					  const char *path,
 					  const struct control_ops *ops,
 					  int *err);
-/* Also removes the socket's file.  NULL is fine. */
+/* Also removes the socket's file.  @s may be NULL. */
 void control_server_free(struct control_server *s);
 
 struct control_http;
@@ -105,14 +102,14 @@ struct control_http;
 /**
  * control_http_new() - Serve HTTP
  * @listen: ADDRESS:PORT, IPv6 in brackets
- * @writes: toxiproxy's API may change something
+ * @writes: toxiproxy's API may make changes
  * @names:  host names that it answers to, blanks between them; copied.
  *          Addresses and localhost need none
  * @ops:    borrowed, outlives the server
  * @err:    out: 0 or -errno
  *
- * It has at most CONTROL_HTTP_MAX connections.  Who comes then waits until one
- * is a second old at least, and makes room.
+ * It has at most CONTROL_HTTP_MAX connections.  A further one waits until the
+ * oldest is at least a second old, and replaces it.
  */
 struct control_http *control_http_new(struct event_base *base,
 				      const char *listen, bool writes,

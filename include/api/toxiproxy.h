@@ -3,9 +3,10 @@
 #define PENSTOCK_API_TOXIPROXY_H
 
 /*
- * toxiproxy's HTTP API over penstock's faults, so that programs written for
- * toxiproxy's clients drive penstock unchanged.  A service is a proxy, a toxic
- * is a fault with scope=all; docs/FAULTS.md, "HTTP API", says what differs.
+ * toxiproxy's HTTP API over penstock's faults, so that programs that use
+ * toxiproxy's clients work with penstock unchanged.  A service is a proxy, a
+ * toxic is a fault with scope=all; docs/FAULTS.md, "HTTP API", says what
+ * differs.
  *
  * No sockets here: http.c has the transport and decides who may write.
  */
@@ -22,12 +23,12 @@
 struct toxi;
 
 /**
- * toxi_new() - The API's memory: which toxics were made through it
+ * toxi_new() - The state of the API: the toxics that were made through it
  * @ops: borrowed, outlives it
  * Return: owned, or NULL when out of memory
  */
 struct toxi *toxi_new(const struct control_ops *ops);
-/* The faults stay.  NULL is fine. */
+/* The faults remain.  @t may be NULL. */
 void toxi_free(struct toxi *t);
 
 /* Does this path (without query) belong to the API? */
@@ -40,7 +41,7 @@ bool toxi_owns(const char *path);
  * @body:   @len bytes, not terminated; NULL when there are none
  * @answer: out: JSON, owned by the caller; NULL: no content
  *
- * What changes several faults changes all of them or none.
+ * A request that changes several faults changes all of them or none.
  * Return: the HTTP status; from 400 on *@answer is {"error", "status"}
  */
 int toxi_answer(struct toxi *t, unsigned method, const char *path,

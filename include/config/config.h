@@ -3,7 +3,7 @@
 #define PENSTOCK_CONFIG_CONFIG_H
 
 /*
- * The configuration file, read once and whole.
+ * The configuration file.
  */
 #include <stdio.h>
 
@@ -18,8 +18,9 @@ enum rules_mode {
 };
 
 /*
- * Queues of each worker for SYNs alone.  They follow the workers' other queues:
- * queue .. queue + workers - 1, then SYN_QUEUES for the first worker, and so on.
+ * Queues of each worker only for SYNs.  They follow the workers' other queues:
+ * queue .. queue + workers - 1, then SYN_QUEUES for the first worker, and so
+ * on.
  */
 #define SYN_QUEUES 6u
 #define DAEMON_QUEUES(d) ((d)->workers * (1 + SYN_QUEUES))
@@ -28,12 +29,12 @@ enum rules_mode {
 
 enum front_mode {
 	FRONT_OFF,
-	FRONT_AUTO, /* SYNs are answered by XDP while cookies are sent */
+	FRONT_AUTO, /* XDP answers SYNs while cookies are sent */
 	FRONT_XDP,  /* at all times */
 };
 
 /**
- * struct front_ifs - Interfaces by which clients come
+ * struct front_ifs - Interfaces towards clients
  * @name: @n of them
  */
 struct front_ifs {
@@ -42,10 +43,11 @@ struct front_ifs {
 };
 
 /**
- * struct daemon_cfg - [penstock], and what of [tcp] belongs to the process
+ * struct daemon_cfg - The keys of [penstock], and those of [tcp] that belong to
+ * the process
  * @workers:    threads
  * @queue:      number of the first NFQUEUE; of DAEMON_QUEUES()
- * @mark:       firewall mark on what we emit
+ * @mark:       firewall mark on packets that we send
  * @mark_mask:  bits of the mark that are ours
  * @max_flows:  connections at once, all workers together
  * @max_tw:     TIME_WAIT entries at once, all workers together
@@ -53,14 +55,15 @@ struct front_ifs {
  * @secret_rotate:  microseconds that an epoch of cookie keys lasts
  * @shutdown_grace: microseconds that flows may take to end at a stop
  * @tun:        name of the TUN device
- * @secret_file: path of the fleet's secret; empty = a fresh one at each start
+ * @secret_file: path of the fleet's secret; empty = a new one at each start
  * @control:    path of the control socket; empty = none
  * @http:       ADDRESS:PORT of the HTTP server; empty = none
  * @http_write: it may change faults
  * @http_names: host names that it answers to, besides addresses
  * @fault_log:  path of the file for decisions of faults; empty = none
- * @bpf_dir:    directory of a BPF file system for what is pinned
- * @bpf_interfaces: names of the interfaces that get programs, blanks between
+ * @bpf_dir:    directory on a BPF file system for pinned programs and maps
+ * @bpf_interfaces: names of the interfaces that get programs, separated by
+ *                  blanks
  * @log_level:  enum log_level
  * @log_debug:  the connections that LOG_DEBUG reports
  * @rules:      enum rules_mode
@@ -93,9 +96,9 @@ uint16_t daemon_queue(const struct daemon_cfg *d, uint32_t i);
 uint16_t daemon_syn_queue(const struct daemon_cfg *d, uint32_t i);
 
 /**
- * struct config - A file that was read and found good
+ * struct config - A valid configuration
  * @daemon: the process
- * @policy: the services; this struct holds one reference
+ * @policy: the services; the structure holds one reference
  * @fault:  @nfault of them, in the order of the file; owned
  */
 struct config {
@@ -109,10 +112,10 @@ struct config {
  * config_load() - Read and check a configuration file
  * @path:   the file
  * @out:    out: the configuration, owned by the caller; NULL on error
- * @errors: every error of the file goes here, one a line, by line number:
- *          FILE:LINE: [section] key: found "x"; allowed: ...
+ * @errors: gets every error of the file, one a line, sorted by line: FILE:LINE:
+ *          [section] key: found "x"; allowed: ...
  *
- * Changes nothing but *out, so a bad file never leaves a half-made policy.
+ * Changes only *out, so an invalid file has no effect.
  * Return: 0, -EINVAL after the errors were printed, -ENOMEM, or the errno of
  *         opening or reading the file (printed too)
  */
@@ -122,13 +125,13 @@ int config_load(const char *path, struct config **out, FILE *errors);
  * config_control() - The control socket that a file names
  * @room: of @out
  *
- * The rest of the file is not judged: who asks the daemon to reload a bad file
- * must reach it, so that the daemon's log has the errors, too.
+ * The rest of the file is not checked: the request to reload an invalid file
+ * must reach the daemon, so that its log has the errors as well.
  * Return: 0, -errno when the file cannot be read, -EINVAL when the path is none
  */
 int config_control(const char *path, char *out, size_t room);
 
-/* Also puts the policy's reference.  NULL is fine. */
+/* Also releases the reference to the policy.  @c may be NULL. */
 void config_free(struct config *c);
 
 #endif

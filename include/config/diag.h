@@ -3,7 +3,7 @@
 #define PENSTOCK_CONFIG_DIAG_H
 
 /*
- * The errors of one file: gathered while it is read, printed at once.
+ * The errors of one file: gathered while it is read, and printed together.
  */
 #include <stdio.h>
 
@@ -36,7 +36,7 @@ struct diag {
 	struct diag_entry e[DIAG_MAX];
 };
 
-/* @line: 1, 2, ...; 0 when the whole file is meant. */
+/* @line: 1, 2, ...; 0 for the whole file. */
 void diag_add(struct diag *d, uint32_t line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -3,7 +3,7 @@
 #define PENSTOCK_CONFIG_INIDOC_H
 
 /*
- * An INI file as sections and keys with their line numbers, meaning nothing.
+ * An INI file as sections and keys with line numbers, without any meaning.
  */
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 #define PENSTOCK_CONFIG_KEYS_H
 
 /*
- * Which section has which keys: the modules' option tables, joined.
+ * The keys of each section: the option tables of all modules.
  */
 #include <stdio.h>
 
@@ -18,7 +18,7 @@ enum conf_section {
 	CONF_SECTIONS
 };
 
-/* The struct that a row's offset counts from. */
+/* The structure that a row's offset is relative to. */
 enum conf_base {
 	CONF_IN_DAEMON,
 	CONF_IN_SERVICE,
@@ -28,12 +28,12 @@ enum conf_base {
 
 /**
  * struct conf_row - One option table in one kind of section
- * @section: where its keys may stand
+ * @section: section of its keys
  * @table:   the module's table, ends with a NULL name
  * @base:    struct that @offset counts from
- * @offset:  where in it the table's own struct lies, bytes
- * @kernel_only: only keys that bear a kernel name (tcp_, tw_, ip_): those are
- *           what [tcp] may set for all services
+ * @offset:  offset of the table's own structure in it, bytes
+ * @kernel_only: only keys with a kernel name (tcp_, tw_, ip_): [tcp] may set
+ *           those for all services
  */
 struct conf_row {
 	enum conf_section section;
@@ -46,7 +46,7 @@ struct conf_row {
 /**
  * struct conf_key - A key found
  * @desc: what it is
- * @row:  the table it stands in; NULL when there is no such key
+ * @row:  its table; NULL: there is no such key
  */
 struct conf_key {
 	const struct opt_desc *desc;
@@ -55,15 +55,15 @@ struct conf_key {
 
 extern const char *const conf_section_name[CONF_SECTIONS];
 
-/* The kind of section a header names ("service web" -> CONF_SERVICE, with
- * *title "web"; "" when none); -1 when there is no such kind. */
+/* The kind of section of a header ("service web": CONF_SERVICE, with "web" in
+ * *title; "" if there is none). -1: no such kind. */
 int conf_section_find(const char *header, const char **title);
 bool conf_section_is_titled(enum conf_section s);
 
 /* The key @name of section @s; @row is NULL when there is none. */
 struct conf_key conf_key_find(enum conf_section s, const char *name);
 
-/* Where the key's value lies, given the structs of CONF_BASES. */
+/* Where the value of the key goes, given the structures of CONF_BASES. */
 void *conf_key_base(const struct conf_key *k, void *const bases[CONF_BASES]);
 
 /* Write the defaults of every key of @s into the structs. */

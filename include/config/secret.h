@@ -13,25 +13,25 @@
 
 enum secret_source {
 	SECRET_READ,	  /* from the file */
-	SECRET_MADE,	  /* fresh, and the file was made */
-	SECRET_EPHEMERAL, /* fresh, kept nowhere: dies with the process */
+	SECRET_MADE,	  /* new, and the file was made */
+	SECRET_EPHEMERAL, /* new, and not stored: lost when the process ends */
 };
 
 /**
  * secret_load() - Read the secret file, or make it
- * @path:   64 hexadecimal digits and a newline; empty = ephemeral.  Its
- *          permissions must give nothing to group and others
+ * @path:   64 hexadecimal digits and a newline; empty = ephemeral.  Group and
+ *          others must have no permission
  * @out:    out: the secret
- * @errors: one line when it fails, one when the secret is ephemeral although
- *          @path asks for a file
+ * @errors: a line when it fails, or when the secret is ephemeral although @path
+ *          names a file
  *
- * A missing file is made with mode 0600: written beside its place, flushed to
- * disk and linked there, so that it is whole or absent, and of two processes
- * that start at once both get the same secret.  Where the directory is missing
- * or may not be written the daemon still serves, with an ephemeral secret:
- * only cookies given out before a restart, and those of the rest of a fleet,
- * are then refused.  A file that is there but unreadable, open to others or
- * malformed is an error, never replaced.
+ * A missing file is made with mode 0600.  It is written to a temporary file,
+ * flushed to disk and then linked to its name.  So it is complete or absent,
+ * and two processes that start together get the same secret.  If the directory
+ * is missing or not writable, the daemon starts with an ephemeral secret; then
+ * only cookies from before a restart, and those of other gateways of a fleet,
+ * are refused.  A file that is unreadable, open to others or malformed is an
+ * error, and is never replaced.
  *
  * Return: enum secret_source, -EINVAL (malformed), -EPERM (open to others),
  *         or -errno of reading the file

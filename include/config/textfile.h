@@ -3,8 +3,8 @@
 #define PENSTOCK_CONFIG_TEXTFILE_H
 
 /*
- * Files that a configuration is read from: regular ones.  A FIFO would keep its
- * reader waiting, and a device may never end.
+ * Reads the files of a configuration, which must be regular files.  A FIFO
+ * would block its reader, and a device may never end.
  */
 #include <stdio.h>
 
@@ -19,7 +19,7 @@
 FILE *textfile_open(const char *path, int *err, const char **why);
 
 /**
- * textfile_read() - A whole regular file
+ * textfile_read() - Read a whole regular file
  * @len: out: its bytes
  * @why: out: the reason as text, static
  * Return: the bytes and a NUL, owned by the caller; NULL with *why

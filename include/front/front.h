@@ -3,16 +3,15 @@
 #define PENSTOCK_FRONT_FRONT_H
 
 /*
- * The XDP front: SYNs answered, and strangers' segments dropped, before the
- * kernel makes packets of them.  src/bpf/front.bpf.c is what runs there.
+ * The XDP front: it answers SYNs, and drops segments of unknown clients, before
+ * the kernel makes packets of them.  The program is src/bpf/front.bpf.c.
  *
- * Two programs take part.  `penstockctl rules apply' loads the program, pins it
+ * Two programs take part. `penstockctl rules apply' loads the program, pins it
  * and its maps below a directory of a BPF file system, and attaches it to the
- * interfaces; `rules remove' takes all that away.  The daemon opens the maps
- * while it starts, tells them what to answer, and renews their validity each
- * second; writing a map through an open descriptor needs no capability.  When
- * the daemon dies or hangs, validity ends, and packets go the way they went
- * without a front.
+ * interfaces; `rules remove' removes all that.  The daemon opens the maps,
+ * writes into them what to answer, and renews their validity each second.
+ * Writing a map through an open descriptor needs no capability.  If the daemon
+ * dies or hangs, the validity ends, and packets pass as if there were no front.
  *
  * Built without libbpf, every function fails with -ENOSYS.
  */
@@ -24,7 +23,7 @@
 #include "util/types.h"
 
 /**
- * struct front_host - Where the front is to be
+ * struct front_host - Where to attach the front
  * @dir:    below a mounted BPF file system; made when missing, mode 0750
  * @ifname: names of @n interfaces; borrowed
  */
@@ -37,12 +36,12 @@ struct front_host {
 /**
  * front_attach() - Load, pin and attach
  * @h:   borrowed
- * @err: a line about what failed, and what to do
+ * @err: gets a line that says what failed and what to do
  *
  * By the driver where it runs XDP; otherwise at the ingress of traffic control,
  * or, before Linux 6.6, in XDP's generic mode.  Never by the driver of veth,
- * which would take segmentation offload from its peer.  A front that is there
- * already is replaced.  When a step fails, nothing is left.
+ * which would take segmentation offload from its peer.  An existing front is
+ * replaced.  If a step fails, nothing is left attached.
  * Return: 0 or -errno
  */
 int front_attach(const struct front_host *h, FILE *err);
@@ -61,8 +60,8 @@ struct front;
 
 /**
  * front_open() - Open what is pinned below @dir
- * What a daemon before this one had put there is cleared.
- * Nothing is answered until front_renew().
+ * Entries of an earlier daemon are cleared.  Nothing is answered until
+ * front_renew().
  * Return: 0, -ENOENT when nothing is pinned, or another -errno
  */
 int front_open(struct front **out, const char *dir);
@@ -70,9 +69,9 @@ int front_open(struct front **out, const char *dir);
 /* Is what is pinned below @dir still what was opened? */
 bool front_is_current(const struct front *f, const char *dir);
 
-/* Packets go to userspace from now on, until front_renew(). */
+/* Pass all packets to userspace, until front_renew(). */
 void front_end(struct front *f);
-/* The same for good. */
+/* The same, and close the maps. */
 void front_close(struct front *f);
 
 /**
@@ -91,24 +90,23 @@ void front_set_keys(struct front *f, const uint8_t secret[32], int64_t epoch_s);
  */
 int front_set_policy(struct front *f, const struct policy *p);
 
-/* Why the SYNs of a service are always the daemon's; NULL: they are not. */
+/* Why the front may not answer a service at all; NULL: it may. */
 const char *front_why_not(const struct service *s);
 
-/* Answer SYNs of service number @i of the policy, or leave them. */
+/* Answer SYNs of service number @i of the policy, or stop doing so. */
 void front_answer(struct front *f, uint32_t i, bool on);
 
 /**
- * front_renew() - All is well for another while
+ * front_renew() - Renew the validity
  * @now:            CLOCK_MONOTONIC
- * @wall_offset_us: wall clock less that
- * To be called each second.
+ * @wall_offset_us: wall clock less that Call it each second.
  */
 void front_renew(struct front *f, mono_t now, int64_t wall_offset_us);
 
-/* The filter of tuples that are the daemon's; lives as long as @f. */
+/* The filter of tuples that the daemon knows; valid as long as @f. */
 const struct known *front_known(const struct front *f);
 
-/* What a service's segments met at the front. */
+/* What the front did with the segments of a service. */
 #define FRONT_COUNTER_NAMES(X)                                     \
 	X(SYNACKS, "FrontSynAcks", "SYNs answered by the front")   \
 	X(KNOWN, "FrontKnown", "segments of known tuples, passed") \

@@ -6,7 +6,7 @@
  * What the XDP front and its loader share: the layout of the maps.
  *
  * Addresses are 16 bytes as in struct ipaddr, IPv4 mapped; the program reads
- * them as two little-endian words, which is how SipHash wants them.
+ * them as two little-endian words, as SipHash needs them.
  */
 
 #define FRONT_SERVICES 256
@@ -24,10 +24,10 @@ struct front_key {
 
 /**
  * struct front_state - Keys and clocks; one entry, mapped by the daemon
- * @isn:         gives a tuple's timestamp offset and its place in the filter
+ * @isn:         key for a tuple's timestamp offset and its place in the filter
  * @wall_off_us: wall clock less CLOCK_MONOTONIC
  * @epoch_s:     length of a cookie's epoch
- * @valid_until_us: CLOCK_MONOTONIC after which nobody answers here
+ * @valid_until_us: CLOCK_MONOTONIC; after this time the front answers nothing
  * @slot:        keys of cookies by epoch modulo FRONT_EPOCHS; never the secret
  */
 struct front_state {
@@ -44,7 +44,7 @@ struct front_state {
 /**
  * struct front_listen - Key of the services' addresses: a prefix tree
  * @prefixlen: 16 bits of port, then of the address
- * @port:      network order; 0 stands for any, looked up second
+ * @port:      network order; 0 for any port, looked up second
  */
 struct front_listen {
 	__u32 prefixlen;
@@ -67,9 +67,9 @@ struct front_prefix {
 
 /**
  * struct front_service - How the SYNs of a service are answered
- * @answer: SYNs are answered here (the daemon flips it under `auto')
- * @strict: segments of unknown tuples are dropped here
- * @listed: there is a list; @denied: who is in none is denied
+ * @answer: SYNs are answered by the front (with `auto' the daemon changes it)
+ * @strict: segments of unknown tuples are dropped
+ * @listed: there is a list; @denied: addresses in none are denied
  * @timestamps: tcp_timestamps: 0, 1, or 2: not offset by the tuple
  * @mss4, @mss6: offered; @wnd: of the SYN-ACK
  */
@@ -83,10 +83,10 @@ struct front_service {
 /* Counters of a service; index is service * FRONT_COUNTERS + this. */
 enum front_counter {
 	FRONT_SYNACKS, /* answered here */
-	FRONT_KNOWN,   /* to userspace: the tuple may have a connection */
-	FRONT_HARD,    /* to userspace: options, data, another way back */
-	FRONT_DENIED,  /* dropped: the lists say no */
-	FRONT_COOKIES, /* to userspace: an ACK with a valid cookie */
+	FRONT_KNOWN,   /* to the daemon: the tuple may be known */
+	FRONT_HARD,    /* to the daemon: options, data, or another route back */
+	FRONT_DENIED,  /* dropped by the lists */
+	FRONT_COOKIES, /* to the daemon: an ACK with a valid cookie */
 	FRONT_UNKNOWN, /* dropped: an ACK without one, and the rest */
 	FRONT_COUNTERS
 };

@@ -6,12 +6,11 @@
  * relay = splice in the kernel: src/bpf/splice.bpf.c translates the segments of
  * connections that the engine has handed over.
  *
- * `penstockctl rules apply' loads the programs, pins them and their map below
- * a directory of a BPF file system, and attaches them to the ingress of the
- * interfaces and of the TUN; `rules remove' takes all that away.  The daemon
- * opens the map while it starts; through an open descriptor it needs no
- * capability.  Connections in the map go on without a daemon, and belong to the
- * next one.
+ * `penstockctl rules apply' loads the programs, pins them and their map below a
+ * directory of a BPF file system, and attaches them to the ingress of the
+ * interfaces and of the TUN; `rules remove' removes all that.  The daemon opens
+ * the map while it starts; through an open descriptor it needs no capability.
+ * Connections in the map continue without a daemon, and belong to the next one.
  *
  * Built without libbpf, every function fails with -ENOSYS.
  */
@@ -24,7 +23,7 @@
 #define SPLICE_INTERFACES_MAX 16
 
 /**
- * struct splice_host - Where the translator is to be
+ * struct splice_host - Where to attach the translator
  * @dir:    below a mounted BPF file system; made when missing
  * @tun:    the TUN device
  * @ifname: the first @n are names of interfaces
@@ -38,9 +37,9 @@ struct splice_host {
 
 /**
  * splice_attach() - Load, pin and attach
- * @err: a line about what failed, and what to do
- * A map that is there already is used again, with the connections in it.
- * Return: 0 or -errno; then nothing of it is left
+ * @err: gets a line that says what failed and what to do An existing map is
+ * used again, with its connections.
+ * Return: 0, or -errno; then nothing is left attached
  */
 int splice_attach(const struct splice_host *h, FILE *err);
 
@@ -56,7 +55,7 @@ struct splice_map;
 
 /**
  * splice_map_open() - Open the map that is pinned below @dir
- * @mark: on what is translated, in the bits of @mask
+ * @mark: firewall mark of translated packets, in the bits of @mask
  * Return: 0, -ENOENT when nothing is pinned, or another -errno
  */
 int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
@@ -67,14 +66,14 @@ void splice_map_close(struct splice_map *m);
 extern const struct splice_ops splice_map_ops;
 
 /**
- * splice_map_walk() - Look at some connections, and forget those that are over
- * @p:   how long each service keeps one that is idle, or has ended
- * @now: CLOCK_MONOTONIC
- * To be called each second; goes on where it was.  One thread.
+ * splice_map_walk() - Check some connections, and forget those that have ended
+ * @p:   says how long each service keeps an idle or ended connection
+ * @now: CLOCK_MONOTONIC Call it each second; it continues where it was.  Only
+ * from one thread.
  */
 void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now);
 
-/* Connections in the map, as the last walks found it. */
+/* The number of connections in the map, by the last walks. */
 uint32_t splice_map_count(const struct splice_map *m);
 
 /* A line for each connection, at most @max. */

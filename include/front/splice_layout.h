@@ -9,7 +9,8 @@
 #define SPLICE_FLOWS 262144 /* directions: two a connection */
 
 /**
- * struct splice_key - A direction of a connection, as its packets name it
+ * struct splice_key - A direction of a connection, by the addresses of its
+ * packets
  * Addresses are IPv4-mapped, ports in network order.
  */
 struct splice_key {
@@ -29,11 +30,11 @@ struct splice_key {
  * @dtsecr:  added to its echo
  * @shl, @shr: the window is shifted left, then right, and at most 65535
  * @ts:      timestamps were agreed on
- * @seen:    out: SPLICE_FIN at the end of the stream; SPLICE_RST that the other
- *           side takes
- * @from_client: the direction of the client's segments
- * @open:    translate not only what comes through the TUN
- * @mark:    of what was translated, in the bits of @mask
+ * @seen:    out: SPLICE_FIN at the end of the stream; SPLICE_RST: a RST that
+ *           the other side accepts
+ * @from_client: this is the direction from client to server
+ * @open:    also translate what does not come through the TUN
+ * @mark:    firewall mark of translated packets, in the bits of @mask
  * @nxt:     out: highest sequence number plus length
  * @acked:   out: last acknowledgment number
  * @newest_ts: out: highest timestamp

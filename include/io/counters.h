@@ -3,8 +3,8 @@
 #define PENSTOCK_IO_COUNTERS_H
 
 /*
- * What packet I/O counts.  One struct per worker, written by its thread only;
- * read it through worker_call().
+ * What packet I/O counts.  One structure for each worker, written only by its
+ * thread.  Read it through worker_call().
  */
 #include "util/types.h"
 
@@ -42,8 +42,8 @@
 /**
  * struct io_counters - Counters of one worker's packet I/O
  *
- * All only grow.  The queue_* pair and syn_dropped are the kernel's own count,
- * copied when they are asked for.
+ * They never decrease.  The two queue_* counters and syn_dropped are the
+ * kernel's, and are copied when they are read.
  */
 struct io_counters {
 #define IO_COUNTER_FIELD(name, help) uint64_t name;

@@ -3,15 +3,15 @@
 #define PENSTOCK_IO_EGRESS_H
 
 /*
- * The two ways out, and the order between them.
+ * The two ways in which packets leave, and how their order is kept.
  */
 #include "io/nfq.h"
 #include "io/tun.h"
 
 /**
- * struct egress - What leaves a worker in one round
- * @nfq:      where verdicts go; borrowed
- * @tun:      where packets are written; borrowed
+ * struct egress - What a worker sends in one round
+ * @nfq:      queue that gets the verdicts; borrowed
+ * @tun:      TUN that packets are written to; borrowed
  * @c:        counters; borrowed
  * @riders:   one bit for each of the 64 classes of legs: a packet of such a
  *            leg waits in @verdicts
@@ -44,9 +44,9 @@ void egress_reply(struct egress *e, const struct nfq_packet *p,
  * @tx: its checksum may be completed.  The payload is not needed any more
  *      when this returns
  *
- * It rides in the verdict of a packet consumed in this round when it is small
- * and one is left; otherwise it is written to the TUN.  Packets of one leg
- * leave in the order of the calls.
+ * A small packet rides in the verdict of a packet consumed in this round, if
+ * one is left.  Otherwise it is written to the TUN.  Packets of one leg leave
+ * in the order of the calls.
  */
 void egress_send(struct egress *e, struct tx *tx);
 

@@ -59,17 +59,17 @@ struct nfq {
  */
 int nfq_open(struct nfq *q, const struct nfq_cfg *cfg);
 
-/* Packets that still wait in the kernel's queue are dropped by it. */
+/* The kernel drops packets that still wait in the queue. */
 void nfq_close(struct nfq *q);
 
 /**
- * struct nfq_packet - A packet out of the queue
+ * struct nfq_packet - A packet from the queue
  * @pkt: what the engine sees
- * @id:  what the verdict names
- * @carrier: its verdict may carry another packet of ours in its place.  Not
- *       so for a super-segment, which keeps its segmentation marks in the
- *       kernel, for IP options or extension headers, nor past PREROUTING,
- *       where routing is over
+ * @id:  id for the verdict
+ * @carrier: its verdict may carry another packet.  Not possible for a
+ *       super-segment, whose segmentation marks stay in the kernel, for a
+ *       packet with IP options or extension headers, or after PREROUTING, when
+ *       routing is done
  */
 struct nfq_packet {
 	struct packet pkt;
@@ -80,7 +80,7 @@ struct nfq_packet {
 enum nfq_msg {
 	NFQ_MSG_PACKET, /* *out is valid */
 	NFQ_MSG_ERROR,	/* the kernel refused a verdict */
-	NFQ_MSG_OTHER,	/* to be ignored */
+	NFQ_MSG_OTHER,	/* ignore it */
 	NFQ_MSG_BAD,	/* malformed, without id or without payload */
 };
 
@@ -93,7 +93,7 @@ enum nfq_msg {
 enum nfq_msg nfq_parse(struct buf *buf, size_t len, struct nfq_packet *out);
 
 /**
- * struct nfq_ring - The buffers that the next batch goes into
+ * struct nfq_ring - The buffers for the next batch
  * @pool: where buffers come from; borrowed
  * @buf:  one per message; NULL where a buffer is missing
  */
@@ -111,11 +111,11 @@ void nfq_ring_fini(struct nfq_ring *r);
  * nfq_recv() - Receive a batch without blocking
  * @q:   the queue
  * @r:   the ring; message i is then r->buf[i], r->msg[i].msg_len bytes
- * @max: at most so many, 1..NFQ_BATCH
+ * @max: most messages, 1..NFQ_BATCH
  * @c:   counters
  *
- * A buffer that the engine kept a reference to since the last call is let go
- * here and replaced by a fresh one; when none can be had, fewer are received.
+ * A buffer that the engine has kept since the last call is replaced by a new
+ * one.  If there is none, fewer messages are received.
  * Return: messages received; 0 when there is none now; -ENOBUFS when there is
  * not one buffer to receive into; another -errno when the socket is broken
  */
@@ -132,7 +132,7 @@ enum nfq_action {
 #define NFQ_VERDICT_ROOM (20 + 12 + 8 + 4 + NFQ_RIDE_MAX) /* netlink bytes */
 
 /**
- * struct nfq_slot - What becomes of one packet
+ * struct nfq_slot - The verdict of one packet
  * @id:     the packet
  * @action: enum nfq_action
  * @family: 4 or 6 when a packet of that family may be carried; 0 = none
@@ -173,11 +173,11 @@ void nfq_verdict_move(struct nfq_verdicts *v, const struct nfq_packet *p,
 		      uint16_t queue);
 
 /**
- * nfq_verdict_reply() - Let an answer go out in the packet's place
+ * nfq_verdict_reply() - Send an answer in place of the packet
  * @p:     a packet with @carrier set
  * @reply: the answer; checksums complete, no payload
  *
- * Routing comes after PREROUTING, so the answer finds its own way.
+ * Routing comes after PREROUTING, so the answer is routed by its own address.
  */
 void nfq_verdict_reply(struct nfq_verdicts *v, const struct nfq_packet *p,
 		       const struct tx *reply);
@@ -185,7 +185,7 @@ void nfq_verdict_reply(struct nfq_verdicts *v, const struct nfq_packet *p,
 /**
  * nfq_verdict_carrier() - Find a dropped packet that can carry another
  * @family: 4 or 6
- * Return: its slot, to be given to nfq_verdict_carry() at once, or NULL
+ * Return: its slot, for nfq_verdict_carry() at once, or NULL
  */
 struct nfq_slot *nfq_verdict_carrier(struct nfq_verdicts *v, uint8_t family);
 
@@ -198,15 +198,16 @@ struct nfq_slot *nfq_verdict_carrier(struct nfq_verdicts *v, uint8_t family);
  */
 void nfq_verdict_carry(struct nfq_slot *slot, const struct tx *tx);
 
-/* Send all verdicts and start anew; one datagram, unless many carry much. */
+/* Send all verdicts, in one datagram unless they carry much, and begin
+ * again. */
 void nfq_verdict_flush(struct nfq *q, struct nfq_verdicts *v,
 		       struct io_counters *c);
 
 /**
- * struct nfq_stats - What the kernel says of a queue
+ * struct nfq_stats - The kernel's numbers of a queue
  * @waiting:      packets without a verdict now
- * @dropped:      so far, as the queue was full
- * @user_dropped: so far, as the socket was full
+ * @dropped:      so far, because the queue was full
+ * @user_dropped: so far, because the socket was full
  */
 struct nfq_stats {
 	uint32_t waiting;

@@ -3,7 +3,8 @@
 #define PENSTOCK_IO_PRIV_H
 
 /*
- * What packet I/O needs of the system, and one clear line for each lack.
+ * The privileges that packet I/O needs, and one clear line in the log for each
+ * that is missing.
  */
 #include "util/types.h"
 
@@ -24,8 +25,8 @@ int priv_drop(void);
 /**
  * priv_lend() - Let programs that the calling thread starts have CAP_NET_ADMIN
  *
- * As the ambient capability, so that they need not be root's.  Failure is not
- * told: the program will.
+ * As an ambient capability, so that they need not run as root.  Failure is not
+ * reported here: the program will report it.
  */
 void priv_lend(void);
 

@@ -5,24 +5,25 @@
 /*
  * A worker: one thread, its queues, one TUN queue, one event base, one engine.
  *
- * The engine is known here by its verbs only; penstockd.c joins the two.
+ * The worker knows the engine only by its calls (struct io_engine_ops);
+ * src/daemon/units.c joins the two.
  */
 #include "io/counters.h"
 #include "util/buf.h"
 #include "wire/packet.h"
 
 /**
- * enum io_verdict - What becomes of a received packet
+ * enum io_verdict - What happens to a received packet
  */
 enum io_verdict {
 	IO_CONSUMED, /* dropped here: the engine has it */
-	IO_PASS,     /* goes on unchanged */
-	IO_REPLY,    /* *reply goes out in its place */
+	IO_PASS,     /* it goes on unchanged */
+	IO_REPLY,    /* *reply is sent in its place */
 	IO_WORKER,   /* this plus N: worker N gets it */
 };
 
 /**
- * struct io_engine_ops - The engine's verbs
+ * struct io_engine_ops - The calls of the engine
  * @input:    a packet has arrived; *reply is out, with IO_REPLY
  * @pull:     what to send next, up to @max packets.  Their payload stays valid
  *            until the next call of any verb
@@ -49,13 +50,14 @@ struct io_engine_ops {
  * struct worker_cfg - What a worker is made of
  * @index:  0, 1, ...: names the thread
  * @queue:  its NFQUEUE; worker 0 has the one that is @index lower
- * @syn_queue: the first of @syn_queues more, which take turns: for SYNs and
- *          what else belongs to no connection.  0 of them: all come by @queue
+ * @syn_queue: the first of @syn_queues further queues, which take turns: for
+ *          SYNs and other segments of no connection.  If there are none, @queue
+ *          has all
  * @mark:   fwmark of answers; 0 = none
  * @tun:    TUN device; workers share it, one queue each.  Borrowed until
  *          worker_new() returns
  * @pool:   buffers; borrowed, outlives the worker
- * @ops:    the engine's verbs; borrowed
+ * @ops:    the calls of the engine; borrowed
  * @engine: their first argument; borrowed, outlives the worker
  */
 struct worker_cfg {
@@ -90,16 +92,16 @@ int worker_start(struct worker *w);
 /* End the thread and wait for it.  Packets still queued are not handled. */
 void worker_stop(struct worker *w);
 
-/* False once the thread ended by itself, because its queue broke. */
+/* False if the thread has ended by itself, because its queue failed. */
 bool worker_is_alive(struct worker *w);
 
 /**
  * worker_call() - Run a function between two batches of the worker
- * @fn:  runs in the worker's thread; in this one when that does not run
+ * @fn:  runs in the worker's thread; in the caller's if that does not run
  * @arg: passed to @fn with the time
  *
- * Returns when @fn has returned and what the engine then had to send is
- * written.  Callers may be several threads.  Not to be called from @fn.
+ * Returns when @fn has returned and the engine's packets were sent.  Several
+ * threads may call it, but not @fn itself.
  */
 void worker_call(struct worker *w, void (*fn)(void *arg, mono_t now),
 		 void *arg);
@@ -115,8 +117,7 @@ struct worker_waiting {
 
 /**
  * worker_counters() - Copy the counters, the kernel's loss included
- * @waiting: out; may be NULL
- * From any thread, as worker_call().
+ * @waiting: out; may be NULL May be called from any thread, as worker_call().
  */
 void worker_counters(struct worker *w, struct io_counters *c,
 		     struct worker_waiting *waiting);

@@ -3,10 +3,10 @@
 #define PENSTOCK_POLICY_POLICY_H
 
 /*
- * What the INI says of services, in the form the engine uses.
+ * The configuration of the services, in the form that the engine uses.
  *
- * A policy is immutable and counted: a flow keeps the one it began with, a
- * reload gives new flows a new one.
+ * A policy is immutable and reference-counted: a flow keeps the policy that it
+ * began with, and after a reload new flows get a new one.
  */
 #include "policy/trace.h"
 #include "shield/cfg.h"
@@ -16,7 +16,7 @@
 
 #define SERVICE_NAME_MAX 31
 #define SERVICE_LISTENS_MAX 16
-#define SERVICES_MAX 256 /* of one policy */
+#define SERVICES_MAX 256 /* in one policy */
 
 enum handshake_mode {
 	HANDSHAKE_CLIENT_FIRST,
@@ -47,7 +47,7 @@ enum signed_mode {
 	SIGNED_PASS
 };
 enum fragments_mode {
-	FRAGMENTS_REASSEMBLE, /* by the host; those that are left are dropped */
+	FRAGMENTS_REASSEMBLE, /* by the host; others are dropped */
 	FRAGMENTS_DROP,
 	FRAGMENTS_PASS
 };
@@ -94,18 +94,18 @@ struct listen_set {
 
 /**
  * struct service - One [service NAME]
- * @listen:  what is taken, as clients address it
- * @connect: where to; port 0 = the address the client used
+ * @listen:  addresses and ports that clients connect to
+ * @connect: the server; port 0 = the address that the client used
  * @tcp:     policies of both legs
  * @syncookies: 0 never, 1 under load, 2 always
  * @source:  what the server sees as the client
- * @port_min: first of the ports used where the client's is not kept
+ * @port_min: first port towards the server where the client's own is not used
  * @port_max: last of them; not below @port_min
- * @max_orphans: flows with one leg left
- * @max_per_source: connections of one source in a worker; 0: no own limit
- * @idle_timeout: a flow that moves no byte for so long is reset, us; 0 off
- * @max_syn_backlog: half-open connections of this service
- * @shield: admission; its @access belongs to the policy
+ * @max_orphans: most flows with only one leg left
+ * @max_per_source: most connections of one source in a worker; 0: no limit
+ * @idle_timeout: a flow that moves no byte for this time is reset, us; 0: off
+ * @max_syn_backlog: most half-open connections of this service
+ * @shield: keys of admission; the policy owns its @access
  */
 struct service {
 	char name[SERVICE_NAME_MAX + 1];
@@ -142,7 +142,7 @@ struct policy {
 	struct service service[];
 };
 
-/* A policy with room for @n services, all zero, one reference. */
+/* Make a policy with @n services, all zero, and one reference. */
 struct policy *policy_new(uint32_t n);
 struct policy *policy_get(struct policy *p);
 void policy_put(struct policy *p);

@@ -10,9 +10,9 @@
 #define TRACE_SERVICE_MAX 31
 
 /**
- * struct trace - A choice of connections; all zero: every one
- * @service: those of this service; empty: of any
- * @addr:    those with this address, the client's or the one it connects to
+ * struct trace - A selection of connections; all zero: every one
+ * @service: connections of this service; empty: of any
+ * @addr:    connections with this address, of the client or of the server
  * @prefix:  bits of @addr that count, of 128; 0: any address
  */
 struct trace {
@@ -34,7 +34,7 @@ extern const char trace_allowed[];
  */
 int trace_parse(const char *text, void *field, char *err, size_t errlen);
 
-/* Is this connection to be reported? */
+/* Must this connection be reported? */
 bool trace_wants(const struct trace *t, const char *service,
 		 const struct ipaddr *client, const struct ipaddr *server);
 

@@ -3,20 +3,21 @@
 #define PENSTOCK_RULES_HOST_H
 
 /*
- * What a configuration means on this very host.
+ * Checks of a configuration that depend on this host.
  */
 #include <stdio.h>
 
 #include "policy/policy.h"
 
-/* Do clients address this host itself?  Then what we send bears its address. */
+/* Do clients connect to an address of this host?  Then our packets have its
+ * address. */
 bool host_listens(const struct policy *p);
 
 /**
  * host_judge() - Refuse what cannot work on this host
  * @file:   the configuration, for @errors
- * @errors: one line for each service whose server is this host: its answers
- *          pass OUTPUT, not PREROUTING, and so go past the daemon
+ * @errors: gets a line for each service whose server is this host: its answers
+ *          pass OUTPUT, not PREROUTING, so the daemon would not see them
  *
  * Return: 0 or -EINVAL
  */

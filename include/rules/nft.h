@@ -9,23 +9,24 @@
  * @v4:   family ip, else ip6
  * @name: the table
  *
- * iptables makes a table when it is first used and has no command that takes
- * it away.  Return: 0 or -errno (-ENOENT: there is none)
+ * iptables makes a table when it is first used, and has no command to delete
+ * it.  Return: 0 or -errno (-ENOENT: there is none)
  */
 int nft_table_delete(bool v4, const char *name);
 
 struct nft_watch;
 
-/* Be told of every change of nftables here; NULL where that is not possible. */
+/* Get a report of every change of nftables in this namespace; NULL: not
+ * possible. */
 struct nft_watch *nft_watch_open(void);
 void nft_watch_close(struct nft_watch *w);
 int nft_watch_fd(const struct nft_watch *w);
 
 /**
- * nft_watch_read() - Read what was told, until there is no more
+ * nft_watch_read() - Read all reports
  * @table: its name
- * Return: it was about this table, its chains or rules, in family ip or ip6; or
- *         something got lost
+ * Return: true if one was about this table, its chains or rules, in family ip
+ *         or ip6; or if one was lost
  */
 bool nft_watch_read(struct nft_watch *w, const char *table);
 

@@ -20,8 +20,8 @@ enum rules_family {
 };
 
 /*
- * The TUN device's own address: the IPv4 dummy address of RFC 7600.  Any would
- * do.  A reverse path filter, even a loose one, drops whatever comes from a
+ * The TUN device's own address: the IPv4 dummy address of RFC 7600 (any address
+ * would do).  A reverse path filter, even a loose one, drops packets from a
  * device without an address (__fib_validate_source(), "last_resort").
  */
 #define RULES_TUN_ADDR "192.0.0.8/32"
@@ -33,10 +33,10 @@ enum rules_family {
  *         iptables-save prints, one a line; NULL when no service needs the
  *         family
  * @queue: the first queue, @queues of them
- * @splice: where the translator of relay = splice is to be
+ * @splice: where to attach the translator of relay = splice
  * @wants_splice: a service asks for it
- * @own_source: packets of ours bear an address of this host: towards servers by
- *         `source', or towards clients who address it
+ * @own_source: our packets have an address of this host: towards servers by
+ *         `source', or towards clients that connect to it
  */
 struct rules_plan {
 	char tun[16];
@@ -50,17 +50,17 @@ struct rules_plan {
 int rules_plan_init(struct rules_plan *p, const struct config *cfg);
 void rules_plan_fini(struct rules_plan *p);
 
-/* Our chains, in an order in which they may be deleted. NULL at the end. */
+/* Our chains, in an order in which they can be deleted.  NULL at the end. */
 extern const char *const rules_chains[];
 
 /**
  * struct rules_sysctl - A setting the plan needs
- * @family: needed for services of this family
+ * @family: needed if a service has this family
  * @glob:   below /proc/sys; "%s" stands for the TUN device
- * @from:   only where this is the value now; NULL: everywhere
+ * @from:   only if this is the current value; NULL: always
  * @to:     the value
  * @own_source: only when the plan has own_source
- * @either: needed for services of any family
+ * @either: needed for services of either family
  */
 struct rules_sysctl {
 	enum rules_family family;
@@ -80,31 +80,32 @@ extern const struct rules_sysctl rules_sysctl_tun[];
 void rules_print(const struct rules_plan *p, const char *conf, FILE *out);
 
 /**
- * rules_apply() - Make the host as the plan says
- * @state: path of the file that remembers what was there before, so that
- *         rules_remove() can put it back; NULL: rules_state_path()
+ * rules_apply() - Change the host as the plan says
+ * @state: path of the file for the previous state, for rules_remove(); NULL:
+ *         rules_state_path()
  *
- * Idempotent.  Chains are replaced in one transaction per family, so that
- * traffic never meets half of them.  When a step fails, what this call began
- * is undone.
+ * Idempotent.  The chains of a family are replaced in one transaction, so that
+ * traffic never sees half of them.  When a step fails, the steps of this call
+ * are undone.
  * Return: 0 or -errno, after a line on stderr
  */
 int rules_apply(const struct rules_plan *p, const char *state);
 
 /**
- * rules_remove() - Undo rules_apply() to the letter
+ * rules_remove() - Undo rules_apply() completely
  * Without a state file only our chains are removed.  Return: 0 or -errno
  */
 int rules_remove(const char *state);
 
-/* Put back our chains alone, as rules_apply() would.  Return: 0 or -errno */
+/* Restore only our chains, as rules_apply() would.  Return: 0 or -errno */
 int rules_restore(const struct rules_plan *p);
 
-/* Say on @out what differs from the plan.  Return: differences, or -errno */
+/* Print what differs from the plan.  Return: number of differences, or
+ * -errno */
 int rules_check(const struct rules_plan *p, FILE *out);
 
-/* Say on @out what is no part of the plan, and yet in the way: no daemon on a
- * queue, a policy of FORWARD that drops. */
+/* Print other problems that are not part of the plan: a queue without a daemon,
+ * a FORWARD policy of DROP. */
 void rules_notes(const struct rules_plan *p, FILE *out);
 
 /* The state file of this network namespace: /run/penstock-rules/ID. */

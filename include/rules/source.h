@@ -15,9 +15,9 @@
  * @file:   name of the configuration, for the errors
  * @errors: one line for each service without a way to its server
  *
- * Asks the kernel's routes of now (a datagram socket is connected; nothing is
- * sent).  A service that reaches its servers by different addresses is an
- * error, as it has one source.
+ * Uses the current routes of the kernel (a datagram socket is connected,
+ * nothing is sent).  A service that would use different addresses towards its
+ * servers is an error, as it has only one source.
  * Return: 0, or -EINVAL after the errors were printed
  */
 int source_resolve(struct policy *p, const char *file, FILE *errors);

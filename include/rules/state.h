@@ -3,7 +3,7 @@
 #define PENSTOCK_RULES_STATE_H
 
 /*
- * What was there before `rules apply`.
+ * The state of the host before `rules apply`.
  */
 #include "rules/rules.h"
 #include "util/types.h"
@@ -26,12 +26,12 @@ struct saved_sysctl {
 
 /**
  * struct rules_state - The host before the first `rules apply`
- * @found:   it was read from a file: something is applied
+ * @found:   it was read from a file: the rules are applied
  * @tun:     the TUN device
- * @tun_before: what it was
+ * @tun_before: what kind of device it was
  * @addr_before: it had an IPv4 address
  * @table_before: per family: the raw table existed
- * @bpf_dir: where something of ours is pinned; "": nowhere
+ * @bpf_dir: directory of our pinned programs and maps; "": none
  * @sysctl:  settings and their values; owned
  */
 struct rules_state {
@@ -45,22 +45,22 @@ struct rules_state {
 	uint32_t nsysctl;
 };
 
-/* A file that is not there is no error: @s->found is false then.
+/* A missing file is no error: then @s->found is false.
  * Return: 0, -EINVAL (malformed) or -errno */
 int rules_state_read(struct rules_state *s, const char *path);
-/* The name that the file at @path has while it is undone: then the daemon puts
- * nothing back (rules = restore). */
+/* The name of the file at @path during a removal: then the daemon restores
+ * nothing (rules = restore). */
 void rules_state_removing(const char *path, char *buf, size_t len);
-/* Whole or not at all; makes the directory.  Return: 0 or -errno */
+/* Write it atomically; makes the directory.  Return: 0 or -errno */
 int rules_state_write(const struct rules_state *s, const char *path);
 void rules_state_fini(struct rules_state *s);
 
-/* Note the values of every setting that applying may touch, directly or
- * because the kernel changes it along with another.  Settings that are noted
- * already, and those of a TUN device of our own, are left alone. */
+/* Note the values of all settings that `rules apply' may change, directly or as
+ * a side effect in the kernel.  Settings that are noted already, and those of a
+ * TUN device that we made, are left out. */
 int rules_state_note_sysctls(struct rules_state *s);
-/* Put the noted values back, of those that still exist, and say on stderr which
- * could not be.  Return: 0, or -errno of one */
+/* Restore the noted values of settings that still exist, and report failures on
+ * stderr.  Return: 0, or the -errno of one of them */
 int rules_state_restore_sysctls(const struct rules_state *s);
 
 /* A setting's value without the newline.  @path is below /proc/sys. */

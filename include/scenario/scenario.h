@@ -3,16 +3,16 @@
 #define PENSTOCK_SCENARIO_SCENARIO_H
 
 /*
- * Scenarios: a text file of steps that add faults to a running penstockd,
- * start traffic, and say what must come of it.
+ * Scenarios: a text file of steps that add faults to a running penstockd, start
+ * traffic, and say what is expected.
  *
- * Steps are done one after the other, in the order of the file; "at" and
- * "when" make a step wait.  The first one that fails ends the scenario.
- * docs/penstock-scenario.5 is the language.
+ * Steps are done one after the other, in the order of the file; "at" and "when"
+ * make a step wait.  The first one that fails ends the scenario.
+ * docs/penstock-scenario.5 describes the language.
  *
- * Three parts: the parser (pure), conditions judged on a picture of the
- * daemon (pure), and the runner, which takes pictures over the control socket
- * every SCN_POLL_MS and starts commands.
+ * There are three parts: the parser (pure), the judge of conditions on a
+ * snapshot of the daemon (pure), and the runner, which takes snapshots over the
+ * control socket every SCN_POLL_MS and starts commands.
  */
 #include <jansson.h>
 #include <signal.h>
@@ -46,7 +46,7 @@ enum scn_op {
 	SCN_LT,
 };
 
-/* Which leg of a connection a state is asked of. */
+/* The leg of a connection that a state is about. */
 enum scn_side {
 	SCN_EITHER,
 	SCN_CLIENT,
@@ -68,9 +68,9 @@ struct scn_match {
 /**
  * struct scn_cond - A condition
  * @kind:    enum scn_kind
- * @ordinal: SCN_CONN: of the connection since the scenario began, from 1;
- *           0 = any
- * @gone:    SCN_CONN: it is no more
+ * @ordinal: SCN_CONN: of the connection since the scenario began, from 1; 0 =
+ *           any
+ * @gone:    SCN_CONN: it has ended
  * @side:    enum scn_side
  * @states:  bit N: state number N (RFC 9293 3.3.2, as in reports); 0: any
  * @name:    SCN_FAULT: the fault; SCN_COUNTER: the counter
@@ -100,7 +100,7 @@ enum scn_verb {
 /**
  * struct scn_step - One step
  * @line:  of the file
- * @text:  as written, variables replaced; owned
+ * @text:  as written, with variables replaced; owned
  * @timed: wait until @at_us after the scenario's begin; @relative: after the
  *         step before
  * @waits: wait until @when is true, @when_within_us at most; < 0: as long as
@@ -159,19 +159,19 @@ int scenario_parse(const char *text, const char *file, const char *const *set,
 void scenario_free(struct scenario *s);
 
 /**
- * struct scn_view - A picture of the daemon; members are borrowed
+ * struct scn_view - A snapshot of the daemon; members are borrowed
  * @flows:    answer to "flows"
  * @faults:   answer to "fault-list"
  * @counters: answer to "counters"
  * @base:     the same when the scenario began
  * @reports:  objects of "fault-reports" since the scenario began
- * @lost:     reports since then that are not among them
+ * @lost:     number of reports that were lost
  * @exited:   the last command run has ended, with @status
  * @ran:      there is a last command
  * @status:   0-255; 128 + N for signal N
  * @sh_done:  the condition's command has ended, with @sh_status
  *
- * What a condition does not ask for may be NULL: scenario_needs().
+ * Parts that a condition does not need may be NULL: scenario_needs().
  */
 struct scn_view {
 	const json_t *flows, *faults, *counters, *base, *reports;
@@ -187,7 +187,7 @@ enum scn_truth {
 };
 
 /**
- * scenario_judge() - Is a condition true of a picture?
+ * scenario_judge() - Is a condition true for a snapshot?
  * @c:    the condition
  * @v:    the picture
  * @seen: out: what was found, for the report
@@ -200,7 +200,7 @@ enum scn_truth scenario_judge(const struct scn_cond *c,
 #define SCN_NEED_FAULTS BIT(1)
 #define SCN_NEED_COUNTERS BIT(2)
 
-/* Parts of a picture that a condition looks at: SCN_NEED_*. */
+/* The parts of a snapshot that a condition needs: SCN_NEED_*. */
 uint32_t scenario_needs(const struct scn_cond *c);
 
 /**
@@ -231,10 +231,10 @@ enum scn_result {
 };
 
 /**
- * scenario_run() - Run it
- * Commands that still run at the end are ended, then faults that it added are
- * removed.  A runner that is killed leaves faults with a lease that ends soon
- * after the scenario's timeout would have.
+ * scenario_run() - Run a scenario
+ * At the end, running commands are killed, then the faults that it added are
+ * removed.  A runner that is killed leaves faults whose lease ends soon after
+ * the scenario's timeout.
  * Return: SCN_HELD, SCN_FAILED (also when stopped) or SCN_NO_DAEMON
  */
 enum scn_result scenario_run(const struct scenario *s, const struct scn_run *r);

@@ -3,9 +3,9 @@
 #define PENSTOCK_SHIELD_ASSOC_H
 
 /*
- * A table of fixed memory that remembers something of addresses: four-way set
- * associative, keyed hash, O(1).  When a set is full, what was used least
- * recently is forgotten; so it may hold only what may be forgotten.
+ * A table of fixed size with something about addresses: four-way set
+ * associative, keyed hash, O(1).  When a set is full, the least recently used
+ * entry is forgotten.  So use it only for what may be forgotten.
  */
 #include "util/hash.h"
 #include "util/types.h"
@@ -13,9 +13,9 @@
 #define ASSOC_WAYS 4
 
 /**
- * struct assoc_key - Of whom something is remembered
+ * struct assoc_key - What an entry is about
  * @addr:  address or prefix, the rest zero
- * @space: tells different users of one table apart (a service's index)
+ * @space: separates different users of one table (a service's index)
  */
 struct assoc_key {
 	struct ipaddr addr;
@@ -56,12 +56,12 @@ int assoc_init(struct assoc *a, size_t size, uint32_t entries,
 	       const uint8_t secret[32], const char *purpose);
 void assoc_fini(struct assoc *a);
 
-/* NULL when nothing is remembered.  Does not count as use. */
+/* Find an entry; NULL: none.  Does not count as use. */
 void *assoc_find(const struct assoc *a, const struct assoc_key *k);
 
 /**
- * assoc_use() - The entry of @k, made when there is none
- * @fresh: out: it was made now; all beyond its head is zero
+ * assoc_use() - Find or make the entry of @k
+ * @fresh: out: it was made now; everything after its head is zero
  */
 void *assoc_use(struct assoc *a, const struct assoc_key *k, mono_t now,
 		bool *fresh);

@@ -3,7 +3,7 @@
 #define PENSTOCK_SHIELD_CFG_H
 
 /*
- * The keys that say who may become a flow, per service.
+ * The keys of a service that decide who gets a connection.
  */
 #include "shield/prefix.h"
 #include "shield/pressure.h"
@@ -16,8 +16,8 @@
 #define SHIELD_LIST_MAX 2000 /* characters of all lines of allow or deny */
 
 /**
- * struct shield_list - allow or deny, as written
- * @text: addresses, prefixes and @files, one blank between two
+ * struct shield_list - The value of allow or deny, as written
+ * @text: addresses, prefixes and @files, separated by one blank
  */
 struct shield_list {
 	char text[SHIELD_LIST_MAX];
@@ -33,19 +33,20 @@ enum shield_access {
  * struct shield_cfg - Admission's policies of a service
  * @syn_high: percent of the backlog at which cookies begin
  * @syn_low:  percent of the backlog below which they end
- * @syn_hold: they go on for at least so long, us
+ * @syn_hold: they last at least this long, us
  * @validated_for: a client that passed a cookie skips the limits, us; 0 off
- * @access:   made of @allow and @deny by shield_access_new(); NULL: all may.
- *            Owned by whoever called it
- * @abort_on_overflow: refuse by RST when a handshake finds no room
+ * @access:   made of @allow and @deny by shield_access_new(), whose caller owns
+ *            it; NULL: everybody may connect
+ * @abort_on_overflow: send a RST when there is no room for a completed
+ *                     handshake
  * @fastopen: TFO_* bits
- * @fastopen_key: @n is 0 when the secret shall give the keys
+ * @fastopen_key: if @n is 0, keys are derived from the secret
  * @fastopen_blackhole: us; 0 off
  * @tw_reuse: 0 never, 1 when safe, 2 on loopback only
  * @tw_reuse_delay: us
  * @tw_recycle: per-host PAWS; breaks clients behind NAT
  * @tw_overflow: enum tw_overflow
- * @max_time_wait: entries of this service; 0: as many as the table holds
+ * @max_time_wait: entries of this service; 0: no limit but the table's
  * @defer_accept: us; 0 off
  */
 struct shield_cfg {
@@ -72,13 +73,13 @@ struct shield_cfg {
 extern const struct opt_desc shield_options[];
 
 /**
- * shield_cfg_check() - Do the keys of one service agree?
+ * shield_cfg_check() - Are the keys of a service consistent?
  * Return: 0, or -EINVAL with the conflict in @err
  */
 int shield_cfg_check(const struct shield_cfg *c, char *err, size_t errlen);
 
 /**
- * typedef shield_read_fn - Give the bytes of a file and a NUL, allocated
+ * typedef shield_read_fn - Return the bytes of a file and a NUL, allocated
  * @len: out: bytes without that NUL
  * @why: out: reason, static text, when NULL is returned
  */
@@ -87,12 +88,11 @@ typedef char *(*shield_read_fn)(const char *path, size_t *len, const char **why,
 
 /**
  * shield_access_new() - Make the address lists of a service
- * @get:  gives the text of files named with @; the caller's, as this module
- *        does no I/O
+ * @get:  reads files named with @; provided by the caller, as this module does
+ *        no I/O
  * @out:  out: free with prefix_map_free(); NULL when both lists are empty
- * @err:  out, with an error: file, line, what was found, what is allowed
- * Of a file that is no list nothing is shown: it may be one whose content is
- * not for who reads the error.
+ * @err:  out, with an error: file, line, what was found, what is allowed The
+ * error shows nothing of a file that is not a list: its content may be secret.
  * Return: 0, -EINVAL, -ENOMEM, or -EIO when @get failed
  */
 int shield_access_new(const struct shield_cfg *c, shield_read_fn get, void *arg,
@@ -101,8 +101,8 @@ int shield_access_new(const struct shield_cfg *c, shield_read_fn get, void *arg,
 /**
  * shield_access_ok() - May a client of this address connect?
  *
- * The longest prefix of both lists decides, and deny where both have the same.
- * Who is in neither may connect, unless there is an allow list.
+ * The longest prefix of both lists decides; if both have the same, deny does.
+ * An address in neither list may connect, unless there is an allow list.
  */
 bool shield_access_ok(const struct shield_cfg *c, const struct ipaddr *a);
 

@@ -31,8 +31,8 @@ struct doubt {
 };
 
 /**
- * struct doubts - Those that wait; all zero: none
- * @item:  a ring, in the order they came; each waits equally long
+ * struct doubts - The waiting RSTs; all zero: none
+ * @item:  a ring, in order of arrival; each waits for the same time
  * @first: the oldest
  * @n:     how many there are
  */
@@ -41,7 +41,7 @@ struct doubts {
 	uint32_t first, n;
 };
 
-/* False: there is no room. */
+/* Let a RST for @seg wait.  False: there is no room. */
 bool doubts_add(struct doubts *d, const struct segment *seg, uint16_t service,
 		mono_t now);
 
@@ -51,8 +51,8 @@ static inline mono_t doubts_deadline(const struct doubts *d)
 	return d->n ? d->item[d->first].due : MONO_UNSET;
 }
 
-/* Take one out that has waited long enough; valid until the next doubts_add().
- * NULL: there is none. */
+/* Take out one that has waited long enough.  NULL: there is none.  Valid until
+ * the next doubts_add(). */
 const struct doubt *doubts_due(struct doubts *d, mono_t now);
 
 #endif

@@ -5,7 +5,7 @@
 /*
  * Hash index over the objects of a slab: open addressing, linear probing, at
  * most half full.  A slot holds an object's number and ten more bits of its
- * hash, so that a key which is not there seldom costs a second cache miss.
+ * hash, so that a key that is not there rarely costs a second cache miss.
  */
 #include "util/types.h"
 
@@ -25,8 +25,8 @@ struct hindex {
 };
 
 /**
- * struct hindex_probe - A search under way
- * @at:  slot to look at next; after a hit, one beyond the hit
+ * struct hindex_probe - A search in progress
+ * @at:  slot to look at next; after a hit, the slot after it
  * @tag: the hash bits wanted
  */
 struct hindex_probe {
@@ -42,7 +42,7 @@ void hindex_fini(struct hindex *x);
 
 /* The object must not be there yet. */
 void hindex_insert(struct hindex *x, uint64_t hash, uint32_t i);
-/* Remove what the probe hit last. */
+/* Remove the object that the probe found last. */
 void hindex_delete(struct hindex *x, const struct hindex_probe *p,
 		   hindex_hash fn, const void *table);
 

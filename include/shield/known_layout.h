@@ -3,8 +3,8 @@
 #define PENSTOCK_SHIELD_KNOWN_LAYOUT_H
 
 /*
- * Where a tuple's hash is found in struct known.  The XDP front includes this
- * too, so it needs nothing but these two.
+ * Where struct known has the place of a hash.  The XDP front includes this file
+ * too, so it includes nothing else of penstock.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 #define KNOWN_EPOCHS 4u /* the last, this, the next, and one to be cleared */
 
 /**
- * struct known_spent - Two bits of each tuple that spent a cookie, by epoch
+ * struct known_spent - Two bits for each tuple that spent a cookie, by epoch
  * @bits: by the epoch modulo KNOWN_EPOCHS
  */
 struct known_spent {
@@ -37,7 +37,7 @@ static inline uint64_t known_spent_mask(uint64_t hash)
 	return 1ull << (hash >> 40 & 63) | 1ull << (hash >> 46 & 63);
 }
 
-/* In the epoch before @epoch, in this one or in the next? */
+/* Was a cookie spent in the last epoch, in @epoch or in the next? */
 static inline bool known_was_spent(const struct known_spent *s, uint32_t epoch,
 				   uint64_t hash)
 {

@@ -3,10 +3,10 @@
 #define PENSTOCK_SHIELD_OFFENDERS_H
 
 /*
- * Who is refused most?  A table of fixed size (space-saving: Metwally et al.,
- * 2005): a newcomer takes the place of whoever was seen least and inherits its
- * count as a possible error.  So who sends more than one in OFFENDERS_MAX is
- * always there, whatever else comes.
+ * The sources that are refused most, in a table of fixed size (space-saving:
+ * Metwally et al., 2005).  A new source takes the place of the one seen least,
+ * and inherits its count as a possible error.  So a source with more than
+ * 1/OFFENDERS_MAX of all refusals is always in the table.
  */
 #include "util/types.h"
 
@@ -16,9 +16,9 @@
 /**
  * struct offender - A source
  * @addr:    IPv6: the first 64 bits of it
- * @service: that refused it
- * @count:   at most so often lately
- * @error:   at least @count - @error of it is true
+ * @service: index of the service that refused it
+ * @count:   upper limit of the number of refusals lately
+ * @error:   @count - @error is the lower limit
  */
 struct offender {
 	struct ipaddr addr;
@@ -29,7 +29,7 @@ struct offender {
 /**
  * struct offenders - The table
  * @who:    @n of them
- * @halved: when all counts were halved, as old sins are forgotten
+ * @halved: when all counts were halved, so that old refusals fade
  */
 struct offenders {
 	struct offender who[OFFENDERS_MAX];

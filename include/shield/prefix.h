@@ -12,7 +12,7 @@
 #include "util/types.h"
 
 /**
- * struct prefix_set - Prefixes as they are collected
+ * struct prefix_set - Prefixes that are being collected
  * @item: grown as needed; owned
  */
 struct prefix_set {
@@ -30,21 +30,21 @@ void prefix_set_init(struct prefix_set *s);
 void prefix_set_fini(struct prefix_set *s);
 
 /**
- * prefix_set_add_text() - Add what one line lists
+ * prefix_set_add_text() - Add the prefixes of one line
  * @line:  addresses and prefixes between blanks or commas; "#" or ";" begins a
  *         comment; IPv6 may stand in brackets
- * @value: of all of them, not 0
+ * @value: their value, not 0
  * @err:   out, with -EINVAL: what was found and what is allowed
  *
- * All of the line is added or nothing.  A prefix with bits set beyond its
- * length is refused: it is a mistake of one of its two halves.
+ * Either the whole line is added or nothing.  A prefix with bits set beyond its
+ * length is refused: either its address or its length is a mistake.
  * Return: 0, -EINVAL or -ENOMEM
  */
 int prefix_set_add_text(struct prefix_set *s, const char *line, uint8_t value,
 			char *err, size_t errlen);
 
-/* Where one prefix was given two values, the greater one counts.
- * NULL when there is no memory.  @s may go afterwards. */
+/* If a prefix was given two values, the greater one counts.  NULL: no memory.
+ * @s is not needed afterwards. */
 struct prefix_map *prefix_map_new(const struct prefix_set *s);
 void prefix_map_free(struct prefix_map *m);
 
@@ -52,7 +52,7 @@ void prefix_map_free(struct prefix_map *m);
 uint8_t prefix_map_get(const struct prefix_map *m, const struct ipaddr *a);
 
 /**
- * prefix_map_walk() - Say a map in prefixes that do not overlap
+ * prefix_map_walk() - Walk a map as prefixes that do not overlap
  * @fn: called for each prefix whose value is not 0, first those of IPv4, in
  *      rising order; @len is of the 128-bit address
  */

@@ -3,17 +3,17 @@
 #define PENSTOCK_SHIELD_PRESSURE_H
 
 /*
- * Calm or under attack?  Decides for a service when cookies begin and end.
+ * Decides for a service when cookies begin and end.
  */
 #include "util/types.h"
 
 /**
- * struct pressure_marks - When to change (of a service)
+ * struct pressure_marks - A service's limits for cookies
  * @syncookies: tcp_syncookies: 0 never, 1 between the marks, 2 always
  * @backlog: tcp_max_syn_backlog
  * @high:    syn_high, percent of @backlog at which cookies begin
  * @low:     syn_low, percent below which they end
- * @hold_us: syn_hold: for at least so long
+ * @hold_us: syn_hold: shortest time
  */
 struct pressure_marks {
 	uint32_t syncookies;
@@ -22,11 +22,11 @@ struct pressure_marks {
 };
 
 /**
- * struct pressure - What a service remembers
+ * struct pressure - The state of a service
  * @cookies: cookies are being sent
  * @until:   cookies go on at least until then
- * @open:    cookies sent since @until was set whose ACK did not come
- * @begun:   times that cookies began
+ * @open:    cookies sent since @until was set that did not come back
+ * @begun:   how often cookies began
  */
 struct pressure {
 	bool cookies;
@@ -41,13 +41,13 @@ struct pressure {
  *
  * Cookies begin at the high mark.  They end when @hold_us have passed, the
  * queue is below the low mark, and fewer cookies than that mark stayed
- * unanswered meanwhile: those are half-open connections too, only that they
- * cost nothing.  Otherwise the hold begins anew.
+ * unanswered meanwhile: those are half-open connections too.  Otherwise another
+ * hold period begins.
  */
 bool pressure_cookies(struct pressure *p, const struct pressure_marks *m,
 		      uint32_t half_open, mono_t now);
 
-/* Cookies were sent / one came back. */
+/* Cookies were sent, or one came back. */
 void pressure_sent(struct pressure *p, uint32_t n);
 void pressure_answered(struct pressure *p);
 

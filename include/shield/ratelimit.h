@@ -26,7 +26,7 @@ struct rate {
 /**
  * struct ratelimit - The buckets of a worker
  * @table:   by prefix and service
- * @refused: tokens that were not there
+ * @refused: how often there was no token
  */
 struct ratelimit {
 	struct assoc table;
@@ -41,12 +41,12 @@ void ratelimit_fini(struct ratelimit *r);
 /**
  * ratelimit_take() - Take one token for an address
  * @service: services have buckets of their own
- * Return: true: there was one, or @rate limits nothing
+ * Return: true: there was a token, or @rate is no limit
  */
 bool ratelimit_take(struct ratelimit *r, const struct rate *rate,
 		    const struct ipaddr *a, uint32_t service, mono_t now);
 
-/* Is there one?  None is taken. */
+/* Is there a token?  None is taken. */
 bool ratelimit_has(const struct ratelimit *r, const struct rate *rate,
 		   const struct ipaddr *a, uint32_t service, mono_t now);
 

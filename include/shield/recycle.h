@@ -5,10 +5,10 @@
 /*
  * tcp_tw_recycle as in Linux before 4.12: PAWS per host instead of TIME_WAIT.
  *
- * It lets TIME_WAIT end after 3.5 RTO, because a new SYN of that host must bear
- * a newer timestamp than anything the host sent.  Hosts that share an address
- * (NAT) have different clocks, so some of them cannot connect any more: that is
- * why Linux removed it, and what this is for.
+ * TIME_WAIT ends after 3.5 RTO, because a new SYN of that host must have a
+ * newer timestamp than all its earlier segments.  Hosts that share an address
+ * (NAT) have different clocks, so some of them cannot connect any more.  That
+ * is why Linux removed it, and why testers want it.
  */
 #include "shield/assoc.h"
 #include "util/types.h"
@@ -35,7 +35,7 @@ void recycle_remember(struct recycle *r, const struct ipaddr *host,
 		      uint32_t ts_recent, mono_t now);
 
 /**
- * recycle_proven() - May this SYN be taken?
+ * recycle_proven() - May this SYN be accepted?
  * @tsval: of the SYN, which has timestamps
  * Return: false when the host was seen in the last 60 s with a timestamp that
  * is newer by more than one (Linux counts PAWSPassive then)

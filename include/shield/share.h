@@ -3,11 +3,12 @@
 #define PENSTOCK_SHIELD_SHARE_H
 
 /*
- * Who holds how much of what all need, and what each may still take.
+ * How much of the shared resources each source holds, and how much more it may
+ * take.
  *
  * A source is a client's address (IPv6: its /64) at one service.  It has an
- * entry for as long as it has a connection, so the table is as large as there
- * may be connections and forgets nothing.  The hash is keyed.
+ * entry for as long as it has a connection, so the table has as many entries as
+ * there may be connections, and forgets nothing.  The hash is keyed.
  */
 #include "shield/hindex.h"
 #include "util/hash.h"
@@ -16,7 +17,7 @@
 
 #define SHARE_NONE UINT32_MAX /* no source */
 
-/* What is shared by weight; connections are counted beside. */
+/* Resources shared by amount; connections are counted separately. */
 enum share_pool {
 	SHARE_NODES, /* nodes of the out-of-order store */
 	SHARE_BYTES, /* buffers, true size */
@@ -54,13 +55,13 @@ void shares_fini(struct shares *t);
 struct share_source *share_find(const struct shares *t, const struct ipaddr *a,
 				uint32_t service);
 
-/* One more connection of @a.  Return: its source's number, or SHARE_NONE where
- * the table is full */
+/* Count one more connection of @a.  Return: the number of its source, or
+ * SHARE_NONE if the table is full */
 uint32_t share_join(struct shares *t, const struct ipaddr *a, uint32_t service);
-/* One less; it holds nothing any more. */
+/* Count one less.  The connection must hold nothing any more. */
 void share_leave(struct shares *t, uint32_t source);
 
-/* What all sources hold together, and their connections. */
+/* The sums of what all sources hold, and of their connections. */
 void share_sum(const struct shares *t, uint64_t held[SHARE_POOLS],
 	       uint64_t *flows);
 
@@ -76,8 +77,8 @@ static inline struct share_source *share_at(const struct shares *t, uint32_t i)
  * @source: what its source holds, the connection included
  *
  * Dynamic thresholds: a connection may hold half of what is free, a source as
- * much as is free.  One greedy source so gets half of a pool, n of them
- * n / (n + 1), and what is left is for those who hold little.
+ * much as is free.  So one greedy source gets half of a pool, n of them get n /
+ * (n + 1), and the rest is left for sources that hold little.
  */
 static inline uint64_t share_left(uint64_t free, uint64_t flow, uint64_t source)
 {

@@ -3,21 +3,21 @@
 #define PENSTOCK_SHIELD_SPENT_H
 
 /*
- * Spent cookies: a cookie opens one connection, not one for each copy of the
- * ACK that brought it.
+ * Spent cookies: a cookie opens one connection, not one for each copy of its
+ * ACK.
  *
- * Kept is how many connections a 4-tuple with a client ISN has opened by
- * cookies of one epoch.  That number is the variant of the next cookie
- * (cookie_make()), and the only one that is taken (cookie_check()): a copy of
- * an older one fails, and a client that begins anew with the numbers it had
- * before gets a cookie of its own.  An entry is forgotten when no cookie of its
- * epoch is valid any more, and never before.
+ * An entry counts the connections that a 4-tuple with a client ISN has opened
+ * with cookies of one epoch.  That number is the variant of the next cookie
+ * (cookie_make()), and the only variant that is accepted (cookie_check()).  So
+ * a copy of an older cookie fails, and a client that connects again with the
+ * same numbers gets another cookie.  An entry is kept until no cookie of its
+ * epoch is valid any more.
  */
 #include "util/hash.h"
 #include "util/types.h"
 
 #define SPENT_WAYS 8u
-#define SPENT_RATE 12288u    /* connections a second that there is room for */
+#define SPENT_RATE 12288u    /* connections a second, for which there is room */
 #define SPENT_MAX (1u << 22) /* entries, 16 MiB */
 #define SPENT_USES_MAX 63u   /* of one 4-tuple and ISN in an epoch */
 
@@ -27,8 +27,9 @@
  * @set:  sets of SPENT_WAYS entries, 4 bytes each; see spent.c
  * @mask: sets minus one
  *
- * Each connection has two sets to choose from, so the first that finds no room
- * comes when three quarters are used.  It is refused: it could be replayed.
+ * A connection can use either of two sets, so the table is three quarters full
+ * when the first finds no room.  Its cookie is refused, as it could be
+ * replayed.
  */
 struct spent {
 	struct hash_key key;
@@ -37,9 +38,9 @@ struct spent {
 };
 
 /**
- * struct spent_look - What is known of a 4-tuple and client ISN
- * @uses: cookies spent in the epoch before, in this one, and in the next one
- * @hash: where its entries are
+ * struct spent_look - What is known about a 4-tuple and client ISN
+ * @uses: cookies spent in the last epoch, in this one, and in the next one
+ * @hash: hash of its entries
  * @epoch: this one
  */
 struct spent_look {
@@ -50,14 +51,14 @@ struct spent_look {
 
 /**
  * spent_init() - Reserve room for SPENT_RATE a second, at most SPENT_MAX
- * @epoch_s: secret_rotate, seconds
- * Memory that was never used costs none.  Return: 0 or -ENOMEM
+ * @epoch_s: secret_rotate, seconds Memory becomes resident when it is used.
+ * Return: 0 or -ENOMEM
  */
 int spent_init(struct spent *s, const uint8_t secret[32], int64_t epoch_s);
 void spent_fini(struct spent *s);
 
 /**
- * spent_look() - What was spent
+ * spent_look() - Look up what was spent
  * @t:   the connection, from our side
  * @isn: the client's initial sequence number
  * @epoch: of the wall clock now, as cookies count them
@@ -66,11 +67,12 @@ void spent_look(const struct spent *s, const struct tuple *t, seq_t isn,
 		int64_t epoch, struct spent_look *out);
 
 /**
- * spent_take() - A cookie of @epoch is used: the next has another variant
+ * spent_take() - Note that a cookie of @epoch is used: the next has another
+ * variant
  * Return: false when there is no room to remember it
  */
 bool spent_take(struct spent *s, const struct spent_look *l, int64_t epoch);
-/* It could not be used after all: as it was before. */
+/* Undo spent_take(): the cookie could not be used after all. */
 void spent_undo(struct spent *s, const struct spent_look *l, int64_t epoch);
 
 /* The variant of the next cookie of @epoch, from l->epoch - 1 to + 1. */

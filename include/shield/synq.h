@@ -5,9 +5,9 @@
 /*
  * The SYN queue: half-open connections in 64 bytes each, against 320 in Linux.
  *
- * An entry holds what a SYN offered and what was answered; it sends the
- * SYN-ACK again (1, 2, 4, ... seconds later), and says what a segment for it
- * does.  It becomes a flow when the handshake completes.
+ * An entry holds what a SYN offered and what was answered.  It says when to
+ * repeat the SYN-ACK (1, 2, 4, ... seconds later) and how to handle a segment
+ * for it.  It becomes a flow when the handshake is complete.
  */
 #include "shield/hindex.h"
 #include "shield/known.h"
@@ -18,7 +18,7 @@
 
 #define SYNQ_MAX HINDEX_MAX
 #define SYNQ_SERVICES 4096  /* service indices that an entry can hold */
-#define SYNQ_RETRIES_MAX 31 /* greater tcp_synack_retries count as this */
+#define SYNQ_RETRIES_MAX 31 /* larger tcp_synack_retries count as this */
 #define SYNQ_LEVELS 8	    /* 1, 2, 4, ... 64 and 120 s */
 
 /**
@@ -29,14 +29,15 @@
  * @tsval:      the client's latest TSval
  * @mss:        the client's MSS option, bytes; 0: it had none
  * @wscale:     the client's shift
- * @wscale_ok:  window scale, and so on: the SYN had it and we agreed
+ * @wscale_ok:  the SYN had this option and we agreed; likewise the next ones
  * @service:    index, below SYNQ_SERVICES
- * @retries:    SYN-ACKs to send again before giving up
+ * @retries:    how often to repeat the SYN-ACK
  * @defer:      tcp_defer_accept as a number of retries; 0 off
- * @sent_again: SYN-ACKs sent again so far (out only)
- * @answered_ms: when the only SYN-ACK left, for synq_answered_at() (out only)
+ * @sent_again: how often the SYN-ACK was repeated (out only)
+ * @answered_ms: when the only SYN-ACK was sent, for synq_answered_at() (out
+ *               only)
  *
- * The tuple's timestamp offset is not kept: isn_make() gives it again.
+ * The tuple's timestamp offset is not kept: isn_make() computes it again.
  */
 struct synq_syn {
 	struct tuple t;
@@ -68,7 +69,7 @@ struct synq_list {
  * @index: tuple to entry
  * @key:   of the hash
  * @list:  entries by back-off level, each in order of deadlines
- * @known: told of each entry; borrowed, or NULL
+ * @known: filter that gets each entry; borrowed, or NULL
  */
 struct synq {
 	struct slab slab;
@@ -82,7 +83,7 @@ struct synq {
 int synq_init(struct synq *q, uint32_t max, const uint8_t secret[32]);
 void synq_fini(struct synq *q);
 
-/* All entries are known to @k from now on, those that are there too. */
+/* Add all entries to the filter @k, also those that exist already. */
 void synq_set_known(struct synq *q, const struct known *k);
 
 /* Is there no room for one more? */
@@ -98,16 +99,17 @@ static inline bool synq_is_full(const struct synq *q)
 int synq_add(struct synq *q, const struct synq_syn *syn, mono_t now);
 
 /**
- * synq_answered_at() - When the SYN-ACK left, for a round-trip time
+ * synq_answered_at() - When the SYN-ACK was sent, for a round-trip time
  * @syn: from synq_describe() or synq_input()
  *
- * Up to a millisecond before the truth, so that the time is never too short.
+ * Up to a millisecond too early, so that the round-trip time is never too
+ * short.
  * Return: MONO_UNSET when it was sent more than once, or the client's ACK was
  * dropped to wait for data
  */
 mono_t synq_answered_at(const struct synq_syn *syn, mono_t now);
 
-/* NULL when there is none.  Valid until the queue changes. */
+/* Find an entry; NULL: none.  Valid until the queue changes. */
 struct synq_entry *synq_find(const struct synq *q, const struct tuple *t);
 /* What @e holds. */
 void synq_describe(const struct synq *q, const struct synq_entry *e,
@@ -116,7 +118,7 @@ void synq_remove(struct synq *q, struct synq_entry *e);
 
 enum synq_action {
 	SYNQ_DROP,   /* nothing to do */
-	SYNQ_SYNACK, /* the SYN came again: send the SYN-ACK again */
+	SYNQ_SYNACK, /* a repeated SYN: send the SYN-ACK again */
 	SYNQ_ACK,    /* out of the window, or a RST in it that is not exact:
 		      * answer with an ACK (RFC 9293; RFC 5961, 3.2) */
 	SYNQ_RESET,  /* a wrong ACK: answer with a RST; the entry stays */
@@ -126,9 +128,9 @@ enum synq_action {
 };
 
 /**
- * struct synq_policy - What a service wants of its queue
- * @wnd: receive window that our SYN-ACKs offer, bytes
- * @ack_interval_us: tcp_invalid_ratelimit: a SYN that comes sooner after the
+ * struct synq_policy - A service's policy for its entries
+ * @wnd: receive window in our SYN-ACKs, bytes
+ * @ack_interval_us: tcp_invalid_ratelimit: a SYN that arrives sooner after the
  *       last SYN-ACK is not answered
  */
 struct synq_policy {
@@ -142,7 +144,7 @@ struct synq_policy {
  * @out: out: what the entry held
  *
  * The steps of RFC 9293, 3.10.7.4 for SYN-RECEIVED, with PAWS, as Linux's.
- * With tcp_defer_accept a bare ACK is taken notice of and dropped.
+ * With tcp_defer_accept a bare ACK is noted and dropped.
  */
 enum synq_action synq_input(struct synq *q, struct synq_entry *e,
 			    const struct segment *seg, mono_t now,
@@ -152,21 +154,21 @@ enum synq_action synq_input(struct synq *q, struct synq_entry *e,
  * synq_refuse() - There is no room for the flow of a completed handshake
  * @syn: from synq_input()
  *
- * As Linux with tcp_abort_on_overflow = 0: the client's ACK is forgotten, the
- * SYN-ACK will be sent again and its answer tried again.
+ * As in Linux with tcp_abort_on_overflow = 0, the client's ACK is forgotten.
+ * The SYN-ACK is sent again later, and its answer is tried again.
  */
 void synq_refuse(struct synq *q, const struct synq_syn *syn, mono_t now);
 
 enum synq_due {
 	SYNQ_IDLE,    /* nothing is due */
 	SYNQ_AGAIN,   /* send the SYN-ACK of *out again */
-	SYNQ_WAIT,    /* deferred: its time was extended, send nothing */
+	SYNQ_WAIT,    /* deferred: the time was extended; send nothing */
 	SYNQ_EXPIRED, /* nobody answered: *out is gone */
 };
 
-/* Handle one entry whose time has come.  Call until SYNQ_IDLE. */
+/* Handle one entry that is due.  Call it until SYNQ_IDLE. */
 enum synq_due synq_expire(struct synq *q, mono_t now, struct synq_syn *out);
-/* When synq_expire() has to be called; MONO_NEVER when empty. */
+/* When to call synq_expire(); MONO_NEVER when the queue is empty. */
 mono_t synq_deadline(const struct synq *q, mono_t now);
 
 static inline uint32_t synq_count(const struct synq *q)
@@ -176,7 +178,7 @@ static inline uint32_t synq_count(const struct synq *q)
 
 /* Time until the next SYN-ACK after @sent_again of them, microseconds. */
 int64_t synq_timeout_us(uint32_t sent_again);
-/* tcp_defer_accept in retries: the least whose sum of timeouts covers it. */
+/* tcp_defer_accept as a number of retries whose timeouts cover it. */
 uint8_t synq_defer_retries(int64_t defer_us);
 
 #endif

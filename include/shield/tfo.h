@@ -6,8 +6,9 @@
  * TCP Fast Open (RFC 7413), both roles.
  *
  * Towards clients the cookie is the Linux kernel's own: with the same
- * tcp_fastopen_key, kernel servers and gateways accept each other's.  Towards
- * servers a cache keeps their cookies and which paths swallow SYNs with data.
+ * tcp_fastopen_key, kernels and gateways accept each other's cookies.  Towards
+ * servers a cache keeps their cookies, and notes which servers do not receive
+ * SYNs with data.
  */
 #include "shield/assoc.h"
 #include "util/hash.h"
@@ -19,13 +20,13 @@
 #define TFO_SERVER BIT(1)	    /* offer it to clients */
 #define TFO_CLIENT_NO_COOKIE BIT(2) /* send data in the SYN without a cookie */
 #define TFO_SERVER_NO_COOKIE BIT(9) /* take data in a SYN without a cookie */
-#define TFO_SERVER_ALL BIT(10)	    /* every listener; so it is here anyway */
+#define TFO_SERVER_ALL BIT(10)	    /* every listener; always so here */
 
-#define TFO_COOKIE_LEN 8 /* of the cookies we issue */
+#define TFO_COOKIE_LEN 8 /* of our cookies */
 
 /**
  * struct tfo_keys - tcp_fastopen_key
- * @key: [0] primary: issues cookies; [1] backup: still accepted
+ * @key: [0] primary: makes cookies; [1] backup: still accepted
  * @n:   keys in use: 0, 1 or 2
  */
 struct tfo_keys {
@@ -60,10 +61,10 @@ void tfo_cookie_make(const struct hash_key *k, const struct tuple *t,
 
 /**
  * struct tfo_pending - Bound on connections that Fast Open began (RFC 7413, 5.1)
- * @count: flows that took data from a SYN and whose handshake is not complete,
- *         and those that a RST ended in the last 60 s: a spoofer with stolen
- *         cookies gains nothing by resetting
- * @reset: when those RSTs came, oldest at @first
+ * @count: flows that accepted data from a SYN and whose handshake is not
+ *         complete, and those that a RST has ended in the last 60 s.  So an
+ *         attacker with stolen cookies gains nothing from resets
+ * @reset: when those RSTs arrived, oldest at @first
  */
 struct tfo_pending {
 	uint32_t count;
@@ -74,22 +75,23 @@ struct tfo_pending {
 /* Is there room for one more of @max?  Forgets RSTs older than 60 s. */
 bool tfo_pending_room(struct tfo_pending *p, uint32_t max, mono_t now);
 void tfo_pending_begin(struct tfo_pending *p);
-/* The handshake is complete, or the flow ended; @reset: by a RST. */
+/* The handshake is complete, or the flow has ended; @reset: by a RST. */
 void tfo_pending_end(struct tfo_pending *p, bool reset, mono_t now);
 
 enum tfo_action {
 	TFO_ORDINARY, /* handshake without Fast Open */
 	TFO_OFFER,    /* ordinary handshake, with @cookie in the SYN-ACK */
-	TFO_ACCEPT, /* take the data; with @renew put @cookie in the SYN-ACK */
+	TFO_ACCEPT,   /* accept the data; with @renew send @cookie */
 };
 
 /**
  * struct tfo_answer - How a SYN is answered
- * @renew:  the client's cookie was of the backup key: give it a new one
- * @proven: TFO_ACCEPT, and by a cookie of ours: the address is no other's
+ * @renew:  the client's cookie was made with the backup key: send a new one
+ * @proven: with TFO_ACCEPT: the cookie was valid, so the client's address is
+ *          proven
  * @failed: it had a cookie that is not valid (count TCPFastOpenPassiveFail)
  * @asked:  it asked for a cookie (count TCPFastOpenCookieReqd)
- * @experimental: answer by kind 254
+ * @experimental: use option kind 254 in the answer
  * @cookie: to put in the SYN-ACK
  */
 struct tfo_answer {
@@ -99,9 +101,9 @@ struct tfo_answer {
 };
 
 /**
- * tfo_answer_syn() - Judge a SYN as Linux does
+ * tfo_answer_syn() - Decide how to answer a SYN, as Linux does
  * @flags: tcp_fastopen
- * @room:  tfo_pending_room(), and that there is no flood
+ * @room:  tfo_pending_room() is true, and there is no flood
  */
 void tfo_answer_syn(const struct tfo_keys *k, const struct segment *syn,
 		    uint32_t flags, bool room, struct tfo_answer *out);
@@ -111,10 +113,10 @@ void tfo_answer_syn(const struct tfo_keys *k, const struct segment *syn,
 #define TFO_CACHE_ENTRIES 4096 /* sensible size of a worker's cache */
 
 /**
- * struct tfo_cookie - What a server gave
- * @len: 0: nothing yet, ask for a cookie
- * @mss: the server's MSS, bytes: the SYN's data must fit (0: unknown)
- * @experimental: it understands kind 254 only
+ * struct tfo_cookie - The cookie of a server
+ * @len: 0: none yet, ask for one
+ * @mss: the server's MSS, bytes, for the SYN's data (0: unknown)
+ * @experimental: the server knows option kind 254 only
  */
 struct tfo_cookie {
 	uint8_t val[TFO_COOKIE_MAX];
@@ -124,7 +126,7 @@ struct tfo_cookie {
 };
 
 /**
- * struct tfo_cache - What is known of servers
+ * struct tfo_cache - What is known about servers
  * @table: by address
  */
 struct tfo_cache {
@@ -147,17 +149,17 @@ enum tfo_use {
  * @flags: tcp_fastopen
  * @out:   out: the cookie
  *
- * A server to which SYNs with data got lost twice in a row is left alone for
- * 2 minutes, then 4, ... at most 64 (RFC 7413, 4.1.3.1).
+ * After two lost SYNs with data in a row, a server gets plain SYNs for 2
+ * minutes, then 4, ... at most 64 (RFC 7413, 4.1.3.1).
  */
 enum tfo_use tfo_cache_plan(const struct tfo_cache *c,
 			    const struct ipaddr *server, uint32_t flags,
 			    mono_t now, struct tfo_cookie *out);
 
-/* A SYN-ACK gave a cookie. */
+/* A SYN-ACK has brought a cookie. */
 void tfo_cache_store(struct tfo_cache *c, const struct ipaddr *server,
 		     const struct tfo_cookie *cookie, mono_t now);
-/* A SYN with cookie option was answered / had to be sent again without it. */
+/* A SYN with a cookie option was answered, or had to be repeated without it. */
 void tfo_cache_answered(struct tfo_cache *c, const struct ipaddr *server,
 			mono_t now);
 void tfo_cache_lost(struct tfo_cache *c, const struct ipaddr *server,
@@ -174,16 +176,16 @@ struct tfo_blackhole {
 };
 
 /**
- * tfo_blackhole_hit() - A connection begun by Fast Open got nothing through
- * Linux calls it on the second timeout after SYN data, and on a RST or FIN out
- * of order as the first thing that came.
+ * tfo_blackhole_hit() - A connection begun by Fast Open made no progress
+ * Linux detects this at the second timeout after SYN data, and when the first
+ * segment from the server is a RST or FIN out of order.
  * @timeout_us: of the first detection; each doubles it, up to 64 times; 0: off
  */
 void tfo_blackhole_hit(struct tfo_blackhole *b, int64_t timeout_us, mono_t now);
-/* Fast Open towards servers is off for now. */
+/* Is Fast Open towards servers off for now? */
 bool tfo_blackhole_active(const struct tfo_blackhole *b, int64_t timeout_us,
 			  mono_t now);
-/* A connection begun by Fast Open carried data both ways. */
+/* A connection begun by Fast Open has carried data both ways. */
 void tfo_blackhole_clear(struct tfo_blackhole *b);
 
 #endif

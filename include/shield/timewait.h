@@ -19,10 +19,10 @@
 /* What to do with one more entry when the table is full. */
 enum tw_overflow {
 	TW_DESTROY,	 /* the new one gets no TIME_WAIT, as in Linux */
-	TW_EVICT_OLDEST, /* the one nearest its end makes room */
+	TW_EVICT_OLDEST, /* the entry that ends first makes room */
 };
 
-#define TW_LISTS 8	  /* different lengths of TIME_WAIT kept in O(1) */
+#define TW_LISTS 8	  /* different lengths of TIME_WAIT with O(1) cost */
 #define TW_MAX HINDEX_MAX /* entries a table can have */
 #define TW_EXPIRE_BATCH 1024
 #define TW_SERVICES 512
@@ -66,13 +66,13 @@ struct tw_half {
  * struct tw_table - All TIME_WAIT entries of a worker
  * @half:   IPv4, IPv6
  * @key:    of the hash
- * @now:    the latest time the table was told
+ * @now:    the latest time that the table was told
  * @max:    entries at once
  * @oow:    when a connection was last answered, by its hash
  * @held:   entries of each service
  * @overflowed: entries that got no TIME_WAIT
  * @evicted:    entries that made room for another
- * @known:      told of each entry; borrowed, or NULL
+ * @known:      filter that gets each entry; borrowed, or NULL
  * @owners:     likewise, that @worker has it; borrowed, or NULL
  */
 struct tw_table {
@@ -101,9 +101,9 @@ struct tw_table {
  * @ts_off:  our offset to the millisecond clock
  * @service: index of the service, below TW_SERVICES
  * @overflow: enum tw_overflow, when there is no room.  A service evicts only
- *           its own entries, so that its churn costs no other's
- * @limit:   entries at once of this service (max_time_wait); 0: the table's
- *           size only
+ *           its own entries
+ * @limit:   most entries of this service (max_time_wait); 0: no limit but the
+ *           table's
  */
 struct tw_new {
 	struct tuple t;
@@ -117,7 +117,7 @@ struct tw_new {
 };
 
 /**
- * struct tw_policy - What a service wants of TIME_WAIT
+ * struct tw_policy - A service's policy for TIME_WAIT
  * @len_us:  tcp_timewait_len
  * @ack_interval_us: tcp_invalid_ratelimit: least time between two replies to
  *           segments outside the window of one connection
@@ -134,24 +134,23 @@ struct tw_policy {
 };
 
 enum tw_action {
-	TW_DROP, /* taken notice of; nothing to send */
+	TW_DROP, /* nothing to send */
 	TW_ACK,	 /* answer with struct tw_reply */
 	TW_NEW,	 /* a new incarnation may begin; the entry is gone */
 	TW_KILL, /* a RST ended it; the entry is gone */
 };
 
 /**
- * struct tw_reply - What tw_input() says beside its verdict
+ * struct tw_reply - What tw_input() returns besides its verdict
  * @seq:     TW_ACK: sequence number.  TW_NEW: the least initial sequence
  *           number of the new incarnation, 65,537 beyond the old one's end
  * @ack:     TW_ACK: acknowledgment number
  * @wnd:     TW_ACK: window field
- * @ts_ok:   TW_ACK: put timestamps; their TSecr is @ts_recent
+ * @ts_ok:   TW_ACK: use timestamps; their TSecr is @ts_recent
  * @ts_recent: the peer's latest TSval
- * @ts_off:  our offset to the millisecond clock; keeps TSvals rising in the
- *           new incarnation too
+ * @ts_off:  our timestamp offset; keeps TSvals rising in the new incarnation
  * @service: as given to tw_add()
- * @paws:    the segment is an old duplicate by its timestamp (count it)
+ * @paws:    the segment is an old duplicate by its timestamp
  */
 struct tw_reply {
 	seq_t seq, ack;
@@ -161,29 +160,29 @@ struct tw_reply {
 	uint16_t service;
 };
 
-/* Entries of the table are reserved, not touched.  0 or -ENOMEM. */
+/* Reserve the memory of all entries, without touching it. 0 or -ENOMEM. */
 int tw_init(struct tw_table *t, const struct tw_cfg *cfg,
 	    const uint8_t secret[32], mono_t now);
 void tw_fini(struct tw_table *t);
 
-/* All entries are known to @k from now on, those that are there too. */
+/* Add all entries to the filter @k, also those that exist already. */
 void tw_set_known(struct tw_table *t, const struct known *k);
 
 /**
  * tw_add() - A leg has entered TIME_WAIT
  * @len_us: for how long; below 2,000 s
  *
- * An entry of the same addresses is replaced.
+ * Replaces an entry of the same addresses.
  * Return: 0, or -ENOSPC when the table is full and the policy is TW_DESTROY
  */
 int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
 	   int64_t len_us);
 
-/* NULL when there is none.  Valid until the table changes. */
+/* Find an entry; NULL: none.  Valid until the table changes. */
 struct tw_entry *tw_find(const struct tw_table *t, const struct tuple *tuple);
 void tw_remove(struct tw_table *t, const struct tuple *tuple);
 
-/* What an entry knows, as for an ACK. */
+/* What an entry knows, as for TW_ACK. */
 void tw_describe(const struct tw_table *t, const struct tw_entry *e,
 		 struct tw_reply *out);
 
@@ -202,22 +201,22 @@ enum tw_action tw_input(struct tw_table *t, struct tw_entry *e,
 			const struct tw_policy *p, struct tw_reply *out);
 
 /**
- * tw_reuse() - May we open a connection of these addresses?
+ * tw_reuse() - May we open a connection with these addresses?
  * @tuple: addresses from our side
  * @out:   out, with 0: @seq is the least initial sequence number, @ts_off the
  *         offset by which our new TSval is newer than the last one
  *
- * Safe is: timestamps were in use (the peer can tell incarnations apart by
- * PAWS), and the entry is older than the delay.  The entry is removed then.
+ * It is safe if timestamps were in use (so PAWS separates the incarnations) and
+ * the entry is older than the delay.  Then the entry is removed.
  * Return: 0, -ENOENT (not in TIME_WAIT) or -EADDRINUSE
  */
 int tw_reuse(struct tw_table *t, const struct tuple *tuple, mono_t now,
 	     const struct tw_policy *p, struct tw_reply *out);
 
-/* When tw_expire() has to be called; MONO_NEVER when the table is empty. */
+/* When to call tw_expire(); MONO_NEVER when the table is empty. */
 mono_t tw_deadline(const struct tw_table *t);
-/* Ends at most TW_EXPIRE_BATCH entries, so that no call takes long; then
- * tw_deadline() stays in the past. */
+/* End entries that are due, at most TW_EXPIRE_BATCH, so that no call takes
+ * long.  If more are due, tw_deadline() stays in the past. */
 void tw_expire(struct tw_table *t, mono_t now);
 
 static inline uint32_t tw_count(const struct tw_table *t)

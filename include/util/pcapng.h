@@ -19,10 +19,10 @@ enum pcapng_dir {
 };
 
 /**
- * struct pcapng_packet - One packet and what is to be said of it
+ * struct pcapng_packet - One packet, with its comment
  * @interface: number of its interface, from 0 in the order of
  *             pcapng_interface()
- * @us:        time, microseconds; of which epoch is the caller's affair
+ * @us:        time, microseconds; the caller chooses the epoch
  * @dir:       enum pcapng_dir
  * @data:      the IP packet, @len bytes; borrowed
  * @full_len:  its length before it was cut; at least @len

@@ -57,13 +57,13 @@ void wire_build(struct tx *tx, const struct hdr_spec *h, uint32_t payload);
  */
 void wire_csum_finish(struct tx *tx);
 
-/* The IPv6 flow label of a connection of ours, 20 bits (RFC 6437). */
+/* The IPv6 flow label of a connection, 20 bits (RFC 6437). */
 static inline uint32_t wire_flow_label(seq_t iss)
 {
 	return iss.v * 2654435761u >> 12;
 }
 
-/* Answers without state to a segment, which nothing but itself is known of. */
+/* Answers to a segment that need no state. */
 void answer_rst(struct tx *tx, const struct segment *s);
 void answer_ack(struct tx *tx, const struct segment *s, seq_t seq, seq_t ack,
 		uint16_t wnd, const struct tcp_opts *o);

@@ -3,8 +3,8 @@
 #define PENSTOCK_WIRE_DROP_H
 
 /*
- * Every packet that goes no further has one of these reasons: tests assert it,
- * metrics count it, captures show it.
+ * Every packet that is dropped has one of these reasons: tests assert it and
+ * metrics count it.
  */
 /* clang-format off */
 #define DROP_REASONS(X)                                                        \

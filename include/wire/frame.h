@@ -96,7 +96,7 @@ static inline void frame_set_ack(uint8_t *tcp, seq_t ack)
 	put_be32(tcp + TCP_AT_ACK, ack.v);
 }
 
-/* First those of @clear go, then those of @set come. */
+/* Clear the flags of @clear, then set those of @set. */
 static inline void frame_change_flags(uint8_t *tcp, uint16_t clear,
 				      uint16_t set)
 {
@@ -114,7 +114,7 @@ static inline void frame_set_urg(uint8_t *tcp, uint16_t urg)
 	put_be16(tcp + TCP_AT_URG, urg);
 }
 
-/* What the IP header says it carries (no extension headers leave). */
+/* The protocol of the IP header (we send no extension headers). */
 static inline uint8_t frame_proto(const uint8_t *ip, uint8_t family)
 {
 	return ip[family == 4 ? IPV4_AT_PROTO : IPV6_AT_PROTO];

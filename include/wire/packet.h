@@ -43,9 +43,8 @@ struct packet {
  * @hdr_len:  bytes of @hdr in use
  * @l4_off:   where the TCP or ICMP header begins
  * @csum_done: the L4 checksum is complete already
- * @tun_only: it leaves through the TUN and by no other way
- * @in_place: it is the packet that it answers, changed, and goes the way that
- *            this one goes
+ * @tun_only: it must leave through the TUN
+ * @in_place: it is the packet that it answers, changed, and is sent on like it
  * @family:   4 or 6
  * @gso_size: payload bytes per segment when the kernel shall segment; 0 when
  *            the packet is sent as it is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request, one answer: the control protocol without its socket.
+ * Answers one request: the control protocol without its socket.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static json_t *answer_result(json_t *result)
 	return json_pack("{s:b, s:o}", "ok", 1, "result", result);
 }
 
-/* Run what reports by an error number and lines of text. */
+/* Run a command that returns an error number and lines of text. */
 static json_t *answer_fallible(const struct control_ops *ops, const char *cmd,
 			       const json_t *request)
 {
@@ -40,7 +40,7 @@ static json_t *answer_fallible(const struct control_ops *ops, const char *cmd,
 		err = ops->command(ops->arg, cmd, request, &result, errors);
 	if (fclose(errors))
 		err = -ENOMEM;
-	/* What a reload says although it went well. */
+	/* warnings of a reload that succeeded */
 	if (!err && !result && said && *said)
 		result = json_pack("{s:s}", "warning", said);
 	if (!err)

@@ -2,18 +2,18 @@
 /*
  * The HTTP server.
  *
- * It has no authentication, so a web page in the browser of somebody who can
- * reach it must not be able to read or to do harm through it.  No request is
- * answered whose Host is a name that somebody else's DNS could have led here:
- * to the browser our answer would be one of that page's own server.  Pages only
- * read.  What changes something is toxiproxy's API, and only where http_write
- * allows it; then a request must not look like a browser's: none of the headers
- * that browsers add and scripts cannot take away, and no body of a type that a
- * form cannot be told from.
+ * It has no authentication.  So a web page, in the browser of somebody who can
+ * reach the server, must not be able to read or change anything.  A request is
+ * refused if its Host is a name that somebody else's DNS could have pointed
+ * here, because the browser would take our answer for one of that page's own
+ * server.  Only toxiproxy's API changes anything, and only if http_write allows
+ * it.  Then a request must not look like a browser's: it has none of the
+ * headers that browsers add and scripts cannot remove, and no body of a type
+ * that a form could send.
  *
- * Connections.  evhttp tells neither their number nor their end.  So each one's
- * bufferevent is made here and held by one reference more: evhttp takes its
- * callbacks away when the connection ends, and by that it is known as dead.
+ * Connections. evhttp reports neither their number nor their end.  So the
+ * bufferevent of each is made here, with one reference more.  When a connection
+ * ends, evhttp removes its callbacks: this shows that it is dead.
  */
 #include <errno.h>
 #include <event2/buffer.h>
@@ -32,13 +32,13 @@
 #define BODY_MAX 65536
 #define TIMEOUT_S 10
 #define PAGE_FLOWS 50
-#define STAY_US USEC_PER_SEC /* nobody has to make room before */
+#define STAY_US USEC_PER_SEC /* a younger connection is never closed */
 
 /**
  * struct control_http - The server
  * @guard: of the listening socket
  * @conn:  @nconn connections, the oldest first; some may be dead
- * @names: host names that it answers to
+ * @names: host names that it accepts
  */
 struct control_http {
 	struct evhttp *http;
@@ -280,8 +280,8 @@ static bool host_is_named(const char *names, const char *host)
 	return false;
 }
 
-/* An address, this machine, or a name of ours: none that somebody else's DNS
- * decides about. */
+/* Is the Host an address, this machine or one of @names, so that nobody else's
+ * DNS could have chosen it? */
 static bool host_is_ours(const struct control_http *h,
 			 struct evhttp_request *req)
 {
@@ -306,7 +306,7 @@ static bool host_is_ours(const struct control_http *h,
 
 /* --- toxiproxy's API --- */
 
-/* JSON; or what Ruby's and curl's clients call it when they say nothing. */
+/* JSON, or the default type of Ruby's and curl's clients. */
 static bool type_is_fine(const char *type)
 {
 	size_t n = type ? strcspn(type, "; \t") : 0;
@@ -317,7 +317,7 @@ static bool type_is_fine(const char *type)
 		!strncasecmp(type, "application/x-www-form-urlencoded", n));
 }
 
-/* Why this request may change nothing, or NULL; *status: how it is told. */
+/* Why this request may not change anything, or NULL; *status: of the answer. */
 static const char *write_denied(const struct control_http *h,
 				struct evhttp_request *req, int *status)
 {
@@ -439,8 +439,8 @@ static void conns_sweep(struct control_http *h)
 	h->nconn = n;
 }
 
-/* Is there room for @n more?  Who has been there longest makes room, if for
- * long enough to have asked: so whoever only sits there keeps nobody out. */
+/* Is there room for @n more?  If not, close the oldest connection, once it is
+ * old enough to have sent a request.  So idle connections keep nobody out. */
 static bool conns_room(struct control_http *h, uint32_t n)
 {
 	conns_sweep(h);
@@ -461,9 +461,9 @@ static bool conns_full(void *arg)
 	return !conns_room(arg, 1);
 }
 
-/* evhttp has accepted somebody; the last one that there is room for closes the
- * door behind him.  Until evhttp has set the callbacks a connection looks dead,
- * so nothing is swept after it was added. */
+/* evhttp has accepted a connection.  After the last one that there is room for,
+ * accepting stops.  A new connection looks dead until evhttp has set its
+ * callbacks, so dead ones are removed before it is added. */
 static struct bufferevent *on_conn(struct event_base *base, void *arg)
 {
 	struct control_http *h = arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A listening socket that rests for a moment when accept() fails.
+ * A listening socket that pauses when accept() fails.
  */
 #include "api/listener.h"
 

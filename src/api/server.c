@@ -2,9 +2,9 @@
 /*
  * The control socket.
  *
- * A client costs what its one request costs: a request is at most
- * CONTROL_LINE_MAX bytes, the next one is looked at when the answer to the
- * last has left, and who neither asks nor reads for a minute is let go.
+ * The cost of a client is limited: a request has at most CONTROL_LINE_MAX
+ * bytes, the next one is read after the answer to the last was sent, and a
+ * client that neither asks nor reads for a minute is disconnected.
  */
 #include "api/server.h"
 
@@ -25,7 +25,7 @@ struct client {
 	struct client *next;
 	struct control_server *server;
 	struct bufferevent *bev;
-	bool eof; /* will ask no more: goes after the last answer */
+	bool eof; /* will ask no more: close after the last answer */
 };
 
 struct control_server {
@@ -69,7 +69,7 @@ static void client_answer(struct client *c, const char *line, size_t len)
 	json_decref(answer);
 }
 
-/* Also called when an answer has left: then the next request is looked at. */
+/* Also called when an answer was sent: then the next request is read. */
 static void on_ready(struct bufferevent *bev, void *arg)
 {
 	struct client *c = arg;
@@ -98,7 +98,7 @@ static void on_ready(struct bufferevent *bev, void *arg)
 	}
 }
 
-/* Who shuts down writing may still read its answers. */
+/* A client that has shut down writing may still read its answers. */
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct client *c = arg;
@@ -142,7 +142,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd,
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 
-/* Does anybody answer there?  0 no, else -errno. */
+/* Is the path free, so that no daemon answers there? 0: yes, else -errno. */
 static int path_is_free(const struct sockaddr_un *sun)
 {
 	struct stat st;
@@ -178,7 +178,7 @@ static void parent_make(const char *path)
 	mkdir(dir, 0755);
 }
 
-/* A listening socket, or -errno.  The mode is there before anybody can
+/* A listening socket, or -errno.  The mode is set before anybody can
  * connect. */
 static int socket_listen(const char *path)
 {
@@ -215,7 +215,7 @@ struct control_server *control_server_new(struct event_base *base,
 	*err = -ENOMEM;
 	if (!s)
 		return NULL;
-	/* A client may go before its answer comes. */
+	/* a client may be gone before its answer is sent */
 	signal(SIGPIPE, SIG_IGN);
 	fd = socket_listen(path);
 	if (fd < 0) {

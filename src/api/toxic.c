@@ -2,14 +2,14 @@
 /*
  * A toxic and its fault.
  *
- * toxiproxy's own types have integers as attributes, each in one unit; here
- * they are complete (what was not given is 0) and written with that unit.
- * Every other key, and every attribute of penstock's own types, is a key of
- * the fault and goes there as it is: the fault's parser judges it.
+ * The attributes of toxiproxy's own types are integers, each in one unit.  They
+ * are completed here (what was not given is 0) and written with their unit.
+ * Every other key, and every attribute of penstock's own types, is a key of the
+ * fault.  It is passed on unchanged, and the fault's parser checks it.
  *
- * A toxic ends connections as toxiproxy does, by closing both: that is what
- * close=, from= and sides= below ask for, where no attribute of these names
- * does.
+ * A toxic ends connections as toxiproxy does, by closing both.  The keys
+ * close=, from= and sides= below ask for that, unless the client has given
+ * attributes of these names.
  */
 #include <ctype.h>
 #include <stdarg.h>
@@ -21,7 +21,8 @@
 
 #define LINE_MAX_BYTES 1000 /* a fault's line is shorter than 1024 */
 
-/* toxiproxy's attributes, which faults call the same, and their units. */
+/* toxiproxy's attributes and their units.  Faults have the same names for
+ * them. */
 static const struct {
 	const char *type, *attr, *unit;
 } own_attrs[] = {
@@ -71,7 +72,7 @@ static const char *own_unit(const char *type, const char *attr)
 	return NULL;
 }
 
-/* A reset that toxiproxy's cannot say: after=byte:N ... */
+/* Is it a reset that toxiproxy does not have, such as after=byte:N? */
 static bool is_native_reset(const struct toxic *t)
 {
 	return !strcmp(t->type, "reset_peer") &&
@@ -109,7 +110,7 @@ static bool key_ok(const char *key)
 					"_-")];
 }
 
-/* Keys that the toxic itself gives. */
+/* Keys that are set by the toxic itself. */
 static bool key_reserved(const char *key)
 {
 	static const char *const keys[] = {"type", "service", "toxicity",
@@ -288,7 +289,8 @@ static json_int_t number_of(const struct toxic *t, const char *attr)
 	return json_integer_value(json_object_get(t->attributes, attr));
 }
 
-/* A key that the client may give itself: no key comes twice. */
+/* A key with a default, if the client has not given it: no key may be given
+ * twice. */
 static void put_default(const struct toxic *t, const char *key,
 			const char *value, FILE *out)
 {
@@ -296,7 +298,7 @@ static void put_default(const struct toxic *t, const char *key,
 		fprintf(out, " %s=%s", key, value);
 }
 
-/* limit_data ends one stream alone, where sides= asks for it. */
+/* With sides=one, limit_data ends only one stream. */
 static bool is_one_sided(const struct toxic *t)
 {
 	const char *sides =
@@ -306,9 +308,9 @@ static bool is_one_sided(const struct toxic *t)
 }
 
 /*
- * The type that does it.  A bandwidth of 0 lets nothing pass until it changes;
- * toxiproxy's reset_peer acts when data comes, and throws it away.
- * Return: whether the attributes are to follow
+ * Write the type of the fault.  A bandwidth of 0 lets nothing pass until it
+ * changes. toxiproxy's reset_peer acts when data arrives, and discards it.
+ * Return: true if the attributes must be written as well
  */
 static bool put_type(const struct toxic *t, FILE *out)
 {

@@ -2,13 +2,14 @@
 /*
  * toxiproxy's HTTP API.
  *
- * The daemon knows services and faults; which faults are toxics is known here,
- * in one list.  A fault may go without our doing (its lease ends, an operator
- * removes it), so each request begins by forgetting toxics whose fault is
- * gone.  Every change is one batch of fault lines: all of it happens, on all
- * workers, or nothing.
+ * The daemon knows services and faults.  Which faults are toxics is kept here,
+ * in one list.  A fault may be removed by others (its lease ends, or an
+ * operator removes it), so each request begins by forgetting toxics whose fault
+ * is gone.  Every change is one batch of fault lines: it is made as a whole, on
+ * all workers, or not at all.
  *
- * A disabled proxy is two faults: SYNs are refused, and what lives is closed.
+ * A disabled proxy is two faults: one refuses SYNs, the other closes living
+ * connections.
  */
 #include <netinet/in.h>
 #include <errno.h>
@@ -30,7 +31,7 @@ struct toxi {
 };
 
 /**
- * struct call - One request on its way
+ * struct call - One request
  * @services: the daemon's, owned
  * @service:  the one that the path names; borrowed from @services
  * @body:     owned, or NULL
@@ -159,7 +160,7 @@ static bool lines_add(struct call *c, json_t *lines, const struct toxic *x)
 	return true;
 }
 
-/* @said: what the daemon said, NULL when there was no memory for it */
+/* @said: the daemon's message; NULL: no memory */
 static int batch_failed(struct call *c, int err, const char *said)
 {
 	const char *why = said && *said ? said : strerror(-err);
@@ -281,15 +282,15 @@ static bool machine_parse(const char *text, struct ipaddr *addr, unsigned *port)
 	*port = (unsigned)strtoul(colon + 1, NULL, 10);
 	if (!address_parse(host, addr))
 		return false;
-	if (ipaddr_is_v4(addr)) /* any, and this machine */
+	if (ipaddr_is_v4(addr)) /* the unspecified address, and this machine */
 		return addr->b[12] && addr->b[12] != 127;
 	return memcmp(addr->b, &in6addr_any, 16) != 0 &&
 	       memcmp(addr->b, &in6addr_loopback, 16) != 0;
 }
 
 /*
- * Is @given, as toxiproxy's clients give it, compatible with one of @own?  Only
- * an address of another machine can contradict.
+ * Is the address @given by a client compatible with one of @own?  Only an
+ * address of another machine is not.
  */
 static bool address_agrees(const json_t *own, const char *given)
 {
@@ -317,7 +318,7 @@ static bool get_text(const json_t *body, const char *key, const char **out)
 	return !v || json_is_null(v) || *out;
 }
 
-/* Is @given one of @own?  What is not asked for is. */
+/* Is @given one of @own?  True if nothing was given. */
 static bool address_stays(const json_t *own, const char *given)
 {
 	struct ipaddr want, have;
@@ -341,10 +342,11 @@ static bool address_stays(const json_t *own, const char *given)
 }
 
 /*
- * What a client says of a proxy must be what the service is.  0 or status
- * @stays: tells that.  A proxy that is made may be called by a name or be on
- *         loopback, where the client meant its own machine; a change of one
- *         that exists is a wish that would not come true.
+ * Check that what a client says about a proxy agrees with the service.  Return:
+ * 0 or an HTTP status
+ * @stays: the proxy exists already; then another address would be a change,
+ *         which is refused.  A new proxy may have a name or a loopback address,
+ *         by which the client means its own machine.
  */
 static int proxy_agrees(struct call *c, const json_t *service,
 			const json_t *want,
@@ -409,7 +411,7 @@ static int proxy_disable(struct call *c, const char *service)
 	struct toxic *down = hidden_new(service, DOWN,
 					"{\"type\":\"refuse\",\"attributes\":"
 					"{\"with\":\"rst\"}}");
-	/* 1 ms: a timeout of 0 would hold for ever */
+	/* 1 ms: a timeout of 0 would never end */
 	struct toxic *cut = hidden_new(service, CUT,
 				       "{\"type\":\"timeout\",\"attributes\":"
 				       "{\"timeout\":1,\"from\":\"begin\"}}");
@@ -431,8 +433,8 @@ static int proxy_disable(struct call *c, const char *service)
 	return 0;
 }
 
-/* Remove the toxics of @service (NULL: of all), hidden ones too, or only
- * those. */
+/* Remove the toxics of @service (NULL: of all services) and its hidden ones, or
+ * only the hidden ones. */
 static int toxics_remove(struct call *c, const char *service, bool hidden_only)
 {
 	struct toxic **p = &c->t->toxics, *x;
@@ -456,7 +458,7 @@ static int toxics_remove(struct call *c, const char *service, bool hidden_only)
 	return rc;
 }
 
-/* "enabled" of @want, when it is there. */
+/* Set "enabled" as in @want, if it is there. */
 static int proxy_set(struct call *c, const json_t *service, const json_t *want)
 {
 	const json_t *on = json_object_get(want, "enabled");
@@ -498,7 +500,8 @@ static int proxies_get(struct call *c)
 	return 200;
 }
 
-/* 0, or the status of what is wrong with @want; *out: its service. */
+/* Check a wanted proxy.  Return: 0 with its service in *out, or an HTTP
+ * status. */
 static int proxy_wanted(struct call *c, const json_t *want, json_t **out)
 {
 	const char *name, *upstream;
@@ -531,7 +534,7 @@ static int proxies_post(struct call *c)
 	return 201;
 }
 
-/* All are looked at before one is changed. */
+/* All are checked before one is changed. */
 static int populate_post(struct call *c)
 {
 	json_t *want, *service = NULL, *list;
@@ -580,7 +583,7 @@ static int proxy_post(struct call *c)
 	return rc ? rc : proxy_get(c);
 }
 
-/* The service stays: it is as the configuration says. */
+/* The service remains, as the configuration says. */
 static int proxy_delete(struct call *c)
 {
 	int rc = toxics_remove(c, c->part[1], false);

@@ -5,15 +5,15 @@
  *
  * The answer is the one that the daemon would give, byte for byte: the same
  * cookie (shield/cookie.h), the same timestamp, the same options in the same
- * order.  So the daemon checks what comes back as ever, and knows nothing of
- * who sent it.  Nothing is kept here.
+ * order.  So the daemon checks returned cookies as usual; it makes no
+ * difference who sent them.  The front keeps no state about clients.
  *
- * What is not plain goes on to the daemon: a tuple that may have a connection,
- * half-open or in TIME_WAIT (shield/known.h, an upper bound); data, Fast
- * Open and other options; fragments and extension headers; a VLAN tag; an
- * answer that would leave by another interface.  And everything, once
- * valid_until_us has passed: the daemon renews it each second, so that one that
- * died or hangs takes nobody's packets away.
+ * These go on to the daemon: tuples that may have a connection, half-open or in
+ * TIME_WAIT (shield/known.h); data, Fast Open and other options; fragments and
+ * extension headers; a VLAN tag; SYNs whose answer would leave by another
+ * interface.  So does everything once valid_until_us has passed.  The daemon
+ * renews it each second, so a daemon that has died or hangs loses no packets
+ * here.
  *
  * There are two programs.  penstock_front is for drivers that run XDP
  * themselves.  penstock_front_tc is for all else, at the ingress of traffic
@@ -46,7 +46,7 @@
 #define FIB_SKIP_NEIGH 4 /* BPF_FIB_LOOKUP_SKIP_NEIGH, newer than Debian 12's */
 #define TCP_MAX 60	 /* of a header with its options */
 #define TCP_CHECK 16	 /* offset of the checksum */
-#define OPT_STEPS 24	 /* options, NOPs included: more is not plain */
+#define OPT_STEPS 24	 /* most options, NOPs included */
 #define MAC_MASK 0xffffff00u
 #define SKEW_S 5 /* COOKIE_SKEW_S */
 #define TS_STEP 64u
@@ -87,7 +87,7 @@ struct {
 	__type(value, __u32);
 } prefixes SEC(".maps");
 
-/* Tuples that are the daemon's: struct known of shield/known.h. */
+/* Tuples that the daemon knows: struct known of shield/known.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, (1 << KNOWN_BITS) / KNOWN_LINE);
@@ -104,8 +104,8 @@ struct {
 	__type(value, struct known_spent);
 } spent SEC(".maps");
 
-/* Tuples whose cookie has just come back: what follows may overtake the
- * daemon's entry in `known'.  Seconds since boot. */
+/* Tuples whose cookie has just come back, with the seconds since boot: the next
+ * segment may arrive before the daemon's entry in `known'. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, FRONT_FRESH);
@@ -120,10 +120,10 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* A segment, addresses as the daemon's struct tuple has them. */
+/* A segment, with addresses as in struct tuple. */
 struct seg {
 	__u64 local[2], remote[2];
-	__u32 ports; /* ours below, the client's above, host order */
+	__u32 ports; /* low: ours, high: the client's; host order */
 	__u32 seq, ack;
 	__u32 service;
 	__u32 ts_off; /* of its timestamps */
@@ -199,7 +199,7 @@ static __always_inline __u64 mapped(__be32 a)
 	return 0xffff0000ULL | (__u64)a << 32;
 }
 
-/* Not to be answered, and for the daemon to say why. */
+/* Never answered; the daemon counts the reason. */
 static __always_inline bool martian4(__be32 a)
 {
 	__u32 first = bpf_ntohl(a) >> 24;
@@ -334,7 +334,7 @@ static long one_option(__u32 i, void *arg)
 		return 1;
 	}
 	if (p[0] == 2 && len == 4 && !w->o.has_mss) {
-		if (p[2] | p[3]) { /* an MSS of 0 says nothing */
+		if (p[2] | p[3]) { /* an MSS of 0 is ignored */
 			w->o.mss = p[2] << 8 | p[3];
 			w->o.has_mss = 1;
 		}
@@ -347,7 +347,7 @@ static long one_option(__u32 i, void *arg)
 		w->o.tsval = (__u32)p[2] << 24 | (__u32)p[3] << 16 |
 			     (__u32)p[4] << 8 | p[5];
 		w->o.has_ts = 1;
-	} else { /* Fast Open, signatures, what comes twice: the daemon's */
+	} else { /* Fast Open, signatures, repeated options: for the daemon */
 		w->o.odd = 1;
 		return 1;
 	}
@@ -374,7 +374,7 @@ static __always_inline bool read_options(void *ctx, const bool skb,
 	if (bad)
 		return false;
 	bpf_loop(OPT_STEPS + 1, one_option, w, 0);
-	/* not at the end yet: too many for here */
+	/* not at the end yet: too many options */
 	return !w->o.odd && (w->off >= w->len || !w->b[w->off & 63]);
 }
 
@@ -401,7 +401,7 @@ static __always_inline __u64 tuple_hash(const struct front_state *st,
 	return sip_end(&h);
 }
 
-/* The cookie of @isn's SYN in @epoch; false where its key is not at hand. */
+/* The cookie for the SYN with @isn in @epoch; false: no key for this epoch. */
 static __noinline int cookie_mac(struct front_state *st, struct seg *s,
 				 __s64 epoch, __u64 isn_data, __u32 *mac)
 {
@@ -520,7 +520,7 @@ static __always_inline void seal(struct answer *a, const struct seg *s)
 	if (s->v6) {
 		sum += (__u32)s->local[0] + (s->local[0] >> 32);
 		sum += (__u32)s->remote[0] + (s->remote[0] >> 32);
-	} else { /* the mapped prefix is no part of it */
+	} else { /* without the mapped prefix */
 		sum -= 2 * 0xffff0000ULL;
 	}
 	if (s->v6)
@@ -529,13 +529,14 @@ static __always_inline void seal(struct answer *a, const struct seg *s)
 		a->w[9] |= (__u32)(__u16)~fold(sum);
 }
 
-/* The cookie, and what of the SYN goes into the timestamp. */
+/* Make the cookie, and the part of the SYN's options that is in the
+ * timestamp. */
 static __always_inline bool make_cookie(struct front_state *st, struct seg *s,
 					const struct front_service *v,
 					const struct opts *o, __u64 now_us,
 					struct synack *y)
 {
-	/* by the wall clock, as svc_isn() has it */
+	/* by the wall clock, as in svc_isn() */
 	__u32 wall_ms = (__u32)((__u64)st->wall_off_us / 1000);
 	__u64 wall = (now_us + (__u64)st->wall_off_us) / 1000000;
 	__u32 code = mss_code(o->mss), data = code >> 2 << 5, low, cur, mac;
@@ -568,8 +569,8 @@ static __always_inline bool make_cookie(struct front_state *st, struct seg *s,
 }
 
 /*
- * Would routing send the answer back by where the SYN came from?  It goes to the
- * link address that sent the SYN, so nobody has to know the client's.  (Before
+ * Would routing send the answer by the interface of the SYN?  It goes to the
+ * link address that sent the SYN, so nobody has to know the client's. (Before
  * Linux 6.3 the look-up wants to: a stranger of the same link is the daemon's.)
  */
 static __always_inline bool way_back(void *ctx, __u32 ifindex,
@@ -693,7 +694,7 @@ static __always_inline int on_syn(void *ctx, const bool skb, __u32 ifindex,
 	return transmit(ctx, &a);
 }
 
-/* Is it an ACK that brings a cookie of ours back?  As cookie_check(). */
+/* Is it an ACK with a valid cookie?  As cookie_check(). */
 static __always_inline bool brings_cookie(struct front_state *st, struct seg *s,
 					  __u64 now_us)
 {
@@ -714,7 +715,7 @@ static __always_inline bool brings_cookie(struct front_state *st, struct seg *s,
 	       mac == (cookie & MAC_MASK);
 }
 
-/* Does the daemon have more to say of the tuple than a cookie does? */
+/* May the daemon know the tuple? */
 static __always_inline bool is_known(const struct front_state *st, __u64 now_us,
 				     __u64 hash)
 {

@@ -3,7 +3,7 @@
 #define PENSTOCK_BPF_SIPHASH_H
 
 /*
- * SipHash-2-4 (Aumasson, Bernstein) over whole words; the last one bears the
+ * SipHash-2-4 (Aumasson, Bernstein) over whole words; the last one has the
  * length in its top byte.  Equal to hash_bytes() of src/util/hash.c.
  */
 struct sip {

@@ -3,19 +3,20 @@
  * The relay in the kernel: segments of an admitted connection are translated
  * from the numbers of one leg to those of the other, and forwarded.
  *
- * Two entries make a connection, one a direction.  Sequence, acknowledgment and
- * SACK numbers move by a constant, timestamps by another, the window is scaled
- * anew.  The bytes never come to userspace, and nobody but the two hosts is
- * responsible for them.
+ * Two entries make a connection, one a direction.  A constant is added to
+ * sequence, acknowledgment and SACK numbers, and another one to timestamps.
+ * The window is scaled again.  The bytes never come to userspace, and only the
+ * two hosts retransmit them.
  *
- * It stands at the ingress of the interfaces, before netfilter; what it has
- * translated bears a mark by which the rules let it through, and goes on through
- * routing and FORWARD like any packet.  It stands at the ingress of the TUN,
- * too: the daemon lets go there of what it held while the entries were made.
+ * It is attached to the ingress of the interfaces, before netfilter.
+ * Translated packets get a mark, by which the rules let them pass, and go
+ * through routing and FORWARD like any packet.  It is also attached to the
+ * ingress of the TUN: there the daemon sends the packets that it held while the
+ * entries were made.
  *
- * A SYN is never translated: whether a new connection may begin is for the
- * daemon to say.  One addition to the checksum is right for whole, partial and
- * GSO packets alike, as only the difference is added.
+ * A SYN is never translated: the daemon decides about new connections.  The
+ * checksum is corrected by adding the difference, which is right for complete
+ * and partial checksums and for GSO packets.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -34,7 +35,7 @@
 #define OPTS_MAX 40
 #define OPT_STEPS 40
 #define TCP_CHECK 16	     /* offset of the checksum */
-#define AHEAD_MAX (1u << 26) /* a segment further on is nobody's */
+#define AHEAD_MAX (1u << 26) /* a segment further ahead is invalid */
 #define HDR_NOP_NOP_TS 0x0101080a
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -47,13 +48,13 @@ struct {
 	__type(value, struct splice_dir);
 } flows SEC(".maps");
 
-/* A packet, and whose direction it is. */
+/* A packet, and the entry of its direction. */
 struct pkt {
 	struct splice_key key;
 	__u32 len; /* of the segment, header included */
 };
 
-/* Options that do not stand as Linux puts them. */
+/* A walk over options that are not in Linux's layout. */
 struct walk {
 	__u8 b[OPTS_MAX + 8];
 	__u32 len, off;
@@ -155,7 +156,8 @@ static long one_option(__u32 i, void *arg)
 	return 0;
 }
 
-/* Any layout.  Return: false when the list is broken: not to be passed on. */
+/* Handles any layout.  Return: false when the list is malformed: drop the
+ * packet. */
 static __noinline int walk_options(struct __sk_buff *skb, struct walk *w,
 				   __u32 at, __s64 *diff)
 {
@@ -178,7 +180,7 @@ static __noinline int walk_options(struct __sk_buff *skb, struct walk *w,
 	return bpf_skb_store_bytes(skb, at, w->b, len, 0) == 0;
 }
 
-/* Timestamps and nothing else, as Linux lays them out: most segments. */
+/* Only timestamps, in Linux's layout, as in most segments? */
 static __always_inline bool only_timestamps(const struct tcphdr *th, void *end,
 					    __u32 len)
 {
@@ -214,9 +216,9 @@ static __always_inline __be32 new_window(__u32 word, const struct splice_dir *d)
 	return bpf_htonl((word & 0xffff0000) | (w > 65535 ? 65535 : w));
 }
 
-/* Will the other side take this RST?  It does at the number that it has
- * acknowledged (RFC 5961, 3.2), and a sender uses the one that comes next: all
- * others may be anybody's. */
+/* Will the other side accept this RST?  It does at the number that it has
+ * acknowledged (RFC 5961, 3.2), which is the one that a genuine sender uses.
+ * Others may be forged. */
 static __always_inline bool is_exact(const struct pkt *p,
 				     const struct splice_dir *d, __u32 seq)
 {
@@ -229,7 +231,7 @@ static __always_inline bool is_exact(const struct pkt *p,
 	return seq == d->nxt || (back && seq - d->dseq == back->acked);
 }
 
-/* @th is translated, but for its options. */
+/* Note the numbers of @th, which is translated except for its options. */
 static __always_inline void note(const struct pkt *p, struct splice_dir *d,
 				 const struct tcphdr *th)
 {
@@ -306,7 +308,7 @@ static __always_inline int translate(struct __sk_buff *skb, const struct pkt *p,
 	return TC_ACT_OK;
 }
 
-/* @l2: bytes in front of the IP header. */
+/* @l2: bytes before the IP header. */
 static __always_inline int splice(struct __sk_buff *skb, __u32 l2)
 {
 	struct splice_dir *d;

@@ -2,16 +2,16 @@
 /*
  * Theory of operation
  *
- * The file is first taken apart into sections and keys (inidoc), which mean
- * nothing yet.  Then the sections are applied in the order of inheritance, not
- * of the file: defaults, [penstock], [tcp] into a template service, each
- * [service] into a copy of that template, and each [fault].  What a key is,
- * where its value goes and what is allowed comes from the modules' tables
- * (keys).  Last the finished policy is checked for what no single key can show:
- * services that claim the same address and port, a service without listen.
+ * First the file is split into sections and keys without meaning (inidoc).
+ * Then the sections are applied in the order of inheritance, not of the file:
+ * defaults, [penstock], [tcp] into a template service, each [service] into a
+ * copy of that template, and each [fault].  The modules' tables say what a key
+ * is, where its value goes and what is allowed (keys).  Finally the whole
+ * policy is checked for conflicts between keys: services with the same address
+ * and port, a service without listen.
  *
- * Errors are gathered (diag), so that all of a file are told at once; nothing
- * is handed out unless there were none.
+ * Errors are gathered (diag), so that all errors of a file are reported at
+ * once.  A configuration is returned only if there were none.
  */
 #include "config/config.h"
 
@@ -28,7 +28,7 @@
 #define KEYS_MAX 512 /* keys that one section may have, all tables */
 
 /**
- * struct loader - One file on its way to be a configuration
+ * struct loader - The state of loading a file
  * @kind:  per section of the file: enum conf_section, or -1 (skipped)
  * @title: per section: its NAME
  * @tmpl:  the service that [tcp] describes
@@ -92,7 +92,7 @@ static const struct inidoc_section *section_before(const struct loader *l,
 	return NULL;
 }
 
-/* Find out what kind of section @i is; -1 when it cannot be used. */
+/* Find the kind of section @i; -1 when it cannot be used. */
 static int section_classify(struct loader *l, uint32_t i)
 {
 	const struct inidoc_section *s = &l->doc.section[i], *before;
@@ -190,7 +190,7 @@ static uint32_t seen_before(struct seen *s, const struct opt_desc *d,
 	return 0;
 }
 
-/* Each key adds one listen at most: the last one has no line yet. */
+/* A key adds at most one listen: the last one has no line yet. */
 static void note_listen(struct loader *l, const struct service *s,
 			uint32_t line)
 {
@@ -203,7 +203,7 @@ static void note_listen(struct loader *l, const struct service *s,
 		*at = line;
 }
 
-/* Read one key's value; what is wrong with it is told. */
+/* Read the value of one key, and report what is wrong with it. */
 static void key_apply(struct loader *l, const struct inidoc_key *key,
 		      const struct conf_key *k, void *const bases[CONF_BASES])
 {
@@ -368,7 +368,7 @@ static void check_shield(struct loader *l, uint32_t svc)
 			 "[%s]: %s", name, err);
 }
 
-/* A cookie is an answer that is given before the server is asked. */
+/* A cookie answers the client before the server is asked. */
 static void check_handshake(struct loader *l, uint32_t svc)
 {
 	const struct service *s = &l->cfg->policy->service[svc];
@@ -394,8 +394,9 @@ static bool has_fault(const struct loader *l, const char *service)
 	return false;
 }
 
-/* What the kernel translates keeps its addresses, and was admitted before the
- * server was asked; nobody is there to do anything else to it. */
+/* With relay = splice the kernel only translates: addresses must stay the same,
+ * the client must be admitted before the server is asked, and there can be no
+ * faults. */
 static void check_relay(struct loader *l, uint32_t svc)
 {
 	const struct service *s = &l->cfg->policy->service[svc];
@@ -428,7 +429,7 @@ static void check_service(struct loader *l, uint32_t svc)
 	uint32_t sect = l->sect[svc];
 	const char *name = l->doc.section[sect].name;
 
-	/* A listen that was refused has its message already. */
+	/* a listen that was refused has its error already */
 	if (!s->listen.n && !key_is_there(l, sect, "listen"))
 		diag_add(&l->diag, l->doc.section[sect].line,
 			 "[%s]: found no listen; allowed: at least one", name);
@@ -445,7 +446,7 @@ static void check_service(struct loader *l, uint32_t svc)
 	}
 }
 
-/* Where the client's address is not kept, one other address is used. */
+/* Checks for a source other than the client: there is only one address. */
 static void check_source(struct loader *l, uint32_t svc)
 {
 	const struct service *s = &l->cfg->policy->service[svc];
@@ -512,7 +513,7 @@ static bool service_exists(const struct policy *p, const char *name)
 	return false;
 }
 
-/* The policy takes the choice along to the engines. */
+/* log_debug is stored in the policy, which the engines get. */
 static void check_trace(struct loader *l)
 {
 	const struct trace *t = &l->cfg->daemon.log_debug;
@@ -529,7 +530,7 @@ static void check_trace(struct loader *l)
 		 t->service);
 }
 
-/* What no single key of a fault shows. */
+/* Checks of a fault as a whole. */
 static void check_fault(struct loader *l, uint32_t sect, struct fault_spec *f,
 			bool keys_good)
 {
@@ -541,7 +542,7 @@ static void check_fault(struct loader *l, uint32_t sect, struct fault_spec *f,
 			 "[%s] service: found \"%s\"; allowed: the name of a "
 			 "[service NAME] of this file, or empty: all",
 			 name, f->service);
-	/* A parameter that was refused is not one that is missing. */
+	/* a parameter that was refused is not missing as well */
 	if (keys_good && fault_spec_check(f, err, sizeof(err)))
 		diag_add(&l->diag, l->doc.section[sect].line, "[%s]: %s", name,
 			 err);
@@ -648,8 +649,8 @@ int config_load(const char *path, struct config **out, FILE *errors)
 	return err;
 }
 
-/* The last one counts: a file that has two is bad, and its daemon is asked by
- * what it may have meant. */
+/* The last one counts.  A file with two is invalid, but this may still be the
+ * right socket. */
 static const char *control_of(const struct inidoc *doc)
 {
 	const struct conf_key k = conf_key_find(CONF_PENSTOCK, "control");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The errors of one file: gathered while it is read, sorted by line and
- * printed at the end.
+ * The errors of one file.  They are gathered while it is read, then sorted by
+ * line and printed.
  */
 #include "config/diag.h"
 
@@ -33,7 +33,7 @@ static int entry_cmp(const void *a, const void *b)
 	return x->order < y->order ? -1 : 1;
 }
 
-/* The file's bytes reach a terminal or a log: nothing but text may pass. */
+/* The file's bytes may reach a terminal or a log: print only text. */
 static void put_visible(FILE *out, const char *s)
 {
 	for (; *s; s++) {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libinih, guarded.
+ * Reads an INI file with libinih, line by line.
  *
- * inih reads lines, keys and comments well, but it is lenient where we must
- * not be: it cuts a line at 197 bytes and reads the rest as another one, joins
- * a line that begins with white space to the value before it, names only the
- * first bad line of a file, says nothing of a section without keys, and does
- * not tell the handler a line number.  So the lines are read here, checked,
- * and given to inih one at a time: what it reports is then about that line.
- * To be told of a section line, a probe key follows it.
+ * inih is too lenient for us.  It cuts a line at 197 bytes and reads the rest
+ * as another one.  It joins a line that begins with white space to the value
+ * before it.  It reports only the first bad line of a file, no section without
+ * keys, and no line numbers.  So lines are read and checked here, and given to
+ * inih one at a time; what it reports is then about that line.  After a section
+ * line, inih also gets a probe key, so that it reports the section.
  */
 #include "config/inidoc.h"
 
@@ -81,7 +80,7 @@ static void add_key(struct reader *r, const char *name, const char *value)
 	};
 }
 
-/* The spaces around a section's name belong to nobody. */
+/* Spaces around a section's name are ignored. */
 static void take_section(struct reader *r, const char *name)
 {
 	char buf[INIDOC_SECTION_MAX + 2];
@@ -150,7 +149,7 @@ static void parse_section(struct reader *r, const char *line)
 	r->probing = false;
 }
 
-/* Lines that inih would misread.  True when the line was refused. */
+/* Refuse lines that inih would misread.  True: it was refused. */
 static bool refuse_line(struct reader *r, const char *line, size_t len)
 {
 	if (strlen(line) != len) {
@@ -174,7 +173,7 @@ static bool refuse_line(struct reader *r, const char *line, size_t len)
 	return false;
 }
 
-/* "listen 192.0.2.1:80" has no "=", and inih would part it at the colon. */
+/* "listen 192.0.2.1:80" has no "=", and inih would split it at the colon. */
 static bool refuse_words(struct reader *r, const char *line)
 {
 	size_t key = strcspn(line, " \t=:"), end = strlen(line);

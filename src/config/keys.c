@@ -2,8 +2,8 @@
 /*
  * The registry of INI keys.  A module publishes an option table; one line in
  * conf_rows[] makes its keys known in a section.  The parser, the error
- * messages, the defaults and the manual's list all come from here, so a key
- * cannot be in one and not in the other.
+ * messages, the defaults and the list in the manual are all made from here, so
+ * they cannot differ.
  */
 #include "config/keys.h"
 
@@ -90,8 +90,8 @@ static bool is_address(const char *text, size_t n)
 	return address_parse(copy, &addr) && !strchr(copy, ':') != v6;
 }
 
-/* Only the form: which addresses exist shows when the socket is bound.  No
- * names, so that the start asks no resolver. */
+/* Checks only the form.  Whether the address exists shows when the socket is
+ * bound.  Names are refused, so that the start needs no resolver. */
 static int http_parse(const char *text, void *field, char *err, size_t errlen)
 {
 	size_t room = sizeof(((struct daemon_cfg *)0)->http);
@@ -322,7 +322,7 @@ static const struct opt_desc daemon_options[] = {
 	{.name = NULL},
 };
 
-/* Keys of [tcp] whose table is the process's, not a service's. */
+/* Keys of [tcp] that belong to the process, not to a service. */
 static const struct opt_desc daemon_tcp_options[] = {
 	{.name = "tcp_max_tw_buckets",
 	 CFG(max_tw),
@@ -426,7 +426,7 @@ void conf_defaults(enum conf_section s, void *const bases[CONF_BASES])
 				 : opt_parse(k.desc, conf_key_base(&k, bases),
 					     k.desc->def, err, sizeof(err));
 
-		/* A default that its own table refuses is our mistake. */
+		/* a default that its own table refuses is a bug */
 		if (rc)
 			fprintf(stderr, "%s: default: %s\n", k.desc->name, err);
 		assert(!rc);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The secret file: read with its mode checked, or made when it is missing.
+ * The secret file: reads it and checks its mode, or makes it if it is missing.
  */
 #include "config/secret.h"
 
@@ -16,7 +16,7 @@
 
 static int random_fill(uint8_t out[SECRET_BYTES])
 {
-	/* Requests of up to 256 bytes are never cut short. */
+	/* getrandom() never returns less for up to 256 bytes */
 	if (getrandom(out, SECRET_BYTES, 0) != SECRET_BYTES)
 		return -errno;
 	return 0;
@@ -93,7 +93,8 @@ static int write_flushed(int fd, const uint8_t secret[SECRET_BYTES])
 	return err;
 }
 
-/* link() does not replace: the first of two makers wins (-EEXIST). */
+/* link() does not replace a file: if two processes make it, the first wins
+ * (-EEXIST). */
 static int file_make(const char *path, const uint8_t secret[SECRET_BYTES])
 {
 	char tmp[PATH_MAX];

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Why it is not opened: -errno, or 0.  A directory's error is that of reading
- * it. */
+/* Why the file may not be opened: -errno, or 0.  For a directory, the error of
+ * reading it. */
 static int type_check(const struct stat *st)
 {
 	if (S_ISDIR(st->st_mode))
@@ -27,7 +27,7 @@ FILE *textfile_open(const char *path, int *err, const char **why)
 	FILE *f = NULL;
 	int fd = -1;
 
-	/* Looked at before it is opened: that alone may start a device. */
+	/* checked before it is opened: opening alone may start a device */
 	*err = stat(path, &st) ? -errno : type_check(&st);
 	if (!*err) {
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

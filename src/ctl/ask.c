@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all commands of penstockctl need: a request to the daemon and its
- * answer, and what is said of a call that is wrong.
+ * What all commands of penstockctl need: requests to the daemon, and the
+ * message for a wrong call.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +34,8 @@ int unknown_word(const char *what, const char *word, const char *const *known)
 	return usage(text);
 }
 
-/* The socket that the configuration names, without judging the rest. */
+/* The socket that the configuration names; the rest of the file is not
+ * checked. */
 const char *socket_path(const struct args *a)
 {
 	static char path[sizeof(((struct daemon_cfg *)0)->control)];
@@ -56,7 +57,7 @@ const char *socket_path(const struct args *a)
 	return NULL;
 }
 
-/* A daemon's lines of errors end in newlines, a single word does not. */
+/* Error lines of the daemon end in a newline, a single word does not. */
 static void print_error(const char *text)
 {
 	size_t n = text ? strlen(text) : 0;

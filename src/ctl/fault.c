@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * penstockctl fault ...: faults of the running daemon.  Every change is lines
- * of one request, so what stands in one command happens as a whole or not.
+ * penstockctl fault ...: the faults of the running daemon.  All lines of a
+ * command are one request, so they take effect together or not at all.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "fault/cfg.h"
 #include "penstockctl.h"
 
-#define WATCH_US 200000 /* between two looks at an idle daemon */
+#define WATCH_US 200000 /* between two requests while nothing is reported */
 
 /* --- changes --- */
 
@@ -31,8 +31,8 @@ static void print_hits(const json_t *result)
 	       (long long)json_integer_value(json_object_get(result, "count")));
 }
 
-/* A pooled connection lives for hours: a fault that waits for new ones may seem
- * to do nothing. */
+/* Pooled connections may live for hours, so a fault that acts only on new
+ * connections may seem to do nothing. */
 static void print_spared(const json_t *result)
 {
 	json_int_t n = json_integer_value(json_object_get(result, "spared"));
@@ -101,8 +101,8 @@ static int fault_del(const struct args *a, int argc, char **argv)
 	return send_lines(a, lines);
 }
 
-/* An empty line or a comment is sent as an empty line, so that the numbers in
- * errors are the file's. */
+/* Empty lines and comments are sent as empty lines, so that line numbers in
+ * errors are those of the file. */
 static void read_lines(FILE *f, json_t *lines)
 {
 	char *line = NULL;
@@ -140,7 +140,8 @@ static json_int_t number(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
-/* "retransmit 3, silence 1"; what was declared is judged. */
+/* "retransmit 3, silence 1", and right and wrong answers where one is
+ * expected. */
 static void print_peer(const json_t *f)
 {
 	const json_t *peer = json_object_get(f, "peer"), *n;
@@ -209,7 +210,7 @@ static void print_reports(const json_t *result)
 	fflush(stdout);
 }
 
-/* From now on, until the daemon goes or the reader does. */
+/* Print decisions from now on, until the daemon or the reader is gone. */
 static int fault_watch(const struct args *a, int argc, char **argv)
 {
 	json_int_t since = INT64_MAX;
@@ -238,7 +239,7 @@ static int fault_watch(const struct args *a, int argc, char **argv)
 	}
 }
 
-/* One line; with @params all that it takes. */
+/* Print a type in one line; with @params also all its keys. */
 static void print_type(enum fault_type t, bool params)
 {
 	const char *example = fault_type_example(t);

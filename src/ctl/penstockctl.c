@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * penstockctl: the operator's hand.  Wiring only.
+ * penstockctl: options and simple commands.  Wiring only.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -105,7 +105,7 @@ static void print_lines(const json_t *list)
 		puts(json_string_value(v));
 }
 
-/* As nstat prints, with the service behind the name. */
+/* Print like nstat, with the service after the name. */
 static void print_counters(const json_t *list, bool zeros)
 {
 	const char *name, *service;
@@ -210,7 +210,7 @@ static int run_command(const struct args *a, int argc, char **argv)
 	return unknown_word("command", argv[0], names);
 }
 
-/* Return: -1 to go on, else the exit status. */
+/* Return: -1 to continue, else the exit status. */
 static int read_option(struct args *a, int opt)
 {
 	char *end;
@@ -255,12 +255,12 @@ static int read_option(struct args *a, int opt)
 	case 'V':
 		puts("penstockctl " PENSTOCK_VERSION);
 		return EXIT_GOOD;
-	default: /* getopt told what is wrong */
+	default: /* getopt has printed the error */
 		return usage(NULL);
 	}
 }
 
-/* Options may stand before and behind the command. */
+/* Options may be before or after the command. */
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {

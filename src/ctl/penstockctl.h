@@ -4,8 +4,8 @@
 
 /*
  * What the files of penstockctl share: penstockctl.c has the options and most
- * commands, fault.c those about faults, scenario.c scenarios; ask.c is below
- * them all.
+ * commands, fault.c the commands about faults, scenario.c scenarios; ask.c is
+ * used by all.
  */
 #include "config/config.h"
 #include <jansson.h>
@@ -26,15 +26,15 @@ enum {
 /**
  * struct args - The options
  * @conf:    configuration
- * @state:   where rules keep the host's state before, or NULL
- * @socket:  control socket, or NULL: by the configuration
+ * @state:   file for the previous state of the host, or NULL
+ * @socket:  control socket; NULL: the one in the configuration
  * @test:    only check the configuration
  * @json:    print JSON
  * @zeros:   also counters that are 0
  * @dry_run: change nothing
- * @keep:    scenario: leave its faults
+ * @keep:    scenario: do not remove its faults
  * @set:     scenario: @nset "NAME=VALUE"
- * @max:     lines of a list; 0: as many as the daemon gives
+ * @max:     most lines of a list; 0: as many as the daemon returns
  */
 struct args {
 	const char *conf, *state, *socket;
@@ -44,27 +44,27 @@ struct args {
 	uint32_t nset;
 };
 
-/* ask.c: the control socket's path, or NULL after what is wrong was printed. */
+/* ask.c: the path of the control socket, or NULL after an error was printed. */
 const char *socket_path(const struct args *a);
 
-/* Tell what is wrong with the call (@why, if not NULL) and how it is done.
+/* Print what is wrong with the call (@why, if not NULL) and the usage.
  * Return: the exit code */
 int usage(const char *why);
 
-/* The same of a word that is none of @known: is one of them meant?  @what: what
- * kind of word it is.  Return: the exit code */
+/* The same for a word that is not in @known, with a suggestion.  @what: the
+ * kind of word.  Return: the exit code */
 int unknown_word(const char *what, const char *word, const char *const *known);
 
 /**
  * ask() - Send a request to the daemon
- * @answer: out: holds the result; owned by the caller
- * Return: the result, or NULL after what went wrong was printed
+ * @answer: out: contains the result; owned by the caller
+ * Return: the result, or NULL after an error was printed
  */
 json_t *ask(const struct args *a, json_t *request, json_t **answer);
 
 void print_json(const json_t *j);
 
-/* rules.c: the configuration, judged for this host.  0 or -EINVAL */
+/* rules.c: the configuration, checked for this host. 0 or -EINVAL */
 int load_for_host(const struct args *a, struct config **cfg);
 /* rules.c: `rules ...'  Return: the exit code */
 int cmd_rules(const struct args *a, int argc, char **argv);

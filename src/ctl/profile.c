@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * penstockctl profile: how the peers' TCP behaves, as it was measured.
+ * penstockctl profile: how the peers' TCP behaves, as measured.
  */
 #include <string.h>
 

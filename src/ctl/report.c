@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * penstockctl fault report: the decisions that the daemon still has, each in
- * one line with what the peer then did.
+ * penstockctl fault report: prints the decisions that the daemon still has,
+ * each in a line with what the peer then did.
  */
 #include <string.h>
 
 #include "penstockctl.h"
 
-#define ROUNDS_MAX 16 /* more than are kept: they come as fast as we read */
+#define ROUNDS_MAX 16 /* new ones may come as fast as we read */
 
 static const char *text(const json_t *o, const char *key)
 {
@@ -21,14 +21,14 @@ static long long number(const json_t *o, const char *key)
 	return (long long)json_integer_value(json_object_get(o, key));
 }
 
-/* Workers count their decisions each for itself. */
+/* Each worker numbers its own decisions. */
 static void make_key(const json_t *line, const char *id, char *key, size_t len)
 {
 	snprintf(key, len, "%lld/%lld", number(line, "worker"),
 		 number(line, id));
 }
 
-/* All lines there are; owned by the caller.  NULL after an error was told. */
+/* All lines; owned by the caller.  NULL after an error was printed. */
 static json_t *fetch(const struct args *a, json_int_t *lost)
 {
 	json_t *all = json_array(), *request, *answer, *result;

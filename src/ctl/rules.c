@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * penstockctl rules: the host's part, packet rules and the XDP front.
+ * penstockctl rules: packet rules, and programs in the kernel.
  *
- * Where the front cannot be had, the rules are applied all the same, and a line
- * says so: every SYN comes to the daemon then.
+ * If the front is not available, the rules are applied without it, and a line
+ * says so.  Then every SYN goes to the daemon.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -73,8 +73,8 @@ static int print(const struct args *a, const struct rules_plan *plan,
 	return EXIT_GOOD;
 }
 
-/* What is applied is known without the file, which may be gone or bad; then
- * the front is where it is by default. */
+/* Removing does not need the configuration, which may be missing or invalid.
+ * Then the front is looked for in the default place. */
 static int remove_all(const struct args *a)
 {
 	struct config *cfg = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * penstockctl scenario: read the file, hold the signals, run.
+ * penstockctl scenario: reads the file, catches signals, and runs it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -31,7 +31,7 @@ static void hold_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The file's text, to be freed; NULL after what is wrong was printed. */
+/* The file's text, for free(); NULL after an error was printed. */
 static char *read_file(const char *path)
 {
 	bool in = !strcmp(path, "-");

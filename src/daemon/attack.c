@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attacks: seen once a second in what admission counts, told in the log, in the
- * status and in the metrics.
+ * Attacks: detected once a second from the counts of admission, and reported in
+ * the log, in the status and in the metrics.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static bool watch_fits(const struct watch *w, const struct policy *p)
 	return true;
 }
 
-/* After a reload the services are others; those that stay are watched on. */
+/* After a reload: services that remain keep their state. */
 static void watch_follow(struct daemon *d)
 {
 	const struct policy *p = d->cfg->policy;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon answers on its control socket and over HTTP
+ * What the daemon answers on its control socket and over HTTP.
  *
- * Everything here runs in the main thread.  A walk over the metrics takes one
- * picture of all numbers when it begins, so that they fit each other.
+ * Everything here runs in the main thread.  A walk over the metrics copies all
+ * numbers when it begins, so that they are consistent.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,8 +14,8 @@
 #include "penstockd.h"
 #include "util/address.h"
 
-/* Lines of one flow list.  Making a line takes some microseconds in which
- * its worker handles no packet. */
+/* Lines of one flow list.  Each takes some microseconds in which its worker
+ * handles no packet. */
 #define FLOWS_MAX 20000u
 
 /* --- numbers --- */
@@ -91,8 +91,8 @@ static int gauges_append(struct daemon *d, struct metrics *m)
 	return err;
 }
 
-/* What memory has no room for is left out: some numbers are better than
- * none. */
+/* If there is no memory for all, the rest is left out: some numbers are better
+ * than none. */
 static void metrics_take(struct daemon *d)
 {
 	static struct log_limit limit;
@@ -187,7 +187,7 @@ static json_t *op_status(void *arg)
 
 	if (!o)
 		return NULL;
-	/* A path need not be UTF-8: then it is left out. */
+	/* the path is left out if it is not UTF-8 */
 	json_object_set_new(o, "config", json_string(d->path));
 	put_number(o, "pid", (uint64_t)getpid());
 	put_number(o, "uptime_s", (uint64_t)uptime_s(d));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The list of flows as text: one line each, for `penstockctl flows`.
+ * The list of flows as text, one line each, for `penstockctl flows`.
  */
 #include "penstockd.h"
 #include "util/address.h"

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * penstockd - wiring of the daemon
+ * penstockd: wiring of the daemon.
  *
- * Joins packet I/O and engine: each worker is one queue, one thread and one
- * engine, and the main thread only waits for signals, timers and commands.  It
- * reaches an engine by worker_call() alone, between two batches.
+ * Each worker has one thread, its queues and one engine.  The main thread waits
+ * for signals, timers and commands.  It accesses an engine only by
+ * worker_call(), between two batches.
  *
- * Life.  Configuration, control socket and HTTP, secret, then every worker's
- * TUN and queue, so that a start either succeeds as a whole or says in one line
- * what is missing; capabilities are dropped to what verdicts need; READY.
- * SIGHUP checks the whole file and swaps the policies.  SIGUSR1 prints the
- * counters.  SIGTERM or SIGINT stops: no new connections, running ones get
- * shutdown_grace to end, the rest is reset.  A second signal cuts the grace
- * short.
+ * Start: configuration, control socket and HTTP, secret, then the TUN and the
+ * queues of every worker.  So it either succeeds as a whole or says in one line
+ * what is missing.  Then all capabilities are dropped but the one for verdicts,
+ * and systemd is told READY.  SIGHUP checks the whole file and replaces the
+ * policies.  SIGUSR1 prints the counters.  SIGTERM or SIGINT stops: no new
+ * connections, running ones get shutdown_grace to end, the rest is reset.  A
+ * second signal ends the grace at once.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -29,10 +29,10 @@
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
 #define EXIT_CONFIG 2
-#define CLOCK_TICKS 10	     /* the wall clock is looked at every so many */
-#define TICK_US USEC_PER_SEC /* liveness and loss are looked at so often */
+#define CLOCK_TICKS 10	     /* the wall clock is read every so many ticks */
+#define TICK_US USEC_PER_SEC /* liveness and loss are checked */
 #define LOSS_LOG_US (10 * USEC_PER_SEC)	 /* one line about loss at most */
-#define EVENT_LOG_US (10 * USEC_PER_SEC) /* and of libevent's warnings */
+#define EVENT_LOG_US (10 * USEC_PER_SEC) /* likewise of libevent's warnings */
 
 /* --- events --- */
 
@@ -57,7 +57,7 @@ static void on_print(evutil_socket_t sig, short what, void *arg)
 	control_print_counters(arg, stdout);
 }
 
-/* Overflow of the kernel's queue is loss nobody asked for: say it. */
+/* Log packets that were lost because a queue of the kernel was full. */
 static void report_loss(struct daemon *d, struct unit *u)
 {
 	struct io_counters c = {0};
@@ -104,8 +104,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	daemon_set_timer(d->ev_tick, TICK_US);
 }
 
-/* A worker that hangs keeps us waiting in units_flows(), and the sign of life
- * does not come. */
+/* A worker that hangs makes units_flows() wait, so systemd gets no sign of
+ * life. */
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -117,7 +117,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 	daemon_set_timer(d->ev_dog, (int64_t)d->watchdog);
 }
 
-/* libevent warns of what it meets again and again, say once a packet. */
+/* libevent may repeat a warning for every packet: limit it. */
 static void on_event_log(int severity, const char *text)
 {
 	static struct log_limit limit;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Profiles of peers, all workers together
+ * Profiles of peers, summed over all workers.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * relay = splice: the daemon's hold on the connections that the kernel relays.
+ * relay = splice: the daemon's part in the connections that the kernel relays.
  */
 #include <errno.h>
 

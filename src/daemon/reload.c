@@ -64,7 +64,7 @@ void daemon_warn_harm(const struct policy *p)
 	}
 }
 
-/* What a reload cannot change keeps its value, and says so. */
+/* Warn of keys that a reload cannot change; they keep their values. */
 static void warn_restart(const struct daemon_cfg *old,
 			 const struct daemon_cfg *new)
 {
@@ -89,14 +89,14 @@ static void warn_restart(const struct daemon_cfg *old,
 		log_warn(line, "fault_log");
 }
 
-/* Of [penstock], what a reload does change. */
+/* The keys of [penstock] that a reload changes. */
 static void adopt_daemon_cfg(struct daemon_cfg *now,
 			     const struct daemon_cfg *new)
 {
 	warn_restart(now, new);
 	now->shutdown_grace = new->shutdown_grace;
 	now->log_level = new->log_level;
-	now->log_debug = new->log_debug; /* the policy has it */
+	now->log_debug = new->log_debug; /* used by the policy */
 	now->rules = new->rules;
 	now->front = new->front;
 	now->front_ifs = new->front_ifs;
@@ -104,7 +104,7 @@ static void adopt_daemon_cfg(struct daemon_cfg *now,
 	log_set_level(now->log_level);
 }
 
-/* Faults first: they alone can be refused. */
+/* Faults first: only they can be refused. */
 static int adopt_config(struct daemon *d, struct config *c, FILE *errors)
 {
 	int err = faults_adopt(d, c, errors);
@@ -125,7 +125,7 @@ static int adopt_config(struct daemon *d, struct config *c, FILE *errors)
 	return 0;
 }
 
-/* Log what a bad file's errors are, and pass them on. */
+/* Log the errors of a bad file, and pass them on. */
 static void report_errors(struct daemon *d, char *text, FILE *errors)
 {
 	char *line, *rest = text;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon watches the rules that bring it its packets
+ * Watches the packet rules that send packets to the daemon.
  *
- * Without them traffic goes to the servers unshielded, and nothing in the
- * daemon would notice.  The kernel tells every change of nftables; one of a
- * table raw leads to a look a second later, and so does each minute, for what
- * is told by nobody: sysctls, the TUN device, iptables' older form.  A look is
- * `penstockctl rules check`, done here, in the main thread.
+ * Without the rules, traffic goes to the servers unshielded and the daemon
+ * would not notice.  The kernel reports every change of nftables.  A change of
+ * a table raw is followed by a look after a second.  There is also a look each
+ * minute, for what nobody reports: sysctls, the TUN device, the legacy form of
+ * iptables.  A look is `penstockctl rules check`, done in the main thread.
  *
- * With rules = restore our chains are put back, unless `rules remove' took them
- * away: then the file that apply keeps is gone.
+ * With rules = restore our chains are restored, unless `rules remove' has
+ * removed them: then the file that `rules apply' writes is gone.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,9 +22,9 @@
 #include "penstockd.h"
 
 #define LOOK_SOON_US \
-	USEC_PER_SEC /* after a change, for all that belong to it */
+	USEC_PER_SEC /* wait after a change for others that belong to it */
 #define LOOK_US (60 * USEC_PER_SEC)
-#define RESTORE_US (10 * USEC_PER_SEC) /* not more often: who fights us wins */
+#define RESTORE_US (10 * USEC_PER_SEC) /* at most this often */
 #define LINES_LOGGED 5
 
 enum rules_seen {
@@ -34,11 +34,11 @@ enum rules_seen {
 };
 
 /**
- * struct rules_watch - What is known of the host's rules
- * @nft:   tells changes; NULL: none are told
- * @seen:  at the last look
- * @text:  what differed then, one a line; owned
- * @restored: when our chains were put back last
+ * struct rules_watch - What is known about the host's rules
+ * @nft:   reports changes; NULL: nobody reports them
+ * @seen:  result of the last look
+ * @text:  the differences found then, one a line; owned
+ * @restored: when our chains were last restored
  */
 struct rules_watch {
 	struct nft_watch *nft;
@@ -55,7 +55,7 @@ static void look_in(struct rules_watch *w, int64_t us)
 	evtimer_add(w->ev_look, &tv);
 }
 
-/* Are the rules ours to put back? */
+/* May the daemon restore the rules? */
 static bool may_restore(const struct daemon *d)
 {
 	char path[256];
@@ -76,7 +76,7 @@ static void log_lines(const char *text)
 		log_warn("rules: and %d more", n - LINES_LOGGED);
 }
 
-/* One line a transition, and what differs when that is news. */
+/* Log a line for each transition, and the differences if they are new. */
 static void tell(struct daemon *d, enum rules_seen seen, char *text)
 {
 	struct rules_watch *w = d->rules;
@@ -97,7 +97,8 @@ static void tell(struct daemon *d, enum rules_seen seen, char *text)
 	w->text = text;
 }
 
-/* What differs, as text to be freed; NULL: it cannot be seen. */
+/* Return: the differences, as text for free(); NULL: the rules cannot be
+ * read. */
 static char *look(const struct rules_plan *plan)
 {
 	char *text = NULL;

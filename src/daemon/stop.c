@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stopping: no new connections, and time for those that run.
+ * Stopping: no new connections, and time for running ones to end.
  */
 #include <systemd/sd-daemon.h>
 
@@ -48,7 +48,7 @@ void daemon_stop_poll(evutil_socket_t fd, short what, void *arg)
 		daemon_set_timer(d->ev_stop, STOP_POLL_US);
 }
 
-/* The first look is not at once, so that who asked gets an answer. */
+/* The first check is not immediate, so that the caller gets an answer. */
 void daemon_stop(struct daemon *d)
 {
 	int64_t grace = d->cfg->daemon.shutdown_grace;

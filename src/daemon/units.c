@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The units: here packet I/O and engine meet
+ * The units: joins packet I/O and engines.
  *
- * An engine is reached by worker_call() alone, between two batches of its
- * worker.  What is asked of all is asked of one after the other, so the sums
- * are of nearly one time.
+ * An engine is accessed only by worker_call(), between two batches of its
+ * worker.  Engines are asked one after the other, so sums are of nearly the
+ * same time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "config/secret.h"
 #include "penstockd.h"
 
-#define REFUSED_LEAST 10 /* what was refused less often is no news */
+#define REFUSED_LEAST 10 /* fewer refusals are not reported */
 
 _Static_assert((int)IO_CONSUMED == (int)VERDICT_CONSUMED, "verdicts differ");
 _Static_assert((int)IO_PASS == (int)VERDICT_PASS, "verdicts differ");
@@ -60,7 +60,7 @@ int64_t units_wall_offset(void)
 	       worker_clock().us;
 }
 
-/* Limits are for all workers together; the queues share flows evenly. */
+/* Limits are for all workers together; flows are spread evenly. */
 static uint32_t share_of(uint32_t all, uint32_t n)
 {
 	return max_u32(1, (all + n - 1) / n);
@@ -200,12 +200,12 @@ void units_call(struct daemon *d, void (*fn)(void *engine, mono_t now))
 
 struct stopped_call {
 	struct daemon *d;
-	uint32_t i; /* worker that is to stop next */
+	uint32_t i; /* the worker to stop next */
 	void (*fn)(void *arg, mono_t now);
 	void *arg;
 };
 
-/* A worker that waits for the next one stands still; the last one does it. */
+/* Each worker waits for the next one; the last one calls the function. */
 static void do_stopped(void *arg, mono_t now)
 {
 	struct stopped_call *c = arg;
@@ -297,7 +297,8 @@ static void do_front(void *arg, mono_t now)
 	c->wish = engine_front(c->engine, c->service, c->sent, c->on, now);
 }
 
-/* One that has to be left is left; one under pressure speaks for all. */
+/* If one engine must be left alone, all are.  If one is under pressure, the
+ * answer is its wish. */
 enum front_wish units_front(struct daemon *d, uint32_t i, uint64_t sent,
 			    bool on)
 {
@@ -321,8 +322,8 @@ struct gauges_call {
 	struct engine_gauges *sum;
 };
 
-/* The receive ring is no connection's; what of its last batch is one's counts
- * from the next batch on. */
+/* Subtract the receive ring, which belongs to no connection.  Buffers of its
+ * last batch that a connection keeps count from the next batch on. */
 static uint64_t without_ring(uint64_t held)
 {
 	const uint64_t ring =
@@ -404,7 +405,7 @@ static int refused_cmp(const void *pa, const void *pb)
 	return a->count < b->count ? 1 : -(a->count > b->count);
 }
 
-/* Into the place of its like, or a free one, or of the least. */
+/* Add to the same source's entry, or to a free one, or replace the smallest. */
 static void refused_add(struct refused_call *c,
 			const struct refused_source *one)
 {
@@ -486,7 +487,7 @@ struct counters_call {
 	const struct engine *engine;
 	const struct policy *policy;
 	struct metrics *m;
-	uint32_t from; /* of m->m: counter 0 */
+	uint32_t from; /* index of counter 0 in m->m */
 	int err;
 };
 
@@ -495,7 +496,8 @@ static const char *service_name(const struct policy *p, int i)
 	return i >= 0 && (uint32_t)i < p->nservice ? p->service[i].name : NULL;
 }
 
-/* All engines have the same counters: the first appends, the others add. */
+/* All engines have the same counters: the first appends them, the others add to
+ * them. */
 static void do_counters(void *arg, mono_t now)
 {
 	struct counters_call *c = arg;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The XDP front, as the daemon sees it
+ * The daemon's part in the XDP front.
  *
- * Once a second: is what penstockctl pinned there, and the same as before; what
- * did it answer; what shall it answer until the next time; and that all is well
- * here, without which it answers nothing.  It is opened whenever it appears: at
- * the start, or when `rules apply' attaches it under an attack.
+ * Once a second the daemon checks that what penstockctl pinned is there and
+ * still the same, reads what the front has answered, decides what it answers
+ * next, and tells it that the daemon is well (otherwise it answers nothing).
+ * It is opened whenever it appears: at the start, or when `rules apply'
+ * attaches it in an attack.
  *
- * Under `auto' it answers a service while an engine would answer by cookies,
- * under `xdp' at all times.  What it sent is told to the engines before they
- * are asked, so that their pressure sees the flood which they no longer get.
+ * With `auto' it answers a service while an engine would send cookies, with
+ * `xdp' always.  The engines are told what it has sent before they are asked,
+ * so that their pressure includes the flood that no longer reaches them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,10 +19,11 @@
 #include "penstockd.h"
 
 /**
- * struct xdp - The front and what was told to it
- * @front:  NULL: there is none now
- * @err:    why, as last logged; 0 in the beginning
- * @sent:   of each service, SYNs answered as last told to the engines
+ * struct xdp - The front, and what it was told
+ * @front:  NULL: not open now
+ * @err:    the reason, as last logged; 0 at first
+ * @sent:   for each service, the SYNs it had answered when the engines were
+ *          last told
  * @on:     it answers this service
  */
 struct xdp {
@@ -46,7 +48,7 @@ static const char *xdp_hint(int err)
 	}
 }
 
-/* One line a transition. */
+/* Log a line for each transition. */
 static void xdp_missing(struct daemon *d, int err)
 {
 	if (d->xdp->err == err)
@@ -69,7 +71,7 @@ static void xdp_close(struct daemon *d)
 	x->front = NULL;
 }
 
-/* Services and lists, of the start or of a reload. */
+/* Give it the services and lists, at the start or after a reload. */
 static int xdp_set_policy(struct daemon *d)
 {
 	const struct policy *p = d->cfg->policy;
@@ -115,7 +117,7 @@ static void xdp_open(struct daemon *d)
 			 c->front == FRONT_XDP ? "SYNs" : "SYNs under attack");
 }
 
-/* What of it may be answered, by mode and by what all engines wish. */
+/* May it answer service @i, by the mode and the wish of the engines? */
 static bool xdp_wanted(const struct daemon *d, uint32_t i, enum front_wish wish)
 {
 	const struct service *s = &d->cfg->policy->service[i];
@@ -133,7 +135,7 @@ static void xdp_judge(struct daemon *d, uint32_t i)
 	bool on = xdp_wanted(d, i, units_front(d, i, sent, x->on[i]));
 
 	x->sent[i] = now;
-	if (on && !x->on[i]) /* first those who will get what comes back */
+	if (on && !x->on[i]) /* first the engines, which get the ACKs */
 		units_front(d, i, 0, true);
 	if (on != x->on[i])
 		front_answer(x->front, i, on);
@@ -195,7 +197,7 @@ void xdp_free(struct daemon *d)
 	d->xdp = NULL;
 }
 
-/* --- what is told of it --- */
+/* --- reports --- */
 
 bool xdp_answers(const struct daemon *d, uint32_t i)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * penstockctl's side: load, pin, attach.
+ * The front, penstockctl's part: load, pin, attach.
  *
- * Below the directory stand the maps by their names and a link for each
- * interface, link-NAME.  A link that is pinned keeps its program attached; to
- * take its file away detaches it.  Maps that are there already are used again,
- * so that a daemon which has them open goes on; only when their layout is
- * another one they are made anew, and the daemon has to be started again.
+ * The directory has the maps, by their names, and a link for each interface,
+ * link-NAME.  A pinned link keeps its program attached; removing its file
+ * detaches it.  Existing maps are used again, so that a daemon that has them
+ * open continues to work.  Only if their layout has changed are they made
+ * again, and the daemon must be restarted.
  *
  * The group may read and write what is pinned: the daemon's unit has no user of
  * its own, but the group root.
@@ -52,8 +52,8 @@ static bool is_wanted(const struct front_host *h, const char *ifname)
 	return false;
 }
 
-/* Take away what is pinned: links of interfaces that @keep does not name, and
- * without @keep all of it.  Links go first: then nothing uses the maps. */
+/* Remove what is pinned: links of interfaces that are not in @keep or, without
+ * @keep, everything.  Links are removed first: then nothing uses the maps. */
 static int unpin(const char *dir, const struct front_host *keep)
 {
 	const size_t n = strlen(LINK_PREFIX);
@@ -92,7 +92,7 @@ int front_detach(const char *dir, FILE *err)
 	pin_path(path, sizeof(path), dir, "", "");
 	if (!rc && rmdir(path) && errno != ENOENT)
 		rc = -errno;
-	rmdir(dir); /* unless something else of ours is pinned there */
+	rmdir(dir); /* fails if something else is pinned there */
 	return rc ? pins_say(err, "front", rc, "%s", path) : 0;
 }
 
@@ -107,7 +107,7 @@ static int load(const char *dir, struct front_bpf **out)
 
 	bpf_object__for_each_map(m, o ? o->obj : NULL)
 	{
-		/* constants of the program are its own */
+		/* constants of the program are not shared */
 		if (rc || strchr(bpf_map__name(m), '.'))
 			continue;
 		pin_path(path, sizeof(path), dir, bpf_map__name(m), "");
@@ -132,7 +132,7 @@ static int load(const char *dir, struct front_bpf **out)
 
 /* --- interfaces --- */
 
-/* The driver's name; "" when it has none to tell. */
+/* The driver's name; "" if it has none. */
 static void driver_of(const char *ifname, char *out, size_t len)
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
@@ -195,7 +195,7 @@ static int attach_one(const char *dir, const struct front_bpf *o,
 		close(fd);
 		return 0;
 	}
-	if (fd >= 0) { /* of an interface that is gone, or of its namesake */
+	if (fd >= 0) { /* the interface may be another one */
 		close(fd);
 		unlink(path);
 	}

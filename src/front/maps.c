@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon's side: pinned maps, opened once and written through descriptors.
+ * The front, the daemon's part: the pinned maps, opened once and written
+ * through descriptors.
  *
- * Order matters where the program may run meanwhile: a service is filled in
- * before its addresses lead to it, and an epoch's key before its number.  What
- * a new policy no longer has is taken out of the maps first.
+ * The order of changes matters, as the program may run meanwhile: a service is
+ * filled in before its addresses, and an epoch's key before its number.  What a
+ * new policy no longer has is removed from the maps first.
  *
  * A service keeps its number in the maps over reloads, by its name, and so its
  * counters.
@@ -27,7 +28,7 @@
 #include "pins.h"
 #include "tcp/leg.h"
 
-#define VALID_US (3 * USEC_PER_SEC) /* two renewals may fail to come */
+#define VALID_US (3 * USEC_PER_SEC) /* two renewals may be missed */
 #define KNOWN_BYTES (1u << KNOWN_BITS)
 #define SPENT_BYTES (sizeof(struct known_spent) << KNOWN_SPENT_BITS)
 
@@ -52,12 +53,12 @@ static const char *const map_name[MAPS] = {
 /**
  * struct front - The open maps
  * @fd:      by enum map
- * @inode:   of what is pinned as state
- * @secret:  of which the epochs' keys are made
- * @epoch:   whose keys are in place
+ * @inode:   of the pinned map of the state
+ * @secret:  from which the keys of epochs are derived
+ * @epoch:   whose keys are set
  * @wall_off_us: wall clock less the monotonic one; it never goes back, as the
  *           engine's does not
- * @name:    of the services in the maps, by slot
+ * @name:    names of the services in the maps, by slot
  * @slot:    of service number i of the policy; @n of them
  * @ncpu:    values of a per-processor map
  * @scratch: @ncpu of them
@@ -142,7 +143,7 @@ int front_open(struct front **out, const char *dir)
 		front_close(f);
 		return err;
 	}
-	/* of a daemon that was here before */
+	/* left by an earlier daemon */
 	front_end(f);
 	memset(f->known.count, 0, KNOWN_BYTES);
 	memset(f->known.spent, 0, SPENT_BYTES);
@@ -243,7 +244,7 @@ const struct known *front_known(const struct front *f)
 
 /* --- policy --- */
 
-/* Take every key out of a map. */
+/* Remove every key of a map. */
 static int map_clear(int fd, void *key)
 {
 	while (bpf_map_get_next_key(fd, NULL, key) == 0) {
@@ -301,7 +302,7 @@ static struct front_service describe(const struct service *s)
 {
 	const struct tcp_cfg *c = &s->tcp;
 	struct front_service v = {
-		/* signed segments would be passed on: only the daemon knows */
+		/* signed segments may pass: only the daemon decides */
 		.strict = s->unknown == UNKNOWN_DROP &&
 			  s->tcp_signed == SIGNED_DROP,
 		.listed = s->shield.access != NULL,
@@ -340,8 +341,8 @@ static bool is_in_policy(const struct policy *p, const char *name)
 	return false;
 }
 
-/* The slot of that name, or one whose name is no longer in use: there are as
- * many as services can be. */
+/* The slot of a name, or one whose name is no longer used.  There are as many
+ * slots as services. */
 static uint32_t slot_for(struct front *f, const struct policy *p,
 			 const char *name)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Built without libbpf: there is no front, and whoever asks for one is told.
+ * Built without libbpf: there is no front, and every function fails.
  */
 #include <errno.h>
 
@@ -13,7 +13,7 @@ int front_attach(const struct front_host *h, FILE *err)
 	return -ENOSYS;
 }
 
-/* What is not there is detached. */
+/* There is nothing to detach. */
 int front_detach(const char *dir, FILE *err)
 {
 	(void)dir;
@@ -35,7 +35,7 @@ int front_open(struct front **out, const char *dir)
 	return -ENOSYS;
 }
 
-/* Without front_open() nobody has a front to call these with. */
+/* Never called, as front_open() always fails. */
 bool front_is_current(const struct front *f, const char *dir)
 {
 	(void)f;

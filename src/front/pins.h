@@ -3,8 +3,8 @@
 #define PENSTOCK_FRONT_PINS_H
 
 /*
- * What the front and the relay share: a directory each below bpf_dir, and how
- * they say what went wrong.
+ * What the front and the relay share: their directories below bpf_dir, and the
+ * form of their errors.
  */
 #include <bpf/libbpf.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 int pins_say(FILE *err, const char *who, int rc, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* For libbpf_set_print(): what matters is said by ourselves. */
+/* For libbpf_set_print(): we report errors ourselves. */
 int pins_quiet(enum libbpf_print_level level, const char *fmt, va_list ap);
 
 /**

@@ -2,12 +2,12 @@
 /*
  * penstockctl's side of relay = splice: load, pin, attach.
  *
- * Below DIR/splice stand the map, the two programs, and for each interface two
- * notes, which are pins of the program again: tc-NAME, that it is attached
- * there, and qdisc-NAME, that the clsact qdisc is ours.  Filters belong to
- * interfaces and live without anybody; the notes say which are ours to take
- * away.  They stand at a priority of their own, so that others have their
- * places in front and behind.
+ * DIR/splice has the map, the two programs, and two notes for each interface,
+ * which are further pins of the program: tc-NAME says that it is attached
+ * there, and qdisc-NAME that we made the clsact qdisc.  Filters belong to
+ * interfaces and need no process; the notes say which ones we may remove.  Our
+ * filters have a priority of their own, so that others can be before or after
+ * them.
  *
  * The group may read and write the map: the daemon's unit has no user of its
  * own, but the group root.
@@ -117,7 +117,7 @@ static bool is_wanted(const struct splice_host *h, const char *ifname)
 	return false;
 }
 
-/* Of interfaces that @keep does not name; NULL: of all. */
+/* Detach from interfaces that are not in @keep; NULL: from all. */
 static int detach_others(const char *dir, const struct splice_host *keep)
 {
 	const size_t n = strlen(TC_NOTE);
@@ -153,7 +153,7 @@ int splice_detach(const char *dir, FILE *err)
 	pin_path(path, dir, "", "");
 	if (rmdir(path) && errno != ENOENT)
 		rc = -errno;
-	rmdir(dir); /* unless something else of ours is pinned there */
+	rmdir(dir); /* fails if something else is pinned there */
 	return rc ? pins_say(err, "splice", rc, "%s", path) : 0;
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon's side of relay = splice: the pinned map, whose entries are the
- * connections.  Nothing of them is kept here, so a daemon that starts anew owns
- * them as the last one did.
+ * connections.  Nothing about them is stored elsewhere, so a new daemon owns
+ * them like the last one.
  *
- * A connection has ended when both FINs were acknowledged, or a RST came that
- * the other side takes.  Its entries stay for as long as TIME_WAIT lasts, as
- * the hosts may still repeat what they said last; when the map is more than
- * half full, for HURRY_US.  One without a segment for idle_timeout, or for
- * IDLE_US where there is none, is forgotten.
+ * A connection has ended when both FINs were acknowledged, or after a RST that
+ * the other side accepts.  Its entries stay as long as TIME_WAIT, as the hosts
+ * may repeat their last segments; if the map is more than half full, only for
+ * HURRY_US.  A connection without a segment for idle_timeout, or for IDLE_US if
+ * there is none, is forgotten.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,10 +31,10 @@
 /**
  * struct splice_map - The open map
  * @fd:    of the map
- * @at:    key that the walk has reached; valid with @on
+ * @at:    key where the walk is now; valid with @on
  * @seen:  connections that this walk has met
  * @count: and the last whole one
- * @stale: what a step of the walk takes away
+ * @stale: entries that a step of the walk removes
  */
 struct splice_map {
 	int fd;
@@ -157,7 +157,7 @@ static int map_install(void *ctx, const struct splice_pair *p)
 	return err;
 }
 
-/* Its FIN was passed on, and so was what acknowledges it. */
+/* Were its FIN, and the ACK for it, passed on? */
 static bool is_over(const struct splice_dir *d, const struct splice_dir *back)
 {
 	return d->seen & SPLICE_FIN && back->acked == d->nxt - d->dseq;
@@ -213,7 +213,8 @@ static void open_one(const struct splice_map *m, const struct splice_key *k)
 	bpf_map_update_elem(m->fd, k, &d, BPF_EXIST);
 }
 
-/* Should it fail, all comes to the engine and goes on through the TUN. */
+/* If this fails, the engine gets all segments and sends them through the
+ * TUN. */
 static void map_open(void *ctx, const struct tuple *t)
 {
 	struct splice_key k, r;
@@ -275,7 +276,7 @@ static bool is_stale(struct splice_map *m, const struct policy *p,
 	return quiet_us(d, &back, now) > limit;
 }
 
-/* The next key, by way of @at.  False: that was the last one. */
+/* Advance @at to the next key.  False: there is none. */
 static bool next_key(const struct splice_map *m, struct splice_key *at,
 		     bool *on)
 {
@@ -288,7 +289,7 @@ static bool next_key(const struct splice_map *m, struct splice_key *at,
 	return true;
 }
 
-/* One that was taken away has no next: the place is kept at one that stays. */
+/* A removed key has no next one: so @at stays at a key that remains. */
 void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now)
 {
 	struct splice_key at = m->at;

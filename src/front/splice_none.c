@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Built without libbpf: nobody translates, and whoever asks for it is told.
+ * Built without libbpf: there is no translator, and every function fails.
  */
 #include <errno.h>
 
@@ -15,7 +15,7 @@ int splice_attach(const struct splice_host *h, FILE *err)
 	return -ENOSYS;
 }
 
-/* What is not there is detached. */
+/* There is nothing to detach. */
 int splice_detach(const char *dir, FILE *err)
 {
 	(void)dir;

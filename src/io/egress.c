@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two ways out, and the order between them
+ * The two ways in which packets leave, and how their order is kept.
  *
  * A small packet rides in the verdict of one that was consumed in the same
  * round: two thirds of the cost of a TUN write, as the system call is shared,
@@ -11,18 +11,18 @@
  * of the device it leaves by.  So does sending the verdicts, in the order of
  * their slots; and riders are put into slots in rising order.  Hence only one
  * thing could disturb the order of a leg's packets: a write while an earlier
- * packet of that leg still rides.  @riders knows the legs that have riders, in
- * 64 classes; before such a write the verdicts are sent.  A leg that shares its
- * class with another costs a system call more, nothing else.
+ * packet of that leg is still a rider.  @riders has a bit for each of 64
+ * classes of legs that have riders.  Before a write of such a leg the verdicts
+ * are sent.  Legs that share a class cost one more system call.
  *
- * A card with several transmit queues adds a condition that is not ours: the
- * kernel chooses the queue by CPU where XPS is set up, as most drivers do, and
- * otherwise by the receive queue that the carrier came from.  Then neighbours
- * may leave by different queues and swap places, as with any forwarding by more
- * than one CPU; TCP bears it.
+ * A card with several transmit queues may change the order as well.  The kernel
+ * chooses the queue by CPU where XPS is set up, as most drivers do, and
+ * otherwise by the receive queue of the carrier.  Then neighbours may leave by
+ * different queues and swap places, as with any forwarding by more than one
+ * CPU.  TCP can handle that.
  *
- * What rides enters FORWARD with the carrier's input interface and our mark;
- * what is written enters with the TUN's interface and without a mark.
+ * A rider enters FORWARD with the carrier's input interface and our mark, a
+ * written packet with the TUN's interface and without a mark.
  */
 #include <netinet/in.h>
 
@@ -30,8 +30,8 @@
 #include "wire/build.h"
 #include "wire/frame.h"
 
-/* Source and destination port; of an ICMP error those of the leg whose peer
- * gets it: what it quotes went the other way. */
+/* Source and destination port.  For an ICMP error, those of the leg whose peer
+ * gets it: the quoted segment went in the other direction. */
 static uint32_t port_pair(const struct tx *tx)
 {
 	const uint8_t *l4 = tx->hdr + tx->l4_off;
@@ -44,8 +44,7 @@ static uint32_t port_pair(const struct tx *tx)
 	return back >> 16 | back << 16;
 }
 
-/* One of 64 classes by the port pair, which differs between the legs of a
- * flow, too. */
+/* One of 64 classes, by the port pair.  The two legs of a flow differ in it. */
 static uint64_t leg_bit(const struct tx *tx)
 {
 	return 1ull << (port_pair(tx) * 0x9e3779b1u >> 26);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One NFQUEUE: receive and parse
+ * One NFQUEUE: receive and parse.
  *
- * A batch of messages goes straight into counted buffers, so that payload which
- * the engine keeps is never copied: it keeps the buffer, and the ring gets
- * another one.  The ring's buffers come from the pool's reserve, and the engine
- * keeps nothing more once the pool is at its limit; so there is always a buffer
- * to receive the acknowledgments into that free the others.
+ * A batch of messages is received into counted buffers, so that payload that
+ * the engine keeps is not copied: the engine keeps the buffer, and the ring
+ * gets another one.  The ring's buffers come from the pool's reserve, and the
+ * engine keeps no more when the pool is at its limit.  So there is always a
+ * buffer for the acknowledgments that free the others.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -34,8 +34,8 @@ static enum packet_csum csum_state(uint32_t info)
 	return PACKET_CSUM_GOOD;
 }
 
-/* Attributes that matter; @p is the attribute's payload of @n bytes.
- * True when it was the packet's id. */
+/* Read an attribute if it matters; @p is its payload of @n bytes.  Return: true
+ * when it was the packet's id. */
 static bool take_attr(struct nfq_packet *out, uint16_t type, const uint8_t *p,
 		      size_t n)
 {
@@ -67,7 +67,8 @@ static bool take_attr(struct nfq_packet *out, uint16_t type, const uint8_t *p,
 	return false;
 }
 
-/* A bare TCP/IP header, to be overwritten by another. */
+/* Is it a TCP/IP packet without options or extension headers?  Then it can be
+ * replaced by another one. */
 static bool is_plain(const struct packet *p)
 {
 	if (p->len != p->full_len || p->len < 40)
@@ -107,7 +108,7 @@ enum nfq_msg nfq_parse(struct buf *buf, size_t len, struct nfq_packet *out)
 			return NFQ_MSG_BAD;
 		has_id |= take_attr(out, a.nla_type & ATTR_TYPE_MASK,
 				    p + sizeof(a), a.nla_len - sizeof(a));
-		/* The last attribute may come without its padding. */
+		/* the last attribute may have no padding */
 		step = ((size_t)a.nla_len + 3) & ~(size_t)3;
 		if (step > left)
 			break;
@@ -115,7 +116,7 @@ enum nfq_msg nfq_parse(struct buf *buf, size_t len, struct nfq_packet *out)
 	}
 	if (!has_id || !out->pkt.len)
 		return NFQ_MSG_BAD;
-	/* The kernel names the full length only when it cut something off. */
+	/* the kernel gives the full length only if it has cut the packet */
 	if (!out->pkt.full_len)
 		out->pkt.full_len = out->pkt.len;
 	out->carrier = out->carrier && is_plain(&out->pkt);
@@ -146,7 +147,7 @@ void nfq_ring_fini(struct nfq_ring *r)
 	}
 }
 
-/* Fill the first @max slots; returns how many have a buffer of their own. */
+/* Fill the first @max slots.  Return: how many have a buffer. */
 static int refill(struct nfq_ring *r, int max)
 {
 	struct buf *b;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One NFQUEUE: bind and configure
+ * One NFQUEUE: bind and configure.
  *
  * The netlink socket owns the queue.  It is connected to the kernel, so no
  * other process can put a message into it.
  *
- * Loss.  Two limits stand before us.  NFQA_CFG_QUEUE_MAXLEN bounds the packets
- * that wait for a verdict; 16384 holds the initial windows of 1,600 connections
- * that begin in the same instant, and is 50 ms of work at the rate at which
- * SYNs are answered: more would only add delay under a flood.  SO_RCVBUF bounds
- * the memory of what we have not read; 64 MiB (the kernel doubles it) holds
- * some 1,800 packets of 64 KiB, twenty maximal receive windows.
+ * Loss.  There are two limits.  NFQA_CFG_QUEUE_MAXLEN bounds the packets that
+ * wait for a verdict; 16384 holds the initial windows of 1,600 connections that
+ * begin in the same instant, and is 50 ms of work at the rate at which SYNs are
+ * answered: more would only add delay under a flood.  SO_RCVBUF bounds the
+ * memory of what we have not read; 64 MiB (the kernel doubles it) holds some
+ * 1,800 packets of 64 KiB, twenty maximal receive windows.
  *
  * NETLINK_NO_ENOBUFS is set: without it the first overrun marks the socket
  * congested, and the kernel then drops *every* packet until the socket has been
@@ -37,7 +37,7 @@
 #define PROC_QUEUE "/proc/net/netfilter/nfnetlink_queue"
 #define CONFIG_TYPE ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_CONFIG)
 
-/* Whole message, and what the kernel puts around the payload, fit a buffer. */
+/* A buffer holds a whole message, with what the kernel adds to the payload. */
 _Static_assert(BUF_RX_SIZE > NFQ_COPY_RANGE + 1024, "receive buffer too small");
 
 static void set_socket_limits(const struct nfq *q, const struct nfq_cfg *cfg)
@@ -45,7 +45,7 @@ static void set_socket_limits(const struct nfq *q, const struct nfq_cfg *cfg)
 	int size = (int)(cfg->rcvbuf ? cfg->rcvbuf : NFQ_RCVBUF_DEFAULT);
 	int one = 1;
 
-	/* Without the capability the bind that follows fails, and says so. */
+	/* without the capability the bind below fails with a message */
 	if (setsockopt(q->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size,
 		       sizeof(size)) &&
 	    errno != EPERM)
@@ -57,8 +57,8 @@ static void set_socket_limits(const struct nfq *q, const struct nfq_cfg *cfg)
 			 strerror(errno));
 }
 
-/* Bind and all parameters in one message, so no packet meets a queue that is
- * bound but not yet configured. */
+/* Bind and set all parameters in one message, so that no packet arrives at a
+ * queue that is bound but not yet configured. */
 static size_t build_config(uint8_t *buf, const struct nfq_cfg *cfg)
 {
 	const struct nfqnl_msg_config_cmd cmd = {
@@ -88,8 +88,8 @@ static size_t build_config(uint8_t *buf, const struct nfq_cfg *cfg)
 	return nlh->nlmsg_len;
 }
 
-/* Netlink answers within sendto(), but packets may have come before the
- * answer: they are dropped by the first batch verdict, and resent. */
+/* Netlink answers within sendto(), but packets may arrive before the answer:
+ * the first batch verdict drops them, and they are sent again. */
 static int await_ack(const struct nfq *q)
 {
 	union {

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verdicts of one batch, gathered and sent in one datagram
+ * The verdicts of one batch, gathered and sent in one datagram.
  *
- * nfnetlink walks all messages of a datagram, so a batch costs one system call
- * however mixed it is.  A batch verdict covers every packet up to its id that
- * has had none yet; a run of consumed neighbours is therefore one message, and
- * a packet whose message we could not read is dropped with the next run.
+ * nfnetlink handles all messages of a datagram, so a batch costs one system
+ * call, whatever its verdicts are.  A batch verdict covers every packet up to
+ * its id that has no verdict yet.  So a run of consumed neighbours is one
+ * message, and a packet whose message could not be read is dropped with the
+ * next run.
  *
- * The order is that of arrival: the kernel finds a packet by walking its list
- * from the oldest on, so each look-up ends at the first entry.
+ * Verdicts are in the order of arrival.  The kernel searches its list of
+ * packets from the oldest on, so each search ends at the first entry.
  *
- * A verdict can carry a packet.  The kernel lets the queued packet go on with
- * other bytes in it; in PREROUTING routing is still to come, so the new bytes
- * go where their own addresses say.  That is how stateless answers leave, and
- * most small packets (see egress.c).
+ * A verdict can carry a packet.  The kernel lets the queued packet continue
+ * with other bytes in it.  PREROUTING is before routing, so the new packet goes
+ * where its own addresses say.  Stateless answers and most small packets are
+ * sent in this way (see egress.c).
  *
- * A batch whose verdicts carry much is sent in several datagrams: the kernel
- * wants one piece of memory for each.
+ * If the verdicts of a batch carry much, they are sent in several datagrams:
+ * the kernel needs contiguous memory for each.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -147,7 +148,7 @@ static void put_replace(const struct nfq *q, struct nfq_verdicts *v,
 	}
 }
 
-/* A run of dropped neighbours is one message, the last one's. */
+/* A run of dropped neighbours is one message, with the id of the last one. */
 static void put_slot(const struct nfq *q, struct nfq_verdicts *v, int i)
 {
 	const struct nfq_slot *s = &v->slot[i];

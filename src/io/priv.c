@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The privileges of the daemon: what it has, and giving up the rest.
+ * The privileges of the daemon: what it has, and how it gives up the rest.
  */
 #include <errno.h>
 #include <sys/prctl.h>
@@ -14,7 +14,7 @@ bool priv_has_net_admin(void)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (capng_get_caps_process())
-		return true; /* unknown: let the kernel judge */
+		return true; /* unknown: let the kernel decide */
 	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker: the loop around the engine's four verbs
+ * A worker: the loop around the engine's four calls.
  *
  *   queue readable -> recvmmsg -> input each packet -> pull and write until
  *   dry -> verdicts -> again while batches come full, a bounded number of
@@ -10,25 +10,25 @@
  * come from the worker's pool, everything else is in struct worker.
  *
  * Lanes.  Each queue is a lane.  The first one has the segments that may belong
- * to a connection; the others, the SYN lanes, have those that begin one and
- * those that never belong to one (no ACK bit).  The kernel chooses the SYN lane
- * by the address pair.  A round serves a batch of the first lane, then 4 SYNs;
- * or 16 when that batch was full, so that SYNs keep a share, or when the first
- * lane is at rest.  So a flood of SYNs fills and overflows the SYN lanes alone,
- * and a segment of a connection waits for 16 answers at most, 0.1 ms.  (Batches
- * of 64 SYNs answer no more of them, but halve the requests that kept-alive
- * connections get through.)
+ * to a connection.  The others, the SYN lanes, have all segments without ACK:
+ * SYNs, and segments that belong to no connection.  The kernel chooses the SYN
+ * lane by the address pair.  A round serves a batch of the first lane, then 4
+ * SYNs; or 16 when that batch was full, so that SYNs keep a share, or when the
+ * first lane is at rest.  So a flood of SYNs overflows only the SYN lanes, and
+ * a segment of a connection waits for 16 answers at most, 0.1 ms. (Batches of
+ * 64 SYNs do not answer more SYNs, but kept-alive connections get only half as
+ * many requests.)
  *
- * Turns.  A flood that the worker cannot answer would leave each newcomer the
- * same small chance at each of its few SYNs.  Instead each SYN lane has its
- * turn: for a second it is served first, and the others get what is left of
- * the budget.  A client sends its SYN again after 1, 2, 3, 4 and 5 s (Linux) or
- * after 1, 3, 7 and 15 s, so that it meets the turn of its lane, in which the
+ * Turns.  In a flood that the worker cannot answer, each SYN of a newcomer
+ * would have the same small chance.  Instead each SYN lane has its turn: for a
+ * second it is served first, and the others get the rest of the budget.  A
+ * client repeats its SYN after 1, 2, 3, 4 and 5 s (Linux) or after 1, 3, 7 and
+ * 15 s.  So one of its SYNs arrives in the turn of its lane, and then the
  * worker has only that lane's part of the flood to answer.
  *
- * Order.  A leg's packets leave in the order in which the engine yields them;
- * egress.c sees to that.  The engine's payload is not touched again once it is
- * sent, so it may be asked for more.
+ * Order.  A leg's packets are sent in the order in which the engine returns
+ * them; egress.c ensures that.  Their payload is not needed after they were
+ * sent, so the engine may be asked for more.
  *
  * Commands.  worker_call() hands a function to the thread through one slot,
  * and wakes it by an eventfd: the engine is never touched by two threads.
@@ -48,10 +48,10 @@
 #include "io/worker.h"
 #include "util/log.h"
 
-#define ROUNDS_MAX 16	  /* full batches before other events get their turn */
+#define ROUNDS_MAX 16	  /* full batches before other events are handled */
 #define SYN_BUDGET 16	  /* SYNs of a round */
-#define SYN_BUDGET_BUSY 4 /* the same beside some packets of the first lane */
-#define AT_REST_US USEC_PER_MSEC /* the first lane had nothing for so long */
+#define SYN_BUDGET_BUSY 4 /* the same after packets of the first lane */
+#define AT_REST_US USEC_PER_MSEC /* after this time the first lane is at rest */
 #define SYN_TURN_US USEC_PER_SEC
 #define SYN_MAXLEN 2048 /* SYNs that may wait in a lane: 15 ms of work */
 #define SYN_RCVBUF (4u << 20)
@@ -88,10 +88,10 @@ struct lane {
 /**
  * struct worker - See worker.h
  * @lane:    @nlane of them; the first is not for SYNs
- * @ev_serve: made active when a lane is ready, so that all lanes that are ready
- *           at one time are known before the first is served
- * @rest_at: when the first lane is at rest, unless something comes by it
- * @armed:   deadline that @ev_timer stands for; unset when it does not run
+ * @ev_serve: made active when a lane is ready, so that all ready lanes are
+ *           known before the first one is served
+ * @rest_at: when the first lane is at rest, if nothing arrives in it
+ * @armed:   deadline of @ev_timer; unset when it does not run
  * @lock:    guards @call and @running
  * @callers: serialises callers
  * @failed:  the thread ended by itself
@@ -128,7 +128,7 @@ mono_t worker_clock(void)
 	return (mono_t){(int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000};
 }
 
-/* Write what the engine has to send. */
+/* Send what the engine has to send. */
 static void drain(struct worker *w, mono_t now)
 {
 	int i, n;
@@ -140,7 +140,8 @@ static void drain(struct worker *w, mono_t now)
 	} while (n == TX_BATCH);
 }
 
-/* One timer; a deadline that moved away is noticed when the timer fires. */
+/* There is one timer.  A deadline that became later is noticed when it
+ * fires. */
 static void arm_timer(struct worker *w, mono_t now)
 {
 	mono_t d = w->cfg.ops->deadline(w->cfg.engine);
@@ -167,11 +168,11 @@ static void expire_due(struct worker *w, mono_t now)
 }
 
 /*
- * May the engine see this packet?  Past the pool's limit not when it could keep
- * the buffer: a payload below BUF_COPY_MAX is copied, which the pool refuses,
- * but a greater one is kept by reference.  Kept buffers must not eat the
- * reserve, or the acknowledgments that free them could not be received.  What
- * is dropped here comes again, at last as single segments.
+ * May the engine get this packet?  Beyond the pool's limit, not if it could
+ * keep the buffer: a payload of BUF_COPY_MAX or more is kept by reference,
+ * while a smaller one is copied, which the pool refuses.  Kept buffers must not
+ * use up the reserve, or the acknowledgments that free them could not be
+ * received.  What is dropped here is sent again, finally as single segments.
  */
 static bool admit(struct worker *w, const struct packet *pkt)
 {
@@ -250,7 +251,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 		event_add(w->lane[i].ev, NULL);
 }
 
-/* The thread ends by itself: nothing it could do would be of use. */
+/* The thread ends by itself: it can do nothing useful any more. */
 static void worker_fail(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -259,7 +260,7 @@ static void worker_fail(struct worker *w)
 	event_base_loopbreak(w->base);
 }
 
-/* A queue cannot be read: wait for buffers, or end. */
+/* A queue cannot be read: wait for buffers, or end the thread. */
 static void queue_trouble(struct worker *w, const struct lane *l, int err)
 {
 	const struct timeval pause = {0, STARVED_MS * 1000};
@@ -277,7 +278,7 @@ static void queue_trouble(struct worker *w, const struct lane *l, int err)
 	worker_fail(w);
 }
 
-/* Serve at most @max packets of a lane.  Return: how many it was */
+/* Serve at most @max packets of a lane.  Return: their number */
 static int lane_round(struct worker *w, struct lane *l, int max, mono_t now)
 {
 	int i, n = nfq_recv(&l->nfq, &w->ring, max, &w->c);
@@ -296,7 +297,7 @@ static int lane_round(struct worker *w, struct lane *l, int max, mono_t now)
 	return n;
 }
 
-/* How many SYNs beside @others packets of the first lane? */
+/* How many SYNs to serve after @others packets of the first lane? */
 static int syn_budget(struct worker *w, int others, mono_t now)
 {
 	if (others)
@@ -406,7 +407,7 @@ static void on_call(evutil_socket_t fd, short what, void *arg)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* From here on calls run in their caller's thread; one may be waiting. */
+/* From now on calls run in their caller's thread; one may be waiting. */
 static void end_thread(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -499,7 +500,7 @@ static struct event_base *new_base(void)
 
 	if (!ec)
 		return NULL;
-	/* One thread per base: no locks.  The batch's clock is our own. */
+	/* One thread per base: no locks.  We read the clock ourselves. */
 	event_config_set_flag(ec, EVENT_BASE_FLAG_NOLOCK);
 	event_config_set_flag(ec, EVENT_BASE_FLAG_NO_CACHE_TIME);
 	base = event_base_new_with_config(ec);
@@ -580,7 +581,7 @@ int worker_new(struct worker **out, const struct worker_cfg *cfg)
 	w->out.tun = &w->tun;
 	w->out.c = &w->c;
 	w->out.nfq = &w->lane[0].nfq;
-	/* The way out first: a bound queue begins to fill. */
+	/* first the TUN: a bound queue begins to fill */
 	err = tun_open(&w->tun, cfg->tun);
 	if (!err)
 		err = open_lanes(w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Services: their keys, their addresses, and the count that keeps a policy
- * alive while a flow still follows it.
+ * Services: their keys, their addresses, and the reference count that keeps a
+ * policy while a flow uses it.
  */
 #include "policy/policy.h"
 
@@ -57,7 +57,8 @@ bool endpoint_matches(const struct endpoint *ep, const struct ipaddr *a,
 
 	if (ep->port && ep->port != port)
 		return false;
-	/* [::]/0 covers IPv6 only, though v4-mapped addresses lie inside. */
+	/* [::]/0 covers only IPv6, although v4-mapped addresses are inside
+	 * it */
 	if (ipaddr_is_v4(&ep->addr) != ipaddr_is_v4(a))
 		return false;
 	if (memcmp(ep->addr.b, a->b, whole))
@@ -139,7 +140,7 @@ static bool endpoint_has_host_bits(const struct endpoint *ep)
 	return !ipaddr_eq(&zero.addr, &ep->addr);
 }
 
-/* Addresses on which no TCP service can be. */
+/* Refuse addresses that no TCP service can have. */
 static const char *endpoint_refuse(const struct endpoint *ep, bool v6)
 {
 	const uint8_t *b = ep->addr.b;

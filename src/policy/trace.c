@@ -16,7 +16,7 @@ const char trace_allowed[] =
 	"a service's name, ADDRESS, ADDRESS/PREFIX, or empty: every connection";
 
 /* A service's name has neither colon nor slash, but may look like an IPv4
- * address: then it is the address that is meant. */
+ * address: then it is taken as an address. */
 static bool is_address(const char *text)
 {
 	struct ipaddr a;
@@ -71,7 +71,7 @@ static bool covers(const struct trace *t, const struct ipaddr *a)
 
 	if (!t->prefix)
 		return true;
-	/* ::/1 covers IPv6 only, though v4-mapped addresses lie inside. */
+	/* ::/1 covers only IPv6, although v4-mapped addresses are inside it */
 	if (ipaddr_is_v4(&t->addr) != ipaddr_is_v4(a) ||
 	    memcmp(t->addr.b, a->b, whole) != 0)
 		return false;

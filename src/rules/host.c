@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a configuration means on this very host: which addresses are the host's
+ * Checks of a configuration that depend on this host: which addresses are its
  * own, and what cannot work here.
  */
 #include "rules/host.h"
@@ -57,7 +57,7 @@ bool host_listens(const struct policy *p)
 	return found;
 }
 
-/* The first server of @s that is this host, or NULL. */
+/* The first server of @s that is on this host, or NULL. */
 static const struct endpoint *own_server(const struct ifaddrs *all,
 					 const struct service *s)
 {

@@ -114,7 +114,7 @@ int nft_watch_fd(const struct nft_watch *w)
 	return mnl_socket_get_fd(w->nl);
 }
 
-/* The table's name has the same attribute in all of these. */
+/* The attribute of the table's name is the same in all of these messages. */
 static bool is_about(const struct nlmsghdr *nlh, const char *table)
 {
 	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `rules check` says besides differences: things that are somebody else's
- * to set, and without which nothing goes through.
+ * The notes of `rules check`: settings that are not part of the plan, but can
+ * keep traffic from passing.
  */
 #include <stdlib.h>
 

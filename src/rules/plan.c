@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rules
+ * The packet rules and settings that a configuration needs.
  *
- * They stand in raw PREROUTING, before connection tracking, so that a flood
- * makes no conntrack entry, and in chains of our own, so that removing them is
- * exact.  Packets are taken by address and port in both directions, from any
+ * They are in raw PREROUTING, before connection tracking, so that a flood makes
+ * no conntrack entries, and in chains of our own, so that they can be removed
+ * exactly.  Packets are taken by address and port in both directions, from any
  * interface but the TUN:
  *
  *   PREROUTING -> PENSTOCK
@@ -37,12 +37,12 @@
  *     are dropped, as there is no sysctl for them: an answer that leaves by the
  *     interface of its question looks like a detour
  *
- * An ICMP error about a packet of ours is addressed to the client or to the
- * server, whom we impersonate, and comes from any router: so its addresses say
- * nothing, and all of them are looked at.
+ * An ICMP error about a packet of ours is sent to the client or to the server,
+ * whose address we use, and comes from any router.  Its addresses do not tell
+ * whether it is ours, so all ICMP errors are queued.
  *
- * Every line is in the form that iptables-save prints: what `rules check`
- * compares is then plain text.
+ * Every line is in the form that iptables-save prints: so `rules check` can
+ * compare plain text.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -57,16 +57,17 @@ const char *const rules_chains[] = {"PENSTOCK",	       "PENSTOCK_Q",
 
 const struct rules_sysctl rules_sysctl_host[] = {
 	{.glob = "net/ipv4/ip_forward", .to = "1"},
-	/* The sockets that a transparent proxy left in TIME_WAIT would claim
-	 * packets of ours of the same addresses, and forwarding drops those. */
+	/* sockets that a transparent proxy left in TIME_WAIT would claim our
+	 * packets with the same addresses, and forwarding drops those */
 	{.glob = "net/ipv4/ip_early_demux", .to = "0", .either = true},
-	/* What bears an address of this host is else refused from outside. */
+	/* otherwise packets from outside with an address of this host are
+	 * refused */
 	{.family = RULES_V4,
 	 .glob = "net/ipv4/conf/all/accept_local",
 	 .to = "1",
 	 .own_source = true},
-	/* Answers go out for addresses whose route leads elsewhere: strict
-	 * reverse path filters would drop them, loose ones do not. */
+	/* answers have source addresses whose route leads elsewhere: strict
+	 * reverse path filters would drop them, loose ones do not */
 	{.family = RULES_V4,
 	 .glob = "net/ipv4/conf/*/rp_filter",
 	 .from = "1",
@@ -130,11 +131,11 @@ static void selector_print(char *buf, size_t len, char dir,
 }
 
 /**
- * struct rules_out - Where rules are written
+ * struct rules_out - Where rules are written to
  * @f:      the text's stream
- * @text:   what is in it, once it is flushed
- * @chain:  that the rules are added to
- * @target: of what matches
+ * @text:   its content, once it is flushed
+ * @chain:  chain that the rules are added to
+ * @target: target for packets that match
  */
 struct rules_out {
 	FILE *f;
@@ -153,7 +154,7 @@ static void rule_add(const struct rules_out *o, const char *match)
 		fputs(line, o->f);
 }
 
-/* What goes to the service. */
+/* A rule for packets to the service. */
 static void rule_to(const struct rules_out *o, const struct endpoint *ep)
 {
 	char addr[64], port[32] = "", match[160];
@@ -165,7 +166,7 @@ static void rule_to(const struct rules_out *o, const struct endpoint *ep)
 	rule_add(o, match);
 }
 
-/* What comes from a server for a client: not for this host. */
+/* A rule for packets from a server to a client, but not to this host. */
 static void rule_from(const struct rules_out *o, const struct endpoint *ep)
 {
 	char addr[64], port[32] = "", match[160];
@@ -178,8 +179,9 @@ static void rule_from(const struct rules_out *o, const struct endpoint *ep)
 	rule_add(o, match);
 }
 
-/* What comes from a server for an address of ours that stands for clients:
- * only the ports tell it from this host's own connections. */
+/* A rule for packets from a server to an address of this host that stands for
+ * clients.  Only the ports distinguish them from this host's own
+ * connections. */
 static void rule_from_own(const struct rules_out *o, const struct endpoint *ep,
 			  const struct service *s,
 			  const struct port_range *ports)
@@ -228,8 +230,8 @@ static void rules_service(const struct rules_out *o, const struct service *s,
 	}
 }
 
-/* The port look-up ends at an authentication header: all that has one goes to
- * the daemon, which sees the ports behind it. */
+/* iptables finds no ports behind an authentication header: packets with one go
+ * to the daemon, which does. */
 static void rules_hidden(const struct rules_out *o, const struct service *s,
 			 bool v4)
 {

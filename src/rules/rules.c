@@ -2,10 +2,10 @@
 /*
  * Apply, remove and check a plan.
  *
- * Before the first change a state file notes what was there.  A second apply
- * finds that file and leaves its notes alone, so remove always leads back to
- * the host as it was before the first.  Each family's chains are replaced by
- * one iptables-restore, which the kernel commits as a whole.
+ * Before the first change, the state of the host is written to a state file.  A
+ * second apply finds that file and does not change it, so remove always
+ * restores the host as it was before the first.  The chains of a family are
+ * replaced by one iptables-restore, which the kernel commits as a whole.
  */
 #include "rules/rules.h"
 
@@ -31,7 +31,7 @@ static const struct {
 	[RULES_V6] = {"ip6tables-save", "ip6tables-restore"},
 };
 
-/* Where our chains hang. */
+/* The jumps to our chains. */
 static const struct {
 	const char *hook, *line;
 } jumps[] = {
@@ -39,7 +39,7 @@ static const struct {
 	{"OUTPUT", "-A OUTPUT -j PENSTOCK_OUT"},
 };
 
-/* Run and say what failed.  Return: 0 or -errno */
+/* Run a program, and report it if it fails.  Return: 0 or -errno */
 static int run_loud(const char *const argv[], const char *input)
 {
 	int rc = run_cmd(argv, input, NULL, false);
@@ -75,7 +75,7 @@ static bool has_chain(const char *text, const char *chain)
 	return strstr(text, head);
 }
 
-/* Leave of all tables only raw, "*raw" to "COMMIT", or "". */
+/* Reduce the text to the table raw, from "*raw" to "COMMIT", or to "". */
 static void table_cut(char *text)
 {
 	char *from = strstr(text, "*raw\n"), *to;
@@ -90,8 +90,8 @@ static void table_cut(char *text)
 	memmove(text, from, strlen(from) + 1);
 }
 
-/* The raw table as text; "" when there is none (asked for by name, it would
- * be shown even so).  To be freed. */
+/* The raw table as text, for free(); "" when there is none. (Asking for it by
+ * name would create it.) */
 static int table_read(enum rules_family f, char **text, bool quiet)
 {
 	const char *argv[] = {tool[f].save, NULL};
@@ -116,8 +116,8 @@ static int table_restore(enum rules_family f, const char *text)
 	return run_loud(argv, text);
 }
 
-/* A host without the match of sockets reassembles nothing: then the daemon
- * drops the fragments that it sees, and the rest of the rules stands. */
+/* On a host without the socket match nothing is reassembled.  Then the daemon
+ * drops the fragments that it gets, and the other rules still work. */
 static void defrag_apply(enum rules_family f, const char *lines)
 {
 	char *text;
@@ -168,7 +168,8 @@ static int tables_apply(const struct rules_plan *p, enum rules_family f)
 	return err;
 }
 
-/* Nothing but the hooks that iptables itself makes, all at ACCEPT. */
+/* Is there nothing but the chains that iptables makes itself, with policy
+ * ACCEPT? */
 static bool table_is_empty(const char *text)
 {
 	static const char *const hooks[] = {":PREROUTING ACCEPT ",
@@ -218,7 +219,7 @@ static int chains_remove(enum rules_family f, const char *now)
 	return err;
 }
 
-/* Take our chains away, and the table when it was not there before us. */
+/* Remove our chains, and the table if it did not exist before. */
 static int tables_remove(enum rules_family f, bool table_before)
 {
 	char *now;
@@ -226,7 +227,7 @@ static int tables_remove(enum rules_family f, bool table_before)
 	int err = 0;
 
 	if (table_read(f, &now, true))
-		return 0; /* no such family here: nothing to remove */
+		return 0; /* the host does not have this family */
 	for (const char *const *c = rules_chains; *c; c++)
 		ours |= has_chain(now, *c);
 	if (ours)
@@ -273,7 +274,8 @@ static bool tun_has_addr(const char *name)
 	return found;
 }
 
-/* @verb: "add" or "del".  Scope host: it never becomes a source address. */
+/* @verb: "add" or "del".  Scope host, so that it is never used as a source
+ *        address. */
 static int tun_addr(const char *name, const char *verb)
 {
 	const char *argv[] = {"ip",	      "addr", verb,
@@ -378,7 +380,7 @@ static int sysctl_set(const char *path, const struct rules_sysctl *want,
 	return err;
 }
 
-/* What is there now, where the state does not know it yet. */
+/* Note what is there now, if the state does not have it yet. */
 static int state_note(struct rules_state *s, const struct rules_plan *p,
 		      const char *path)
 {
@@ -406,7 +408,8 @@ static int state_note(struct rules_state *s, const struct rules_plan *p,
 	return err ? err : rules_state_write(s, path);
 }
 
-/* Not to be had is no error: then the services terminate, and say so. */
+/* If it is not available that is no error: the services are terminated then,
+ * which is logged. */
 static void splice_apply(const struct rules_plan *p, const char *before)
 {
 	if (*before && (!p->wants_splice || strcmp(before, p->splice.dir)))
@@ -484,7 +487,7 @@ int rules_remove(const char *state)
 		return err;
 	state = state ? state : path;
 	rules_state_removing(state, removing, sizeof(removing));
-	rename(state, removing); /* no matter whether there is one */
+	rename(state, removing); /* it need not exist */
 	err = rules_state_read(&s, state);
 	if (err)
 		goto out;
@@ -553,7 +556,7 @@ static int lines_missing(const char *text, const char *in, const char *what,
 	return n;
 }
 
-/* The lines of one chain, one after the other.  To be freed. */
+/* The lines of one chain, for free(). */
 static char *chain_lines(const char *text, const char *chain)
 {
 	char head[48], *buf;

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The input as a file: no pipe that could fill up while nobody reads. */
+/* The input as a file: a pipe could fill up while nobody reads it. */
 static int input_open(const char *input)
 {
 	size_t len = strlen(input);
@@ -28,7 +28,7 @@ static int input_open(const char *input)
 	return fd;
 }
 
-/* Everything up to the end of file, with a NUL behind it. */
+/* Read everything up to the end of file, and add a NUL. */
 static int output_read(int fd, char **out)
 {
 	size_t used = 0, room = 0;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connected UDP socket has the source address that the kernel's routing
- * would choose, without a packet being sent: that is the gateway's address
- * towards the server.
+ * Finds the gateway's address towards a server: the source address of a
+ * connected UDP socket, which the kernel's routing chooses.  No packet is sent.
  */
 #include "rules/source.h"
 #include "util/address.h"

@@ -22,8 +22,8 @@
 #define PROC_SYS "/proc/sys/"
 
 /*
- * Of interest for their own sake, or because writing ip_forward or a
- * conf/all/forwarding changes them too (inet_forward_change()).
+ * Settings that are changed directly, or that the kernel changes when
+ * ip_forward or a conf/all/forwarding is written (inet_forward_change()).
  */
 static const char *const noted_globs[] = {
 	"net/ipv4/ip_forward",
@@ -120,7 +120,7 @@ static bool is_noted(const struct rules_state *s, const char *path)
 	return false;
 }
 
-/* A device that was made by us takes its settings along when it goes. */
+/* The settings of a device that we made disappear with it. */
 static bool is_of_our_tun(const struct rules_state *s, const char *path)
 {
 	char part[24];
@@ -137,7 +137,7 @@ static int note_glob(struct rules_state *s, const char *pattern)
 
 	snprintf(full, sizeof(full), PROC_SYS "%s", pattern);
 	if (glob(full, 0, NULL, &g))
-		return 0; /* no such family here */
+		return 0; /* the host does not have this family */
 	for (size_t i = 0; i < g.gl_pathc && !err; i++) {
 		const char *path = g.gl_pathv[i] + strlen(PROC_SYS);
 
@@ -159,7 +159,7 @@ int rules_state_note_sysctls(struct rules_state *s)
 	return err;
 }
 
-/* Return: 0, or -errno when the value is not the noted one and stays so. */
+/* Return: 0, or -errno when the value could not be restored. */
 static int restore_one(const struct saved_sysctl *v)
 {
 	char now[32];
@@ -173,8 +173,8 @@ static int restore_one(const struct saved_sysctl *v)
 	return strcmp(now, v->value) ? -EINVAL : 0;
 }
 
-/* The order of the notes has ip_forward and "all" before the interfaces;
- * a second pass catches what the kernel changed along with others. */
+/* In the notes ip_forward and "all" come before the interfaces.  A second pass
+ * restores what the kernel has changed as a side effect. */
 int rules_state_restore_sysctls(const struct rules_state *s)
 {
 	int err = 0;
@@ -231,7 +231,7 @@ void rules_state_removing(const char *path, char *buf, size_t len)
 	snprintf(buf, len, "%s.removing", path);
 }
 
-/* A removal that did not end has left it under the other name. */
+/* An interrupted removal has left it under the other name. */
 static FILE *state_open(const char *path)
 {
 	FILE *f = fopen(path, "re");
@@ -290,7 +290,7 @@ static void make_parent(const char *path)
 		return;
 	*slash = '\0';
 	mkdir(dir, 0700);
-	if (!strcmp(dir, STATE_DIR)) /* the daemon sees that there is a file */
+	if (!strcmp(dir, STATE_DIR)) /* the daemon looks for it */
 		chmod(dir, 0711);
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands of a scenario, each in a process group of its own.
+ * The commands of a scenario, each in a process group of its own.
  *
- * One that has ended stays a zombie until scn_child_end(): as long as it is
- * there its number belongs to nobody else, so that what it left in its group
- * can be ended safely.
+ * A command that has ended stays a zombie until scn_child_end().  Until then no
+ * other process gets its number, so the rest of its group can be killed safely.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +24,7 @@ static void child_main(const char *command)
 	sigset_t none;
 
 	setpgid(0, 0);
-	/* When we are killed it shall not go on without us. */
+	/* if we are killed it must end, too */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -47,7 +46,7 @@ int scn_child_start(struct scn_child *c, const char *command)
 		return -errno;
 	if (!pid)
 		child_main(command);
-	setpgid(pid, pid); /* whoever is first */
+	setpgid(pid, pid); /* parent and child both do it */
 	*c = (struct scn_child){.pid = pid};
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conditions of a scenario, as they are written.
+ * Parses the conditions of a scenario.
  */
 #include <stdlib.h>
 
@@ -151,7 +151,7 @@ static bool parse_counter(struct scn_cur *c, struct scn_cond *cond)
 	return parse_cmp(c, cond);
 }
 
-/* One "KEY OP VALUE"; false without an error: that is no such thing. */
+/* Parse one "KEY OP VALUE".  False without an error: it is something else. */
 static bool parse_match(struct scn_cur *c, struct scn_cond *cond, bool *bad)
 {
 	struct scn_cur at = *c;

@@ -3,14 +3,14 @@
 #define PENSTOCK_SCENARIO_INTERNAL_H
 
 /*
- * What the files of the scenarios share.  Nothing else includes this.
+ * What the files of src/scenario share.  No other module includes this.
  */
 #include "config/diag.h"
 #include "scenario/scenario.h"
 
 /**
- * struct scn_cur - Where the parser is in one line
- * @p:    what is left of it; borrowed
+ * struct scn_cur - The parser's position in a line
+ * @p:    the rest of the line; borrowed
  * @d:    errors go there
  * @line: its number
  */
@@ -22,27 +22,27 @@ struct scn_cur {
 
 /* --- scenario_word.c: words of a line --- */
 
-/* Skip blanks.  True when nothing is left but perhaps a comment. */
+/* Skip blanks.  True when nothing is left except perhaps a comment. */
 bool scn_at_end(struct scn_cur *c);
-/* Is the next word @w?  Then it is taken. */
+/* If the next word is @w, take it. */
 bool scn_take(struct scn_cur *c, const char *w);
-/* The next characters that names are made of, at most @len - 1; false: none.
- * What does not fit is reported. */
+/* Take the next characters that are allowed in names, at most @len - 1; false:
+ * there are none.  A name that is too long is reported. */
 bool scn_take_name(struct scn_cur *c, char *out, size_t len);
-/* An operator, @op as enum scn_op; false: there is none. */
+/* Take an operator, @op as enum scn_op; false: there is none. */
 bool scn_take_op(struct scn_cur *c, uint8_t *op);
-/* The next characters up to a blank. */
+/* Take the next characters up to a blank. */
 bool scn_take_word(struct scn_cur *c, char *out, size_t len);
-/* A number; the error is reported. */
+/* Take a number; errors are reported. */
 bool scn_take_number(struct scn_cur *c, int64_t *n);
-/* A time, microseconds; the error is reported. */
+/* Take a time, microseconds; errors are reported. */
 bool scn_take_time(struct scn_cur *c, int64_t *us);
 /* Report "found ..., allowed: ..." for the next word.  Always false. */
 bool scn_refuse(struct scn_cur *c, const char *allowed);
 
 /* Cut a comment and blanks off the end. */
 void scn_cut_comment(char *s);
-/* Cut "within TIME" and "for TIME" off the end; the times where they stood. */
+/* Cut "within TIME" and "for TIME" off the end, and return the times. */
 bool scn_cut_limits(char *s, struct scn_cur *c, int64_t *within_us,
 		    int64_t *for_us);
 
@@ -59,10 +59,10 @@ struct scn_vars {
 };
 
 void scn_vars_fini(struct scn_vars *vs);
-/* "NAME=VALUE".  0, -EINVAL (no such form) or -ENOMEM. */
+/* Set a variable by "NAME=VALUE". 0, -EINVAL (malformed) or -ENOMEM. */
 int scn_vars_set(struct scn_vars *vs, const char *word, bool fixed);
-/* @in with the variables' values, owned by the caller; NULL: out of memory,
- * or *bad after the error was reported. */
+/* Replace variables in @in; owned by the caller.  NULL: no memory, or, with
+ * *bad set, an error that was reported. */
 char *scn_vars_expand(const struct scn_vars *vs, const char *in, struct diag *d,
 		      uint32_t line, bool *bad);
 
@@ -83,7 +83,8 @@ bool scn_cond_parse(struct scn_cur *c, struct scn_cond *cond, bool sh);
 /**
  * struct scn_child - A command
  * @pid:    of /bin/sh and its process group
- * @ended:  it has, with @status; it stays a zombie, so that @pid is its own
+ * @ended:  it has ended, with @status; it stays a zombie, so that @pid remains
+ *          its own
  */
 struct scn_child {
 	pid_t pid;
@@ -93,19 +94,19 @@ struct scn_child {
 
 /* Start @command; its output goes to our standard error.  0 or -errno. */
 int scn_child_start(struct scn_child *c, const char *command);
-/* Look whether it has ended. */
+/* Check whether it has ended. */
 bool scn_child_poll(struct scn_child *c);
-/* End what still runs of it, and forget it. */
+/* Kill what still runs of it, and forget it. */
 void scn_child_end(struct scn_child *c);
 
 /* --- scenario_report.c ------------------------------------------------------
  */
 
 /**
- * struct scn_report - What is told of a run
- * @r:     how to tell it
+ * struct scn_report - The report of a run
+ * @r:     how to print it
  * @steps: JSON array, of each step
- * @n:     steps told
+ * @n:     number of steps reported
  */
 struct scn_report {
 	const struct scn_run *r;

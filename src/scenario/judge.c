@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is a condition true of a picture of the daemon?  Pure.
+ * Is a condition true for a snapshot of the daemon?  Pure.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "internal.h"
 
-/* Names of nstat's may be given without what all of them begin with. */
+/* These prefixes of nstat's names may be left out. */
 static const char *const prefixes[] = {"", "TcpExt", "Tcp", "IpExt"};
 
 uint32_t scenario_needs(const struct scn_cond *c)
@@ -82,7 +82,7 @@ static bool line_serial(const char *line, int64_t *serial)
 	return true;
 }
 
-/* What all counters of this name (of @service, unless "") come to. */
+/* The sum of all counters of this name (of @service, unless it is ""). */
 static bool counter_sum(const json_t *list, const char *name,
 			const char *service, bool gauges, int64_t *sum)
 {
@@ -284,7 +284,7 @@ static enum scn_truth judge_report(const struct scn_cond *c,
 		 json_array_size(v->reports));
 	if (!v->lost)
 		return held ? SCN_YES : SCN_NO;
-	/* Those that are lost could only have made it more. */
+	/* lost ones could only increase the number */
 	if (held && (c->op == SCN_GE || c->op == SCN_GT))
 		return SCN_YES;
 	snprintf(seen, len,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is told of a scenario's run: a line a step, or one JSON object.
+ * Reports a scenario's run: a line for each step, or one JSON object.
  */
 #include <stdlib.h>
 

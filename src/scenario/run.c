@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A scenario, run.
+ * Runs a scenario.
  *
- * Every SCN_POLL_MS at most the daemon is asked for what the condition that is
- * waited for looks at, and for new reports; nothing else goes on meanwhile.
- * Each wait ends with the scenario's timeout, or when we are told to stop.
- * However it ends: commands are ended first, then our faults are removed.
+ * At most every SCN_POLL_MS the daemon is asked for what the current condition
+ * needs, and for new reports.  Nothing else runs meanwhile.  Each wait ends
+ * with the scenario's timeout, or when we must stop.  At the end commands are
+ * killed first, then our faults are removed.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -16,16 +16,16 @@
 
 #define LEASE_SPARE_US (5 * (int64_t)USEC_PER_SEC)
 #define REPORTS_MAX 100000
-#define REPORT_ASKS 64 /* for one picture: of a daemon that reports for ever */
+#define REPORT_ASKS 64 /* for one snapshot: new reports may never end */
 
-/* A picture costs the workers time: at most one part in so many of it. */
+/* A snapshot costs the workers time: use at most this part of it (1/N). */
 #define PICTURE_SHARE 10
 
-/* Pictures, by their bit in SCN_NEED_*. */
+/* The parts of a snapshot, by their bit in SCN_NEED_*. */
 static const char *const picture_cmd[] = {"flows", "fault-list", "counters"};
 
 /**
- * struct runner - A run
+ * struct runner - The state of a run
  * @picture:  answers to @picture_cmd
  * @base:     counters when it began
  * @reports:  since it began; @since: place in the daemon's ring, @lost: of
@@ -35,7 +35,7 @@ static const char *const picture_cmd[] = {"flows", "fault-list", "counters"};
  * @fault:    names that were added and not removed, @nfault of them
  * @begun:    microseconds, of our clock; @last: end of the last step
  * @cost_us:  what the last picture took
- * @why:      what ended it, "" as long as nothing did
+ * @why:      what ended it; "": it goes on
  * @seen:     what was found last
  */
 struct runner {
@@ -134,7 +134,7 @@ static int take_some_reports(struct runner *w, bool *more)
 	return 0;
 }
 
-/* All that there are: a condition is judged by the whole. */
+/* Take all reports: a condition needs the complete list. */
 static int take_reports(struct runner *w)
 {
 	bool more = true;
@@ -145,7 +145,7 @@ static int take_reports(struct runner *w)
 	return err;
 }
 
-/* The place in the ring where what is reported from now on will be. */
+/* Skip old reports: remember the position of the next one. */
 static int skip_reports(struct runner *w)
 {
 	json_t *result;
@@ -213,7 +213,7 @@ static bool must_stop(struct runner *w)
 	return *w->why;
 }
 
-/* Until the next picture. */
+/* Wait until the next snapshot. */
 static void nap_between(const struct runner *w)
 {
 	const int64_t ms = w->cost_us * (PICTURE_SHARE - 1) / USEC_PER_MSEC;
@@ -253,13 +253,14 @@ static bool run_sh(struct runner *w, const char *command)
 	return true;
 }
 
-/* Look at the world, and judge.  False: the daemon does not answer. */
+/* Take a snapshot and judge the condition.  False: the daemon does not
+ * answer. */
 static bool look(struct runner *w, const struct scn_cond *c,
 		 enum scn_truth *truth)
 {
 	if (c->kind == SCN_SH && !run_sh(w, c->command))
 		return false;
-	/* Ended before the picture is taken: then the picture is complete. */
+	/* commands that have ended by now are covered by the snapshot */
 	poll_children(w);
 	if (take_picture(w, scenario_needs(c)))
 		return false;
@@ -316,7 +317,7 @@ static json_t *fault_request(const char *line)
 	return json_pack("{s:s, s:[s]}", "cmd", "fault", "lines", line);
 }
 
-/* A fault of ours shall not outlive us for long, even when we are killed. */
+/* A fault of ours must not stay for long, even if we are killed. */
 static json_t *add_request(struct runner *w, const struct scn_step *st)
 {
 	int64_t left = w->begun + w->s->timeout_us - clock_us();
@@ -414,7 +415,8 @@ static enum scn_result do_steps(struct runner *w)
 
 /* --- life --- */
 
-/* An ordinal is a worker's: with several it would mean several. */
+/* Each worker counts by itself, so with several workers an ordinal is
+ * ambiguous. */
 static bool ordinals_possible(struct runner *w, const json_t *status)
 {
 	json_int_t n = json_integer_value(json_object_get(status, "workers"));
@@ -461,7 +463,7 @@ static void clean_up(struct runner *w)
 		char line[SCN_NAME_MAX + 8];
 
 		snprintf(line, sizeof(line), "del %s", w->fault[i]);
-		/* One that has removed itself is no error. */
+		/* it is no error if it has removed itself */
 		ask(w, fault_request(line), &result);
 		json_decref(result);
 	}

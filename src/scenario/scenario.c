@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A scenario, read.
+ * Parses a scenario.
  *
  * Lines are joined where one ends in a backslash, variables are replaced, and
- * each line becomes a step, or sets a variable or the timeout.  Each error is
- * noted and the next line is read, so that one look tells them all.
+ * each line becomes a step, or sets a variable or the timeout.  After an error
+ * the next line is read, so that all errors are reported at once.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -27,7 +27,8 @@ struct parser {
 	bool begun, no_memory;
 };
 
-/* The rest of the line; a comment is cut where no shell reads it. */
+/* The rest of the line.  A comment is removed if the line is not for the
+ * shell. */
 static const char *rest(struct scn_cur *c)
 {
 	scn_at_end(c);
@@ -101,7 +102,7 @@ static bool parse_expect(struct scn_cur *c, struct scn_step *st)
 	return good;
 }
 
-/* add, del, reset, lease: the daemon gets the line as it stands. */
+/* add, del, reset, lease: the daemon gets the line unchanged. */
 static bool parse_fault_line(struct scn_cur *c, struct scn_step *st, bool *is)
 {
 	*is = true;
@@ -133,7 +134,7 @@ static bool parse_verb(struct scn_cur *c, struct scn_step *st)
 		return parse_run(c, st);
 	if (scn_take(c, "expect"))
 		return parse_expect(c, st);
-	/* A comment behind is none of the daemon's. */
+	/* the daemon does not get the comment */
 	scn_cut_comment(st->text + (rest(c) - st->text));
 	good = parse_fault_line(c, st, &is);
 	if (!is)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Variables of a scenario: ${NAME} is replaced wherever it stands, $${NAME}
- * is left to the shell as ${NAME}.
+ * The variables of a scenario: ${NAME} is replaced everywhere, $${NAME} is
+ * passed to the shell as ${NAME}.
  */
 #include <ctype.h>
 #include <errno.h>

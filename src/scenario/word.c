@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Words of a scenario's line.
+ * Reads the words of a scenario's line.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ bool scn_take(struct scn_cur *c, const char *w)
 	return true;
 }
 
-/* Copy @n characters and go behind them. */
+/* Copy @n characters and skip them. */
 static bool take(struct scn_cur *c, size_t n, char *out, size_t len)
 {
 	if (!n)
@@ -97,7 +97,7 @@ bool scn_take_op(struct scn_cur *c, uint8_t *op)
 	return false;
 }
 
-/* Is one of the words that are allowed meant?  Values are in capitals. */
+/* Suggest the allowed word that was probably meant.  Values are in capitals. */
 static void suggest(char *text, size_t len, const char *word,
 		    const char *allowed)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two samples in a row begin it, so that the bursts of a busy second do not;
- * ten seconds of calm end it, so that a flood that pauses stays one attack,
- * and nobody can fill the log by pausing.
+ * Tells when an attack on a service begins and ends.  It begins after two
+ * samples in a row, so that one busy second is not an attack.  It ends after
+ * ten seconds of calm, so that a flood with pauses is one attack and cannot
+ * fill the log.
  */
 #include "shield/attack.h"
 
@@ -20,7 +21,7 @@ static void difference(const struct attack_counts *from,
 	d->limited = grown(from->limited, to->limited);
 }
 
-/* Packets of a sample from whom nothing is proven. */
+/* Packets of a sample whose senders have proven nothing. */
 static uint64_t unproven(const struct attack_counts *d)
 {
 	uint64_t open = grown(d->proven, d->cookies);

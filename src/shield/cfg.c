@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Keys of admission.  Where Linux has a sysctl, name, meaning and default are
- * its own (6.18, Documentation/networking/ip-sysctl.rst).
+ * the same (6.18, Documentation/networking/ip-sysctl.rst).
  */
 #include "shield/cfg.h"
 
@@ -80,7 +80,7 @@ static const char *const overflow_names[] = {
 #define TIME(u, lo, hi) .type = OPT_TIME, .unit = (u), .min = (lo), .max = (hi)
 #define CUSTOM(fn, text) .type = OPT_CUSTOM, .parse = (fn), .allowed = (text)
 
-/* Kept one member a line: clang-format has its own mind here. */
+/* One member a line; clang-format would join them. */
 /* clang-format off */
 const struct opt_desc shield_options[] = {
 	{.name = "syn_high",
@@ -187,8 +187,8 @@ int shield_cfg_check(const struct shield_cfg *c, char *err, size_t errlen)
 
 /* --- the lists --- */
 
-/* Somebody else's file, named by mistake or on purpose, has lines that are not
- * for who reads the error. */
+/* The path may name some other file, by mistake or on purpose.  Its lines must
+ * not appear in the error. */
 static bool looks_like_addresses(const char *line)
 {
 	size_t n = strcspn(line, "#;");

@@ -5,25 +5,26 @@
  * The initial sequence number of the SYN-ACK is the whole state of the
  * connection (RFC 4987, 3.6):
  *
- *	 31                              8 7     5 4        2  1    0
- *	| 24 bits of SipHash-2-4          | MSS   | wscale   |SACK|ECN|
+ * 	 31                              8 7     5 4        2  1    0
+ * 	| 24 bits of SipHash-2-4          | MSS   | wscale   |SACK|ECN|
  *
  * The MAC covers the 4-tuple, the client's initial sequence number and the low
  * eight bits; its key belongs to an epoch of the wall clock.  Keys are derived
  * from a secret that a fleet shares, so any gateway checks another's cookies
  * without talking to it.  A cookie is valid in the epoch that made it and the
- * one after: for one to two epochs.  A gateway whose clock is behind takes the
- * next epoch's cookies too during the last seconds of its own.  A forged ACK
- * succeeds with a chance of 2^-24 for each of the (at most three) keys, and one
- * that claims timestamps with 2^-40: its TSecr must be of the key's epoch too.
+ * one after: for one to two epochs.  In the last seconds of an epoch, cookies
+ * of the next epoch are accepted too: the clock of this gateway may be behind.
+ * A forged ACK succeeds with a chance of 2^-24 for each of the (at most three)
+ * keys, and one that claims timestamps with 2^-40: its TSecr must be of the
+ * key's epoch too.
  *
  * Three bits of window scale hold the usual shifts; others are rounded down,
  * which costs speed but never overruns the client.  With timestamps the wscale
  * field says so, and six low bits of our TSval carry the exact shift and two
- * more bits of the MSS.  They come back in TSecr, and those six are not
- * authenticated: a client that changes them lies about itself only.  That TSval
- *is up to 63 ms old, never ahead of the clock, so that the flow's later ones
- *are newer.
+ * more bits of the MSS.  They come back in TSecr.  These six bits are not
+ * authenticated, but a client that changes them misleads only about itself.
+ * That TSval is up to 63 ms old, never ahead of the clock, so that the flow's
+ * later ones are newer.
  */
 #include <assert.h>
 #include <errno.h>
@@ -38,9 +39,9 @@
 #define DATA_WSCALE_SHIFT 2
 #define DATA_MSS_SHIFT 5
 
-#define WSCALE_CODES 6 /* codes 0..5 are shifts, and then: */
+#define WSCALE_CODES 6 /* codes 0..5 are shifts */
 #define WSCALE_NONE 6  /* the SYN had none */
-#define WSCALE_IN_TS 7 /* timestamps carry it */
+#define WSCALE_IN_TS 7 /* it is in the timestamp */
 
 #define TS_WSCALE_NONE 15 /* 0..14 are shifts (RFC 7323, 2.3) */
 #define TS_MSS_SHIFT 4
@@ -49,8 +50,9 @@ static const uint8_t wscale_code[WSCALE_CODES] = {0, 2, 4, 6, 7, 8};
 
 /*
  * MSS by class (in the cookie) and step (in the TSval).  The first step of a
- * class is what the class alone means.  Ethernet, PPPoE, tunnels, IPv6, jumbo
- * frames and loopback are among them; the least is what Linux takes as least.
+ * class is the value without a timestamp.  The table has the values of
+ * Ethernet, PPPoE, tunnels, IPv6, jumbo frames and loopback; the smallest is
+ * Linux's minimum.
  */
 static const uint16_t mss_table[8][4] = {
 	{48, 88, 128, 192},	  {256, 320, 400, 512},
@@ -124,7 +126,7 @@ static uint32_t wscale_encode(const struct tcp_opts *o)
 	return i;
 }
 
-/* Put the low six bits into *tsval without letting it run ahead. */
+/* Put the six bits into *tsval.  It may become smaller, never larger. */
 static void ts_encode(uint32_t *tsval, const struct tcp_opts *o, uint32_t step)
 {
 	uint32_t low = TS_WSCALE_NONE, ts;
@@ -163,7 +165,7 @@ static bool has_ts(uint32_t data)
 	return (data >> DATA_WSCALE_SHIFT & 7) == WSCALE_IN_TS;
 }
 
-/* Is TSecr of @epoch?  The clocks of a fleet may differ by COOKIE_SKEW_S. */
+/* Is TSecr from @epoch?  The clocks of a fleet may differ by COOKIE_SKEW_S. */
 static bool made_in(const struct cookie_keys *k, int64_t epoch,
 		    const struct cookie_now *now, uint32_t tsecr)
 {
@@ -175,7 +177,7 @@ static bool made_in(const struct cookie_keys *k, int64_t epoch,
 	       made < (epoch + 1) * k->epoch_s + COOKIE_SKEW_S;
 }
 
-/* 0, -ESTALE or -EBADMSG.  Always the same work: no early end. */
+/* 0, -ESTALE or -EBADMSG.  Takes the same time for every input. */
 static int mac_check(struct cookie_keys *k, const struct segment *ack,
 		     const struct cookie_now *now, const struct mac_input *in,
 		     int64_t *epoch)
@@ -242,7 +244,7 @@ int cookie_check(struct cookie_keys *k, const struct segment *ack,
 		return rc;
 	decode(out, in.data, &ack->opts);
 	out->epoch = epoch;
-	/* We agreed on timestamps: without them it is no peer of ours. */
+	/* timestamps were agreed on, so the segment must have one */
 	if (out->ts_ok && !(ack->opts.has & OPT_HAS_TS))
 		return -EBADMSG;
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slots are allocated once, for the worst case; the kernel backs them page
- * by page as they are used.  Removal closes the gap instead of leaving a mark,
- * so an index never degrades.
+ * A hash index over a slab.  Its slots are allocated once, for the worst case;
+ * the kernel provides the pages when they are used.  A removal closes the gap
+ * and leaves no mark, so the index does not degrade.
  */
 #include <errno.h>
 #include <stdlib.h>

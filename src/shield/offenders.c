@@ -18,7 +18,7 @@ static void halve(struct offenders *o, mono_t now)
 	o->halved = now;
 }
 
-/* Its place, or that of who was seen least. */
+/* The place of @a, or of the source that was seen least. */
 static struct offender *place(struct offenders *o, const struct ipaddr *a,
 			      uint32_t service)
 {

@@ -2,14 +2,15 @@
 /*
  * Theory of operation
  *
- * Prefixes nest or are disjoint, so their tree can be flattened once into
- * ranges that follow each other: each begins at an address and has the value of
- * the longest prefix there.  A look-up is one binary search for the last
- * beginning at or before the address.  The array has at most two ranges for
- * each prefix, is never changed, and neighbours with equal values are one.
+ * Prefixes nest or are disjoint, so their tree is flattened once into adjacent
+ * ranges.  A range begins at an address and has the value of the longest prefix
+ * there.  A look-up is a binary search for the last range that begins at or
+ * before the address.  The array has at most two ranges for each prefix and is
+ * never changed.  Neighbours with equal values are merged.
  *
  * IPv4 has an array of its own with 32-bit keys, and an index by the first 16
- * bits of the address, so that a list of a million prefixes takes a few steps.
+ * bits of the address, so that even a list of a million prefixes takes only a
+ * few steps.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -162,7 +163,7 @@ int prefix_set_add_text(struct prefix_set *s, const char *line, uint8_t value,
 
 /* --- flattening --- */
 
-/* Outer prefixes before the ones they hold; equal ones by value. */
+/* Outer prefixes before those inside them; equal ones by value. */
 static int prefix_cmp(const void *pa, const void *pb)
 {
 	const struct prefix *a = pa, *b = pb;
@@ -173,7 +174,7 @@ static int prefix_cmp(const void *pa, const void *pb)
 	return d ? d : (int)a->value - (int)b->value;
 }
 
-/* From @start on the value is @value. */
+/* Begin a range with @value at @start. */
 static void emit(struct prefix_map *m, u128 start, uint8_t value)
 {
 	if (m->n6 && m->r6[m->n6 - 1].start == start)
@@ -233,7 +234,7 @@ static uint8_t get6(const struct prefix_map *m, u128 a)
 	return m->r6[lo].value;
 }
 
-/* Copy what lies in ::ffff:0:0/96 into the array of IPv4. */
+/* Copy the ranges inside ::ffff:0:0/96 into the array for IPv4. */
 static void split_v4(struct prefix_map *m)
 {
 	uint32_t top = 0;
@@ -259,7 +260,7 @@ static bool of_v4(const struct prefix *p)
 	return p->len >= 96 && ipaddr_is_v4(&p->addr);
 }
 
-/* The prefixes of one family in order; how many there are. */
+/* Sort the prefixes of one family.  Return: their number. */
 static size_t pick(struct prefix *to, const struct prefix_set *s, bool v4)
 {
 	size_t n = 0;
@@ -306,8 +307,8 @@ void prefix_map_free(struct prefix_map *m)
 	free(m);
 }
 
-/* The ranges that can hold @a: from the last one that begins before its top
- * bits do, to the last one with these top bits. */
+/* Search the ranges that can contain @a: from the last one that begins before
+ * the addresses with its top bits, to the last one with these top bits. */
 static uint8_t get4(const struct prefix_map *m, uint32_t a)
 {
 	uint32_t t = a >> (32 - TOP_BITS);
@@ -348,14 +349,14 @@ struct walk {
 	void *arg;
 };
 
-/* The prefixes of which @at to @last consists. */
+/* Call the function for the prefixes that make up @at to @last. */
 static void walk_range(const struct walk *w, u128 at, u128 last, uint8_t value)
 {
 	while (value && at <= last) {
 		struct ipaddr a = from_u128(at);
 		uint8_t len = 128;
 
-		/* the largest that begins here and ends in time */
+		/* the largest prefix that begins here and ends by @last */
 		while (len && !(at >> (128 - len) & 1) &&
 		       last_of(at, (uint8_t)(len - 1)) <= last)
 			len--;
@@ -391,7 +392,7 @@ void prefix_map_walk(const struct prefix_map *m,
 
 		if (i + 1 < m->n6)
 			last = m->r6[i + 1].start - 1;
-		/* what lies in ::ffff:0:0/96 is IPv4's, and was said */
+		/* ::ffff:0:0/96 is IPv4, which is done already */
 		if (at < V4_BASE)
 			walk_range(&w, at, last < V4_BASE ? last : V4_BASE - 1,
 				   m->r6[i].value);

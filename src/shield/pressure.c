@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue that empties because cookies relieve it says nothing about the flood.
- * So the unanswered cookies of a hold period are counted as what they would
- * have been without cookies, and calm is declared only when both are below the
- * low mark.  Without this a lasting flood would refill the queue once a hold.
+ * Decides when cookies begin and end.  While cookies are sent the queue
+ * empties, so its length says nothing about the flood.  So the unanswered
+ * cookies of a hold period are counted as well: without cookies they would be
+ * in the queue.  Cookies end only when both numbers are below the low mark.
+ * Otherwise a lasting flood would refill the queue after each hold period.
  */
 #include "shield/pressure.h"
 

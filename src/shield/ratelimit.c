@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A bucket is one number: the time at which it will be full again (the generic
- * cell rate algorithm).  It needs no refilling, and an entry that is forgotten
- * means a full bucket - which is what least recently used ones are.
+ * cell rate algorithm).  It needs no refilling.  A forgotten entry means a full
+ * bucket, and the least recently used buckets are full anyway.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -89,7 +89,7 @@ static void skip_space(const char **p)
 		(*p)++;
 }
 
-/* A word and the space behind it. */
+/* Skip a word and the space after it. */
 static bool take_word(const char **p, const char *word)
 {
 	size_t n = strlen(word);
@@ -101,7 +101,7 @@ static bool take_word(const char **p, const char *word)
 	return true;
 }
 
-/* A number in @min..@max and the space behind it. */
+/* Read a number in @min..@max and skip the space after it. */
 static bool take_number(const char **p, uint32_t min, uint32_t max,
 			uint32_t *out)
 {

@@ -48,7 +48,7 @@ static struct share_key key_of(const struct ipaddr *a, uint32_t service)
 {
 	struct share_key k = {*a, service};
 
-	if (!ipaddr_is_v4(a)) /* the host's half */
+	if (!ipaddr_is_v4(a)) /* only the /64 */
 		memset(k.addr.b + 8, 0, 8);
 	return k;
 }

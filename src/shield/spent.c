@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An entry is 20 bits of hash, 6 of the epoch and 6 of the count; 0 is free,
- * and so is one whose epoch is neither this one, the one before nor the one
- * after.  An entry that is not looked at for 64 epochs seems to be of this one
- * again: it takes a place until the next epoch, no more.  Two connections whose
- * entries look alike (2^-16) share a count, which both ends of a handshake see
- * alike.
+ * The memory of spent cookies.  An entry has 20 bits of hash, 6 of the epoch
+ * and 6 of the count.  It is free if it is 0, or if its epoch is not the last,
+ * this or the next one.  An entry that is 64 epochs old looks like one of this
+ * epoch, and takes its place until the next epoch.  Two connections with equal
+ * entries (2^-16) share a count; the handshake still works, since both SYN-ACK
+ * and check use it.
  */
 #include <errno.h>
 #include <stdlib.h>

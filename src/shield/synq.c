@@ -6,15 +6,15 @@
  * all links are numbers of 22 bits, the deadline counts milliseconds modulo
  * 2^31 (24 days).
  *
- * The SYN-ACK is sent again after 1, 2, 4, ... s, at most 120 s (RFC 6298;
- * with five retries 63 s pass in all, as in Linux).  All entries of one
- * back-off level wait for the same time, so each level is a queue in the order
- * of its deadlines and no other timer is needed: an entry enters a level at the
- * tail, expiry looks at eight heads.
+ * The SYN-ACK is repeated after 1, 2, 4, ... s, at most 120 s (RFC 6298; five
+ * retries take 63 s, as in Linux).  All entries of one back-off level wait for
+ * the same time.  So each level is a queue sorted by deadline, and no other
+ * timer is needed: an entry joins a level at the tail, and expiry looks at
+ * eight heads.
  *
  * tcp_defer_accept: a bare ACK only marks the entry.  A marked entry sends no
- * SYN-ACK until one timeout before its period ends; then once more, so that the
- * client's answer to it opens the connection even without data.
+ * SYN-ACK until one timeout before its period ends.  Then it sends one more,
+ * and the client's answer opens the connection even without data.
  */
 #include <assert.h>
 #include <errno.h>
@@ -77,7 +77,7 @@ uint8_t synq_defer_retries(int64_t defer_us)
 
 /* --- deadlines, lists --- */
 
-/* The deadline, as one near @now. */
+/* The deadline: the time nearest to @now that has its low bits. */
 static mono_t deadline(const struct synq_entry *e, mono_t now)
 {
 	int64_t ms = now.us / USEC_PER_MSEC;
@@ -94,7 +94,7 @@ static struct synq_list *list_of(struct synq *q, const struct synq_entry *e)
 	return &q->list[min_u32(e->sent_again, SYNQ_LEVELS - 1)];
 }
 
-/* To the tail of its level, with a new deadline. */
+/* Append to the tail of its level, with a new deadline. */
 static void list_append(struct synq *q, struct synq_entry *e, mono_t now)
 {
 	struct synq_list *l = list_of(q, e);
@@ -257,7 +257,7 @@ mono_t synq_answered_at(const struct synq_syn *syn, mono_t now)
 	return (mono_t){(ms - ago - 1) * USEC_PER_MSEC};
 }
 
-/* 0 when it is not known, and once in 2^31 ms. */
+/* 0 when it is not known (and, by chance, once in 2^31 ms). */
 static uint32_t answered_ms(const struct synq_entry *e)
 {
 	int64_t wait_ms = synq_timeout_us(0) / USEC_PER_MSEC;
@@ -325,7 +325,7 @@ static bool in_window(const struct synq_entry *e, const struct segment *seg,
 	return seq_eq(seg->seq, right) && seq_eq(end, right);
 }
 
-/* The SYN again: answer, unless we did a moment ago. */
+/* A repeated SYN: answer, unless one was answered a moment ago. */
 static enum synq_action syn_again(struct synq *q, struct synq_entry *e,
 				  mono_t now, int64_t interval_us)
 {
@@ -340,9 +340,9 @@ static enum synq_action syn_again(struct synq *q, struct synq_entry *e,
 }
 
 /*
- * RFC 5961, 3.2: only RCV.NXT resets, so that one who guesses has to hit one
- * number in 2^32; elsewhere in the window a challenge ACK asks the client.
- * Timestamps and the ACK number say nothing about a RST.
+ * RFC 5961, 3.2: only a RST at RCV.NXT resets, so a blind attacker has to guess
+ * one number of 2^32.  Elsewhere in the window it gets a challenge ACK.
+ * Timestamps and ACK number of a RST are not checked.
  */
 static enum synq_action reset(struct synq *q, struct synq_entry *e,
 			      const struct segment *seg, uint32_t wnd)
@@ -356,7 +356,7 @@ static enum synq_action reset(struct synq *q, struct synq_entry *e,
 	return seq_span(seg->seq, rcv_nxt) < wnd ? SYNQ_ACK : SYNQ_DROP;
 }
 
-/* A segment in the window that is no SYN of old: SYN or ACK. */
+/* A segment in the window that is not the old SYN: a new SYN, or an ACK. */
 static enum synq_action complete(struct synq *q, struct synq_entry *e,
 				 const struct segment *seg, uint16_t flags,
 				 struct synq_syn *out)
@@ -399,7 +399,7 @@ enum synq_action synq_input(struct synq *q, struct synq_entry *e,
 	if (e->ts_ok && seg->opts.has & OPT_HAS_TS &&
 	    seq_le(seg->seq, seq_add(e->client_isn, 1)))
 		e->tsval = seg->opts.tsval;
-	if (seq_eq(seg->seq, e->client_isn)) /* the SYN is left of the window */
+	if (seq_eq(seg->seq, e->client_isn)) /* skip the SYN */
 		flags &= (uint16_t)~TCP_SYN;
 	return complete(q, e, seg, flags, out);
 }

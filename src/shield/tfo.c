@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fast Open towards clients: keys, cookies and the judgement of a SYN, all as
- * Linux has them (SipHash-2-4 over source and destination address; the sysctl
- * prints a key as four little-endian words).
+ * Fast Open towards clients: keys, cookies, and how a SYN is answered.  All of
+ * it is as in Linux (SipHash-2-4 over source and destination address; the
+ * sysctl prints a key as four little-endian words).
  */
 #include <errno.h>
 #include <stdio.h>

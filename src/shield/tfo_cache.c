@@ -2,10 +2,10 @@
 /*
  * Fast Open towards servers: their cookies, and where not to try.
  *
- * Two things are remembered of trouble.  Per server, SYNs with data that had to
- * be sent again without: two in a row, and it is left alone for a while.  For
- * all servers, connections that Fast Open began and that then got nothing
- * through (tcp_fastopen_blackhole_timeout_sec, as Linux counts it).
+ * There are two kinds of trouble.  After two SYNs in a row that had to be
+ * repeated without data, a server gets no Fast Open for a while.  And after
+ * connections that Fast Open began but that then made no progress, no server
+ * does (tcp_fastopen_blackhole_timeout_sec, as in Linux).
  */
 #include "shield/tfo.h"
 

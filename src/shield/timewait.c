@@ -2,26 +2,27 @@
 /*
  * Theory of operation
  *
- * A leg that closed first leaves here what it takes to answer for 2 MSL: 28
- * bytes, and its addresses.  All links are indices:
+ * An entry has what a leg that closed first needs to answer for 2 MSL: 28 bytes
+ * and its addresses.  All links are indices:
  *
- *	index    from a tuple's hash to its entry (hindex.h)
- *	list[]   entries of one length in the order of their deadlines: a new or
- *	         restarted one goes to the tail, expiry looks at heads only
+ * 	index    from a tuple's hash to its entry (hindex.h)
+ * 	list[]   entries of one length in the order of their deadlines: a new or
+ * 	         restarted one goes to the tail, expiry looks at heads only
  *
- * Every service may have a length of its own, so there are eight lists.  Should
- * a configuration have more lengths than that, the last list takes the rest,
- * in order, by a walk from its tail.
+ * Services may have different lengths of TIME_WAIT, so there are eight lists.
+ * If a configuration has more lengths, the last list takes the rest; an entry
+ * is put in order by a walk from its tail.
  *
- * Deadlines count 16.4 ms, modulo 2^18 (71 minutes); they are read relative to
- * the time of the last tw_expire(), which tw_deadline() keeps close.  Rounded
- * up: TIME_WAIT ends up to one unit late, never early.
+ * Deadlines count units of 16.4 ms, modulo 2^18 (71 minutes).  They are read
+ * relative to the time of the last tw_expire(), which tw_deadline() keeps
+ * recent.  They are rounded up: TIME_WAIT ends up to one unit late, never
+ * early.
  *
- * What a segment does follows Linux's rules for the real TIME_WAIT state; its
- * sub-state FIN_WAIT_2 is a leg's here.  Replies to segments out of the window
- * are limited per connection (RFC 5961, 7) by a small table of its own: what it
- * forgets by a collision costs one more ACK.  The limit begins anew with each
- * TIME_WAIT: a client that uses its port again is answered at once.
+ * Segments are handled by Linux's rules for TIME_WAIT. (Linux keeps FIN_WAIT_2
+ * in the same table; here a leg does.)  Replies to segments outside the window
+ * are limited per connection (RFC 5961, 7) by a small table of their own; a
+ * collision in it costs one ACK more.  The limit begins again with each
+ * TIME_WAIT, so a client that reuses its port is answered at once.
  */
 #include <assert.h>
 #include <errno.h>
@@ -38,7 +39,7 @@
 #define DL_BITS 18
 #define DL_MASK ((1u << DL_BITS) - 1)
 
-#define EVICT_SCAN 64 /* entries of a list looked at for one of ours */
+#define EVICT_SCAN 64 /* most entries of a list that are searched */
 
 #define PAWS_RST_AGE (60 * (int64_t)USEC_PER_SEC) /* as Linux */
 #define NEXT_ISN (65535u + 2u) /* beyond any window of the old one */
@@ -120,7 +121,7 @@ static uint64_t tuple_hash(const struct tw_table *t, const struct tuple *tuple)
 	return hash_bytes(&t->key, tuple, sizeof(*tuple));
 }
 
-/* The limit of answers is kept by tuple, in a slot that others may take. */
+/* The slot for the limit of a tuple.  Another tuple may take it over. */
 static struct tw_oow *oow_slot(const struct tw_table *t, uint64_t hash)
 {
 	return &t->oow[hash % TW_OOW_SLOTS];
@@ -131,7 +132,7 @@ static uint32_t oow_tag(uint64_t hash)
 	return (uint32_t)(hash >> 32) | 1;
 }
 
-/* A half knows its table's key through this, for moving index slots. */
+/* Leads from a half to its table's key, for moving index slots. */
 struct half_of_table {
 	const struct tw_table *t;
 	const struct tw_half *h;
@@ -260,7 +261,7 @@ static void restart(struct tw_table *t, const struct tuple *tuple,
 	list_insert(t, h, e, now, len_us);
 }
 
-/* The entry that ends first, and its half; NULL when there is none. */
+/* Find the entry that ends first, and its half; NULL: no entry. */
 static struct tw_entry *oldest(const struct tw_table *t, struct tw_half **half)
 {
 	struct tw_entry *best = NULL;
@@ -375,8 +376,8 @@ void tw_remove(struct tw_table *t, const struct tuple *tuple)
 		entry_free(t, half_of(t, tuple), e);
 }
 
-/* The entry of @service that ends first; not found when more than EVICT_SCAN of
- * other services end sooner. */
+/* Find the entry of @service that ends first.  Fails when more than EVICT_SCAN
+ * entries of other services end sooner. */
 static struct tw_entry *oldest_of(struct tw_table *t, uint16_t service,
 				  struct tw_half **half)
 {
@@ -401,7 +402,7 @@ static struct tw_entry *oldest_of(struct tw_table *t, uint16_t service,
 	return best;
 }
 
-/* Room for one more, by policy. */
+/* Make room for one more entry, by the policy. */
 static bool make_room(struct tw_table *t, const struct tw_new *n)
 {
 	uint32_t held = t->held[n->service % TW_SERVICES];
@@ -449,7 +450,7 @@ int tw_add(struct tw_table *t, const struct tw_new *n, mono_t now,
 	known_add(t->known, &n->t);
 	owners_add(t->owners, &n->t, t->worker, OWNED_REST);
 	list_insert(t, h, e, now, len_us);
-	if (o->tag == oow_tag(hash)) /* what the last incarnation was told */
+	if (o->tag == oow_tag(hash)) /* belongs to the last incarnation */
 		o->tag = 0;
 	return 0;
 }
@@ -480,8 +481,8 @@ static int64_t age_us(const struct tw_table *t, const struct tw_entry *e,
 	return len_us - (end - now.us);
 }
 
-/* RFC 7323, 5.3, with Linux's exemptions: a peer that sent zero, and a RST
- * that comes when the timestamp may be of an old clock. */
+/* RFC 7323, 5.3, with Linux's exceptions: a peer that sent zero, and a RST when
+ * the timestamp is so old that the clock may have wrapped. */
 static bool paws_rejects(const struct tw_entry *e, const struct segment *seg,
 			 int64_t age)
 {
@@ -490,7 +491,8 @@ static bool paws_rejects(const struct tw_entry *e, const struct segment *seg,
 	return !(seg->flags & TCP_RST) || age < PAWS_RST_AGE;
 }
 
-/* May this segment out of the window be answered?  Data is no ACK loop. */
+/* May this segment outside the window be answered?  Data cannot cause a loop of
+ * ACKs. */
 static bool may_answer(struct tw_table *t, const struct segment *seg,
 		       mono_t now, int64_t interval_us)
 {
@@ -515,7 +517,7 @@ static seq_t next_isn(const struct tw_entry *e)
 	return isn.v ? isn : SEQ(1);
 }
 
-/* A bare ACK or a RST, exactly where the peer left off. */
+/* A bare ACK or a RST at exactly the expected sequence number. */
 static enum tw_action in_place(struct tw_table *t, struct tw_entry *e,
 			       const struct segment *seg, mono_t now,
 			       const struct tw_policy *p)
@@ -561,8 +563,8 @@ enum tw_action tw_input(struct tw_table *t, struct tw_entry *e,
 	}
 	if (rst)
 		return TW_DROP;
-	/* A SYN without ACK may be a new one with an unlucky number: it
-	 * does not prolong our stay. */
+	/* a SYN without ACK may be a new one whose number is too low: it does
+	 * not restart the timer */
 	if (paws || seg->flags & TCP_ACK)
 		restart(t, &seg->t, e, now, p->len_us);
 	return may_answer(t, seg, now, p->ack_interval_us) ? TW_ACK : TW_DROP;

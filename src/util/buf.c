@@ -10,14 +10,14 @@
  *
  * Copying.  The tail node grows in place as long as it ends exactly where its
  * chunk's written part ends (`used`): then the room behind it is nobody's.
- * This holds for one node at most, also when a move has split a chunk's bytes
+ * This is true for at most one node, even when a move has split a chunk's bytes
  * between two queues.
  *
- * Accounting.  `held` of the pool is the true size of the buffers handed out.
+ * Accounting. `held` of the pool is the true size of the buffers handed out.
  * `mem` of a queue is the true size of the distinct buffers that its nodes
- * refer to, which is what a purge would release were there no references
- * elsewhere.  A buffer whose only reference is the node at hand is distinct for
- * sure; the list is searched only for a buffer with further references that the
+ * refer to, which a purge would release if there were no other references.  A
+ * buffer whose only reference is the node at hand is distinct for sure; the
+ * list is searched only for a buffer with further references that the
  * neighbouring node does not answer for.
  *
  * Failure.  bufq_append() counts what it will need before it touches anything.
@@ -29,7 +29,7 @@
 
 #define BUF_ALIGN 64u /* a cache line; a buffer's header begins one */
 #define BUF_NODES_MIN 4096u
-#define BUF_NODE_BYTES 256u /* one node for so many bytes of the limit */
+#define BUF_NODE_BYTES 256u /* one node for this many bytes of the limit */
 
 #define BUF_TRUESIZE(room)                                         \
 	(((uint32_t)sizeof(struct buf) + (room) + BUF_ALIGN - 1) & \

@@ -3,9 +3,9 @@
  * Theory of operation
  *
  * A line is formatted on the caller's stack and given to one sink in one piece,
- * so lines of several threads do not mix.  Control characters become '?': what
- * a peer or a file put into a message cannot forge a second line or steer a
- * terminal.  A line that is too long is cut, and says so.
+ * so lines of several threads do not mix.  Control characters become '?': text
+ * from a peer or a file cannot forge a second line or control a terminal.  A
+ * line that is too long is cut, and says so.
  */
 #include <pthread.h>
 #include <stdarg.h>
@@ -66,7 +66,7 @@ static void stderr_write(enum log_level lvl, const char *line)
 	else
 		n = snprintf(buf, sizeof(buf), "%s: %s\n", log_level_name[lvl],
 			     line);
-	/* There is nobody to tell when stderr is gone. */
+	/* if this fails there is nowhere to report it */
 	if (n > 0 && write(STDERR_FILENO, buf, (size_t)n) < 0)
 		return;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads the text of one INI value into the field its table names.  Nothing is
- * guessed: a value is taken whole or refused with what was found and what is
- * allowed, and a field that was refused keeps its old value.
+ * guessed: a value is either valid as a whole or refused, with what was found
+ * and what is allowed.  After a refusal the field keeps its old value.
  */
 #include <assert.h>
 #include <errno.h>
@@ -232,7 +232,7 @@ void opt_defaults(const struct opt_desc *table, void *base)
 		int rc = d->def ? opt_parse(d, base, d->def, err, sizeof(err))
 				: 0;
 
-		/* A default that its own table refuses is our mistake. */
+		/* a default that its own table refuses is a bug */
 		if (rc)
 			fprintf(stderr, "%s: default: %s\n", d->name, err);
 		assert(rc == 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pcapng, in the host's byte order, which the section header tells.
+ * Writes pcapng in the host's byte order, which the section header shows.
  *
  * A block is: type, total length, body, total length again.  Options follow the
  * body: code, length, value; values and data are padded to four bytes.
@@ -45,7 +45,7 @@ static size_t text_len(const char *s)
 	return n < UINT16_MAX ? n : UINT16_MAX;
 }
 
-/* Bytes of an option of @n bytes; none when there is nothing to say. */
+/* Bytes of an option of @n bytes; 0: the option is left out. */
 static uint32_t opt_size(size_t n)
 {
 	return n ? 4 + padded(n) : 0;
@@ -92,7 +92,7 @@ int pcapng_interface(FILE *f, const char *name)
 	put32(f, BLOCK_INTERFACE);
 	put32(f, total);
 	put32(f, LINKTYPE_RAW);
-	put32(f, 0); /* nothing is cut by a limit of the interface */
+	put32(f, 0); /* no limit of the captured length */
 	put_opt(f, OPT_IF_NAME, name, n);
 	put32(f, 0);
 	put32(f, total);

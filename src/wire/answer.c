@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers without state: they belong to no flow and go out in place of the
- * packet that caused them.
+ * Answers that need no state.  They belong to no flow, and are sent in place of
+ * the packet that caused them.
  */
 #include "wire/build.h"
 #include "wire/segment.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The headers of a packet that leaves, read and made right again.
+ * Reads the headers of a packet that is sent, and corrects them after a change.
  */
 #include "wire/frame.h"
 

@@ -6,8 +6,8 @@
  * bytes of a TCP header, that is ports and sequence number.  Everything else
  * (echo, neighbour discovery, errors about other protocols) passes unchanged.
  * An error that claims to be about TCP but is broken is dropped: it could only
- * do harm.  Whether the quoted sequence number is in flight is for the leg to
- * say (RFC 5927, 4).
+ * do harm.  The leg checks whether the quoted sequence number is in flight (RFC
+ * 5927, 4).
  *
  * What an error means follows RFC 1122 (4.2.3.9) and RFC 5461: only "this host
  * does not speak that protocol, has nobody at that port, may not be reached" is
@@ -95,7 +95,7 @@ static enum drop_reason icmp_check(const struct packet *pkt,
 	    ip_addr_martian(&q->src, q->family) ||
 	    ip_addr_martian(&q->dst, q->family))
 		return DROP_ADDRESS;
-	/* It is addressed to whom it says has sent the segment. */
+	/* its destination must be the sender of the quoted segment */
 	if (q->family != v->family || !ipaddr_eq(&q->src, &v->dst) ||
 	    q->l4_len < QUOTE_L4_LEN || !icmp_csum_ok(pkt, v))
 		return DROP_ICMP_MALFORMED;

@@ -48,10 +48,10 @@
  * @proto:  what @l4 is: PROTO_*
  * @tos:    DSCP and ECN byte
  * @ttl:    TTL or hop limit
- * @hidden: why TCP in it is not to be ended here: DROP_FRAGMENT, DROP_SIGNED
- *          (an authentication header), DROP_IP_EXTENSION (a routing header
- *          with segments left, or two of these); else DROP_NONE
- * @later:  a fragment, and not the first: @l4 is the middle of something
+ * @hidden: why TCP in it cannot be terminated here: DROP_FRAGMENT, DROP_SIGNED
+ *          (an authentication header), DROP_IP_EXTENSION (a routing header with
+ *          segments left, or two of these); else DROP_NONE
+ * @later:  a fragment, but not the first: @l4 is no header
  */
 struct ip_view {
 	struct ipaddr src, dst;
@@ -78,7 +78,7 @@ struct ip_view {
 enum drop_reason ip_view_parse(const uint8_t *p, uint32_t len, bool quote,
 			       struct ip_view *v, bool *foreign);
 
-/* Can no unicast TCP packet bear this address? */
+/* Is this an address that no unicast TCP packet may have? */
 bool ip_addr_martian(const struct ipaddr *a, uint8_t family);
 
 /**

@@ -3,21 +3,21 @@
  * Theory of operation
  *
  * wire_parse() is the only place where bytes from the network are read as
- * headers.  What it lets through as a segment is consistent in itself: lengths,
- * addresses, ports, checksum and options have been judged, so the layers above
- * judge sequence numbers and states only.  It keeps no state and allocates
- * nothing; the payload stays where it was received.
+ * headers.  A segment that it accepts is consistent: lengths, addresses, ports,
+ * checksum and options were checked, so the layers above check only sequence
+ * numbers and states.  It keeps no state and allocates nothing; the payload
+ * stays where it was received.
  *
- * A packet ends where its IP header says; what the link padded behind that is
- * not payload.  The order of the checks is part of the contract: the first one
- * that fails gives the reason.
+ * A packet ends where its IP header says; padding of the link after that is not
+ * payload.  The order of the checks is part of the contract: the first one that
+ * fails gives the reason.
  *
  * RFC 791, RFC 8200, RFC 9293 3.1; ICMP is in icmp.c.
  */
 #include "wire/build.h"
 #include "internal.h"
 
-/* Flag combinations that no state has a use for. */
+/* Flag combinations that are invalid in every state. */
 static bool flags_senseless(uint32_t flags)
 {
 	uint32_t f = flags & (TCP_SYN | TCP_FIN | TCP_RST);

@@ -4,10 +4,10 @@
  *
  * Every length is checked against what was captured before anything behind it
  * is read.  A protocol that is not TCP or ICMP ends the walk without being an
- * error.  A fragment is not ours to reassemble, an authentication header
- * (RFC 4302) signs what we would change, and a routing header with segments
- * left says that the packet is only on its way through: the walk goes on to the
- * ports, so that their service can decide, and @hidden says why.
+ * error.  Fragments are not reassembled here, an authentication header (RFC
+ * 4302) signs what we would change, and a routing header with segments left
+ * means that this is not the destination.  In these cases the walk goes on to
+ * the ports, so that their service can decide, and @hidden has the reason.
  *
  * IPv6 packets larger than 64 KiB ("BIG TCP") have a payload length of zero;
  * NFQUEUE cannot deliver them whole and they are refused as IP_HEADER.
@@ -30,7 +30,7 @@ bool ip_addr_martian(const struct ipaddr *a, uint8_t family)
 	       (memcmp(b, zero, 15) == 0 && b[15] <= 1);
 }
 
-/* Two reasons at once are one that no policy lets pass. */
+/* With two reasons at once, use one that no policy lets pass. */
 static void note_hidden(struct ip_view *v, enum drop_reason why)
 {
 	if (v->hidden != DROP_NONE && v->hidden != why)
@@ -84,8 +84,8 @@ static bool step_over(struct ip_view *v)
 	return true;
 }
 
-/* In a quote of 8 bytes an authentication header ends before it says what
- * follows: it counts as another protocol. */
+/* In a quote of 8 bytes an authentication header is cut off before the next
+ * protocol: it counts as another protocol. */
 static enum drop_reason ipv4_parse(const uint8_t *p, uint32_t len, bool quote,
 				   struct ip_view *v)
 {
