@@ -18,6 +18,13 @@ if [ -e docs/man-keys.sh ]; then
 		bad=1
 	}
 fi
+if [ -e docs/FAULTS.md ]; then
+	for t in $("$bin/penstockctl" fault types | sed -n 's/^type=\([a-z_0-9]*\).*/\1/p'); do
+		grep -qF "**\`$t\`**" docs/FAULTS.md && continue
+		echo "docs/FAULTS.md:1: $t: the fault type has no entry"
+		bad=1
+	done
+fi
 for m in docs/*.[1-8]; do
 	[ -e "$m" ] || continue
 	mandoc -T lint -W warning "$m" | sed -E 's/^mandoc: //; s/^([^:]*:[0-9]+):[0-9]+:/\1:/'

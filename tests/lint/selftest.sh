@@ -247,6 +247,12 @@ plant_docs()
 	sed '/^\.It Cm listen/d' "$root/docs/penstock.conf.5" \
 		>docs/penstock.conf.5
 	expect "$1" docs/penstock.conf.5 "a key that the man page lacks"
+	clean_tree
+	mkdir -p docs
+	# shellcheck disable=SC2016 # backticks of Markdown
+	sed 's/^- \*\*`delay`\*\*/- delay/' "$root/docs/FAULTS.md" \
+		>docs/FAULTS.md
+	expect "$1" docs/FAULTS.md "a fault type without an entry"
 }
 
 plant_hostile()
