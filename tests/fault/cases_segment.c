@@ -34,6 +34,11 @@ const struct fault_case cases_segment[] = {
 	 {DOWN},
 	 {"a type=reorder percent=100 gap=5 time=4ms expect=injected>=5"},
 	 ""},
+	/* few segments in flight, and only duplicate ACKs to go by */
+	{"reorder_small_window_without_sack",
+	 {"c0.up=2000000", "c0.c.sack=0", "c0.c.cwnd=4", "c0.c.mss=1460"},
+	 {"a type=reorder percent=10 time=5ms side=both expect=injected>=200"},
+	 ""},
 	{"duplicate_with_spacing",
 	 {DOWN},
 	 {"a type=duplicate percent=30 copies=2 spacing=3ms side=both "

@@ -199,6 +199,7 @@ static const struct {
 	const char *name;
 	int64_t ms;
 } within[] = {
+	{"reorder_small_window_without_sack", 1450},
 	{"zero_window_released_by_removal", 20500},
 	{"zero_window_released_by_duration", 20500},
 	{"bandwidth_for_two_seconds", 2500},
