@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# bench.sh - plain kernel forwarding, HAProxy (TPROXY, splice) and penstock,
-# side by side in one run
+# bench.sh - plain kernel forwarding, HAProxy (TPROXY, splice), penstock and
+# penstock with relay = splice, side by side in one run
 #
 #   tests/bench/bench.sh [-f 4|6] [-r ROUNDS] [-t SECONDS] [-o FILE] [peer...]
 #
@@ -10,6 +10,10 @@
 # the same servers.  Rounds are interleaved and begin with another peer each
 # time; the table shows medians.  One thread each for HAProxy and penstockd.
 # CPU seconds are the whole machine's: a proxy's work in softirq counts.
+#
+# Short connections come over fresh 4-tuples, and then over some that the server
+# still holds in TIME_WAIT; "to fresh" compares both of the same round.  Peer
+# `splice' needs libbpf and a BPF file system, and is left out without them.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/e2e/lib.sh
@@ -30,9 +34,10 @@ while getopts f:r:t:o:h opt; do
 done
 shift $((OPTIND - 1))
 PEERS=("$@")
-[ $# -gt 0 ] || PEERS=(plain haproxy penstock)
+[ $# -gt 0 ] || PEERS=(plain haproxy penstock splice)
 
-declare -A PROXY_PID=() TUPLE=()
+declare -A PROXY_PID=() TUPLE=() FRESH=()
+TW_TUPLES=1000
 N_ADDR=64 # client addresses, so that 4-tuples do not run out
 
 # --- set up ---------------------------------------------------------------
@@ -66,13 +71,31 @@ bench_peer() {
 		start_haproxy "$PORT_HTTP" "$PORT_IPERF"
 		PROXY_PID[$1]=$REPLY
 		;;
-	penstock)
-		conf_write "$TMP/bench.conf" "handshake = server_first"
-		start_penstockd "$TMP/bench.conf" || exit 1
-		PROXY_PID[$1]=$PENSTOCK_PID
+	penstock) bench_penstockd "$1" "handshake = server_first" ;;
+	splice)
+		bench_penstockd "$1" "handshake = client_first" \
+			"tcp_syncookies = 2" "relay = splice" \
+			"[penstock] bpf_dir = $TMP/bpf/bench" \
+			"[penstock] bpf_interfaces = cl sv"
 		;;
 	esac
-	TUPLE[$1]=0
+	TUPLE[$1]=$TW_TUPLES
+}
+
+# bench_penstockd PEER KEY=VALUE...: a daemon with all its files apart.
+bench_penstockd() {
+	local TMP=$TMP/$1
+	mkdir "$TMP"
+	conf_write "$TMP/conf" "${@:2}"
+	start_penstockd "$TMP/conf" || exit 1
+	PROXY_PID[$1]=$PENSTOCK_PID
+}
+
+# Is there what `splice' needs?  A BPF file system of our own, as `ip netns
+# exec' mounts /sys anew.
+bench_can_splice() {
+	mkdir -p "$TMP/bpf"
+	mount -t bpf bpf "$TMP/bpf" 2>/dev/null
 }
 
 bench_use() {
@@ -135,11 +158,38 @@ bench_short() {
 	cpu_end "$1" short_cpu_us_per_conn \
 		"($(jq .connections "$out") / 1e6)"
 	TUPLE[$1]=$(jq .next "$out")
-	record "$1" short_per_s "$(jq .per_second "$out")"
+	FRESH[$1]=$(jq .per_second "$out")
+	record "$1" short_per_s "${FRESH[$1]}"
 	record "$1" short_p50_ms "$(jq '.p50_us / 1000' "$out")"
 	record "$1" short_p99_ms "$(jq '.p99_us / 1000' "$out")"
 	record "$1" short_errors "$(jq .errors "$out")"
 	record "$1" short_stalls "$(jq .stalls "$out")"
+}
+
+# bench_tw PEER: the same few 4-tuples again and again.  The server closed them,
+# so its kernel holds them; the first run makes sure that it holds all.
+bench_tw() {
+	local out=$TMP/tw.json i
+	for i in 1 2; do
+		in_c "$TOOLS/shortconn" -a "$ADDRESSES" -o 0 -w "$TW_TUPLES" \
+			-x 1024 -t "$SECS" "$SERVER" "$PORT_HTTP" /keep/f1024 \
+			>"$out" || return 1
+	done
+	record "$1" tw_per_s "$(jq .per_second "$out")"
+	record "$1" tw_to_fresh "$(jq ".per_second / ${FRESH[$1]}" "$out")"
+	record "$1" tw_p99_ms "$(jq '.p99_us / 1000' "$out")"
+	record "$1" tw_errors "$(jq .errors "$out")"
+	record "$1" tw_stalls "$(jq .stalls "$out")"
+}
+
+# Connections that the kernel carried, of all that were opened: 1 is all.
+bench_spliced() {
+	[ "$1" = splice ] || return 0
+	"$PENSTOCKCTL" -c "$TMP/splice/conf" nstat |
+		awk '/^Spliced@/ { s = $2 }
+			/^FlowsOpened / { o = $2 }
+			END { print s / o }' >"$TMP/share"
+	record "$1" spliced_share "$(cat "$TMP/share")"
 }
 
 # to_ms TEXT: wrk's 1.23ms, 456us, 1.02s.
@@ -174,7 +224,8 @@ bench_round() {
 	local what
 	bench_use "$1"
 	for what in "bulk $1 bulk1" "bulk $1 bulk1_down -R" \
-		"bulk $1 bulk8 -P8" "short $1" "keep $1"; do
+		"bulk $1 bulk8 -P8" "short $1" "tw $1" "keep $1" \
+		"spliced $1"; do
 		# shellcheck disable=SC2086 # words on purpose
 		bench_$what || {
 			echo "bench: $what failed" >&2
@@ -190,10 +241,13 @@ lib_init
 family_use "$BENCH_FAMILY"
 FAILURES=0
 data_file 1024 >/dev/null
+[[ ${PEERS[*]} != *splice* ]] || bench_can_splice || {
+	echo "bench: no BPF file system here: without splice" >&2
+	PEERS=("${PEERS[@]/splice/}")
+	read -ra PEERS <<<"${PEERS[*]}"
+}
+[ -x "$PENSTOCKD" ] || die "no $PENSTOCKD"
 for p in "${PEERS[@]}"; do
-	if [ "$p" = penstock ] && [ ! -x "$PENSTOCKD" ]; then
-		die "no $PENSTOCKD"
-	fi
 	bench_peer "$p"
 done
 for ((r = 0; r < ROUNDS; r++)); do

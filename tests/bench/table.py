@@ -10,6 +10,8 @@ import os
 import statistics
 import sys
 
+OURS = ("penstock", "splice")
+
 # name, title, is more better?
 METRICS = [
     ("bulk1_gbps", "one stream up, Gb/s", True),
@@ -26,11 +28,17 @@ METRICS = [
     ("proxy_short_cpu_us_per_conn", "  of it the process", False),
     ("short_errors", "  errors", False),
     ("short_stalls", "  stalls over 0.9 s", False),
+    ("tw_per_s", "the server holds TIME_WAIT", True),
+    ("tw_to_fresh", "  to fresh", True),
+    ("tw_p99_ms", "  p99, ms", False),
+    ("tw_errors", "  errors", False),
+    ("tw_stalls", "  stalls over 0.9 s", False),
     ("keep_per_s", "kept-alive requests per s", True),
     ("keep_p50_ms", "  p50, ms", False),
     ("keep_p99_ms", "  p99, ms", False),
     ("keep_cpu_us_per_req", "  CPU us per request", False),
     ("keep_errors", "  errors", False),
+    ("spliced_share", "spliced, of all connections", True),
     ("rss_mib", "RSS, MiB", False),
     ("rss_peak_mib", "  peak", False),
 ]
@@ -47,9 +55,15 @@ def read_samples(path):
     return samples
 
 
-def ratio(medians, metric, over):
-    """penstock's median over another's, or None."""
-    ours = medians.get(metric, {}).get("penstock")
+def pairs(peers):
+    """What is compared: each of ours with each of the others."""
+    return [(a, b) for a in OURS if a in peers
+            for b in peers if b not in OURS]
+
+
+def ratio(medians, metric, one, over):
+    """A peer's median over another's, or None."""
+    ours = medians.get(metric, {}).get(one)
     theirs = medians.get(metric, {}).get(over)
     if ours is None or not theirs:
         return None
@@ -67,18 +81,15 @@ def cell(value):
 
 
 def print_table(medians, peers):
-    others = [p for p in peers if p != "penstock"]
     head = "".join(f" {p:>9}" for p in peers)
-    if "penstock" in peers:
-        head += "".join(f" {'/' + p:>9}" for p in others)
+    head += "".join(f" {a[0] + '/' + b:>9}" for a, b in pairs(peers))
     print(f"{'':26}{head}")
     for metric, title, _ in METRICS:
         if metric not in medians:
             continue
         row = "".join(" " + cell(medians[metric].get(p)) for p in peers)
-        if "penstock" in peers:
-            row += "".join(" " + cell(ratio(medians, metric, p))
-                           for p in others)
+        row += "".join(" " + cell(ratio(medians, metric, a, b))
+                       for a, b in pairs(peers))
         print(f"{title:26}{row}")
 
 
@@ -90,10 +101,10 @@ def main():
                for m, by_peer in samples.items()}
     print(f"IPv{family}, {rounds} rounds of {seconds} s each, medians, "
           f"{os.cpu_count()} CPUs, Linux {os.uname().release}; "
-          "/x = penstock over x")
+          "p/x = penstock over x, s/x = splice over x")
     print_table(medians, peers)
-    ratios = {m: {p: ratio(medians, m, p) for p in peers if p != "penstock"}
-              for m in medians} if "penstock" in peers else {}
+    ratios = {m: {f"{a}/{b}": ratio(medians, m, a, b)
+                  for a, b in pairs(peers)} for m in medians}
     with open(out, "w", encoding="ascii") as f:
         json.dump({"family": int(family), "rounds": int(rounds),
                    "seconds": float(seconds), "cpus": os.cpu_count(),
