@@ -3,14 +3,14 @@
 #define PENSTOCK_ENGINE_HOOKS_H
 
 /*
- * Where a wing above the engine takes part in what happens to connections, and
- * what it may ask of the engine.  There are two: faults (src/impair, struct
- * engine_hooks) and relay = splice (src/splice, struct splice_hooks).
+ * The hooks of the engine: where a module above it (a wing) takes part, and
+ * which functions of the engine it may call.  There are two wings: faults
+ * (src/impair, struct engine_hooks) and relay = splice (src/splice, struct
+ * splice_hooks).
  *
- * An engine begins without hooks, and each place where they are called costs
- * one branch then.  With hooks, what concerns a flow is called for flows that
- * are marked (flow.hooked, flow.held); what concerns all packets is called for
- * all.
+ * An engine begins without hooks; each place that would call one then costs one
+ * branch.  Hooks for flows are called only for flows that are marked
+ * (flow.hooked, flow.held), hooks for packets for all of them.
  */
 #include "engine/counters.h"
 #include "engine/engine.h"
@@ -27,29 +27,29 @@ struct svc;
  * @leg:     client leg, server leg
  * @dialled: the server leg was opened
  * @counted: it counts as half open
- * @orphan:  one leg is left, and counted as such
+ * @orphan:  one leg is left, and it is counted as an orphan
  * @tfo_in:  the client began with Fast Open; its handshake is not complete
  * @tfo_out: the server leg's SYN had a Fast Open option
- * @proven:  the client's address is its own: it has answered our SYN-ACK, or
- *           brought a Fast Open cookie.  Until then the server leg is mute
- * @waiting: the server leg's 4-tuple is still taken by its last incarnation
- * @ready_prev: in the list of those that may have something to send; with
+ * @proven:  the client has proven its address: it has answered our SYN-ACK or
+ *           sent a Fast Open cookie.  Until then the server leg is mute
+ * @waiting: the server leg's 4-tuple is still used by its last incarnation
+ * @ready_prev: in the list of flows that may have something to send; with
  *           @ready_next, valid with @ready
- * @in_all:  place among all flows
- * @in_waiting: among those whose 4-tuple is in use; valid with @waiting
+ * @in_all:  its place in the list of all flows
+ * @in_waiting: its place in the list of waiting flows; valid with @waiting
  * @serial:  lowest bits of its number among the engine's flows, from 1
- * @hooked:  engine_hooks are called for it; only faults write it
+ * @hooked:  engine_hooks are called for it; only src/impair writes it
  * @held:    its packets are held until it is spliced; only src/splice writes it
  * @source:  number of its source plus 1; 0: the client is not proven
- * @charged_nodes: of the out-of-order store, charged to the source
- * @charged_bytes: of buffers, true size, charged to the source
+ * @charged_nodes: nodes of the out-of-order store charged to the source
+ * @charged_bytes: true size of the buffers charged to the source
  */
 struct flow {
 	struct leg leg[2];
 	struct svc *svc;
 	struct flow *ready_prev, *ready_next;
 	struct slab_link in_all, in_waiting;
-	uint32_t wait_ms; /* ms clock: waiting since */
+	uint32_t wait_ms; /* waiting since, ms clock */
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;
 	bool tfo_in : 1, tfo_out : 1, orphan : 1, hooked : 1, proven : 1;
 	bool held : 1;
@@ -64,19 +64,19 @@ static inline struct flow *leg_flow(struct leg *l)
 }
 
 /**
- * struct engine_hooks - What the engine calls; every member is set
- * @bind:      a flow was made: is it to be hooked?
- * @unbind:    a hooked flow is about to go
- * @input:     a segment has arrived for a leg of a hooked flow.  In place of
- *             flow_take(), which may be called later, or never
- * @admit:     a segment has arrived that no leg takes.  In place of admit()
- * @flow_pull: what a hooked flow sends next: in place of leg_output()
- * @pull:      @n packets of no flow are in @tx already, to be judged; adds what
- *             else is ready.  Return: packets in @tx
- * @relay:     events of a leg of a hooked flow (LEG_EV_*) are on their way to
- *             the other leg.  Return: those that go on now
- * @pending:   bytes on their way to the send queue of leg @to
- * @deadline:  when @expire has to be called
+ * struct engine_hooks - What the engine calls; every member must be set
+ * @bind:      a flow was made; sets flow.hooked if it wants to
+ * @unbind:    a hooked flow is about to be freed
+ * @input:     a segment has arrived for a leg of a hooked flow.  Called in
+ *             place of flow_take(), which the hook may call later, or never
+ * @admit:     a segment of no leg has arrived.  Called in place of admit()
+ * @flow_pull: what a hooked flow sends next.  Called in place of leg_output()
+ * @pull:      @tx has @n packets of no flow, which may be changed; the hook
+ *             adds what else is ready.  Return: packets in @tx
+ * @relay:     events (LEG_EV_*) of a leg of a hooked flow, before they reach
+ *             the other leg.  Return: those that are relayed now
+ * @pending:   bytes that are held on the way to the send queue of leg @to
+ * @deadline:  when to call @expire
  * @expire:    it is time
  * @free:      the engine is about to go, its flows are gone
  *
@@ -104,31 +104,35 @@ struct engine_hooks {
 /**
  * engine_hook() - Call these from now on
  * @h:    borrowed
- * @wing: handed to each of them
- * Flows that live already are not hooked by this.
+ * @wing: handed to each of them Flows that exist already are not hooked by
+ * this.
  */
 void engine_hook(struct engine *e, const struct engine_hooks *h, void *wing);
-/* What engine_hook() was given; NULL before that. */
+/* The @wing of engine_hook(); NULL before it was called. */
 void *engine_wing(const struct engine *e);
 
 /**
- * struct splice_hooks - What the engine calls for relay = splice; all are set
- * @begin:  a verb begins: what the shell has sent is gone.  @pkt: the packet
- *          that the verb is about, or NULL
- * @input:  a segment that no leg takes.  True: it was dealt with by *@v
- * @icmp:   an error about no leg of ours.  True: @tx is to leave in its place
- * @open:   a cookie or the SYN queue has opened a flow of a spliced service,
- *          whose packets may be held from now on (flow.held)
- * @above:  the server leg at @t is about to be dialled: make its numbers
- *          acceptable to the server
- * @dial:   of a held flow: in place of leg_open_active()
- * @hold:   of a held flow: a segment for its leg.  True: it was taken; it does
- *          not go to the leg
- * @drop:   a held flow is about to go
+ * struct splice_hooks - What the engine calls for relay = splice; every member
+ * must be set
+ * @begin:  a call into the engine begins: what was pulled before has been sent.
+ *          @pkt: the packet of the call, or NULL
+ * @input:  a segment of no leg.  True: it was handled; the verdict is *@v
+ * @icmp:   an ICMP error about no leg.  True: @tx is sent in its place
+ * @open:   a cookie or the SYN queue has opened a flow of a spliced service.
+ *          Its packets may be held from now on (flow.held)
+ * @above:  the server leg with addresses @t is about to be dialled: make its
+ *          numbers acceptable to the server
+ * @dial:   dial the server of a held flow.  Called in place of
+ *          leg_open_active()
+ * @hold:   a segment for a leg of a held flow.  True: it was held, and does not
+ *          go to the leg
+ * @drop:   a held flow is about to be freed
  * @look:   a held flow has nothing to send
- * @due:    is @expire to be called at once?
+ * @due:    must @expire be called at once?
  * @expire: it is time
- * @pull:   packets of flows that were handed over.  Return: packets in @tx
+ * @pull:   adds packets of flows that were handed over.  Return: packets in @tx
+ * @count:  connections of @client at @service that were handed over and have
+ *          not ended.  *@all: those of all clients
  * @free:   the engine is about to go, its flows are gone
  *
  * @wing of each is what engine_hook_splice() was given.
@@ -150,6 +154,8 @@ struct splice_hooks {
 	bool (*due)(const void *wing);
 	void (*expire)(void *wing, mono_t now);
 	int (*pull)(void *wing, struct tx *tx, int max);
+	uint32_t (*count)(const void *wing, const char *service,
+			  const struct ipaddr *client, uint32_t *all);
 	void (*free)(void *wing);
 };
 
@@ -164,67 +170,67 @@ void engine_hook_splice(struct engine *e, const struct splice_hooks *h,
 
 /**
  * struct server_answer - What a server last agreed to (relay = splice)
- * @lacks: OPT_HAS_* that it does not have, though it was asked
+ * @lacks: OPT_HAS_* that it was offered and did not accept
  * @mss:   bytes; 0: not known yet
  *
- * A client of a spliced service is offered no more than this.  The wing writes
- * it.
+ * A client of a spliced service is offered only this.  The wing writes it.
  */
 struct server_answer {
 	uint8_t lacks;
 	uint16_t mss;
 };
 
-/* That of a flow's service; lives as long as the service's counters. */
+/* The one of a flow's service; valid as long as the service's counters. */
 struct server_answer *flow_server_answer(const struct flow *f);
-/* The most that our SYN-ACKs promise to clients of the flow's service now. */
+/* The largest MSS that our SYN-ACKs now offer to clients of the flow's
+ * service. */
 uint16_t flow_promised_mss(const struct flow *f);
 uint16_t flow_promised_wnd(const struct flow *f);
 
-/* What the engine was made of: struct engine_cfg. */
+/* The buffer pool of the engine (struct engine_cfg). */
 struct buf_pool *engine_pool(const struct engine *e);
 uint64_t engine_seed(const struct engine *e);
 uint32_t engine_max_flows(const struct engine *e);
-/* The latest time that it was told. */
+/* The latest time that the engine was told. */
 mono_t engine_now(const struct engine *e);
-/* Count a packet that goes no further. */
+/* Count a dropped packet. */
 void engine_drop(struct engine *e, enum drop_reason why);
-/* Count an event: of the engine, of a flow's service. */
+/* Count an event of the engine, or of a flow's service. */
 void engine_count(struct engine *e, enum engine_counter_id which);
 void flow_count(const struct flow *f, enum shield_counter_id which);
 /* A keyed hash: nobody outside can choose tuples that collide. */
 uint64_t engine_hash(const struct engine *e, const struct tuple *t);
-/* A flow's place among engine_max_flows(), from 0. */
+/* The index of a flow, from 0, below engine_max_flows(). */
 uint32_t engine_flow_index(const struct engine *e, const struct flow *f);
-/* All flows, the newest first; NULL behind the last. */
+/* Walk all flows, newest first; NULL after the last. */
 struct flow *engine_flow_first(const struct engine *e);
 struct flow *engine_flow_next(const struct engine *e, const struct flow *f);
 /* The name of a flow's service. */
 const char *flow_service(const struct flow *f);
-/* That of the service that takes what clients send to @a and @port, or NULL. */
+/* The name of the service for what clients send to @a and @port, or NULL. */
 const char *engine_service_at(struct engine *e, const struct ipaddr *a,
 			      uint16_t port);
 
 /* The leg with these addresses, or NULL. */
 struct leg *table_find(struct engine *e, const struct tuple *t);
-/* It is found no more; also when it was not. */
+/* Remove a leg from the table, if it is there. */
 void table_remove(struct engine *e, struct leg *l);
 
-/* A leg takes a segment; its flow may be gone afterwards. */
+/* Give a segment to a leg.  Its flow may be gone afterwards. */
 enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 		       mono_t now, struct tx *reply);
-/* A segment that no leg takes. */
+/* Handle a segment that belongs to no leg. */
 enum verdict admit(struct engine *e, const struct segment *s, mono_t now,
 		   struct tx *reply);
 
-/* Without a word to its peers. */
+/* Free a flow.  Its peers are sent nothing. */
 void flow_free(struct engine *e, struct flow *f);
-/* Act on the legs' events, put the flow on the ready list, free it when
- * nothing is left to do. */
+/* Act on the events of both legs.  Put the flow on the ready list, or free it
+ * if nothing is left to do. */
 void flow_settle(struct engine *e, struct flow *f, mono_t now);
-/* Put it on the ready list: it may have something to send. */
+/* Put a flow on the ready list: it may have something to send. */
 void flow_ready(struct engine *e, struct flow *f);
-/* The other leg's peer has ended: what @other's peer gets for it. */
+/* The peer of one leg has sent its FIN: relay it to the peer of @other. */
 void flow_relay_fin(struct flow *f, struct leg *other, mono_t now);
 
 #endif

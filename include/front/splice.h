@@ -54,27 +54,35 @@ int splice_check(const struct splice_host *h, FILE *out);
 struct splice_map;
 
 /**
- * splice_map_open() - Open the map that is pinned below @dir
- * @mark: firewall mark of translated packets, in the bits of @mask
+ * splice_map_open() - Open the maps that are pinned below @dir
+ * @mark:    firewall mark of translated packets, in the bits of @mask
+ * @workers: how many workers share the limits
+ * @p:       the policy, to find the services of connections in the map
  * Return: 0, -ENOENT when nothing is pinned, or another -errno
  */
 int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
-		    uint32_t mask);
+		    uint32_t mask, uint32_t workers, const struct policy *p);
 void splice_map_close(struct splice_map *m);
 
 /* For splice_open(); its context is the map.  Any thread. */
 extern const struct splice_ops splice_map_ops;
 
+/* Some connections have ended, when this descriptor is readable: they no longer
+ * count.  One thread. */
+int splice_map_ends_fd(const struct splice_map *m);
+void splice_map_ends(struct splice_map *m);
+
 /**
- * splice_map_walk() - Check some connections, and forget those that have ended
+ * splice_map_walk() - Check some connections, and forget those that are over
  * @p:   says how long each service keeps an idle or ended connection
- * @now: CLOCK_MONOTONIC Call it each second; it continues where it was.  Only
- * from one thread.
+ * @now: CLOCK_MONOTONIC
+ * Call it each second; it continues where it was.  Only from the thread that
+ * calls splice_map_ends().
  */
 void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now);
 
-/* The number of connections in the map, by the last walks. */
-uint32_t splice_map_count(const struct splice_map *m);
+/* The number of connections that have not ended. */
+uint32_t splice_map_count(struct splice_map *m);
 
 /* A line for each connection, at most @max. */
 void splice_map_list(struct splice_map *m, const struct policy *p, FILE *out,

@@ -12,7 +12,10 @@
  * Translated packets get a mark, by which the rules let them pass, and go
  * through routing and FORWARD like any packet.  It is also attached to the
  * ingress of the TUN: there the daemon sends the packets that it held while the
- * entries were made.
+ * entries were made.  A host's own packets are left to the daemon until the
+ * held ones of their direction have passed.
+ *
+ * The daemon is told through a ring when a connection has ended.
  *
  * A SYN is never translated: the daemon decides about new connections.  The
  * checksum is corrected by adding the difference, which is right for complete
@@ -48,10 +51,16 @@ struct {
 	__type(value, struct splice_dir);
 } flows SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SPLICE_RING);
+} ends SEC(".maps");
+
 /* A packet, and the entry of its direction. */
 struct pkt {
 	struct splice_key key;
 	__u32 len; /* of the segment, header included */
+	bool late; /* it came by way of the daemon */
 };
 
 /* A walk over options that are not in Linux's layout. */
@@ -59,8 +68,9 @@ struct walk {
 	__u8 b[OPTS_MAX + 8];
 	__u32 len, off;
 	__u32 dack, dtsval, dtsecr;
+	__u32 floor; /* no older timestamp, if @late */
 	__u32 tsval; /* out: after the translation */
-	bool ack, bad, has_ts;
+	bool ack, bad, has_ts, late;
 };
 
 static __always_inline void mapped(__u8 *to, __be32 a)
@@ -144,6 +154,8 @@ static long one_option(__u32 i, void *arg)
 	}
 	if (w->b[off] == 8 && len == 10) {
 		w->tsval = add_at(w, off + 2, w->dtsval);
+		if (w->late && (__s32)(w->floor - w->tsval) > 0)
+			w->tsval = add_at(w, off + 2, w->floor - w->tsval);
 		w->has_ts = true;
 		if (w->ack)
 			add_at(w, off + 6, w->dtsecr);
@@ -180,6 +192,19 @@ static __noinline int walk_options(struct __sk_buff *skb, struct walk *w,
 	return bpf_skb_store_bytes(skb, at, w->b, len, 0) == 0;
 }
 
+/*
+ * The timestamp of a packet that came by way of the daemon.  Others may have
+ * overtaken it, and with an older timestamp than theirs it would be taken for
+ * an old duplicate (RFC 7323, 5).  So it gets the newest that was passed on.
+ * Its sender has used that one, so it understands the echo.
+ */
+static __always_inline __u32 not_older(__u32 tsval, const struct pkt *p,
+				       const struct splice_dir *d)
+{
+	return p->late && (__s32)(d->newest_ts - tsval) > 0 ? d->newest_ts
+							    : tsval;
+}
+
 /* Only timestamps, in Linux's layout, as in most segments? */
 static __always_inline bool only_timestamps(const struct tcphdr *th, void *end,
 					    __u32 len)
@@ -190,20 +215,23 @@ static __always_inline bool only_timestamps(const struct tcphdr *th, void *end,
 	       p[0] == bpf_htonl(HDR_NOP_NOP_TS);
 }
 
-static __always_inline __s64 move_timestamps(struct tcphdr *th, void *end,
+static __always_inline __s64 move_timestamps(const struct pkt *p,
+					     struct tcphdr *th, void *end,
 					     struct splice_dir *d, __s64 diff)
 {
-	__be32 *p = (__be32 *)(th + 1), was[2], is[2];
+	__be32 *o = (__be32 *)(th + 1), was[2], is[2];
+	__u32 tsval;
 
-	if ((void *)(p + 3) > end)
+	if ((void *)(o + 3) > end)
 		return diff;
-	was[0] = p[1];
-	was[1] = p[2];
-	is[0] = shifted(p[1], d->dtsval);
-	is[1] = th->ack ? shifted(p[2], d->dtsecr) : p[2];
-	p[1] = is[0];
-	p[2] = is[1];
-	note_ts(d, bpf_ntohl(is[0]));
+	was[0] = o[1];
+	was[1] = o[2];
+	tsval = not_older(bpf_ntohl(o[1]) + d->dtsval, p, d);
+	is[0] = bpf_htonl(tsval);
+	is[1] = th->ack ? shifted(o[2], d->dtsecr) : o[2];
+	o[1] = is[0];
+	o[2] = is[1];
+	note_ts(d, tsval);
 	return bpf_csum_diff(was, 8, is, 8, (__u32)diff);
 }
 
@@ -216,19 +244,62 @@ static __always_inline __be32 new_window(__u32 word, const struct splice_dir *d)
 	return bpf_htonl((word & 0xffff0000) | (w > 65535 ? 65535 : w));
 }
 
-/* Will the other side accept this RST?  It does at the number that it has
- * acknowledged (RFC 5961, 3.2), which is the one that a genuine sender uses.
- * Others may be forged. */
-static __always_inline bool is_exact(const struct pkt *p,
-				     const struct splice_dir *d, __u32 seq)
+static __always_inline struct splice_dir *other_of(const struct pkt *p)
 {
 	struct splice_key k = {.sport = p->key.dport, .dport = p->key.sport};
-	const struct splice_dir *back;
 
 	__builtin_memcpy(k.saddr, p->key.daddr, 16);
 	__builtin_memcpy(k.daddr, p->key.saddr, 16);
-	back = bpf_map_lookup_elem(&flows, &k);
-	return seq == d->nxt || (back && seq - d->dseq == back->acked);
+	return bpf_map_lookup_elem(&flows, &k);
+}
+
+/* Its FIN was passed on, and so was what acknowledges it. */
+static __always_inline bool is_over(const struct splice_dir *d,
+				    const struct splice_dir *back)
+{
+	return d->seen & SPLICE_FIN && back->acked == d->nxt - d->dseq;
+}
+
+/* Should the ring be full, the daemon sees it when it looks through the map. */
+static __noinline int tell(const struct pkt *p, struct splice_dir *d,
+			   struct splice_dir *back)
+{
+	struct splice_end e = {};
+	struct splice_dir *up;
+
+	if (!p || !d || !back)
+		return 0;
+	up = d->from_client ? d : back;
+	d->seen |= SPLICE_OVER;
+	back->seen |= SPLICE_OVER;
+	if (up->told)
+		return 0;
+	e.key = p->key;
+	if (!d->from_client) {
+		__builtin_memcpy(e.key.saddr, p->key.daddr, 16);
+		__builtin_memcpy(e.key.daddr, p->key.saddr, 16);
+		e.key.sport = p->key.dport;
+		e.key.dport = p->key.sport;
+	}
+	e.serial = up->serial;
+	if (!bpf_ringbuf_output(&ends, &e, sizeof(e), 0))
+		up->told = 1;
+	return 0;
+}
+
+/* Will the other side accept this RST?  It does at the number that it has
+ * acknowledged (RFC 5961, 3.2), which is the one that a genuine sender uses.
+ * Others may be forged. */
+static __always_inline void note_rst(const struct pkt *p, struct splice_dir *d,
+				     __u32 seq)
+{
+	struct splice_dir *back = other_of(p);
+
+	if (seq != d->nxt && (!back || seq - d->dseq != back->acked))
+		return;
+	d->seen |= SPLICE_RST;
+	if (back)
+		tell(p, d, back);
 }
 
 /* Note the numbers of @th, which is translated except for its options. */
@@ -236,14 +307,14 @@ static __always_inline void note(const struct pkt *p, struct splice_dir *d,
 				 const struct tcphdr *th)
 {
 	__u32 seq = bpf_ntohl(th->seq), nxt;
+	struct splice_dir *back;
 
 	nxt = seq + p->len - th->doff * 4 + th->fin;
 	d->last_ns = bpf_ktime_get_coarse_ns();
 	d->packets++;
 	d->bytes += p->len - th->doff * 4;
 	if (th->rst) {
-		if (is_exact(p, d, seq))
-			d->seen |= SPLICE_RST;
+		note_rst(p, d, seq);
 		return;
 	}
 	if (nxt - d->nxt < AHEAD_MAX) {
@@ -251,10 +322,16 @@ static __always_inline void note(const struct pkt *p, struct splice_dir *d,
 		if (th->fin)
 			d->seen |= SPLICE_FIN;
 	}
-	if (th->ack) {
-		d->acked = bpf_ntohl(th->ack_seq);
-		d->wnd = bpf_ntohs(th->window);
-	}
+	if (!th->ack)
+		return;
+	d->acked = bpf_ntohl(th->ack_seq);
+	d->wnd = bpf_ntohs(th->window);
+	if (!(d->seen &
+	      SPLICE_FIN)) /* who acknowledges last has sent its own */
+		return;
+	back = other_of(p);
+	if (back && is_over(d, back) && is_over(back, d))
+		tell(p, d, back);
 }
 
 /* The first 16 bytes of the header: numbers, acknowledgment, window. */
@@ -283,7 +360,9 @@ static __always_inline int translate(struct __sk_buff *skb, const struct pkt *p,
 	struct tcphdr *th = data + l4;
 	struct walk w = {.dack = d->dack,
 			 .dtsval = d->ts ? d->dtsval : 0,
-			 .dtsecr = d->ts ? d->dtsecr : 0};
+			 .dtsecr = d->ts ? d->dtsecr : 0,
+			 .late = p->late && d->ts,
+			 .floor = d->newest_ts};
 	__u32 thl;
 	__s64 diff;
 
@@ -297,7 +376,7 @@ static __always_inline int translate(struct __sk_buff *skb, const struct pkt *p,
 	w.len = thl - 20;
 	w.ack = th->ack;
 	if (d->ts && only_timestamps(th, end, w.len))
-		diff = move_timestamps(th, end, d, diff);
+		diff = move_timestamps(p, th, end, d, diff);
 	else if (w.len && !walk_options(skb, &w, l4 + 20, &diff))
 		return TC_ACT_SHOT;
 	if (d->ts && w.has_ts)
@@ -335,8 +414,11 @@ static __always_inline int splice(struct __sk_buff *skb, __u32 l2)
 	if (th->syn)
 		return TC_ACT_OK;
 	d = bpf_map_lookup_elem(&flows, &p.key);
-	if (!d || (l2 && !d->open))
+	if (!d || (l2 && d->held))
 		return TC_ACT_OK;
+	p.late = !l2;
+	if (p.late && d->held)
+		d->held--;
 	return translate(skb, &p, d, l4);
 }
 

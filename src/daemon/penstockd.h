@@ -71,7 +71,7 @@ struct daemon {
 
 	struct event_base *base;
 	struct event *ev_term, *ev_int, *ev_hup, *ev_usr1;
-	struct event *ev_tick, *ev_stop, *ev_dog;
+	struct event *ev_tick, *ev_stop, *ev_dog, *ev_ends;
 	struct control_ops ops;
 	struct control_server *control;
 	struct control_http *http;

@@ -62,19 +62,26 @@ void flow_account(struct engine *e, struct flow *f)
 	f->charged_bytes = bytes;
 }
 
+/* Connections that the kernel relays, of @a at @s.  *@all: of everybody. */
+static uint32_t spliced(const struct engine *e, const struct svc *s,
+			const struct ipaddr *a, uint32_t *all)
+{
+	*all = 0;
+	return likely(!e->splice)
+		       ? 0
+		       : e->splice->count(e->splicer, s->cfg->name, a, all);
+}
+
 bool flow_join_source(struct engine *e, struct flow *f)
 {
-	const struct service *c = f->svc->cfg;
-	const struct share_source *s;
+	const struct ipaddr *a = &f->leg[LEG_CLIENT].t.remote;
+	uint32_t most = f->svc->cfg->max_per_source;
 
 	if (f->source)
 		return true;
-	f->source = share_join(&e->shares, &f->leg[LEG_CLIENT].t.remote,
-			       f->svc->index) +
-		    1;
-	s = source_of(e, f);
+	f->source = share_join(&e->shares, a, f->svc->index) + 1;
 	flow_account(e, f);
-	return !s || !c->max_per_source || s->flows <= c->max_per_source;
+	return !most || source_flows(e, f->svc, a) <= most;
 }
 
 void flow_leave_source(struct engine *e, struct flow *f)
@@ -137,37 +144,34 @@ uint64_t flow_share(struct leg *l, enum leg_share what)
 	}
 }
 
-bool source_is_full(const struct engine *e, const struct svc *s,
-		    const struct ipaddr *a)
-{
-	const struct share_source *src;
-
-	if (!s->cfg->max_per_source)
-		return false;
-	src = share_find(&e->shares, a, s->index);
-	return src && src->flows >= s->cfg->max_per_source;
-}
-
 uint32_t source_flows(const struct engine *e, const struct svc *s,
 		      const struct ipaddr *a)
 {
 	const struct share_source *src = share_find(&e->shares, a, s->index);
+	uint32_t all;
 
-	return src ? src->flows : 0;
+	return (src ? src->flows : 0) + spliced(e, s, a, &all);
+}
+
+bool source_is_full(const struct engine *e, const struct svc *s,
+		    const struct ipaddr *a)
+{
+	return s->cfg->max_per_source &&
+	       source_flows(e, s, a) >= s->cfg->max_per_source;
 }
 
 bool source_has_room(const struct engine *e, const struct svc *s,
 		     const struct ipaddr *a)
 {
 	const struct share_source *src = share_find(&e->shares, a, s->index);
-	uint64_t bytes = src ? src->held[SHARE_BYTES] : 0;
-	uint64_t free = bytes_free(e);
+	uint64_t bytes = src ? src->held[SHARE_BYTES] : 0, free = bytes_free(e);
+	uint32_t all, flows = spliced(e, s, a, &all) + (src ? src->flows : 0);
 
 	if (free < LEAST_BYTES ||
 	    (memory_out(e) && !share_left(free, 0, bytes)))
 		return false;
-	return share_flows_ok(e->flows.max - e->flows.used,
-			      src ? src->flows : 0);
+	all += e->flows.used;
+	return all < e->flows.max && share_flows_ok(e->flows.max - all, flows);
 }
 
 uint32_t flow_source_flows(const struct engine *e, const struct flow *f)

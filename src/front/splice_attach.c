@@ -2,12 +2,12 @@
 /*
  * penstockctl's side of relay = splice: load, pin, attach.
  *
- * DIR/splice has the map, the two programs, and two notes for each interface,
- * which are further pins of the program: tc-NAME says that it is attached
- * there, and qdisc-NAME that we made the clsact qdisc.  Filters belong to
- * interfaces and need no process; the notes say which ones we may remove.  Our
- * filters have a priority of their own, so that others can be before or after
- * them.
+ * DIR/splice has the two maps, the two programs, and two notes for each
+ * interface, which are further pins of the program: tc-NAME says that it is
+ * attached there, and qdisc-NAME that we made the clsact qdisc.  Filters belong
+ * to interfaces and need no process; the notes say which ones we may remove.
+ * Our filters have a priority of their own, so that others can be before or
+ * after them.
  *
  * The group may read and write the map: the daemon's unit has no user of its
  * own, but the group root.
@@ -31,6 +31,13 @@
 #define TC_HANDLE 1
 #define TC_NOTE "tc-"
 #define QDISC_NOTE "qdisc-"
+
+static const char *const map_names[] = {"flows", "ends"};
+
+static struct bpf_map *map_of(const struct splice_bpf *o, size_t i)
+{
+	return i ? o->maps.ends : o->maps.flows;
+}
 
 static void pin_path(char *buf, const char *dir, const char *a, const char *b)
 {
@@ -147,9 +154,11 @@ int splice_detach(const char *dir, FILE *err)
 
 	libbpf_set_print(pins_quiet);
 	rc = detach_others(dir, NULL);
-	pin_path(path, dir, "flows", "");
-	if (unlink(path) && errno != ENOENT)
-		rc = -errno;
+	for (size_t i = 0; i < ARRAY_LEN(map_names); i++) {
+		pin_path(path, dir, map_names[i], "");
+		if (unlink(path) && errno != ENOENT)
+			rc = -errno;
+	}
 	pin_path(path, dir, "", "");
 	if (rmdir(path) && errno != ENOENT)
 		rc = -errno;
@@ -165,13 +174,17 @@ static int load(const char *dir, struct splice_bpf **out)
 	char path[PATH_MAX];
 	int rc = o ? 0 : -errno;
 
-	pin_path(path, dir, "flows", "");
-	if (!rc)
-		rc = bpf_map__set_pin_path(o->maps.flows, path);
+	for (size_t i = 0; i < ARRAY_LEN(map_names) && !rc; i++) {
+		pin_path(path, dir, map_names[i], "");
+		rc = bpf_map__set_pin_path(map_of(o, i), path);
+	}
 	if (!rc)
 		rc = splice_bpf__load(o);
-	if (!rc && chmod(path, PINS_MODE))
-		rc = -errno;
+	for (size_t i = 0; i < ARRAY_LEN(map_names) && !rc; i++) {
+		pin_path(path, dir, map_names[i], "");
+		if (chmod(path, PINS_MODE))
+			rc = -errno;
+	}
 	if (rc)
 		splice_bpf__destroy(o);
 	else

@@ -1,48 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon's side of relay = splice: the pinned map, whose entries are the
- * connections.  Nothing about them is stored elsewhere, so a new daemon owns
- * them like the last one.
+ * connections, and a book of them (splice_book.h).  The book has nothing that
+ * the program changes.  A new daemon fills its book from the map, and owns the
+ * connections like the last one.
  *
  * A connection has ended when both FINs were acknowledged, or after a RST that
- * the other side accepts.  Its entries stay as long as TIME_WAIT, as the hosts
- * may repeat their last segments; if the map is more than half full, only for
- * HURRY_US.  A connection without a segment for idle_timeout, or for IDLE_US if
- * there is none, is forgotten.
+ * the other side accepts.  The program tells this through a ring, so that the
+ * connection soon no longer counts.  If the ring is full, the walk finds it: it
+ * reads WALK_STEP entries of the map each second.  The entries stay as long as
+ * TIME_WAIT, as the hosts may repeat their last segments; if the map is more
+ * than half full, only for HURRY_US.  A connection without a segment for
+ * idle_timeout, or for IDLE_US if there is none, is forgotten.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/types.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "front/splice.h"
 #include "front/splice_layout.h"
+#include "splice_book.h"
 
 #define WALK_STEP 16384 /* entries a second */
+#define BATCH 1024	/* entries of one call */
 #define HURRY_US (2 * USEC_PER_SEC)
 #define TIME_WAIT_US (60 * USEC_PER_SEC) /* of no service */
 #define IDLE_US (7440LL * USEC_PER_SEC)	 /* RFC 5382, 5: 2 hours 4 minutes */
 
 /**
  * struct splice_map - The open map
- * @fd:    of the map
- * @at:    key where the walk is now; valid with @on
- * @seen:  connections that this walk has met
- * @count: and the last whole one
- * @stale: entries that a step of the walk removes
+ * @fd:      of the map; @ring_fd, @ring: of the ring
+ * @workers: how many share the limits
+ * @at:      where the walk through the map is now; valid with @on
+ * @key, @dir: a batch of the map
  */
 struct splice_map {
-	int fd;
-	uint32_t mark, mask;
-	struct splice_key at;
+	int fd, ring_fd;
+	struct ring_buffer *ring;
+	uint32_t mark, mask, workers;
+	struct splice_book book;
+	uint32_t at;
 	bool on;
-	uint32_t seen, count;
-	struct splice_key stale[1024];
+	struct splice_key key[BATCH];
+	struct splice_dir dir[BATCH];
 };
 
 static void key_of(const struct tuple *t, struct splice_key *k)
@@ -54,6 +62,16 @@ static void key_of(const struct tuple *t, struct splice_key *k)
 	k->dport = htons(t->lport);
 }
 
+/* As the side sees it to which these segments go. */
+static struct tuple tuple_of(const struct splice_key *k)
+{
+	struct tuple t = {.lport = ntohs(k->dport), .rport = ntohs(k->sport)};
+
+	memcpy(t.remote.b, k->saddr, 16);
+	memcpy(t.local.b, k->daddr, 16);
+	return t;
+}
+
 static struct splice_key turned(const struct splice_key *k)
 {
 	struct splice_key r = {.sport = k->dport, .dport = k->sport};
@@ -61,36 +79,6 @@ static struct splice_key turned(const struct splice_key *k)
 	memcpy(r.saddr, k->daddr, 16);
 	memcpy(r.daddr, k->saddr, 16);
 	return r;
-}
-
-int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
-		    uint32_t mask)
-{
-	struct splice_map *m = calloc(1, sizeof(*m));
-	char path[PATH_MAX];
-	int err;
-
-	if (!m)
-		return -ENOMEM;
-	snprintf(path, sizeof(path), "%s/splice/flows", dir);
-	m->fd = bpf_obj_get(path);
-	if (m->fd < 0) {
-		err = -errno;
-		free(m);
-		return err;
-	}
-	m->mark = mark;
-	m->mask = mask;
-	*out = m;
-	return 0;
-}
-
-void splice_map_close(struct splice_map *m)
-{
-	if (!m)
-		return;
-	close(m->fd);
-	free(m);
 }
 
 static struct splice_dir dir_of(const struct splice_map *m,
@@ -110,6 +98,7 @@ static struct splice_dir dir_of(const struct splice_map *m,
 				   .newest_ts = s->newest_ts,
 				   .mss = s->mss,
 				   .wnd = s->wnd,
+				   .held = s->held,
 				   .from_client = s->from_client};
 }
 
@@ -130,30 +119,48 @@ static void shift_of(const struct splice_dir *d, struct splice_shift *s)
 				   .newest_ts = d->newest_ts};
 }
 
-static uint64_t clock_ns(void)
+static mono_t clock_now(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	return (mono_t){(int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000};
+}
+
+static int install_both(const struct splice_map *m, const struct splice_key *k,
+			const struct splice_dir *up,
+			const struct splice_dir *down)
+{
+	const struct splice_key r = turned(k);
+	int err;
+
+	if (bpf_map_update_elem(m->fd, &r, down, BPF_ANY))
+		return -errno;
+	if (bpf_map_update_elem(m->fd, k, up, BPF_ANY) == 0)
+		return 0;
+	err = -errno;
+	bpf_map_delete_elem(m->fd, &r);
+	return err;
 }
 
 static int map_install(void *ctx, const struct splice_pair *p)
 {
-	const struct splice_map *m = ctx;
+	struct splice_map *m = ctx;
 	struct splice_dir up = dir_of(m, &p->up), down = dir_of(m, &p->down);
-	struct splice_key k, r;
+	mono_t now = clock_now();
+	struct splice_key k;
+	uint32_t serial = 0;
 	int err;
 
+	err = book_add(&m->book, &p->client, p->service, now, &serial);
+	if (err)
+		return err;
 	key_of(&p->client, &k);
-	r = turned(&k);
-	up.last_ns = down.last_ns = clock_ns();
-	if (bpf_map_update_elem(m->fd, &r, &down, BPF_ANY))
-		return -errno;
-	if (bpf_map_update_elem(m->fd, &k, &up, BPF_ANY) == 0)
-		return 0;
-	err = -errno;
-	bpf_map_delete_elem(m->fd, &r);
+	up.serial = down.serial = serial;
+	up.last_ns = down.last_ns = (uint64_t)now.us * 1000;
+	err = install_both(m, &k, &up, &down);
+	if (err)
+		book_remove(&m->book, &p->client);
 	return err;
 }
 
@@ -165,21 +172,28 @@ static bool is_over(const struct splice_dir *d, const struct splice_dir *back)
 
 static bool has_ended(const struct splice_dir *d, const struct splice_dir *back)
 {
-	return (d->seen | back->seen) & SPLICE_RST ||
+	return (d->seen | back->seen) & (SPLICE_RST | SPLICE_OVER) ||
 	       (is_over(d, back) && is_over(back, d));
+}
+
+/* Both directions, that of @k first. */
+static bool both(const struct splice_map *m, const struct splice_key *k,
+		 struct splice_dir *d, struct splice_dir *back)
+{
+	const struct splice_key r = turned(k);
+
+	return !bpf_map_lookup_elem(m->fd, k, d) &&
+	       !bpf_map_lookup_elem(m->fd, &r, back);
 }
 
 static bool map_find(void *ctx, const struct tuple *t, struct splice_found *out)
 {
-	const struct splice_map *m = ctx;
+	struct splice_map *m = ctx;
 	struct splice_dir d, back;
-	struct splice_key k, r;
+	struct splice_key k;
 
 	key_of(t, &k);
-	if (bpf_map_lookup_elem(m->fd, &k, &d))
-		return false;
-	r = turned(&k);
-	if (bpf_map_lookup_elem(m->fd, &r, &back))
+	if (!book_has(&m->book, t) || !both(m, &k, &d, &back))
 		return false;
 	shift_of(&d, &out->dir);
 	shift_of(&back, &out->back);
@@ -187,48 +201,33 @@ static bool map_find(void *ctx, const struct tuple *t, struct splice_found *out)
 	return true;
 }
 
-static void remove_both(const struct splice_map *m, const struct splice_key *k)
-{
-	const struct splice_key r = turned(k);
-
-	bpf_map_delete_elem(m->fd, k);
-	bpf_map_delete_elem(m->fd, &r);
-}
-
 static void map_remove(void *ctx, const struct tuple *t)
 {
-	struct splice_key k;
-
-	key_of(t, &k);
-	remove_both(ctx, &k);
-}
-
-static void open_one(const struct splice_map *m, const struct splice_key *k)
-{
-	struct splice_dir d;
-
-	if (bpf_map_lookup_elem(m->fd, k, &d))
-		return;
-	d.open = 1;
-	bpf_map_update_elem(m->fd, k, &d, BPF_EXIST);
-}
-
-/* If this fails, the engine gets all segments and sends them through the
- * TUN. */
-static void map_open(void *ctx, const struct tuple *t)
-{
+	struct splice_map *m = ctx;
 	struct splice_key k, r;
 
 	key_of(t, &k);
 	r = turned(&k);
-	open_one(ctx, &k);
-	open_one(ctx, &r);
+	bpf_map_delete_elem(m->fd, &k);
+	bpf_map_delete_elem(m->fd, &r);
+	book_remove(&m->book, t);
+}
+
+/* Limits are for all workers together, and each has its part. */
+static uint32_t map_count(void *ctx, const char *service,
+			  const struct ipaddr *client, uint32_t *all)
+{
+	struct splice_map *m = ctx;
+	uint32_t n = book_count(&m->book, service, client, all);
+
+	*all = (*all + m->workers - 1) / m->workers;
+	return n;
 }
 
 const struct splice_ops splice_map_ops = {.install = map_install,
-					  .open = map_open,
 					  .find = map_find,
-					  .remove = map_remove};
+					  .remove = map_remove,
+					  .count = map_count};
 
 /* --- the walk --- */
 
@@ -257,23 +256,119 @@ static int64_t quiet_us(const struct splice_dir *d,
 	return now.us - (int64_t)(last / 1000);
 }
 
-static bool is_stale(struct splice_map *m, const struct policy *p,
-		     const struct splice_key *k, const struct splice_dir *d,
-		     mono_t now)
+/* How long a connection may be quiet. */
+static int64_t limit_us(struct splice_map *m, const struct policy *p,
+			const struct tuple *t, bool ended)
 {
-	const struct service *s = service_of(p, k);
-	const struct splice_key r = turned(k);
-	struct splice_dir back = {0};
-	bool alone = bpf_map_lookup_elem(m->fd, &r, &back) != 0;
-	int64_t limit = TIME_WAIT_US;
+	struct splice_key k;
+	const struct service *s;
 
-	if (!alone && !has_ended(d, &back))
-		limit = s && s->idle_timeout ? s->idle_timeout : IDLE_US;
-	else if (m->count > SPLICE_FLOWS / 4)
-		limit = HURRY_US;
-	else if (s)
-		limit = s->tcp.timewait_len;
-	return quiet_us(d, &back, now) > limit;
+	key_of(t, &k);
+	s = service_of(p, &k);
+	if (!ended)
+		return s && s->idle_timeout ? s->idle_timeout : IDLE_US;
+	if (book_size(&m->book) > SPLICE_FLOWS / 4)
+		return HURRY_US;
+	return s ? s->tcp.timewait_len : TIME_WAIT_US;
+}
+
+/* It has been quiet for long, as far as the book knows. */
+static void look_after(struct splice_map *m, const struct policy *p,
+		       const struct splice_conn *c, mono_t now)
+{
+	struct splice_dir up, down;
+	struct splice_key k;
+	int64_t quiet;
+
+	key_of(&c->t, &k);
+	if (!both(m, &k, &up, &down)) {
+		map_remove(m, &c->t);
+		return;
+	}
+	quiet = quiet_us(&up, &down, now);
+	if (quiet > limit_us(m, p, &c->t, has_ended(&up, &down)))
+		map_remove(m, &c->t);
+	else
+		book_touch(&m->book, &c->t, mono_add(now, -quiet));
+}
+
+static int on_end(void *ctx, void *data, size_t len)
+{
+	const struct splice_end *e = data;
+	struct splice_map *m = ctx;
+	struct tuple t;
+
+	if (len < sizeof(*e))
+		return 0;
+	t = tuple_of(&e->key);
+	book_end(&m->book, &t, e->serial, clock_now());
+	return 0;
+}
+
+void splice_map_ends(struct splice_map *m)
+{
+	ring_buffer__consume(m->ring);
+}
+
+int splice_map_ends_fd(const struct splice_map *m)
+{
+	return ring_buffer__epoll_fd(m->ring);
+}
+
+/* The next entries, at most BATCH.  Return: how many; 0: that was the last */
+static uint32_t next_batch(struct splice_map *m)
+{
+	uint32_t n = BATCH, next;
+
+	if (bpf_map_lookup_batch(m->fd, m->on ? &m->at : NULL, &next, m->key,
+				 m->dir, &n, NULL) &&
+	    errno != ENOENT) {
+		m->on = false;
+		return 0;
+	}
+	m->on = n == BATCH;
+	m->at = next;
+	return n;
+}
+
+/* What the ring had no room for. */
+static void find_ends(struct splice_map *m, mono_t now)
+{
+	for (int i = 0; i < WALK_STEP / BATCH; i++) {
+		uint32_t n = next_batch(m);
+
+		for (uint32_t j = 0; j < n; j++) {
+			struct tuple t = tuple_of(&m->key[j]);
+
+			if (m->dir[j].from_client &&
+			    m->dir[j].seen & SPLICE_OVER)
+				book_end(&m->book, &t, m->dir[j].serial, now);
+		}
+		if (!m->on)
+			return;
+	}
+}
+
+void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now)
+{
+	uint32_t n = min_u32(book_size(&m->book), WALK_STEP);
+	struct splice_conn c;
+
+	splice_map_ends(m);
+	if (n)
+		find_ends(m, now);
+	while (n-- && book_next(&m->book, &c))
+		if (mono_sub(now, c.last) > limit_us(m, p, &c.t, c.ended))
+			look_after(m, p, &c, now);
+}
+
+uint32_t splice_map_count(struct splice_map *m)
+{
+	const struct ipaddr none = {{0}};
+	uint32_t all;
+
+	book_count(&m->book, "", &none, &all);
+	return all;
 }
 
 /* Advance @at to the next key.  False: there is none. */
@@ -287,40 +382,6 @@ static bool next_key(const struct splice_map *m, struct splice_key *at,
 	*at = next;
 	*on = true;
 	return true;
-}
-
-/* A removed key has no next one: so @at stays at a key that remains. */
-void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now)
-{
-	struct splice_key at = m->at;
-	struct splice_dir d;
-	uint32_t stale = 0;
-	bool on = m->on;
-
-	for (int i = 0; i < WALK_STEP && stale < ARRAY_LEN(m->stale); i++) {
-		if (!next_key(m, &at, &on)) {
-			m->count = m->seen;
-			m->seen = 0;
-			m->on = false;
-			break;
-		}
-		if (bpf_map_lookup_elem(m->fd, &at, &d) || !d.from_client)
-			continue;
-		if (is_stale(m, p, &at, &d, now)) {
-			m->stale[stale++] = at;
-			continue;
-		}
-		m->seen++;
-		m->at = at;
-		m->on = true;
-	}
-	while (stale)
-		remove_both(m, &m->stale[--stale]);
-}
-
-uint32_t splice_map_count(const struct splice_map *m)
-{
-	return m->count;
 }
 
 static void print_address(FILE *out, const uint8_t *a, uint16_t port)
@@ -338,15 +399,13 @@ void splice_map_list(struct splice_map *m, const struct policy *p, FILE *out,
 		     mono_t now, uint32_t max)
 {
 	struct splice_dir up, down;
-	struct splice_key k, r;
+	struct splice_key k;
 	bool on = false;
 
 	while (max && next_key(m, &k, &on)) {
 		const struct service *s;
 
-		r = turned(&k);
-		if (bpf_map_lookup_elem(m->fd, &k, &up) || !up.from_client ||
-		    bpf_map_lookup_elem(m->fd, &r, &down))
+		if (!both(m, &k, &up, &down) || !up.from_client)
 			continue;
 		s = service_of(p, &k);
 		fprintf(out, "%s ", s ? s->name : "-");
@@ -363,4 +422,96 @@ void splice_map_list(struct splice_map *m, const struct policy *p, FILE *out,
 			(long long)(quiet_us(&up, &down, now) / USEC_PER_SEC));
 		max--;
 	}
+}
+
+/* --- life --- */
+
+/* The connections of the daemon that was here before. */
+static int take_over(struct splice_map *m, const struct policy *p)
+{
+	mono_t now = clock_now();
+	int err = 0;
+
+	do {
+		uint32_t n = next_batch(m);
+
+		for (uint32_t i = 0; i < n && !err; i++) {
+			const struct splice_dir *d = &m->dir[i];
+			const struct service *s = service_of(p, &m->key[i]);
+			struct tuple t = tuple_of(&m->key[i]);
+			uint32_t serial = d->serial;
+
+			if (!d->from_client)
+				continue;
+			err = book_add(&m->book, &t, s ? s->name : "", now,
+				       &serial);
+			if (d->seen & SPLICE_OVER)
+				book_end(&m->book, &t, serial, now);
+		}
+	} while (m->on && !err);
+	return err;
+}
+
+static int open_pin(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/splice/%s", dir, name);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_all(struct splice_map *m, const char *dir,
+		    const struct policy *p)
+{
+	uint8_t secret[32];
+	int rc;
+
+	m->fd = open_pin(dir, "flows");
+	if (m->fd < 0)
+		return m->fd;
+	m->ring_fd = open_pin(dir, "ends");
+	if (m->ring_fd < 0)
+		return m->ring_fd;
+	m->ring = ring_buffer__new(m->ring_fd, on_end, m, NULL);
+	if (!m->ring)
+		return -errno;
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
+		return -errno;
+	rc = book_init(&m->book, SPLICE_FLOWS / 2, secret);
+	return rc ? rc : take_over(m, p);
+}
+
+int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
+		    uint32_t mask, uint32_t workers, const struct policy *p)
+{
+	struct splice_map *m = calloc(1, sizeof(*m));
+	int rc;
+
+	if (!m)
+		return -ENOMEM;
+	m->mark = mark;
+	m->mask = mask;
+	m->workers = workers;
+	m->ring_fd = -1;
+	rc = open_all(m, dir, p);
+	if (rc)
+		splice_map_close(m);
+	else
+		*out = m;
+	return rc;
+}
+
+void splice_map_close(struct splice_map *m)
+{
+	if (!m)
+		return;
+	book_fini(&m->book);
+	ring_buffer__free(m->ring);
+	if (m->ring_fd >= 0)
+		close(m->ring_fd);
+	if (m->fd >= 0)
+		close(m->fd);
+	free(m);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * relay = splice, the part before: what is held, and how the legs are made to
- * agree.  The theory is in splice.c.
+ * relay = splice, before the handover: which packets are held, and how the legs
+ * are made to agree.  The theory is in splice.c.
  */
 #include <netinet/in.h>
 
@@ -9,8 +9,8 @@
 
 #define HELD_MAX 32
 #define OLD_FOR_US (60 * USEC_PER_SEC)
-#define OLD_AHEAD 65537u /* as TIME_WAIT's: beyond any window without scale */
-#define WND_PROMISED 64240u /* the smallest of a Linux server's first windows */
+#define OLD_AHEAD 65537u    /* as in TIME_WAIT: beyond any unscaled window */
+#define WND_PROMISED 64240u /* the smallest first window of a Linux server */
 
 struct splice_hold *hold_of(const struct splicer *sp, const struct flow *f)
 {
@@ -23,9 +23,9 @@ void hold_free(struct splicer *sp, struct splice_hold *h)
 	slab_free(&sp->holds, h);
 }
 
-/* --- before: answers and dials that agree --- */
+/* --- answers to the client and dials that agree --- */
 
-/* What this server agrees to, for the next clients. */
+/* Remember what this server agrees to, for its next clients. */
 void hold_learn(const struct flow *f)
 {
 	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
@@ -45,7 +45,7 @@ void hold_learn(const struct flow *f)
 	a->mss = s->snd.peer_mss;
 }
 
-/* The server is told the client's window, and no more: nothing is received
+/* Advertise only the client's window to the server: nothing is received
  * here. */
 static uint32_t client_window(struct leg *l, uint32_t wnd)
 {
@@ -124,8 +124,8 @@ void hold_above_old(const void *wing, const struct tuple *t, mono_t now,
 
 /* --- held --- */
 
-/* Only headers that the translator reads, too.  Return: bytes of the IP header,
- * or 0 */
+/* Does the translator read such headers?  Return: bytes of the IP header; 0:
+ * no */
 uint32_t plain_header(const uint8_t *p)
 {
 	if (p[0] == 0x45 && p[9] == IPPROTO_TCP && !(get_be16(p + 6) & 0x3fff))
@@ -146,18 +146,23 @@ void hold_begin_verb(void *wing, const struct packet *pkt)
 	sp->pkt = pkt;
 	while ((h = sp->gone)) {
 		sp->gone = h->next;
-		sp->ops->open(sp->ctx, &h->client);
 		hold_free(sp, h);
 	}
 }
 
-/* Nothing has passed yet. */
+/* Has the leg sent and received no data yet? */
 static bool untouched(const struct leg *l)
 {
 	return seq_eq(l->rcv.nxt, seq_add(l->rcv.irs, 1)) && !l->rcv.ooo_count;
 }
 
-/* Room for one more, which begins where what is held ends or beyond. */
+static int held_packets(const struct splice_hold *h)
+{
+	return h->count[0] + h->count[1];
+}
+
+/* Hold one more packet, if there is room and it does not begin before the end
+ * of what is held. */
 static void hold(struct splicer *sp, struct splice_hold *h, const struct leg *l,
 		 const struct segment *s)
 {
@@ -165,16 +170,16 @@ static void hold(struct splicer *sp, struct splice_hold *h, const struct leg *l,
 	struct slice whole = {.buf = pkt->buf, .p = pkt->data};
 	seq_t *nxt = &h->nxt[l->side];
 
-	if (!h->any[l->side])
+	if (!h->count[l->side])
 		*nxt = l->rcv.nxt;
 	whole.len = packet_bytes(pkt->data, plain_header(pkt->data));
-	if (h->n == HELD_MAX || whole.len > pkt->len || seq_lt(s->seq, *nxt) ||
+	if (held_packets(h) == HELD_MAX || whole.len > pkt->len ||
+	    seq_lt(s->seq, *nxt) ||
 	    bufq_append(&h->packets, engine_pool(sp->e), &whole)) {
 		engine_drop(sp->e, DROP_BUFFER_LIMIT);
 		return;
 	}
-	h->n++;
-	h->any[l->side] = true;
+	h->count[l->side]++;
 	*nxt = segment_end(s);
 }
 
@@ -216,7 +221,7 @@ void hold_drop(void *wing, struct flow *f)
 	hold_free(sp, h);
 }
 
-/* The first packet held, in one piece.  Return: its length */
+/* Copy the first held packet into one piece.  Return: its length */
 static uint32_t first_packet(struct splicer *sp, struct splice_hold *h)
 {
 	uint8_t *to = sp->scratch;
@@ -237,7 +242,7 @@ static uint32_t first_packet(struct splicer *sp, struct splice_hold *h)
 	return len;
 }
 
-/* An ordinary flow after all. */
+/* Do not splice: the flow becomes an ordinary one. */
 void hold_give_up(struct splicer *sp, struct flow *f,
 		  enum shield_counter_id why, mono_t now)
 {
@@ -250,10 +255,9 @@ void hold_give_up(struct splicer *sp, struct flow *f,
 
 	flow_count(f, why);
 	f->leg[LEG_SERVER].behave = NULL;
-	while (h->n) {
+	for (int n = held_packets(h); n > 0; n--) {
 		p.len = p.full_len = first_packet(sp, h);
 		bufq_consume(&h->packets, engine_pool(sp->e), p.len);
-		h->n--;
 		if (wire_parse(&p, &s, &icmp, &reason) != PARSE_SEGMENT)
 			continue;
 		l = &f->leg[tuple_eq(&s.t, &f->leg[LEG_SERVER].t)];
@@ -284,7 +288,8 @@ void hold_look(void *wing, struct flow *f)
 	sp->due_end = &h->next;
 }
 
-/* The next connection of these addresses begins above this one. */
+/* Remember the numbers: the next connection of these addresses must begin above
+ * them. */
 void hold_remember(struct splicer *sp, const struct tuple *t,
 		   const struct splice_found *f, mono_t now)
 {
@@ -292,7 +297,7 @@ void hold_remember(struct splicer *sp, const struct tuple *t,
 	struct tuple server = *t;
 	struct splice_old *o;
 
-	if (f->dir.from_client) /* as the server leg is called */
+	if (f->dir.from_client) /* the server leg's addresses */
 		server = (struct tuple){.local = t->remote,
 					.remote = t->local,
 					.lport = t->rport,

@@ -3,7 +3,7 @@
 #define PENSTOCK_SPLICE_INTERNAL_H
 
 /*
- * What the files of src/splice share.  Nothing outside includes this; the
+ * What the files of src/splice share.  No other module includes this; the
  * theory of operation is in splice.c.
  */
 #include "engine/hooks.h"
@@ -14,32 +14,28 @@
 #define SCRATCH_BYTES 65536u
 
 /**
- * struct splice_hold - What is held of a flow
+ * struct splice_hold - The held packets of a flow
  * @flow:    NULL once it is spliced
- * @client:  the client leg's addresses, from then on
- * @next:    in the list of those that are due, are let go, or were
- * @packets: IP packets, one behind the other
- * @any:     of each side: something is held
- * @nxt:     then: one past it
- * @at:      of @packets: so many bytes have been let go
- * @mss:     most payload bytes of a packet that is let go
- * @n:       packets held
- * @due:     in the list of those to be installed
+ * @next:    next in the list @due, @out or @gone of struct splicer
+ * @packets: IP packets, one after the other
+ * @count:   packets held, by side
+ * @nxt:     by side, where @count is not 0: one past the last byte held
+ * @at:      how many bytes of @packets were sent
+ * @mss:     most payload bytes of a packet when it is sent
+ * @due:     in the list of connections to install
  */
 struct splice_hold {
 	struct flow *flow;
-	struct tuple client;
 	struct splice_hold *next;
 	struct bufq packets;
 	seq_t nxt[2];
-	bool any[2];
 	uint32_t at;
 	uint16_t mss;
-	uint8_t n;
+	uint8_t count[2];
 	bool due;
 };
 
-/* What the last, translated connection of a 4-tuple told the server. */
+/* The numbers that the server saw last of a spliced connection. */
 struct splice_old {
 	struct tuple t;
 	seq_t nxt;
@@ -48,20 +44,22 @@ struct splice_old {
 };
 
 /**
- * struct splicer - Of an engine that splices
+ * struct splicer - What an engine with relay = splice has
  * @e:    the engine
- * @ops:  who translates, with @ctx
- * @due:  holds whose legs were quiet in the last pull; @due_end: its last link
- * @out:  holds that are being let go
- * @gone: holds whose packets were given away, until the next verb
- * @pkt:  the packet that engine_input() has
+ * @ops:  the translator, with its argument @ctx
+ * @due:  holds whose legs were quiet in the last pull; @due_end: end of the
+ *        list
+ * @out:  holds whose packets are being sent
+ * @gone: holds whose packets were all returned by a pull; freed at the next
+ *        call
+ * @pkt:  the packet of the current engine_input()
  */
 struct splicer {
 	struct engine *e;
 	const struct splice_ops *ops;
 	void *ctx;
 	struct slab holds;
-	uint32_t *hold; /* of each flow: place in the slab */
+	uint32_t *hold; /* index of each flow's hold in the slab */
 	struct splice_hold *due, **due_end, *out, **out_end, *gone;
 	const struct packet *pkt;
 	struct splice_old old[OLD_SLOTS];
@@ -85,9 +83,9 @@ struct splice_hold *hold_of(const struct splicer *sp, const struct flow *f);
 /* Only headers that the translator reads, too.  Return: bytes of the IP header,
  * or 0 */
 uint32_t plain_header(const uint8_t *p);
-/* Of a packet with such a header: its length by that. */
+/* The length of a packet, by its IP header. */
 uint32_t packet_bytes(const uint8_t *p, uint32_t l4);
-/* An ordinary flow after all; to be settled. */
+/* Do not splice: the flow becomes an ordinary one.  The caller settles it. */
 void hold_give_up(struct splicer *sp, struct flow *f,
 		  enum shield_counter_id why, mono_t now);
 /* What this server agrees to, for the next clients. */

@@ -2,35 +2,36 @@
 /*
  * relay = splice: the connection is handed to a translator in the kernel.
  *
- * Never responsible for a byte.  From the ACK that completes the client's
- * handshake until the server has answered, what the client sends is held
- * unacknowledged, and so is what the server sends: at most HELD_MAX packets, by
- * reference or in the pool's chunks.  What does not fit is not there; its
- * sender repeats it.  Then one of two things happens:
+ * No byte is ever acknowledged here.  From the ACK that completes the client's
+ * handshake until the server has answered, the packets of both hosts are held
+ * unacknowledged: at most HELD_MAX, in chunks of the pool or by reference.
+ * Packets beyond that are dropped, and their sender repeats them.  Then one of
+ * two things happens:
  *
- *   - the legs agree: their translation is installed, what was held leaves
- *     through the TUN, where the translator stands as well, and the flow is
- *     freed.  Only then the hosts' own packets are translated where they come
- *     in, so that none overtakes what was held.  All that is left is the
- *     translator's entry
- *   - they do not: what was held is given to the legs, as if it came now, and
- *     the flow is an ordinary one.  It is counted why
+ *   - the legs agree: the translation is installed, the held packets are sent
+ *     through the TUN, where they are translated too, and the flow is freed.
+ *     The translator is told how many packets were held in each direction.  It
+ *     translates packets that come in from the hosts only after those, so that
+ *     none overtakes a held one.  All that is left is the translator's entry
+ *   - they do not: the held packets are given to the legs as if they had just
+ *     arrived, the flow becomes an ordinary one, and the reason is counted
  *
  * The translation is installed one pull after the legs became quiet, so that
- * the last packet of our own handshake has left before anything follows it.
- * And so that legs agree, the server is dialled with the client's own options,
- * and clients are answered with no more than this server last agreed to.
+ * the last packet of our own handshake is sent before anything else.  To make
+ * the legs agree, the server is dialled with the client's options, and clients
+ * are offered only what this server last agreed to.
  *
- * Timestamps are mapped from the last accepted one to our present one, so
- * neither peer sees one that is older than what it saw before.
+ * Timestamps are mapped so that the last accepted one becomes our current one.
+ * So neither peer sees a timestamp that is older than the last one.
  *
  * Afterwards the translator knows the connection and the engine does not:
- *   - a segment that the kernel had queued before the entry was there goes
- *     through the TUN, too
- *   - a SYN draws a challenge ACK while the connection lives (RFC 5961, 4).  Of
- *     one that has ended the entry is removed, and its highest number is
- *     remembered: the next dial begins above it, as the server may hold it in
- *     TIME_WAIT
+ *   - a segment that the kernel had queued before there was an entry is sent
+ *     through the TUN, too.  Others may have overtaken it; the translator never
+ *     gives it an older timestamp than theirs, so that no host takes it for an
+ *     old duplicate
+ *   - a SYN gets a challenge ACK while the connection exists (RFC 5961, 4).  If
+ *     it has ended, its entry is removed and its highest number is remembered:
+ *     the next dial begins above it, as the server may be in TIME_WAIT
  *   - an ICMP error is translated back, and passed on
  */
 #include <errno.h>
@@ -39,11 +40,11 @@
 
 #include "internal.h"
 
-#define HOLDS_MAX 65536u /* connections whose packets are held at once */
+#define HOLDS_MAX 65536u /* connections whose packets may be held at once */
 
 /* --- to the kernel --- */
 
-/* SC_Spliced: nothing stands against it. */
+/* SC_Spliced: splice it; otherwise the reason not to. */
 static enum shield_counter_id judge(const struct flow *f)
 {
 	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
@@ -81,10 +82,13 @@ static void fill(struct splice_shift *d, const struct leg *from,
 static int install(struct splicer *sp, const struct flow *f, mono_t now)
 {
 	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
-	struct splice_pair p = {.client = c->t};
+	const struct splice_hold *h = hold_of(sp, f);
+	struct splice_pair p = {.client = c->t, .service = flow_service(f)};
 
 	fill(&p.up, c, s, now);
 	fill(&p.down, s, c, now);
+	p.up.held = h->count[LEG_CLIENT];
+	p.down.held = h->count[LEG_SERVER];
 	return sp->ops->install(sp->ctx, &p);
 }
 
@@ -104,7 +108,6 @@ static void splice(struct splicer *sp, struct flow *f, mono_t now)
 	flow_count(f, SC_Spliced);
 	h->mss = (uint16_t)min_u32(f->leg[0].snd.mss, f->leg[1].snd.mss);
 	h->flow = NULL;
-	h->client = f->leg[LEG_CLIENT].t;
 	h->next = NULL;
 	*sp->out_end = h;
 	sp->out_end = &h->next;
@@ -122,7 +125,7 @@ static void splice_expire(void *wing, mono_t now)
 	for (; h; h = next) {
 		next = h->next;
 		h->due = false;
-		/* it stirs: the next pull looks again */
+		/* it becomes ready: the next pull looks again */
 		if (!h->flow->ready)
 			splice(sp, h->flow, now);
 	}
@@ -137,7 +140,7 @@ static bool splice_is_due(const void *wing)
 
 /* --- through the TUN --- */
 
-/* The checksum is left to the kernel, as the packet may have to be cut. */
+/* The kernel computes the checksum, as the packet may have to be cut. */
 static void fill_header(struct tx *tx, const uint8_t *p, uint32_t l4,
 			uint32_t len, uint16_t mss)
 {
@@ -150,7 +153,7 @@ static void fill_header(struct tx *tx, const uint8_t *p, uint32_t l4,
 	tx->l4_off = (uint8_t)l4;
 	tx->hdr_len = (uint8_t)(l4 + thl);
 	tx->payload = len - tx->hdr_len;
-	/* an urgent pointer is right in one segment only, and never merged */
+	/* an urgent pointer is valid in one segment only, and never merged */
 	tx->gso_size = tx->payload > mss && !(p[l4 + 13] & TCP_URG) ? mss : 0;
 	tx->csum_done = false;
 	tx->tun_only = true;
@@ -161,7 +164,7 @@ static void fill_header(struct tx *tx, const uint8_t *p, uint32_t l4,
 		 csum_fold(csum_pseudo(&src, &dst, IPPROTO_TCP, len - l4)));
 }
 
-/* The next packet of @h leaves; its bytes stay where they are. */
+/* Send the next packet of @h.  Its bytes are not moved. */
 static void let_go(struct splice_hold *h, struct tx *tx)
 {
 	uint32_t want = min_u32(h->packets.bytes - h->at, TX_HDR_MAX);
@@ -203,7 +206,7 @@ static int splice_pull(void *wing, struct tx *tx, int max)
 	return n;
 }
 
-/* The kernel had queued it before it knew the connection. */
+/* A segment that the kernel had queued before it knew the connection. */
 static enum verdict straggler(struct splicer *sp, const struct splice_shift *d,
 			      struct tx *reply)
 {
@@ -211,7 +214,7 @@ static enum verdict straggler(struct splicer *sp, const struct splice_shift *d,
 	uint32_t l4 = plain_header(pkt->data), len;
 
 	len = l4 ? packet_bytes(pkt->data, l4) : 0;
-	if (!len || len > pkt->len) { /* the translator would not see it */
+	if (!len || len > pkt->len) { /* the translator would ignore it */
 		engine_drop(sp->e, DROP_STATE);
 		return VERDICT_CONSUMED;
 	}
@@ -227,8 +230,9 @@ static enum verdict straggler(struct splicer *sp, const struct splice_shift *d,
 }
 
 /*
- * A SYN of a connection that lives: RFC 5961, 4, with what was last said to this
- * peer.  It may be the server, whom the ACK of our handshake has not reached.
+ * A SYN of a living connection (RFC 5961, 4): answer with the numbers that this
+ * peer was last sent.  The peer may be a server that has not received the ACK
+ * of our handshake.
  */
 static enum verdict challenge(struct splicer *sp, const struct segment *s,
 			      const struct splice_found *f, struct tx *reply)
@@ -266,7 +270,7 @@ static bool splice_input(void *wing, const struct segment *s, mono_t now,
 	return true;
 }
 
-/* Bytes in front of the quoted TCP header, or 0. */
+/* The offset of the quoted TCP header, or 0. */
 static uint32_t quoted_at(const uint8_t *p, uint32_t len)
 {
 	uint32_t at = p[0] >> 4 == 4 ? (p[0] & 15) * 4u : 40, q = at + 8;
@@ -317,6 +321,14 @@ static bool splice_icmp(void *wing, const struct icmp_error *i, struct tx *tx)
 	return true;
 }
 
+static uint32_t splice_count(const void *wing, const char *service,
+			     const struct ipaddr *client, uint32_t *all)
+{
+	const struct splicer *sp = wing;
+
+	return sp->ops->count(sp->ctx, service, client, all);
+}
+
 /* --- life --- */
 
 static void free_all(struct splicer *sp, struct splice_hold *h)
@@ -352,6 +364,7 @@ static const struct splice_hooks hooks = {.begin = hold_begin_verb,
 					  .due = splice_is_due,
 					  .expire = splice_expire,
 					  .pull = splice_pull,
+					  .count = splice_count,
 					  .free = splice_free};
 
 int splice_open(struct engine *e, const struct splice_ops *ops, void *ctx)

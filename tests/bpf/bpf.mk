@@ -2,7 +2,7 @@
 # The programs for the kernel, run by it (bpf_prog_test_run) beside the engine.
 # As root; says so where the kernel, the rights or the tools are missing.
 BPF_SYNS ?= 1000000
-BPF_TESTS := front_equal front_rules splice_equal
+BPF_TESTS := front_equal front_rules splice_equal splice_map
 
 define BPF_RULE
 $(BUILD)/bpf/$(1): tests/bpf/$(1).c tests/bpf/front_rig.c tests/bpf/front_rig.h $(LIB)

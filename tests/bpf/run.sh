@@ -39,6 +39,7 @@ else
 	one front_rules tests/fuzz/corpus/parse
 	one front_equal "$syns"
 	one splice_equal $((syns / 10))
+	one splice_map
 fi
 echo "bpf: $pass passed, $fail failed"
 [ "$fail" -eq 0 ]

@@ -4,8 +4,12 @@
  *
  *   splice_equal FILE N [SEED]
  *
- * N random segments go through the program; each is translated here, too, byte
+ * N random segments go through the programs; each is translated here, too, byte
  * by byte and with a checksum made anew, and both have to be equal.
+ *
+ * The kernel's test run wants an Ethernet header and tells IPv4 from IPv6 by
+ * it. The program of the TUN gets none: there the source address stands where
+ * the type would be, and is chosen so that it reads as the right one.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -41,9 +45,17 @@ static void add32(uint8_t *p, uint32_t by)
 	put_be32(p, get_be32(p) + by);
 }
 
+/* @late: by way of the daemon: no timestamp is older than the newest */
+static void expect_tsval(uint8_t *p, const struct splice_dir *d, bool late)
+{
+	add32(p, d->dtsval);
+	if (late && (int32_t)(d->newest_ts - get_be32(p)) > 0)
+		put_be32(p, d->newest_ts);
+}
+
 /* Return: false where the option list cannot be walked */
 static bool expect_options(uint8_t *o, uint32_t len, const struct splice_dir *d,
-			   bool ack)
+			   bool ack, bool late)
 {
 	for (uint32_t i = 0; i < len && o[i];) {
 		uint32_t n = o[i] == 1 ? 1 : i + 1 < len ? o[i + 1] : 0;
@@ -51,7 +63,7 @@ static bool expect_options(uint8_t *o, uint32_t len, const struct splice_dir *d,
 		if (o[i] != 1 && (n < 2 || i + n > len))
 			return false;
 		if (o[i] == 8 && n == 10 && d->ts) {
-			add32(o + i + 2, d->dtsval);
+			expect_tsval(o + i + 2, d, late);
 			if (ack)
 				add32(o + i + 6, d->dtsecr);
 		}
@@ -62,18 +74,20 @@ static bool expect_options(uint8_t *o, uint32_t len, const struct splice_dir *d,
 	return true;
 }
 
-static bool expect(struct raw *r, const struct splice_dir *d)
+static bool expect(struct raw *r, const struct splice_dir *d, bool late)
 {
 	uint8_t *t = r->d + r->l4;
 	uint32_t thl = (t[12] >> 4) * 4u, w = get_be16(t + 14);
 	bool ack = t[13] & TCP_ACK;
 
+	if (!late && d->held)
+		return true;
 	add32(t + 4, d->dseq);
 	if (ack)
 		add32(t + 8, d->dack);
 	w = w << d->shl >> d->shr;
 	put_be16(t + 14, (uint16_t)(w > 65535 ? 65535 : w));
-	if (!expect_options(t + 20, thl - 20, d, ack))
+	if (!expect_options(t + 20, thl - 20, d, ack, late))
 		return false;
 	raw_fix_l4(r, 6);
 	return true;
@@ -141,14 +155,75 @@ static void key_of(const struct raw *r, struct splice_key *k)
 	memcpy(&k->dport, r->d + r->l4 + 2, 2);
 }
 
-int main(int argc, char **argv)
+static struct splice_dir random_dir(void)
+{
+	return (struct splice_dir){.dseq = prng_u32(&rng),
+				   .dack = prng_u32(&rng),
+				   .dtsval = prng_u32(&rng),
+				   .dtsecr = prng_u32(&rng),
+				   .newest_ts = prng_u32(&rng),
+				   .shl = (uint8_t)rnd(15),
+				   .shr = (uint8_t)rnd(15),
+				   .ts = rnd(4) != 0,
+				   .held = rnd(4) ? 0 : (uint8_t)(1 + rnd(2))};
+}
+
+static int flows, prog[2];
+static uint64_t shot;
+
+/* Return: the program does with a random segment what it should */
+static bool one(uint64_t i)
 {
 	static uint8_t in[70000], out[70000];
 	static struct raw r, want;
+	struct splice_dir d = random_dir(), after;
+	struct splice_key k = {0};
+	bool late = rnd(2), passes, ok;
+	uint32_t l2 = late ? 0 : ETH_HLEN;
+
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in, .data_out = out,
+		    .data_size_out = sizeof(out));
+	random_segment(&r);
+	in[12] = raw_is_v4(&r) ? 0x08 : 0x86;
+	in[13] = raw_is_v4(&r) ? 0x00 : 0xdd;
+	if (late) {
+		memcpy(r.d + 12, in + 12, 2);
+		raw_fix_l4(&r, 6);
+	}
+	key_of(&r, &k);
+	if (bpf_map_update_elem(flows, &k, &d, BPF_ANY))
+		die("flows");
+	memcpy(in + l2, r.d, r.len);
+	o.data_size_in = l2 + r.len;
+	if (bpf_prog_test_run_opts(prog[late], &o))
+		die("bpf_prog_test_run");
+	want = r;
+	passes = expect(&want, &d, late);
+	shot += !passes;
+	ok = passes ? o.retval == TC_ACT_OK &&
+			      !memcmp(out + l2, want.d, want.len)
+		    : o.retval == TC_ACT_SHOT;
+	if (bpf_map_lookup_elem(flows, &k, &after))
+		die("flows");
+	ok &= after.held == (late && d.held ? d.held - 1 : d.held);
+	bpf_map_delete_elem(flows, &k);
+	if (ok)
+		return true;
+	printf("not ok - segment %lu%s: verdict %u, held %u of %u\n",
+	       (unsigned long)i, late ? ", late" : "", o.retval, after.held,
+	       d.held);
+	for (uint32_t b = 0; b < want.len && b < 100; b++)
+		if (out[l2 + b] != want.d[b])
+			printf("# byte %u: %02x, not %02x\n", b, out[l2 + b],
+			       want.d[b]);
+	return false;
+}
+
+int main(int argc, char **argv)
+{
 	uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 10000;
-	uint64_t wrong = 0, shot = 0;
+	uint64_t wrong = 0;
 	struct bpf_object *obj = bpf_object__open_file(argv[1], NULL);
-	int prog[2], flows;
 
 	prng_seed(&rng, argc > 3 ? strtoull(argv[3], NULL, 10) : 1);
 	if (obj && bpf_object__load(obj) && (errno == EPERM || errno == ENOSYS))
@@ -160,50 +235,8 @@ int main(int argc, char **argv)
 	prog[1] = bpf_program__fd(
 		bpf_object__find_program_by_name(obj, "penstock_splice_tun"));
 	flows = bpf_object__find_map_fd_by_name(obj, "flows");
-	for (uint64_t i = 0; i < n && wrong < 10; i++) {
-		struct splice_dir d = {.dseq = prng_u32(&rng),
-				       .dack = prng_u32(&rng),
-				       .dtsval = prng_u32(&rng),
-				       .dtsecr = prng_u32(&rng),
-				       .shl = (uint8_t)rnd(15),
-				       .shr = (uint8_t)rnd(15),
-				       .ts = rnd(4) != 0,
-				       .open = 1};
-		/* without a link layer the kernel's test wants IPv4 or 6 in
-		 * front, which it takes for an Ethernet header: not run */
-		uint32_t l2 = ETH_HLEN;
-		struct splice_key k = {0};
-		bool passes, ok;
-
-		LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in,
-			    .data_out = out, .data_size_out = sizeof(out));
-		random_segment(&r);
-		key_of(&r, &k);
-		if (bpf_map_update_elem(flows, &k, &d, BPF_ANY))
-			die("flows");
-		in[12] = raw_is_v4(&r) ? 0x08 : 0x86;
-		in[13] = raw_is_v4(&r) ? 0x00 : 0xdd;
-		memcpy(in + l2, r.d, r.len);
-		o.data_size_in = l2 + r.len;
-		if (bpf_prog_test_run_opts(prog[0], &o))
-			die("bpf_prog_test_run");
-		want = r;
-		passes = expect(&want, &d);
-		shot += !passes;
-		ok = passes ? o.retval == TC_ACT_OK &&
-				      !memcmp(out + l2, want.d, want.len)
-			    : o.retval == TC_ACT_SHOT;
-		if (ok)
-			continue;
-		wrong++;
-		printf("not ok - segment %lu: verdict %u\n", (unsigned long)i,
-		       o.retval);
-		for (uint32_t b = 0; b < want.len && b < 100; b++)
-			if (out[l2 + b] != want.d[b])
-				printf("# byte %u: %02x, not %02x\n", b,
-				       out[l2 + b], want.d[b]);
-		bpf_map_delete_elem(flows, &k);
-	}
+	for (uint64_t i = 0; i < n && wrong < 10; i++)
+		wrong += !one(i);
 	printf("# %lu with broken options, not passed on\n",
 	       (unsigned long)shot);
 	printf("splice: %lu passed, %lu failed\n", (unsigned long)(n - wrong),

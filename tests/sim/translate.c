@@ -19,7 +19,8 @@
 struct dir {
 	struct tuple t;
 	struct splice_shift d;
-	bool used, fin, reset, open;
+	bool used, fin, reset;
+	uint32_t held;
 	int64_t last;
 };
 
@@ -99,8 +100,11 @@ static struct dir *make(struct translator *tr, const struct tuple *t,
 	for (int i = 0; i < ENTRIES; i++) {
 		if (tr->dir[i].used)
 			continue;
-		tr->dir[i] = (struct dir){
-			.t = *t, .d = *d, .used = true, .last = tr->w->now};
+		tr->dir[i] = (struct dir){.t = *t,
+					  .d = *d,
+					  .used = true,
+					  .held = d->held,
+					  .last = tr->w->now};
 		return &tr->dir[i];
 	}
 	return NULL;
@@ -125,20 +129,33 @@ static int op_install(void *ctx, const struct splice_pair *p)
 	return 0;
 }
 
-static void op_open(void *ctx, const struct tuple *t)
+/* Those that have not ended: the other direction has the same service. */
+static uint32_t op_count(void *ctx, const char *service,
+			 const struct ipaddr *client, uint32_t *all)
 {
-	struct dir *d = lookup(ctx, t), *b = d ? other(ctx, d) : NULL;
+	struct translator *tr = ctx;
+	uint32_t n = 0;
 
-	if (d)
-		d->open = true;
-	if (b)
-		b->open = true;
+	(void)service;
+	*all = 0;
+	for (int i = 0; i < ENTRIES; i++) {
+		struct dir *d = &tr->dir[i], *b;
+
+		if (!d->used || !d->d.from_client)
+			continue;
+		b = other(tr, d);
+		if (!b || has_ended(d, b))
+			continue;
+		++*all;
+		n += ipaddr_eq(&d->t.remote, client);
+	}
+	return n;
 }
 
 static const struct splice_ops ops = {.install = op_install,
-				      .open = op_open,
 				      .find = op_find,
-				      .remove = op_remove};
+				      .remove = op_remove,
+				      .count = op_count};
 
 struct translator *translate_new(struct world *w)
 {
@@ -246,8 +263,10 @@ bool translate(struct translator *tr, struct spkt *p, bool tun)
 			   .rport = was.src.port};
 	d = lookup(tr, &t);
 	back = d ? other(tr, d) : NULL;
-	if (!back || (!tun && !d->open))
+	if (!back || (!tun && d->held))
 		return false;
+	if (tun && d->held)
+		d->held--;
 	change(p, d, &was);
 	d->last = tr->w->now;
 	tr->passed++;

@@ -19,11 +19,15 @@
 #define C_TS 5000u
 #define S_TS 77000u
 
+static const uint8_t server_ip[4] = {192, 0, 2, 1};
+static const uint8_t client_ip[4] = {198, 51, 100, 1};
+
 /* Who translates: what was installed is remembered. */
 static struct {
 	struct splice_pair pair;
 	struct splice_found found;
-	int installs, opens, removes, err;
+	int installs, removes, err;
+	uint32_t all, of_client;
 	bool there;
 } kernel;
 
@@ -60,17 +64,22 @@ static void k_remove(void *ctx, const struct tuple *t)
 	kernel.there = false;
 }
 
-static void k_open(void *ctx, const struct tuple *t)
+/* The first client is one of so many. */
+static uint32_t k_count(void *ctx, const char *service,
+			const struct ipaddr *client, uint32_t *all)
 {
+	const struct ipaddr a = ipaddr_v4(client_ip);
+
 	(void)ctx;
-	ck_assert(tuple_eq(t, &kernel.pair.client));
-	kernel.opens++;
+	ck_assert_str_eq(service, "web");
+	*all = kernel.all;
+	return ipaddr_eq(client, &a) ? kernel.of_client : 0;
 }
 
 static const struct splice_ops ops = {.install = k_install,
-				      .open = k_open,
 				      .find = k_find,
-				      .remove = k_remove};
+				      .remove = k_remove,
+				      .count = k_count};
 
 static struct engine *e;
 static struct buf_pool pool;
@@ -81,10 +90,8 @@ static uint32_t client_isn;
 static uint16_t client_port = 1001;
 static uint32_t s_iss; /* and towards the server */
 
-static const uint8_t server_ip[4] = {192, 0, 2, 1};
-static const uint8_t client_ip[4] = {198, 51, 100, 1};
-
-static void setup(void)
+/* @cookies: tcp_syncookies */
+static void begin(uint32_t per_source, uint32_t cookies)
 {
 	struct policy *p = policy_new(1);
 	struct service *s = &p->service[0];
@@ -102,7 +109,8 @@ static void setup(void)
 	s->listen.n = 1;
 	s->listen.ep[0] = (struct endpoint){ipaddr_v4(server_ip), 128, 80};
 	s->handshake = HANDSHAKE_CLIENT_FIRST;
-	s->syncookies = 2;
+	s->syncookies = cookies;
+	s->max_per_source = per_source;
 	s->relay = RELAY_SPLICE;
 	now = (mono_t){1000000};
 	client_isn = 1000;
@@ -111,6 +119,11 @@ static void setup(void)
 	ck_assert_ptr_nonnull(e);
 	ck_assert_int_eq(splice_open(e, &ops, NULL), 0);
 	policy_put(p);
+}
+
+static void setup(void)
+{
+	begin(0, 2);
 }
 
 static void teardown(void)
@@ -322,10 +335,10 @@ START_TEST(held_data_leaves_through_the_tun_unchanged)
 	ck_assert_uint_eq(out[1].payload, 9000);
 	ck_assert_uint_eq(out[0].gso_size, 0);
 	ck_assert_uint_eq(out[1].gso_size, 1448);
-	/* nothing of the hosts' own may overtake it */
-	ck_assert_int_eq(kernel.opens, 0);
+	/* nothing of the client's own may overtake it */
+	ck_assert_uint_eq(kernel.pair.up.held, 2);
+	ck_assert_uint_eq(kernel.pair.down.held, 0);
 	ck_assert_int_eq(pull(), 0);
-	ck_assert_int_eq(kernel.opens, 1);
 }
 END_TEST
 
@@ -428,6 +441,43 @@ static void spliced(void)
 	pull();
 	ck_assert_int_eq(kernel.installs, 1);
 }
+
+/* May one more come in?  Who may not is refused. */
+static bool knock(void)
+{
+	client_port++;
+	ck_assert_int_eq(give((struct seg){.flags = TCP_SYN, .seq = 7}),
+			 VERDICT_REPLY);
+	return !(reply.hdr[33] & TCP_RST);
+}
+
+START_TEST(what_the_kernel_relays_counts_for_max_per_source)
+{
+	teardown();
+	begin(3, 0);
+	kernel.of_client = kernel.all = 2;
+	ck_assert(knock());
+	kernel.of_client = kernel.all = 3;
+	ck_assert(!knock());
+	ck_assert_uint_eq(counter("SourceLimited"), 1);
+	kernel.of_client = 2; /* one has ended */
+	ck_assert(knock());
+}
+END_TEST
+
+START_TEST(what_the_kernel_relays_counts_for_max_flows)
+{
+	teardown();
+	begin(0, 0);
+	kernel.all = 63;
+	ck_assert(knock());
+	kernel.all = 64;
+	ck_assert(!knock());
+	kernel.all = 1000;
+	ck_assert(!knock());
+	ck_assert_uint_eq(counter("TcpExtListenOverflows"), 2);
+}
+END_TEST
 
 START_TEST(straggler_goes_through_the_tun)
 {
@@ -545,6 +595,8 @@ int main(void)
 	tcase_add_test(t, the_next_client_is_told_the_servers_mss);
 	tcase_add_test(t, a_smaller_window_of_the_server_terminates);
 	tcase_add_test(t, a_full_map_terminates);
+	tcase_add_test(t, what_the_kernel_relays_counts_for_max_per_source);
+	tcase_add_test(t, what_the_kernel_relays_counts_for_max_flows);
 	tcase_add_test(t, straggler_goes_through_the_tun);
 	tcase_add_test(t, syn_of_a_living_connection_draws_a_challenge_ack);
 	tcase_add_test(t, syn_ack_again_draws_the_ack_again);
