@@ -21,7 +21,9 @@
  *
  * Output: one line of JSON: connections, errors, seconds, per second,
  * median, 99th percentile and maximum of a connection's life, microseconds;
- * stalls = connections that took over 900 ms (a lost SYN costs a second).
+ * stalls = connections that took over 900 ms (a lost SYN costs a second);
+ * first_error = of the first that failed: its port, how long it had lived, what
+ * it did, and why.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -77,6 +79,7 @@ struct load {
 	uint32_t *lat;
 	size_t nlat, maxlat;
 	uint64_t errors, stalls, skipped;
+	char first_error[160];
 };
 
 static struct load ld;
@@ -160,10 +163,28 @@ static void slot_open(struct slot *s)
 	die("no source port");
 }
 
+/* The first failure: what is known of it. */
+static void note_error(const struct slot *s, int64_t life)
+{
+	int err = 0, last = errno;
+	struct sockaddr_in6 a = {0}; /* the port stands where IPv4's does */
+	socklen_t len = sizeof(err), alen = sizeof(a);
+
+	getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	getsockname(s->fd, (struct sockaddr *)&a, &alen);
+	snprintf(ld.first_error, sizeof(ld.first_error),
+		 "port %u, after %lld us, %s, %zu bytes: %s",
+		 ntohs(a.sin6_port), (long long)life,
+		 s->asked ? "asked" : "connecting", s->got,
+		 strerrorname_np(err ? err : last));
+}
+
 static void count(const struct slot *s, bool ok)
 {
 	int64_t now = now_us(), life = now - s->begun_us;
 
+	if (!ok && !ld.errors)
+		note_error(s, life);
 	ld.errors += !ok;
 	if (ok && now < ld.count_us)
 		return;
@@ -174,9 +195,9 @@ static void count(const struct slot *s, bool ok)
 
 static void slot_done(struct slot *s, bool ok)
 {
+	count(s, ok);
 	close(s->fd);
 	s->fd = -1;
-	count(s, ok);
 }
 
 /* A part of an answer, of a connection that is kept.  True when that is over. */
@@ -302,11 +323,12 @@ static void load_print(double took)
 	printf("{\"connections\": %zu, \"errors\": %llu, \"stalls\": %llu, "
 	       "\"skipped\": %llu, \"seconds\": %.3f, \"per_second\": %.1f, "
 	       "\"p50_us\": %u, \"p99_us\": %u, \"max_us\": %u, "
-	       "\"next\": %llu}\n",
+	       "\"next\": %llu, \"first_error\": \"%s\"}\n",
 	       n, (unsigned long long)ld.errors, (unsigned long long)ld.stalls,
 	       (unsigned long long)ld.skipped, took, (double)n / took,
 	       n ? ld.lat[n / 2] : 0, n ? ld.lat[n * 99 / 100] : 0,
-	       n ? ld.lat[n - 1] : 0, (unsigned long long)ld.next);
+	       n ? ld.lat[n - 1] : 0, (unsigned long long)ld.next,
+	       ld.first_error);
 }
 
 static void parse_addresses(char *list)
