@@ -3,9 +3,12 @@
 #define PENSTOCK_FAULT_CHANGE_H
 
 /*
- * One change of a set of faults, as it is written at run time.
+ * Changes of a set of faults: as they are written at run time, and those that
+ * a new configuration makes.
  */
-#include "fault/cfg.h"
+#include <stdio.h>
+
+#include "fault/sum.h"
 
 enum fault_verb {
 	FAULT_DO_ADD,
@@ -35,5 +38,47 @@ struct fault_change {
  */
 int fault_change_parse(const char *line, struct fault_change *c, char *err,
 		       size_t errlen);
+
+/**
+ * fault_changes_read() - Read lines; each that is wrong is told
+ * @line:     @n of them; NULL in place of one that is no text
+ * @services: names that the key "service" may have; NULL ends them
+ * @c:        out: room for @n.  An empty line is FAULT_DO_NOTHING
+ * Return: 0, or -EINVAL with lines on @errors
+ */
+int fault_changes_read(const char *const *line, uint32_t n,
+		       const char *const *services, struct fault_change *c,
+		       FILE *errors);
+
+/* Begin an error about line @i of @n; that goes without saying if it is the
+ * only one. */
+void fault_change_name_line(FILE *errors, uint32_t i, uint32_t n);
+
+/**
+ * struct fault_file - The faults of a configuration
+ * @fault: @n of them; borrowed
+ */
+struct fault_file {
+	const struct fault_spec *fault;
+	uint32_t n;
+};
+
+/* The one of this name; NULL: there is none. */
+const struct fault_spec *fault_file_find(const struct fault_file *f,
+					 const char *name);
+
+/**
+ * fault_plan() - What makes the faults of a file those of @new
+ * @old:  the file as it was
+ * @live: @n faults at work
+ * @c:    out: room for @n + @new->n
+ *
+ * Of the living ones, those go that came from @old and are not in @new, or not
+ * so.  Those of @new that are missing come.  Equal ones stay, and so do those
+ * that came from elsewhere.  Return: number of changes
+ */
+uint32_t fault_plan(const struct fault_file *old, const struct fault_file *new,
+		    const struct fault_sum *live, uint32_t n,
+		    struct fault_change *c);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One change of a set of faults at run time: the text of a command to a
- * struct.
+ * Changes of a set of faults: the text of a command to a struct, and what makes
+ * of one file's faults another's.
  */
 #include "fault/change.h"
 
@@ -66,4 +66,114 @@ int fault_change_parse(const char *line, struct fault_change *c, char *err,
 	if (n > 1 && (!strcmp(w[0], "del") || !strcmp(w[0], "lease")))
 		return read_named(line, c, w, n, err, errlen);
 	return change_refuse(line, err, errlen);
+}
+
+void fault_change_name_line(FILE *errors, uint32_t i, uint32_t n)
+{
+	if (n > 1)
+		fprintf(errors, "line %u: ", i + 1);
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+	for (; *names; names++) {
+		if (!strcmp(*names, name))
+			return true;
+	}
+	return false;
+}
+
+static void refuse_service(const char *name, const char *const *services,
+			   FILE *errors)
+{
+	fprintf(errors, "service: found \"%s\", allowed:", name);
+	for (uint32_t i = 0; services[i]; i++)
+		fprintf(errors, "%s %s", i ? "," : "", services[i]);
+	fputc('\n', errors);
+}
+
+int fault_changes_read(const char *const *line, uint32_t n,
+		       const char *const *services, struct fault_change *c,
+		       FILE *errors)
+{
+	char err[1600];
+	int bad = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const char *text = line[i], *service = c[i].spec.service;
+
+		if (text && !text[strspn(text, " \t\r\n")]) {
+			memset(&c[i], 0, sizeof(c[i]));
+			c[i].verb = FAULT_DO_NOTHING;
+		} else if (fault_change_parse(text ? text : "", &c[i], err,
+					      sizeof(err))) {
+			fault_change_name_line(errors, i, n);
+			fprintf(errors, "%s\n", err);
+			bad = -EINVAL;
+		} else if (*service && !is_one_of(service, services)) {
+			fault_change_name_line(errors, i, n);
+			refuse_service(service, services, errors);
+			bad = -EINVAL;
+		}
+	}
+	return bad;
+}
+
+/* --- from one file to the next --- */
+
+static bool same_fault(const struct fault_spec *a, const struct fault_spec *b)
+{
+	char x[FAULT_LINE_MAX + 1], y[FAULT_LINE_MAX + 1];
+
+	fault_print_line(a, x, sizeof(x));
+	fault_print_line(b, y, sizeof(y));
+	return !strcmp(x, y);
+}
+
+const struct fault_spec *fault_file_find(const struct fault_file *f,
+					 const char *name)
+{
+	for (uint32_t i = 0; i < f->n; i++) {
+		if (!strcmp(f->fault[i].name, name))
+			return &f->fault[i];
+	}
+	return NULL;
+}
+
+const struct fault_sum *fault_sum_find(const struct fault_sum *f, uint32_t n,
+				       const char *name)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (!strcmp(f[i].spec.name, name))
+			return &f[i];
+	}
+	return NULL;
+}
+
+uint32_t fault_plan(const struct fault_file *old, const struct fault_file *new,
+		    const struct fault_sum *live, uint32_t n,
+		    struct fault_change *c)
+{
+	uint32_t k = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct fault_spec *l = &live[i].spec;
+		const struct fault_spec *was = fault_file_find(old, l->name);
+		const struct fault_spec *is = fault_file_find(new, l->name);
+
+		if (!was || !same_fault(was, l) || (is && same_fault(is, l)))
+			continue;
+		c[k].verb = FAULT_DO_DEL;
+		strcpy(c[k++].spec.name, l->name);
+	}
+	for (uint32_t i = 0; i < new->n; i++) {
+		const struct fault_spec *is = &new->fault[i];
+		const struct fault_sum *l = fault_sum_find(live, n, is->name);
+
+		if (l && same_fault(is, &l->spec))
+			continue;
+		c[k].verb = FAULT_DO_ADD;
+		c[k++].spec = *is;
+	}
+	return k;
 }

@@ -41,7 +41,7 @@ DOWN = {
 TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
                      "policy/policy.h"},
           "rules": {"policy/policy.h"},
-          "api": {"fault/cfg.h"},
+          "api": {"fault/cfg.h", "fault/sum.h"},
           "scenario": {"fault/cfg.h"},
           "ctl": {"fault/cfg.h"},
           # the library's headers
