@@ -34,7 +34,7 @@ DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	procps ethtool curl jq bc openssl tcpdump tshark iperf3 wrk nginx-light \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
-	dpkg-dev lintian git prometheus python3-prometheus-client
+	dpkg-dev lintian git prometheus python3-prometheus-client zsh
 # toxiproxy's client; not where somebody else's nodejs has npm in it.
 DEPS_TEST += $(if $(shell command -v npm),,nodejs npm)
 
@@ -55,6 +55,7 @@ PREFIX ?= /usr/local
 sbindir = $(PREFIX)/sbin
 mandir = $(PREFIX)/share/man
 docdir = $(PREFIX)/share/doc/penstock
+datadir = $(PREFIX)/share
 unitdir = $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/systemd/system)
 sysconfdir = $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 
@@ -255,6 +256,8 @@ install: all ## install programs, man pages, units and configuration (PREFIX, DE
 	$(foreach c,$(CONF),{ test -e '$(DESTDIR)$(sysconfdir)/penstock/penstock.conf' || \
 		install -m 644 $(c) '$(DESTDIR)$(sysconfdir)/penstock/penstock.conf'; } &&) true
 	install -m 644 $(wildcard README.md LICENSE) docs/OPERATIONS.md docs/FAULTS.md '$(DESTDIR)$(docdir)'
+	install -D -m 644 conf/completion/penstockctl.bash '$(DESTDIR)$(datadir)/bash-completion/completions/penstockctl'
+	install -D -m 644 conf/completion/_penstockctl '$(DESTDIR)$(datadir)/zsh/vendor-completions/_penstockctl'
 	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples' conf/prometheus/penstock.rules.yml conf/grafana/penstock.json
 	$(foreach e,$(EXAMPLES),install -D -m 644 $(e) '$(DESTDIR)$(docdir)/examples/$(e:conf/examples/%=%)' &&) true
 
@@ -262,6 +265,7 @@ uninstall: ## remove what install put there, but not the configuration
 	rm -f $(foreach p,$(PROGS),'$(DESTDIR)$(sbindir)/$(notdir $(p))')
 	rm -f $(foreach m,$(MAN),'$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))')
 	rm -f $(foreach u,$(UNITS),'$(DESTDIR)$(unitdir)/$(notdir $(u))')
+	rm -f '$(DESTDIR)$(datadir)/bash-completion/completions/penstockctl' '$(DESTDIR)$(datadir)/zsh/vendor-completions/_penstockctl'
 	rm -rf '$(DESTDIR)$(docdir)'
 
 deb: all ## build a Debian package under $(BUILD)

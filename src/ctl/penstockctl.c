@@ -27,6 +27,8 @@ static const char usage_text[] =
 	"  rules apply    make them so; repeating it changes nothing\n"
 	"  rules remove   undo it to the letter\n"
 	"  rules check    say what differs; exits 1 when something does\n"
+	"  doctor         what keeps penstock from its work here, and the\n"
+	"                 command that mends it; exits 1 when something does\n"
 	"  keys           every key: section, default, allowed, meaning\n"
 	"of the running daemon:\n"
 	"  status         what it is doing\n"
@@ -190,12 +192,12 @@ static const struct {
 	const char *name;
 	int (*run)(const struct args *a, int argc, char **argv);
 } commands[] = {
-	{"rules", cmd_rules},	    {"keys", cmd_keys},
-	{"status", cmd_daemon},	    {"flows", cmd_daemon},
-	{"nstat", cmd_daemon},	    {"reload", cmd_daemon},
-	{"stop", cmd_daemon},	    {"ask", cmd_ask},
-	{"fault", cmd_fault},	    {"profile", cmd_profile},
-	{"scenario", cmd_scenario},
+	{"rules", cmd_rules},	  {"keys", cmd_keys},
+	{"doctor", cmd_doctor},	  {"status", cmd_daemon},
+	{"flows", cmd_daemon},	  {"nstat", cmd_daemon},
+	{"reload", cmd_daemon},	  {"stop", cmd_daemon},
+	{"ask", cmd_ask},	  {"fault", cmd_fault},
+	{"profile", cmd_profile}, {"scenario", cmd_scenario},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)

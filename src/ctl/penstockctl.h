@@ -68,6 +68,8 @@ void print_json(const json_t *j);
 int load_for_host(const struct args *a, struct config **cfg);
 /* rules.c: `rules ...'  Return: the exit code */
 int cmd_rules(const struct args *a, int argc, char **argv);
+/* doctor.c: `doctor'.  Return: the exit code */
+int cmd_doctor(const struct args *a, int argc, char **argv);
 /* fault.c: `fault ...'.  Return: the exit code */
 int cmd_fault(const struct args *a, int argc, char **argv);
 /* report.c: `fault report [NAME]' */

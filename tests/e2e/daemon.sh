@@ -377,6 +377,56 @@ print("yes" if any(f.unit == "bytes" for f in found) else "no")
 	daemon_end
 }
 
+# doctor EXIT_CODE [CHECK TEXT]: what it finds in the way.
+doctor() {
+	local rc
+	in_g "$PENSTOCKCTL" -S "$TMP/control.sock" -c "$DAEMON_CONF" doctor \
+		>"$TMP/doctor" 2>&1
+	rc=$?
+	cat "$TMP/doctor"
+	assert_eq "exit code" "$1" "$rc"
+	[ $# = 1 ] || grep -qE "^bad +$2 .*$3" "$TMP/doctor" ||
+		fail "not found: $2: $3"
+}
+
+# doctor_mends CHECK: the command that it names, done.
+doctor_mends() {
+	local how
+	how=$(grep -A1 -E "^bad +$1 " "$TMP/doctor" |
+		sed -n 's/^ *mend: //p')
+	[ -n "$how" ] || fail "$1: no command that mends it"
+	in_g sh -c "$how" || fail "$1: $how"
+}
+
+# Each thing in the way is named, the command mends it, and nothing is named
+# that is not in the way.
+daemon_doctor() {
+	local tables=iptables dst="$SERVER/32"
+	[ "$FAMILY" = 4 ] || tables=ip6tables dst="$SERVER/128"
+	daemon_begin
+	doctor 0
+	in_g $tables -P FORWARD DROP
+	doctor 1 forward "$tables: FORWARD drops"
+	doctor_mends forward
+	doctor 0
+	in_g $tables -F FORWARD
+	in_g $tables -P FORWARD ACCEPT
+	in_g $tables -t raw -F PENSTOCK_Q
+	doctor 1 rules "differences"
+	rules_apply "$DAEMON_CONF"
+	doctor 0
+	in_g ip route add blackhole "$dst"
+	doctor 1 routes "no route to $SERVER"
+	in_g ip route del blackhole "$dst"
+	chmod 644 "$TMP/secret"
+	doctor 1 secret "can be read by others"
+	doctor_mends secret
+	doctor 0
+	daemon_end
+	doctor 1 daemon "does not answer"
+	doctor 1 queues "have no reader"
+}
+
 has_metric() { [ -n "$(nstat_of "$1")" ]; }
 
 # What the alerts and the dashboard name is there, and they do what they say.
@@ -753,6 +803,7 @@ daemon_answer_cases() {
 	daemon_case metrics_are_well_formed daemon_metrics_form
 	daemon_case metrics_satisfy_their_parsers daemon_metrics_parsers
 	daemon_case alerts_and_dashboard_name_what_there_is daemon_alerts
+	daemon_case doctor_names_what_is_in_the_way daemon_doctor
 	daemon_case http_reads_only daemon_http
 	daemon_case nonsense_is_survived daemon_nonsense
 }

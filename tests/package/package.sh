@@ -113,6 +113,33 @@ case_purge_at_once() {
 	[ -z "$(left)" ] || { left; return 1; }
 }
 
+# complete LINE WANTED...: what the shell is offered at the end of the line.
+complete() {
+	local line=$1 got
+	shift
+	got=$(PATH=$root/usr/sbin:$PATH bash -c '
+		. "$1/usr/share/bash-completion/completions/penstockctl"
+		read -ra COMP_WORDS <<<"$2"
+		[ "${2: -1}" != " " ] || COMP_WORDS+=("")
+		COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+		_penstockctl
+		echo "${COMPREPLY[*]}"' - "$root" "$line")
+	[ "$got" = "$*" ] || {
+		echo "\"$line\": want \"$*\", got \"$got\""
+		return 1
+	}
+}
+
+case_completion() {
+	case_install || return 1
+	complete "penstockctl doc" doctor &&
+		complete "penstockctl -c /x rules re" remove &&
+		complete "penstockctl scenario " check run &&
+		complete "penstockctl --dr" --dry-run &&
+		complete "penstockctl fault add x type = bandw" bandwidth &&
+		zsh -n "$root/usr/share/zsh/vendor-completions/_penstockctl"
+}
+
 "$make" --no-print-directory -s BUILD="$build" deb >/dev/null
 verdict "is built" $?
 case_lintian
@@ -127,5 +154,7 @@ case_purge
 verdict "purged leaves nothing" $?
 case_purge_at_once
 verdict "purged at once leaves nothing" $?
+case_completion
+verdict "completes commands, options and fault types" $?
 echo "package: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
