@@ -8,7 +8,7 @@
  */
 
 /* clang-format off */
-/* Of the engine itself, beside drops. */
+/* Counters of the engine itself, besides drops. */
 #define ENGINE_COUNTERS(X) \
 	X(PacketsIn, "packets from the queues") \
 	X(PacketsPassed, "packets passed on, of connections that are not ours") \
@@ -24,7 +24,7 @@
 	X(SpliceStragglers, "segments of spliced connections that came to the daemon") \
 	X(SpliceSyns, "SYNs for a connection that the kernel relays")
 
-/* Of admission, one set per service. */
+/* Counters of admission, one set for each service. */
 #define SHIELD_COUNTERS(X) \
 	X(TcpExtSyncookiesSent, "SYN cookies sent") \
 	X(TcpExtSyncookiesRecv, "valid SYN cookies that came back") \

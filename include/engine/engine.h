@@ -3,11 +3,11 @@
 #define PENSTOCK_ENGINE_ENGINE_H
 
 /*
- * The engine: everything deterministic.
+ * The engine: the deterministic part of penstock.
  *
- * It reads no clock, no descriptor and no random device: time, secrets, seed
- * and memory are arguments, packets go in and come out.  One engine belongs to
- * one thread; nothing is shared between engines but immutable policies.
+ * It reads no clock, no descriptor and no random device.  Time, secrets, seed
+ * and memory are arguments; packets go in and come out.  An engine belongs to
+ * one thread.  Engines share only immutable policies.
  */
 #include <stdio.h>
 
@@ -27,7 +27,7 @@ struct owners;
  * @pool:       buffers; borrowed, outlives the engine
  * @max_flows:  flows at once
  * @max_tw:     TIME_WAIT entries at once
- * @seed:       of every random choice that is not a secret
+ * @seed:       for every random choice that is not a secret
  * @secret:     keys of ISNs, timestamps offsets, cookies and hash tables are
  *              derived from it
  * @wall_offset_us: wall clock (Unix, us) minus monotonic clock
@@ -50,13 +50,13 @@ struct engine_cfg {
 
 /* NULL when memory cannot be reserved. */
 struct engine *engine_new(const struct engine_cfg *cfg, mono_t now);
-/* Frees every flow without a word to the peers. */
+/* Frees every flow.  The peers are sent nothing. */
 void engine_free(struct engine *e);
 
 enum verdict {
-	VERDICT_CONSUMED, /* taken (or dropped, and counted) */
-	VERDICT_PASS,	  /* not ours: let it go on unchanged */
-	VERDICT_REPLY,	  /* consumed, and *reply goes out in its place */
+	VERDICT_CONSUMED, /* accepted, or dropped and counted */
+	VERDICT_PASS,	  /* not ours: the packet goes on unchanged */
+	VERDICT_REPLY,	  /* consumed, and *reply is sent in its place */
 	VERDICT_WORKER,	  /* this plus N: it is for worker N */
 };
 
@@ -65,7 +65,7 @@ enum verdict {
  * @pkt:   the packet; its buffer is referenced where payload is kept
  * @reply: out, with VERDICT_REPLY: one stateless answer (SYN-ACK with cookie,
  *         RST), no payload.  It belongs to no flow, so nothing can overtake it.
- *         With @reply->tun_only it is the packet itself, which is to leave
+ *         With @reply->tun_only it is the packet itself, which must leave
  *         through the TUN; its payload is in the packet's buffer
  */
 enum verdict engine_input(struct engine *e, const struct packet *pkt,
@@ -73,14 +73,15 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 
 /**
  * engine_pull() - What to send next
- * @tx:  out: @max packets' room
- * The payload slices stay valid until the next call of any engine verb.
- * Packets of one leg come in order and must leave in that order.
- * Return: packets written; less than @max when nothing more is to be sent now
+ * @tx:  out: @max packets' room The payload slices stay valid until the next
+ * call into the engine.  Packets of one leg are in order, and must be sent in
+ * that order.
+ * Return: packets written; less than @max when there is nothing more to send
+ * now
  */
 int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now);
 
-/* When engine_expire() has to be called; MONO_NEVER when no timer runs. */
+/* When to call engine_expire(); MONO_NEVER when no timer runs. */
 mono_t engine_deadline(const struct engine *e);
 void engine_expire(struct engine *e, mono_t now);
 
@@ -88,17 +89,17 @@ void engine_expire(struct engine *e, mono_t now);
  * engine_set_wall() - Follow the wall clock, by which gateways share cookies
  * @offset_us: wall clock (Unix, us) minus monotonic clock
  *
- * Only forward: an epoch that is over, and the cookies spent in it, does not
- * come back.  A smaller offset changes nothing.
+ * Only forward: an epoch that is over, with the cookies spent in it, must not
+ * return.  A smaller offset changes nothing.
  */
 void engine_set_wall(struct engine *e, int64_t offset_us);
 
-/* New flows follow @p from now on; running flows keep theirs. */
+/* New flows follow @p from now on; running flows keep their policy. */
 void engine_set_policy(struct engine *e, struct policy *p);
 
-/* Stop taking new connections; engine_flows() falls as flows end. */
+/* Accept no new connections. */
 void engine_stop_accepting(struct engine *e);
-/* Reset every flow: RSTs to both peers, to be pulled.  */
+/* Reset every flow. engine_pull() then returns RSTs to both peers. */
 void engine_reset_all(struct engine *e, mono_t now);
 
 /**
@@ -137,48 +138,49 @@ struct engine_counter {
 bool engine_counter(const struct engine *e, uint32_t i,
 		    struct engine_counter *c);
 
-/* Add what admission did for service @i of the policy to @c. */
+/* Add the counts of admission of service @i of the policy to @c. */
 void engine_attack_counts(const struct engine *e, uint32_t i,
 			  struct attack_counts *c);
 
 /**
- * engine_set_known() - Tell a filter who is known here, now and from now on
- * @k: all zero; borrowed until the next call.  NULL: nobody asks any more
+ * engine_set_known() - Tell a filter which addresses the engine knows
+ * @k: all zero; borrowed until the next call.  NULL: there is no filter any
+ *     more
  *
- * Client legs, half-open connections, TIME_WAIT, and who spends a cookie.  Who
- * has spent one before is not told.
+ * These are client legs, half-open connections, TIME_WAIT, and clients that
+ * spend a cookie from now on.
  */
 void engine_set_known(struct engine *e, const struct known *k);
 
 enum front_wish {
-	WISH_LEAVE,  /* leave SYNs to the engine: there are faults for them */
+	WISH_LEAVE,  /* leave SYNs to the engine: it has faults */
 	WISH_CALM,   /* the engine would keep half-open connections */
-	WISH_COOKIES /* the engine would answer them by cookies */
+	WISH_COOKIES /* the engine would answer them with cookies */
 };
 
 /**
- * engine_front() - Somebody before us answers SYNs of service @i by our cookies
- * @sent: so many since the last call; they count for the end of cookies as if
- *        this engine had sent them
- * @on:   and will go on: what comes back is to be looked at
- * To be called each second.
+ * engine_front() - The XDP front answers SYNs of service @i with the engine's
+ * cookies
+ * @sent: how many since the last call; they count as if this engine had sent
+ *        them
+ * @on:   it will go on: check cookies that come back Call this each second.
  */
 enum front_wish engine_front(struct engine *e, uint32_t i, uint64_t sent,
 			     bool on, mono_t now);
 
-/* Who was refused most lately, whose address is proven or is not: anybody may
- * have sent what bears it.  Borrowed; offender.service is an index for
+/* The sources that were refused most lately.  If @proven is false, their
+ * addresses may be forged.  Borrowed; offender.service is an index for
  * engine_service_name(). */
 const struct offenders *engine_offenders(const struct engine *e, bool proven);
 
-/* Name of the service that an offender was refused by; "" when it is gone. */
+/* Name of the service that refused an offender; "" when it is gone. */
 const char *engine_service_name(const struct engine *e, uint32_t index);
 
 /**
- * struct engine_leg - An endpoint of ours, for those who show flows
- * @peer: whom it speaks to, at @port
+ * struct engine_leg - One leg of a flow, for display
+ * @peer: the peer's address; its port is @port
  * @state: enum tcp_state
- * @queued_bytes: in the send queue, those in flight among them
+ * @queued_bytes: bytes in the send queue, including those in flight
  * @wnd_bytes: the peer's window
  * @rcv_wnd_bytes: ours
  */
@@ -191,10 +193,10 @@ struct engine_leg {
 };
 
 /**
- * struct engine_flow - A flow, for those who show it
- * @service: its name; borrowed
- * @serial:  number among the engine's flows, from 1
- * @leg:     to the client, to the server
+ * struct engine_flow - A flow, for display
+ * @service: its service's name; borrowed
+ * @serial:  its number among the engine's flows, from 1
+ * @leg:     towards the client, towards the server
  */
 struct engine_flow {
 	const char *service;
@@ -204,7 +206,7 @@ struct engine_flow {
 
 typedef void (*engine_flow_fn)(void *arg, const struct engine_flow *f);
 
-/* @fn gets each flow, @max of them at most. */
+/* Call @fn for each flow, at most @max of them. */
 void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
 		       void *arg);
 

@@ -5,23 +5,23 @@
 /*
  * Benefit of the doubt: RSTs that wait for a moment.
  *
- * With cookies nothing is known of a connection but by the segment that brings
- * the cookie.  Where the network changed the order of a client's first flight,
- * a later one comes first, and a RST for it would end a good connection.  So
- * the RST waits; if there is a connection by then it is forgotten, and the
- * client sends again what it was about.  Bounded: beyond DOUBTS_MAX there is no
- * answer at all.
+ * With cookies, only the segment that returns the cookie makes a connection
+ * known.  If the network has reordered a client's first segments, a later one
+ * arrives first, and a RST for it would end a good connection.  So the RST
+ * waits.  If there is a connection by then the RST is forgotten, and the client
+ * sends the segment again.  Beyond DOUBTS_MAX waiting RSTs, segments get no
+ * answer.
  */
 #include "wire/segment.h"
 
 #define DOUBTS_MAX 1024u
 
 /**
- * struct doubt - A segment that may have overtaken what makes it known
+ * struct doubt - A segment that may have overtaken its cookie
  * @t:       its addresses
  * @ack:     its acknowledgment number
  * @service: index of the service that it was for
- * @due:     when it has waited long enough
+ * @due:     when its RST has waited long enough
  */
 struct doubt {
 	struct tuple t;
@@ -41,7 +41,8 @@ struct doubts {
 	uint32_t first, n;
 };
 
-/* Let a RST for @seg wait.  False: there is no room. */
+/* Let a RST for @seg wait.  Let a RST for @seg wait.  False: there is no
+ * room. */
 bool doubts_add(struct doubts *d, const struct segment *seg, uint16_t service,
 		mono_t now);
 

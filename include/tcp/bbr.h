@@ -3,8 +3,8 @@
 #define PENSTOCK_TCP_BBR_H
 
 /*
- * BBR, version 3 (draft-ietf-ccwg-bbr): a model of the path, by which it is
- * paced.  A module of its own: it knows rate samples, not legs.
+ * BBR, version 3 (draft-ietf-ccwg-bbr): a model of the path that sets window
+ * and pacing.  It knows rate samples, but no legs.
  */
 #include "tcp/rate.h"
 #include "util/prng.h"
@@ -13,22 +13,22 @@
 #define BBR_INF UINT32_MAX
 
 /**
- * struct bbr_view - What BBR is told of the connection, and what it decides
+ * struct bbr_view - What BBR is told about the connection, and what it decides
  * @mss:       bytes
  * @inflight:  bytes, after this event
  * @initial_cwnd: bytes
  * @srtt_us:   0: none yet
- * @rtt_us:    of what came back last; 0: none yet
- * @delivered: bytes since the beginning, modulo 2^32
- * @sack:      more than one loss in a round trip can be seen
+ * @rtt_us:    latest sample; 0: none yet
+ * @delivered: bytes since the start, modulo 2^32
+ * @sack:      SACK is in use, so several losses in a round trip are visible
  * @recovering: in fast recovery or after a timeout
- * @cwnd_limited: the window was used up in the last round trip
+ * @cwnd_limited: the window was fully used in the last round trip
  * @app_limited: the connection is application-limited now
- * @rng:       for the time between two probes
+ * @rng:       for the random time between two probes
  * @cwnd:      in and out, bytes
  * @pacing_rate: in and out, bytes a second
- * @quantum:   out: most bytes to be sent in one piece
- * @mark_app_limited: out: what is sent now says nothing about bandwidth
+ * @quantum:   out: most bytes of one burst
+ * @mark_app_limited: out: what is sent now must not count as a bandwidth sample
  */
 struct bbr_view {
 	mono_t now;
@@ -86,13 +86,14 @@ struct bbr {
 	bool has_rtt : 1;
 };
 
-/* 5.2.1: on a connection that is about to send its first data. */
+/* 5.2.1: call it before the connection sends its first data. */
 void bbr_init(struct bbr *b, struct bbr_view *v);
 
 /* 5.2.2: before a packet is sent; @v->inflight does not count it yet. */
 void bbr_on_transmit(struct bbr *b, struct bbr_view *v);
 
-/* 5.2.3: on each ACK, after what it made lost was told by bbr_on_loss(). */
+/* 5.2.3: on each ACK, after bbr_on_loss() was called for what it marked
+ * lost. */
 void bbr_on_ack(struct bbr *b, struct bbr_view *v,
 		const struct rate_sample *rs);
 
@@ -106,17 +107,18 @@ void bbr_on_ack(struct bbr *b, struct bbr_view *v,
 void bbr_on_loss(struct bbr *b, struct bbr_view *v, uint32_t size,
 		 uint32_t tx_in_flight, uint32_t lost, bool app_limited);
 
-/* The peer echoed a congestion mark: as a loss, once a round trip (4.x ECN). */
+/* The peer has echoed a congestion mark.  Counts like a loss, once a round
+ * trip. */
 void bbr_on_ecn(struct bbr *b, struct bbr_view *v);
 
-/* 5.6.4.4: recovery begins (before the window changes), and ends. */
+/* 5.6.4.4: recovery begins (call it before the window changes), or ends. */
 void bbr_enter_recovery(struct bbr *b, struct bbr_view *v, bool timeout);
 void bbr_exit_recovery(struct bbr *b, struct bbr_view *v);
 
-/* 5.5.11.2: it was no loss after all. */
+/* 5.5.11.2: the loss was spurious. */
 void bbr_undo(struct bbr *b, struct bbr_view *v);
 
-/* The estimate of the bottleneck's rate, bytes a second. */
+/* The estimated rate of the bottleneck, bytes a second. */
 uint64_t bbr_bandwidth(const struct bbr *b);
 
 #endif

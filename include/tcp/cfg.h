@@ -3,7 +3,7 @@
 #define PENSTOCK_TCP_CFG_H
 
 /*
- * The policies of one leg, named after Linux's sysctls.
+ * The configuration of one leg.  Keys have the names of Linux's sysctls.
  */
 #include "util/option.h"
 #include "util/types.h"
@@ -16,9 +16,9 @@ enum tcp_cc_kind {
 };
 
 /**
- * struct tcp_cfg - [tcp], and every [service] that overrides it
+ * struct tcp_cfg - The keys of [tcp], which a [service] may override
  *
- * Times are microseconds, sizes bytes.  Immutable once a flow uses it.
+ * Times are microseconds, sizes bytes.  Not changed once a flow uses it.
  */
 struct tcp_cfg {
 	uint32_t synack_retries, syn_retries, retries2, orphan_retries;

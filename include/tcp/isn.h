@@ -11,9 +11,8 @@
  * @t:      addresses from our side
  * @now:    drives the 4 microsecond clock
  * @isn:    out: RFC 6528: clock + keyed hash of the 4-tuple
- * @ts_off: out: added to the millisecond clock; random per 4-tuple
- *          (RFC 7323, 5.4), constant over time so that PAWS works across
- *          incarnations
+ * @ts_off: out: added to the millisecond clock; random per 4-tuple (RFC 7323,
+ *          5.4), constant over time, so that PAWS works across incarnations
  *
  * One hash gives both.
  */

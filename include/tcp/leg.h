@@ -3,10 +3,11 @@
 #define PENSTOCK_TCP_LEG_H
 
 /*
- * One TCP endpoint of ours, sans-IO.
+ * One TCP endpoint of penstock.  It does no I/O itself.
  *
- * The engine feeds it segments, timeouts and bytes; it answers with events
- * (leg->ev) and, when asked, with segments to send.  The leg never calls up.
+ * The engine gives it segments, timeouts and bytes.  The leg records events
+ * (leg->ev) and, when asked, builds segments to send.  It never calls the
+ * engine.
  */
 #include "tcp/bbr.h"
 #include "tcp/cfg.h"
@@ -20,30 +21,30 @@
 
 struct leg;
 
-/* leg->ev: what happened, for the engine to act on and clear. */
+/* leg->ev: what happened.  The engine acts on it and clears it. */
 #define LEG_EV_ESTABLISHED BIT(0)
 #define LEG_EV_FIN BIT(1)	/* the peer's FIN was reached, in order */
 #define LEG_EV_RST BIT(2)	/* the peer reset; state is CLOSED */
 #define LEG_EV_REFUSED BIT(3)	/* RST to our SYN; state is CLOSED */
 #define LEG_EV_TIMEOUT BIT(4)	/* we gave up; state is CLOSED */
-#define LEG_EV_UNREACH BIT(5)	/* hard ICMP error to our SYN; CLOSED */
+#define LEG_EV_UNREACH BIT(5)	/* hard ICMP error for our SYN; CLOSED */
 #define LEG_EV_CLOSED BIT(6)	/* closed in order; state is CLOSED */
 #define LEG_EV_TIME_WAIT BIT(7) /* state is TIME_WAIT: hand over */
 #define LEG_EV_DATA BIT(8)	/* bytes were added to the sink */
 #define LEG_EV_ROOM BIT(9)	/* send queue shrank */
-#define LEG_EV_URGENT BIT(10)	/* the peer's urgent mark moved */
+#define LEG_EV_URGENT BIT(10)	/* the peer's urgent pointer moved */
 
 /**
  * struct leg_behaviour - Questions the stack asks, for fault injection
  *
- * NULL in a leg means the RFC's answers; each member may be NULL too.
- * @window:   the window about to be advertised, bytes; less than the peer
- *            has takes back what was promised
+ * NULL in a leg, or a member that is NULL, means the RFC's behaviour.
+ * @window:   the window to advertise, bytes; a smaller one than the peer
+ *            already has takes back what was promised
  * @may_ack:  may an ACK that carries no data leave now?
  * @may_fin:  may the FIN be sent now?
- * @syn_opts: change the options about to be offered
- * @max_seg:  most payload bytes of the next segment; 0 (not when something is
- *            lost): none yet
+ * @syn_opts: change the options that are offered
+ * @max_seg:  most payload bytes of the next segment; 0: none may be sent yet
+ *            (not for a retransmission)
  */
 struct leg_behaviour {
 	uint32_t (*window)(struct leg *l, uint32_t wnd);
@@ -53,10 +54,10 @@ struct leg_behaviour {
 	uint32_t (*max_seg)(struct leg *l, uint32_t len);
 };
 
-/* What a leg may still take of what all need. */
+/* How much of a common resource a leg may still take. */
 enum leg_share {
-	LEG_SHARE_WINDOW, /* bytes that it may ask its peer for */
-	LEG_SHARE_BYTES,  /* bytes of buffers; 0: none at all */
+	LEG_SHARE_WINDOW, /* bytes that it may promise its peer */
+	LEG_SHARE_BYTES,  /* bytes of buffers */
 	LEG_SHARE_NODES	  /* nodes of the out-of-order store */
 };
 
@@ -70,8 +71,9 @@ enum leg_share {
  * @rng:   seeded; for jitter, never for secrets
  * @stats: counters
  * @trace: reports a transition, with log_level = debug; may be NULL
- * @share: what a leg may still take; NULL: all that is there
- * @idle_left: how long may the flow stay idle yet, us; 0: it ends.  May be NULL
+ * @share: how much of a resource the leg may still take; NULL: no limit
+ * @idle_left: how much longer the flow may be idle, us; 0: it ends.  May be
+ *             NULL
  * @tfo_opts: adds the Fast Open option to a SYN or SYN-ACK of a leg whose
  *         @tfo_opt is set; may be NULL
  */
@@ -132,7 +134,7 @@ enum leg_side {
 	LEG_SERVER
 };
 
-/* Which of the mutually exclusive retransmission timers runs. */
+/* Which retransmission timer runs; at most one does. */
 enum rtx_kind {
 	RTX_NONE,
 	RTX_RTO,
@@ -150,14 +152,14 @@ enum ca_state {
 	CA_LOSS
 };
 
-/* leg->frto: what tells whether a timeout was spurious (RFC 5682, 3.1). */
+/* leg->loss.frto: the steps that find spurious timeouts (RFC 5682, 3.1). */
 enum frto_step {
 	FRTO_OFF,
 	FRTO_RESENT,  /* step 1: the head was sent again */
 	FRTO_NEW_DATA /* step 2b: new data leaves instead of what is lost */
 };
 
-/* leg->ack: is an ACK owed? */
+/* leg->rcv.owed: must an ACK be sent? */
 enum ack_owed {
 	ACK_NONE,
 	ACK_DELAYED,
@@ -173,7 +175,7 @@ struct cc_cubic {
 	uint16_t w_est_frac;	    /* of @w_est, 1/65536 byte */
 	uint32_t k_ms;
 	uint32_t epoch_ms; /* ms clock; 0: none */
-	uint32_t seen_ms;  /* up to here the epoch's time is accounted for */
+	uint32_t seen_ms;  /* the epoch counts until here */
 };
 
 /**
@@ -207,17 +209,17 @@ struct rack_state {
 
 /**
  * struct leg_snd - What the peer is sent (RFC 9293, 3.3.1: SND)
- * @q:       from leg_snd_front() on
- * @mss:     most payload bytes per segment, options deducted
+ * @q:       bytes that are not yet acknowledged, from leg_snd_front() on
+ * @mss:     most payload bytes per segment, without options
  * @peer_mss: the MSS option received
  * @ip_id:   IPv4 identification of the next packet
  * @wscale:  shift of the windows that the peer advertises
  * @urg:     one past the urgent byte, while @urg_out
- * @ts_off:  our timestamp clock is the time plus this
- * @iss_far: @iss is so far back that comparing with it says nothing
- * @syn_unsent: SYN or SYN-ACK never left yet
- * @syn_again: sent above an old connection's numbers
- * @probe_pending: a zero-window or keepalive probe is to be sent
+ * @ts_off:  offset of our timestamp clock
+ * @iss_far: @iss is too far back to compare with
+ * @syn_unsent: the SYN or SYN-ACK has not been sent yet
+ * @syn_again: the SYN was sent again, above an old connection's numbers
+ * @probe_pending: a zero-window or keepalive probe must be sent
  */
 struct leg_snd {
 	seq_t iss, una, nxt, wl1, wl2;
@@ -234,23 +236,23 @@ struct leg_snd {
 
 /**
  * struct leg_rcv - What the peer sends (RFC 9293, 3.3.1: RCV)
- * @adv:     right edge of the window that was advertised
+ * @adv:     right edge of the window advertised last
  * @acked:   last acknowledgment number sent
  * @fin:     the peer's FIN, while @fin_known
  * @sink:    where in-order bytes go; borrowed
- * @cap:     bytes the sink may hold, autotuned
- * @extra:   and this, for what the other leg has in flight
+ * @cap:     bytes that the sink may hold, autotuned
+ * @extra:   further bytes, for what the other leg has in flight
  * @unacked: bytes received since the last ACK we sent
  * @ts_recent_s: when @ts_recent was taken, seconds
  * @sack_recent: a sequence number of each block to report, newest first
- * @dsack:   to be reported; start == end: none
- * @mss:     estimate of what the peer sends
+ * @dsack:   duplicate to report; start == end: none
+ * @mss:     estimate of the peer's segment size
  * @wscale:  shift of the windows that we advertise
  * @owed:    enum ack_owed
- * @dup_owed: duplicate ACKs to send, without SACK
- * @syn_rcvd: the peer's SYN has come
- * @irs_far: @irs is so far back that comparing with it says nothing
- * @quickack: ACKs to send at once
+ * @dup_owed: duplicate ACKs to send to a peer without SACK
+ * @syn_rcvd: the peer's SYN was received
+ * @irs_far: @irs is too far back to compare with
+ * @quickack: number of ACKs to send without delay
  */
 struct leg_rcv {
 	seq_t irs, nxt, adv, acked, urg, fin;
@@ -272,7 +274,7 @@ struct leg_rcv {
 /**
  * struct leg_rtt - Round-trip time and retransmission timeout (RFC 6298)
  * @min_at_ms: when @min_us was taken, ms clock
- * @backoff:   doublings in force
+ * @backoff:   how often the RTO is doubled now
  */
 struct leg_rtt {
 	uint32_t smoothed_us, var_us, min_us, rto_us;
@@ -307,9 +309,9 @@ struct leg_bbr {
 
 /**
  * struct leg_cong - Congestion control
- * @kind:    enum tcp_cc_kind: which of the union is in use
+ * @kind:    enum tcp_cc_kind: says which member of the union is used
  * @bbr:     from leg_env.bbrs; NULL before data may be sent
- * @limited: the window kept us from sending
+ * @limited: the window prevented sending
  */
 struct leg_cong {
 	uint32_t cwnd, ssthresh; /* bytes */
@@ -329,10 +331,10 @@ struct leg_cong {
  * @run_head: oldest run in flight
  * @reno_sacked: bytes assumed delivered, without SACK
  * @recover: recovery point
- * @undo_marker, @undo_high: what was retransmitted is between
- * @undo_retrans: bytes retransmitted and not DSACKed
+ * @undo_marker, @undo_high: retransmitted data is between them
+ * @undo_retrans: retransmitted bytes without a DSACK
  * @retrans_at: first retransmission of the current episode
- * @retrans_ts: TSval it carried
+ * @retrans_ts: its TSval
  * @ca:      enum ca_state
  * @frto:    enum frto_step
  */
@@ -354,15 +356,15 @@ struct leg_loss {
 };
 
 /**
- * struct leg_timers - Deadlines, and what is counted until they give up
- * @rtx:      retransmission and its kin, told apart by @rtx_kind
- * @last_rcv: anything
- * @last_send: data
- * @progress_ms: when bytes were acknowledged, ms clock
- * @oow_ms:   last rate-limited ACK, ms clock
- * @challenge_s, @challenge_count: this second's budget
- * @uto_ms:   user timeout in force; 0 none
- * @timer:    set to the earliest of the deadlines
+ * struct leg_timers - Deadlines, and the counters that end a connection
+ * @rtx:      the timer that @rtx_kind names
+ * @last_rcv: when any segment was received
+ * @last_send: when data was sent
+ * @progress_ms: when the peer last acknowledged bytes, ms clock
+ * @oow_ms:   when the last rate-limited ACK was sent, ms clock
+ * @challenge_s, @challenge_count: the second, and the challenge ACKs sent in it
+ * @uto_ms:   user timeout; 0: none
+ * @timer:    set to the earliest deadline
  */
 struct leg_timers {
 	mono_t rtx, ack, pace, keep, close;
@@ -378,8 +380,8 @@ struct leg_timers {
 /**
  * struct leg_end - How the connection ends
  * @fin_rcvd:    the peer's FIN was reached, in order
- * @sink_closed: nobody reads: data resets (RFC 9293, 3.6.1)
- * @rst_after_drain: close by RST once all is delivered
+ * @sink_closed: nobody reads: data from the peer causes a RST (RFC 9293, 3.6.1)
+ * @rst_after_drain: close by RST when all data is acknowledged
  * @orphan:      the other leg is gone
  */
 struct leg_end {
@@ -419,14 +421,14 @@ struct leg {
 	uint16_t ev; /* LEG_EV_* */
 
 	uint8_t side : 1; /* enum leg_side */
-	/* what the handshake agreed */
+	/* agreed on in the handshake */
 	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1, ecn_ok : 1;
 	bool hashed : 1; /* engine: in the table */
 	bool active : 1; /* we opened (SYN_SENT) */
-	bool mute : 1;	 /* nothing leaves but the SYN and a RST */
-	/* Fast Open (RFC 7413): an option goes with the SYN or SYN-ACK; data
-	 * goes with the SYN; data came with the SYN, and may be answered
-	 * before the handshake is complete */
+	bool mute : 1;	 /* sends nothing but a SYN or a RST */
+	/* Fast Open (RFC 7413): the SYN or SYN-ACK has the option (or its
+	 * experimental form); the SYN carries data; the client's SYN carried
+	 * data, so data may be sent before the handshake is complete */
 	bool tfo_opt : 1, tfo_exp : 1, tfo_data : 1, tfo_early : 1;
 
 	struct leg_snd snd;
@@ -447,24 +449,25 @@ struct leg {
 void leg_init(struct leg *l, struct leg_env *env, const struct tcp_cfg *cfg,
 	      enum leg_side side, const struct tuple *t, struct bufq *sink);
 
-/* Release buffers, runs and the timer.  Says nothing to the peer. */
+/* Release buffers, runs and the timer.  The peer is sent nothing. */
 void leg_fini(struct leg *l);
 
 /**
  * leg_open_active() - SYN_SENT: send a SYN
  * @iss:    initial send sequence number
  * @ts_off: timestamp offset
- * @peer:   options of the SYN that caused this one, or NULL; what the other
- *          side cannot do is not offered here
+ * @peer:   options of the SYN that caused this one, or NULL; only options that
+ *          the other side has are offered
  */
 void leg_open_active(struct leg *l, seq_t iss, uint32_t ts_off,
 		     const struct tcp_opts *peer, mono_t now);
 
 /**
  * leg_unmute() - The ACK that completes the handshake may leave
- * A leg with @mute set, right after leg_open_active(), takes the peer's SYN-ACK
- * and is ESTABLISHED, but keeps its ACK and all data back: the peer stays in
- * SYN_RECEIVED.  No timer of the leg runs then; whoever set @mute ends it.
+ * A leg whose @mute is set right after leg_open_active() accepts the peer's
+ * SYN-ACK and is ESTABLISHED, but sends neither its ACK nor data: the peer
+ * stays in SYN_RECEIVED.  No timer of the leg runs then; the caller must unmute
+ * or end it.
  */
 void leg_unmute(struct leg *l, mono_t now);
 
@@ -476,10 +479,10 @@ void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
 		      uint32_t ts_off, mono_t now);
 
 /**
- * leg_take_syn_data() - A Fast Open cookie allows what the held SYN carries
- * The bytes, if there are any, go to the sink; from leg_accept() on data may
- * be sent before the client's ACK has come (RFC 7413, 4.2.2).
- * Return: false when there is no memory for it: an ordinary handshake then
+ * leg_take_syn_data() - Accept the held SYN's data: its cookie is valid
+ * The bytes, if any, go to the sink.  From leg_accept() on, data may be sent
+ * before the client's ACK arrives (RFC 7413, 4.2.2).
+ * Return: false when there is no memory: the handshake is an ordinary one
  */
 bool leg_take_syn_data(struct leg *l, const struct segment *syn, mono_t now);
 
@@ -488,13 +491,13 @@ void leg_accept(struct leg *l, mono_t now);
 
 /**
  * struct leg_resume - A handshake that was answered without a leg
- * @peer:   the client's options, as far as they were kept
+ * @peer:   those of the client's options that were kept
  * @irs:    the client's initial sequence number
  * @iss:    ours
  * @ts_off: our timestamp offset
  * @ecn:    ECN was agreed on
- * @sent_again:  how often the SYN-ACK was sent again
- * @answered_at: when the only SYN-ACK left; MONO_UNSET: not known
+ * @sent_again:  how often the SYN-ACK was repeated
+ * @answered_at: when the only SYN-ACK was sent; MONO_UNSET: not known
  */
 struct leg_resume {
 	const struct tcp_opts *peer;
@@ -507,7 +510,7 @@ struct leg_resume {
 
 /**
  * leg_open_cookie() - SYN_RECEIVED, after a SYN-ACK that no leg sent
- * The ACK that completes the handshake is to be given to leg_input() next.
+ * Then give the ACK that completes the handshake to leg_input().
  */
 void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now);
 
@@ -522,7 +525,7 @@ uint8_t leg_wscale_offer(const struct tcp_cfg *cfg);
 
 /**
  * leg_input() - A segment has arrived for this leg (RFC 9293, 3.10.7)
- * Return: DROP_NONE when it was taken, else why (part of) it was not
+ * Return: DROP_NONE, or why the segment or a part of it was dropped
  */
 enum drop_reason leg_input(struct leg *l, const struct segment *s, mono_t now);
 
@@ -537,8 +540,8 @@ enum drop_reason leg_icmp(struct leg *l, const struct icmp_error *e,
 bool leg_output(struct leg *l, struct tx *tx, mono_t now);
 
 /**
- * leg_answer_loss() - The ACK that an out-of-order segment calls for, at once
- * So that each of a batch of such segments draws its own SACK blocks.
+ * leg_answer_loss() - Send the ACK for an out-of-order segment at once
+ * So each of a batch of such segments gets SACK blocks of its own.
  * Return: true when *tx was filled
  */
 bool leg_answer_loss(struct leg *l, struct tx *tx, mono_t now);
@@ -553,36 +556,36 @@ void leg_timeout(struct leg *l, mono_t now);
  */
 void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now);
 
-/* Forget what was received out of order, though SACK told of it (RFC 2018, 8:
- * a receiver may, and a sender has to cope). */
+/* Discard what was received out of order and reported by SACK.  RFC 2018, 8
+ * allows this to a receiver, and a sender must be able to handle it. */
 void leg_renege(struct leg *l);
 
 /* Send FIN after everything queued. */
 void leg_shutdown(struct leg *l, mono_t now);
 
-/* CLOSED without a word to the peer. */
+/* CLOSED; the peer is sent nothing. */
 void leg_vanish(struct leg *l);
 
-/* RST now (when the state has one to send), CLOSED. */
+/* Send a RST now, if the state has one; then CLOSED. */
 void leg_abort(struct leg *l, mono_t now);
 
 /* Deliver what is queued, then RST; bounded by orphan limits. */
 void leg_abort_after_drain(struct leg *l, mono_t now);
 
-/* leg_env.idle_left() is asked in @us, and again whenever it says. */
+/* Call leg_env.idle_left() in @us, and again after each time it returns. */
 void leg_watch_idle(struct leg *l, int64_t us, mono_t now);
 
-/* Nobody reads l's bytes any more: more data from the peer resets it. */
+/* Nobody reads the leg's bytes any more: further data causes a RST. */
 void leg_sink_gone(struct leg *l, mono_t now);
 
-/* Arms the timer with the earliest of all deadlines.  Its one writer. */
+/* Arm the timer for the earliest deadline.  Only this function sets it. */
 void leg_arm(struct leg *l, mono_t now);
 
 /* Sequence number of the send queue's first byte. */
 static inline seq_t leg_snd_front(const struct leg *l)
 {
-	/* only before the SYN is acknowledged: una comes round to iss again
-	 * every 4 GiB */
+	/* iss is compared only before the SYN is acknowledged: una equals it
+	 * again every 4 GiB */
 	return l->state < TS_ESTABLISHED && seq_eq(l->snd.una, l->snd.iss)
 		       ? seq_add(l->snd.iss, 1)
 		       : l->snd.una;
@@ -594,7 +597,7 @@ static inline bool leg_all_acked(const struct leg_snd *snd)
 	return snd->q.bytes == 0 && seq_eq(snd->una, snd->nxt);
 }
 
-/* Window the peer may use now, bytes from rcv_nxt. */
+/* The window that the peer may use now: bytes from RCV.NXT. */
 static inline uint32_t leg_rcv_wnd(const struct leg_rcv *rcv)
 {
 	int32_t w = seq_diff(rcv->adv, rcv->nxt);

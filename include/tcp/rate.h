@@ -3,8 +3,8 @@
 #define PENSTOCK_TCP_RATE_H
 
 /*
- * Delivery rate (draft-ietf-ccwg-bbr, 4.1): how fast the network delivered what
- * was sent, measured from one acknowledgment to that of what was sent then.
+ * Delivery rate (draft-ietf-ccwg-bbr, 4.1): how fast the network delivers what
+ * is sent, measured between the sending of a packet and its acknowledgment.
  */
 #include "util/types.h"
 
@@ -13,9 +13,9 @@
  * @delivered: bytes, modulo 2^32
  * @lost:      bytes marked lost, modulo 2^32
  * @delivered_us: when @delivered last grew, modulo 2^32 us
- * @first_sent_us: when what was delivered last had been sent
- * @limited_until: what is sent until this much is delivered is
- *             application-limited, while @limited
+ * @first_sent_us: when the packet that was delivered last had been sent
+ * @limited_until: while @limited: what is sent until @delivered reaches this is
+ *             application-limited
  */
 struct rate_meter {
 	uint32_t delivered, lost;
@@ -25,7 +25,7 @@ struct rate_meter {
 };
 
 /**
- * struct rate_mark - What a packet remembers of its sending; 4.1.2.1.2
+ * struct rate_mark - The counts when a packet was sent; 4.1.2.1.2
  * @tx_in_flight: bytes, with it
  */
 struct rate_mark {
@@ -36,16 +36,16 @@ struct rate_mark {
 };
 
 /**
- * struct rate_sample - What an ACK says of the path; 4.1.2.1.3
+ * struct rate_sample - What an ACK shows about the path; 4.1.2.1.3
  * @has:         something was delivered
- * @app_limited: while it was sent there was nothing more to send
+ * @app_limited: the application had no more to send meanwhile
  * @prior_delivered: count when the newest delivered packet was sent
  * @delivered:   bytes delivered since then
  * @interval_us: in this time; 0: unknown
  * @rate:        bytes a second; 0: no reliable sample
  * @rtt_us:      of the newest delivered packet; -1: none
- * @newly_acked: bytes that this ACK told of
- * @newly_lost:  bytes that it made lost
+ * @newly_acked: bytes that this ACK newly acknowledged
+ * @newly_lost:  bytes that it marked lost
  * @tx_in_flight: in flight when the newest delivered packet was sent, with it
  * @lost:        bytes lost since then
  * @sent_us, @end: of the newest delivered packet
@@ -63,18 +63,18 @@ struct rate_sample {
 };
 
 /**
- * rate_sent() - A packet leaves
- * @inflight: bytes under way, with it
+ * rate_sent() - A packet is sent
+ * @inflight: bytes in flight, with it
  * @len:      its bytes
  */
 void rate_sent(struct rate_meter *r, struct rate_mark *m, uint32_t inflight,
 	       uint32_t len, mono_t now);
 
-/* An ACK is about to be looked at. */
+/* An ACK begins. */
 void rate_begin(struct rate_sample *s);
 
 /**
- * rate_delivered() - It acknowledges a packet
+ * rate_delivered() - The ACK acknowledges a packet
  * @sent_us: when the packet was sent, modulo 2^32 us
  * @end:     one past its last sequence number
  * @len:     bytes
@@ -83,11 +83,11 @@ void rate_delivered(struct rate_meter *r, struct rate_sample *s,
 		    const struct rate_mark *m, uint32_t sent_us, seq_t end,
 		    uint32_t len, mono_t now);
 
-/* All that it acknowledges was told; @min_rtt_us: of the connection. */
+/* The ACK is complete: compute the rate.  @min_rtt_us: of the connection. */
 void rate_finish(struct rate_meter *r, struct rate_sample *s,
 		 uint32_t min_rtt_us);
 
-/* @inflight bytes are under way, and there is nothing more to send. */
+/* @inflight bytes are in flight, and there is nothing more to send. */
 void rate_limited(struct rate_meter *r, uint32_t inflight);
 
 #endif

@@ -4,7 +4,7 @@
 
 /*
  * The legal transitions between the eleven states (RFC 9293, 3.3.2).
- * docs/STATES.md is drawn from the table behind this header.
+ * docs/STATES.md is generated from this table.
  */
 #include "util/tcp_state.h"
 #include "util/types.h"

@@ -3,8 +3,8 @@
 #define PENSTOCK_TCP_STATS_H
 
 /*
- * Counters of the stack, one set per service; nstat's names where the kernel
- * counts the same thing.
+ * The counters of the stack, one set for each service.  They have nstat's names
+ * where the kernel counts the same thing.
  */
 #include "util/types.h"
 #include "wire/drop.h"

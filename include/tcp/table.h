@@ -3,7 +3,7 @@
 #define PENSTOCK_TCP_TABLE_H
 
 /*
- * Legs by 4-tuple, as seen by us.
+ * The table of legs, by local and remote address and port.
  */
 #include "tcp/leg.h"
 #include "util/hash.h"
@@ -11,14 +11,14 @@
 
 /**
  * struct leg_table - A hash of legs, chained by 32-bit numbers
- * @key:    of the hash, so nobody can choose tuples that collide
- * @pairs:  where the legs are: each object begins with a client leg and a
+ * @key:    key of the hash, so that nobody can choose tuples that collide
+ * @pairs:  the slab of the legs: each object begins with a client leg and a
  *          server leg; borrowed
  * @bucket: the first leg of each chain: twice its object's number in @pairs,
  *          plus its side, plus one; 0: none
  * @mask:   number of buckets minus 1
  * @last:   client leg of the pair that was found last; NULL: none.  Segments
- *          come in trains, so the next one is mostly of the same pair
+ *          come in trains, so the next one mostly belongs to the same pair
  */
 struct leg_table {
 	struct hash_key key;
@@ -31,10 +31,12 @@ struct leg_table {
 int leg_table_init(struct leg_table *t, const struct slab *pairs);
 void leg_table_fini(struct leg_table *t);
 
-/* The leg with these addresses, or NULL; the second by the hash alone. */
+/* Find the leg with these addresses, or NULL. leg_table_look() uses the hash
+ * only. */
 struct leg *leg_table_find(struct leg_table *t, const struct tuple *at);
 struct leg *leg_table_look(const struct leg_table *t, const struct tuple *at);
-/* No other leg in the table has its addresses, which stay until it leaves. */
+/* No other leg in the table may have its addresses, which must not change while
+ * it is there. */
 void leg_table_insert(struct leg_table *t, struct leg *l);
 /* Return: false when it was not there */
 bool leg_table_remove(struct leg_table *t, struct leg *l);

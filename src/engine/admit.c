@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Segments that no leg takes: may one become a flow?
+ * Segments that belong to no leg: may one become a flow?
  *
- * In this order: a SYN in the queue has its answer; TIME_WAIT; no service
- * claims it - pass; a SYN opens a flow, waits in the queue or is answered by a
- * cookie; an ACK may bring a cookie back; all else is unknown and treated as
- * the service says.
+ * The order is: an entry of the SYN queue; TIME_WAIT; what belongs to no
+ * service passes; a SYN opens a flow, waits in the queue or is answered by a
+ * cookie; an ACK may return a cookie.  The rest is unknown, and treated as the
+ * service's key says.
  */
 #include "internal.h"
 
@@ -15,8 +15,8 @@ static enum verdict refuse(struct engine *e, enum drop_reason why)
 	return VERDICT_CONSUMED;
 }
 
-/* A listening socket says nothing to what has neither SYN nor ACK (RFC 9293,
- * 3.10.7.2); towards a server we are a closed port. */
+/* A listening socket does not answer a segment without SYN and ACK (RFC 9293,
+ * 3.10.7.2).  To a server we are a closed port, which does. */
 static bool may_reset(const struct segment *seg, bool from_client)
 {
 	if (seg->flags & TCP_RST)
@@ -46,7 +46,7 @@ static enum verdict unknown(struct engine *e, struct svc *s, bool from_client,
 	}
 }
 
-/* Connections or memory run out: what becomes of the newcomer? */
+/* No room for another connection: what happens to the newcomer? */
 static enum verdict at_limit(struct engine *e, struct svc *s,
 			     const struct segment *seg, struct tx *reply)
 {
@@ -58,7 +58,7 @@ static enum verdict at_limit(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-/* server_first: the client is answered when the server has answered. */
+/* server_first: the client is answered after the server has answered. */
 static enum verdict open_flow(struct engine *e, struct svc *s,
 			      const struct opening *o, mono_t now)
 {
@@ -79,8 +79,8 @@ static enum verdict open_flow(struct engine *e, struct svc *s,
 	return VERDICT_CONSUMED;
 }
 
-/* Half-open connections that a service may have.  Where the server is asked
- * first each is a whole flow, and they may take half of those. */
+/* How many half-open connections a service may have.  If the server is asked
+ * first each is a whole flow, so they may take at most half of all flows. */
 static uint32_t backlog(const struct engine *e, const struct svc *s)
 {
 	uint32_t n = s->cfg->max_syn_backlog;
@@ -90,7 +90,7 @@ static uint32_t backlog(const struct engine *e, const struct svc *s)
 	return n;
 }
 
-/* Fast Open: data and all.  False: no room; an ordinary handshake then. */
+/* Fast Open: a flow at once, with the SYN's data.  False: no room. */
 static bool open_fast(struct engine *e, struct svc *s, const struct opening *o,
 		      mono_t now)
 {
@@ -120,8 +120,8 @@ static bool open_fast(struct engine *e, struct svc *s, const struct opening *o,
 	return true;
 }
 
-/* Cookies: always, or while many connections are half open - of the service, or
- * of all together.  server_first waits until no more are possible. */
+/* Is a SYN answered by a cookie: always, while many connections are half open,
+ * or (server_first) when there is no room for another? */
 bool admit_by_cookie(const struct engine *e, struct svc *s, mono_t now)
 {
 	struct pressure_marks m = {.syncookies = s->cfg->syncookies,

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TCP that cannot be ended here
+ * TCP that cannot be terminated here.
  *
- * Segments signed with MD5 (RFC 2385), TCP-AO (RFC 5925) or an
- * authentication header (RFC 4302): who holds no key must not answer, and
- * cannot relay. Fragments: the host reassembles them before they come here,
- * unless it was told not to.  TCP behind a routing header with segments left.
+ * Segments signed with MD5 (RFC 2385), TCP-AO (RFC 5925) or an authentication
+ * header (RFC 4302): without the key we can neither answer nor change them.
+ * Fragments: the host reassembles them before they arrive here, unless it is
+ * configured not to.  TCP behind a routing header with segments left.
  *
- * What belongs to a service is dropped, unless its keys `signed' and
- * `fragments' let it pass; then lists and limits come first, as for every other
- * client. Nothing that passes proves its address, so each SYN counts.
+ * If such a packet belongs to a service it is dropped, unless the keys `signed'
+ * and `fragments' let it pass.  Lists and limits apply first, as for every
+ * other client.  What passes never proves its address, so each SYN counts.
  */
 #include "internal.h"
 
@@ -24,7 +24,7 @@ static enum drop_reason judge(struct engine *e, struct svc *s, bool from_client,
 			      const struct segment *seg, enum drop_reason why,
 			      mono_t now)
 {
-	/* A connection that is ended here has none of these. */
+	/* A connection that is terminated here has no such packets. */
 	if (!policy_passes(s->cfg, why) || table_find(e, &seg->t))
 		return why;
 	if (!from_client)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine's verbs.
+ * The engine: packets in, packets out, time.
  *
- * A packet is parsed once, finds its leg by 4-tuple or goes to admission; what
- * it changes in a flow is settled at once, and the flow waits on the ready
- * list until engine_pull() asks both legs for what they have to send.  A leg
- * in TIME_WAIT that has nothing left to say becomes an entry of the TIME_WAIT
- * table, and the flow's memory is free again.
+ * A packet is parsed once.  Its leg is found by 4-tuple; if there is none,
+ * admit.c decides.  What it changes in a flow is settled at once.  Then the
+ * flow is on the ready list until engine_pull() has asked both legs what to
+ * send.  A leg in TIME_WAIT that has nothing more to send becomes an entry of
+ * the TIME_WAIT table, and the memory of the flow is free again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #define OOO_PER_FLOW 2u
 #define BBRS_PER_FLOW 2u
 #define OOO_SPARE 65536u
-#define SYNQ_ENTRIES 65536u /* all services together */
+#define SYNQ_ENTRIES 65536u /* of all services */
 #define COOKIE_FAILS 16384u /* sources whose failed cookies are counted */
 
 static_assert(sizeof(struct flow) <= 1232,
@@ -151,8 +151,8 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
-/* The ACK that proves the client's address is forgotten where rate_limit is
- * exceeded: the SYN-ACK will be sent again, and its answer tried again. */
+/* If rate_limit is exceeded, the ACK that proves the client's address is
+ * ignored.  The SYN-ACK is sent again later, and so is the client's answer. */
 static bool proof_exceeds_rate(struct engine *e, const struct leg *l,
 			       const struct segment *s, mono_t now)
 {
@@ -185,7 +185,7 @@ enum verdict flow_take(struct engine *e, struct leg *l, const struct segment *s,
 		fastopen_learn(e, f, s, retries, now);
 	if (answer) /* RFC 9293, 3.10.7.3 and .4: half-open discovery */
 		answer_rst(reply, s);
-	/* an ACK of a hooked flow leaves by its hook */
+	/* the hook of a hooked flow sends its ACKs */
 	if (!answer && s->data.len && !f->hooked &&
 	    leg_answer_loss(l, reply, now))
 		answer = true;
@@ -288,7 +288,7 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 	return admit(e, &s, now, reply);
 }
 
-/* The leg has said its last: only TIME_WAIT is left of it. */
+/* The leg has sent its last segment: keep only a TIME_WAIT entry. */
 static void hand_over(struct engine *e, struct leg *l, mono_t now)
 {
 	struct flow *f = leg_flow(l);

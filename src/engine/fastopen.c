@@ -2,16 +2,16 @@
 /*
  * Fast Open on both legs (RFC 7413).
  *
- * Towards clients: a valid cookie turns the SYN into a flow at once; its data
- * is on the way to the server, and the answer on the way back, before the
- * handshake is complete, whatever the server knows of Fast Open.  Towards
- * servers: the cache of cookies says how to open; what a SYN took along stays
- * in the send queue until it is acknowledged, so falling back loses nothing.
+ * Towards clients: with a valid cookie the SYN becomes a flow at once.  Its
+ * data goes to the server, and the answer comes back, before the handshake is
+ * complete.  The server need not support Fast Open.  Towards servers: the cache
+ * of cookies says how to open.  Data sent with a SYN stays in the send queue
+ * until it is acknowledged, so nothing is lost if the server refuses it.
  */
 #include "internal.h"
 
-#define TFO_OPTIONS 40		 /* that a SYN can have, bytes */
-#define TFO_PERIOD_S (24 * 3600) /* of keys made from the secret */
+#define TFO_OPTIONS 40		 /* of a SYN, bytes */
+#define TFO_PERIOD_S (24 * 3600) /* of the keys that derive from the secret */
 
 static const struct tfo_keys *keys_of(struct engine *e, const struct svc *s)
 {
@@ -26,7 +26,7 @@ static const struct tfo_keys *keys_of(struct engine *e, const struct svc *s)
 	return &e->tfo_keys;
 }
 
-/* The option of a SYN-ACK that offers a cookie, or of our SYN. */
+/* Add the option: of a SYN-ACK that offers a cookie, or of our SYN. */
 void fastopen_opts(struct leg *l, struct tcp_opts *o)
 {
 	struct svc *s = container_of(l->env, struct svc, env);
@@ -76,7 +76,7 @@ void fastopen_end(struct flow *f, bool reset, mono_t now)
 	f->tfo_in = false;
 }
 
-/* How the server leg's SYN goes out. */
+/* Decide how the server leg's SYN is sent. */
 void fastopen_plan(struct engine *e, struct flow *f, mono_t now)
 {
 	const struct shield_cfg *c = &f->svc->cfg->shield;
@@ -100,7 +100,7 @@ void fastopen_plan(struct engine *e, struct flow *f, mono_t now)
 		l->snd.mss = (uint16_t)(max_u32(ck.mss, 536) - TFO_OPTIONS);
 }
 
-/* The server answered our SYN; @retries as they were before. */
+/* The server answered our SYN; @retries is their number before. */
 void fastopen_learn(struct engine *e, struct flow *f, const struct segment *s,
 		    uint32_t retries, mono_t now)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flows: two legs and what passes between them besides bytes.
+ * Flows: two legs, and what passes between them besides bytes.
  *
- * Each leg's sink is the other's send queue, so bytes need no code here.  What
- * travels is: FIN as FIN (after all bytes), RST as RST (after the bytes that
- * were acknowledged), refusal and silence of the server as the policy says,
- * room as window, the urgent mark.  A leg that is closed leaves the table at
- * once, so that its 4-tuple can begin anew while the other leg still ends.
+ * Each leg's sink is the other's send queue, so bytes need no code here.  A FIN
+ * is relayed after all bytes, a RST after the bytes that were acknowledged.  A
+ * server that refuses or is silent is treated as the policy says.  Room in a
+ * sink becomes window, and the urgent pointer is relayed.  A closed leg leaves
+ * the table at once, so that its 4-tuple can be used again while the other leg
+ * is still ending.
  */
 #include "internal.h"
 #include "util/log.h"
@@ -159,7 +160,7 @@ static bool pick_port(struct engine *e, struct leg *l, struct port_range r)
 	return false;
 }
 
-/* Where the client's address is not kept: a port of ours that is free.  What
+/* Choose a free port, where the server does not see the client's address.  What
  * the server sends to this worker's ports comes here at once. */
 static bool pick_source(struct engine *e, struct flow *f)
 {
@@ -226,16 +227,16 @@ void flow_dial(struct engine *e, struct flow *f, mono_t now)
 		e->wait_at = mono_add(now, WAIT_STEP_US);
 }
 
-/* Since the peer of @l acknowledged bytes. */
+/* Time since the peer of @l acknowledged bytes. */
 static uint32_t stalled_ms(const struct leg *l, mono_t now)
 {
 	int32_t ms = (int32_t)((uint32_t)(now.us / USEC_PER_MSEC) -
-			       l->tmr.progress_ms); /* it may be ahead */
+			       l->tmr.progress_ms); /* progress may be later */
 
 	return ms > 0 ? (uint32_t)ms + 2 : 2;
 }
 
-/* Since bytes moved at either end. */
+/* Time since bytes moved at either end. */
 static uint32_t idle_ms(const struct flow *f, mono_t now)
 {
 	const struct leg *s = &f->leg[LEG_SERVER];
@@ -264,7 +265,7 @@ static void on_established(struct engine *e, struct flow *f, struct leg *l,
 		flow_uncount(f);
 		fastopen_end(f, false, now);
 		f->proven = true;
-		if (!flow_join_source(e, f)) { /* since its SYN came */
+		if (!flow_join_source(e, f)) { /* full since its SYN came */
 			f->svc->stats->shield[SC_SourceLimited]++;
 			leg_abort(client, now);
 			leg_abort(&f->leg[LEG_SERVER], now);
@@ -275,7 +276,7 @@ static void on_established(struct engine *e, struct flow *f, struct leg *l,
 		flow_dial(e, f, now);
 		leg_unmute(&f->leg[LEG_SERVER], now);
 	} else {
-		leg_accept(client, now); /* server_first: it waits in LISTEN */
+		leg_accept(client, now); /* server_first: it is in LISTEN */
 	}
 }
 
@@ -298,7 +299,7 @@ static uint32_t pending(const struct engine *e, const struct flow *f, int to)
 	return e->hooks->pending(e->wing, f, to);
 }
 
-/* Its time is over, or its 4-tuple is free.  False: it waits on. */
+/* End the wait if its time is over or its 4-tuple is free. */
 static bool wait_end(struct engine *e, struct flow *f, mono_t now)
 {
 	uint32_t ms = (uint32_t)(now.us / USEC_PER_MSEC);
@@ -316,9 +317,8 @@ static bool wait_end(struct engine *e, struct flow *f, mono_t now)
 }
 
 /*
- * In turn, a bounded number a step: each costs some look-ups, and many that
- * cannot begin must not keep one from it that can.  Who waited as long as a
- * server that never answers is told the same.
+ * Try some of the waiting flows, in turn: flows that cannot dial must not hold
+ * up those that can.  After too long a wait the server counts as silent.
  */
 void flow_dial_waiting(struct engine *e, mono_t now)
 {
@@ -343,7 +343,7 @@ static void on_urgent(const struct engine *e, const struct flow *f,
 {
 	seq_t end = seq_add(leg_snd_front(other), other->snd.q.bytes);
 
-	if (other->state == TS_CLOSED) /* not dialled yet: no numbers */
+	if (other->state == TS_CLOSED) /* not dialled yet */
 		return;
 	if (unlikely(f->hooked))
 		end = seq_add(end, pending(e, f, other->side));
@@ -354,9 +354,9 @@ static void on_urgent(const struct engine *e, const struct flow *f,
 	other->snd.urg_out = true;
 }
 
-/* close = rst: what ends a connection that both sides closed is a RST, so
- * that neither kernel keeps TIME_WAIT (linger 0).  A FIN that is held
- * back has closed nothing yet. */
+/* close = rst: a connection that both sides have closed ends with a RST, so
+ * that neither kernel keeps TIME_WAIT (linger 0).  A FIN that a fault holds
+ * back does not count as closed. */
 void flow_relay_fin(struct flow *f, struct leg *other, mono_t now)
 {
 	const struct leg *from = &f->leg[other->side ^ 1];
@@ -408,8 +408,8 @@ static bool leg_done(const struct leg *l)
 }
 
 /*
- * One leg is gone and the other still ends: an orphan, like a kernel socket
- * that nobody holds any more.  There are tcp_max_orphans of a service.
+ * One leg is gone and the other is still ending.  It is an orphan, like a
+ * kernel socket that no process holds.  A service may have tcp_max_orphans.
  */
 static void check_orphan(struct flow *f, mono_t now)
 {
@@ -431,11 +431,11 @@ static void check_orphan(struct flow *f, mono_t now)
 	}
 	f->orphan = true;
 	f->svc->stats->orphans++;
-	if (!f->hooked) /* a fault may take one leg and go on with the other */
+	if (!f->hooked) /* a fault may end one leg and keep the other */
 		leg_sink_gone(left, now);
 }
 
-/* Memory is short: how little did a flow move for what it holds? */
+/* Memory is short: weigh what a flow holds by how long it has stalled. */
 static uint64_t memory_weight(const struct flow *f, mono_t now)
 {
 	uint64_t worst = 0;
@@ -451,7 +451,7 @@ static uint64_t memory_weight(const struct flow *f, mono_t now)
 	return worst;
 }
 
-/* Places are short: how many has its source, and how idle is it? */
+/* Places are short: weigh a flow by its source's number and its idle time. */
 static uint64_t place_weight(const struct engine *e, const struct flow *f,
 			     uint32_t least, mono_t now)
 {
@@ -460,8 +460,8 @@ static uint64_t place_weight(const struct engine *e, const struct flow *f,
 	return n < least ? 0 : (uint64_t)n * idle_ms(f, now);
 }
 
-/* Of a sample.  For a place only a flow goes whose source has at least
- * @least_flows: newcomers do not take from those who have less. */
+/* Reset the heaviest flow of a sample.  To make a place, its source must have
+ * at least @least_flows: a newcomer takes no place from a source with fewer. */
 static void evict_heaviest(struct engine *e, uint32_t least_flows, mono_t now)
 {
 	bool memory = memory_out(e);
@@ -500,7 +500,7 @@ bool flow_room(struct engine *e, const struct svc *s, const struct ipaddr *a,
 		return true;
 	if (s->cfg->on_limit != LIMIT_EVICT_SLOWEST || e->evicting)
 		return false;
-	/* memory is free at once, a place in the table once RSTs have left */
+	/* memory is free now, a place after the RSTs were sent */
 	flows = source_flows(e, s, a);
 	evict_heaviest(e, flows, now);
 	for (int i = 1; i < EVICT_MAX && memory_out(e); i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The XDP front answers SYNs in our place.  It has to know whose segments are
- * ours, and we that cookies are out which we never sent.
+ * The engine's part in the XDP front: the front must know whose segments belong
+ * to the engine, and the engine accepts cookies that the front has sent.
  */
 #include "internal.h"
 

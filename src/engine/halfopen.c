@@ -2,22 +2,22 @@
 /*
  * Half-open connections of the client side: the SYN queue and cookies.
  *
- * A SYN is answered at once; what was answered is kept in the SYN queue (64
- * bytes) or in the cookie (nothing).  The ACK that completes the handshake
- * makes the flow, which then dials the server; the client's window is open all
- * the while and what it sends waits in the server leg's queue.
+ * A SYN is answered at once.  What was answered is kept in the SYN queue (64
+ * bytes) or in the cookie (no memory).  The ACK that completes the handshake
+ * makes the flow, which then dials the server.  The client may send meanwhile;
+ * its bytes wait in the send queue of the server leg.
  */
 #include "internal.h"
 
-#define WND_PROMISED 64240u /* the smallest of a Linux server's first windows */
+#define WND_PROMISED 64240u /* the smallest first window of a Linux server */
 
-/* Cookies of one source that may fail before its word alone does not do. */
+/* How many cookies of a source may fail before it needs a timestamp. */
 static const struct rate fail_rate = {
 	.interval_ns = 100000000, .burst = 100, .prefix4 = 32, .prefix6 = 64};
 
 /*
- * A client of a spliced service is promised no more than the server keeps, as
- * far as it is known: a translator can add nothing.
+ * A client of a spliced service is promised only a window that the server will
+ * have, as far as that is known: the translator has no buffer.
  */
 static uint16_t synack_wnd(const struct svc *s)
 {
@@ -65,7 +65,7 @@ static uint32_t tsval_of(const struct svc *s, const struct tuple *t, mono_t now,
 	return (uint32_t)(now.us / USEC_PER_MSEC) + off;
 }
 
-/* What a client was told, and what it has spent. */
+/* The time and the counters that a cookie is made of now. */
 static void cookie_now(const struct engine *e, const struct svc *s,
 		       const struct tuple *t, const struct spent_look *look,
 		       struct cookie_now *out)
@@ -123,8 +123,8 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-/* @fast: Fast Open's part in the first answer; NULL later.  As in Linux, a
- * SYN-ACK that is sent again offers no cookie. */
+/* @fast: the Fast Open part of the first answer; NULL for later ones.  As in
+ * Linux, a repeated SYN-ACK offers no cookie. */
 static void queue_answer(const struct svc *s, const struct synq_syn *q,
 			 const struct tfo_answer *fast, mono_t now,
 			 struct tx *tx)
@@ -183,8 +183,7 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-/* The clock of the gateway that sent the SYN-ACK is ahead of ours by so many
- * ms: a TSval must not go back. */
+/* How far the clock that sent the SYN-ACK is ahead of ours, ms. */
 static uint32_t ts_lead(const struct tcp_opts *peer, uint32_t ts_off,
 			mono_t now)
 {
@@ -202,7 +201,7 @@ enum opened {
 	OVER_RATE,
 };
 
-/* The handshake is complete: @how and the numbers make the client leg. */
+/* The handshake is complete: make the client leg from @how and the numbers. */
 static enum opened open_flow(struct engine *e, struct svc *s,
 			     const struct segment *seg,
 			     const struct leg_resume *how, mono_t now)
@@ -234,7 +233,7 @@ static enum opened open_flow(struct engine *e, struct svc *s,
 		e->splice->open(e->splicer, f);
 	l = &f->leg[LEG_CLIENT];
 	leg_open_cookie(l, &r, now);
-	if (f->held) { /* the handshake only; what it carries is held */
+	if (f->held) { /* handshake only: its data is held */
 		first.data.len = 0;
 		first.flags = TCP_ACK;
 	}
@@ -280,12 +279,12 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 		   (q->sack_ok ? OPT_HAS_SACKOK : 0) |
 		   (q->ts_ok ? OPT_HAS_TS : 0);
 	leave_queue(e, q);
-	if (e->stopping) { /* it shall not wait for a flow that never comes */
+	if (e->stopping) { /* no new flow: do not let it wait */
 		e->drop[DROP_STOPPING]++;
 		answer_rst(reply, seg);
 		return VERDICT_REPLY;
 	}
-	/* the queue knows the numbers better than a later segment does */
+	/* a later segment may have other numbers than the queue */
 	first.seq = seq_add(q->client_isn, 1);
 	first.ack = seq_add(q->iss, 1);
 	first.data.len = 0;
@@ -313,7 +312,7 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 	return VERDICT_CONSUMED;
 }
 
-/* Out of the window: say where we are (RFC 9293, 3.10.7.4, first). */
+/* Outside the window: answer with an ACK (RFC 9293, 3.10.7.4, first). */
 static void queue_ack(const struct svc *s, const struct synq_syn *q,
 		      const struct segment *seg, mono_t now, struct tx *tx)
 {
@@ -345,12 +344,12 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 	synq_describe(&e->synq, entry, &q);
 	*v = VERDICT_REPLY;
 	s = svc_of_entry(e, &q);
-	if (!s) { /* a reload took the service away: begin anew, or not */
+	if (!s) { /* a reload removed the service */
 		leave_queue(e, &q);
 		synq_remove(&e->synq, entry);
 		return false;
 	}
-	known_add(e->known, &q.t); /* while entry becomes flow */
+	known_add(e->known, &q.t); /* while it becomes a flow */
 	p.wnd = synack_wnd(s);
 	p.ack_interval_us = s->cfg->tcp.invalid_ratelimit;
 	switch (synq_input(&e->synq, entry, seg, now, &p, &q)) {
@@ -384,8 +383,8 @@ bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 }
 
 /*
- * It may be the first segment of its connection that came, and not the first
- * that was sent: a RST waits for the other.  Who fails too often gets none.
+ * The segment may have overtaken its cookie, so the RST waits.  A source that
+ * fails too often gets none.
  */
 static void cookie_failed(struct engine *e, struct svc *s,
 			  const struct segment *seg, mono_t now)
@@ -403,8 +402,8 @@ static void cookie_failed(struct engine *e, struct svc *s,
 }
 
 /*
- * The cookie of @seg, in *c.  A source that failed too often has to bring the
- * timestamp too, which nobody guesses: so it can't be locked out by others.
+ * Check and decode the cookie of @seg.  A source that failed too often must
+ * also echo a timestamp, so others cannot lock it out by forging its address.
  */
 static bool cookie_valid(struct engine *e, struct svc *s,
 			 const struct segment *seg, struct spent_look *spent,
@@ -439,8 +438,8 @@ static void cookie_taken(struct engine *e, struct svc *s,
 	s->stats->shield[SC_TcpExtSyncookiesRecv]++;
 }
 
-/* An ACK of no flow: a cookie that comes back?  Looked at only while one may
- * be out; of a fleet's always with tcp_syncookies = 2. */
+/* An ACK of no flow: does it return a cookie?  Checked only while one may be on
+ * its way; with tcp_syncookies = 2 always, as a fleet may have sent it. */
 bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 			 const struct segment *seg, mono_t now,
 			 struct tx *reply, enum verdict *v)
@@ -515,7 +514,7 @@ int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 		switch (synq_expire(&e->synq, now, &q)) {
 		case SYNQ_AGAIN:
 			s = svc_of_entry(e, &q);
-			if (!s) /* gone by a reload; the entry expires */
+			if (!s) /* removed by a reload; it expires */
 				break;
 			s->stats->tcp.c[CNT_TcpExtTCPSynRetrans]++;
 			queue_answer(s, &q, NULL, now, &tx[n++]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a wing above the engine is given of it (engine/hooks.h).
+ * The functions of the engine that a wing above it may use (engine/hooks.h).
  */
 #include "engine/hooks.h"
 #include "internal.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TIME_WAIT, and the incarnation that comes after it, on both legs.
+ * TIME_WAIT and the next incarnation of a connection, on both legs.
  *
- * A client may begin anew on a 4-tuple whose client leg is in TIME_WAIT: by a
- * newer sequence number or timestamp (RFC 6191).  The server leg may be in
- * TIME_WAIT too, or the server itself may be: the sequence number begins above
- * the old one and the timestamp offset is constant per 4-tuple, so the server
- * sees a newer incarnation at the first SYN.
+ * A client may reuse a 4-tuple whose client leg is in TIME_WAIT if its sequence
+ * number or timestamp is newer (RFC 6191).  The server leg, or the server
+ * itself, may be in TIME_WAIT as well.  So our sequence number begins above the
+ * old one, and the timestamp offset is constant for a 4-tuple: the server
+ * accepts the first SYN as a newer incarnation.
  */
 #include "internal.h"
 
@@ -38,7 +38,7 @@ bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
 	tw_describe(&e->tw, entry, &r);
 	*v = VERDICT_CONSUMED;
 	svc = svc_by_index(e, r.service);
-	if (!svc) /* a reload renamed it, or took it away */
+	if (!svc) /* a reload renamed or removed it */
 		svc = svc_for_client(e, &s->t.local, s->t.lport);
 	if (!svc) {
 		e->drop[DROP_TIME_WAIT]++;

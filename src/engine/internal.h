@@ -3,7 +3,7 @@
 #define PENSTOCK_ENGINE_INTERNAL_H
 
 /*
- * What the files of src/engine share.  Nothing outside includes this.
+ * What the files of src/engine share.  No other module includes this.
  */
 #include <assert.h>
 #include <errno.h>
@@ -29,11 +29,10 @@
 #include "tcp/table.h"
 #include "util/hash.h"
 
-/* Service names: of a policy, of the one before it, and of flows older still */
+/* Service names: of this policy, of the last one, and of still older flows */
 #define STAT_SLOTS (2 * SERVICES_MAX)
 
-/* What is counted for a service, across reloads, by its name; @users: services
- * at work, of this and of older sets. */
+/* Counters of a service, kept by name across reloads; @users: services. */
 struct svc_stats {
 	char name[SERVICE_NAME_MAX + 1];
 	struct tcp_stats tcp;
@@ -46,10 +45,10 @@ struct svc_stats {
 };
 
 /**
- * struct svc - A service at work
+ * struct svc - A service in use
  * @cfg: its policy, owned by the policy of @set
- * @set: the set that it belongs to; flows hold references to it
- * @index: of its name's counters in engine.slots: the same after a reload
+ * @set: the set that it belongs to; flows hold references to the set
+ * @index: of its counters in engine.slots; a reload does not change it
  */
 struct svc {
 	const struct service *cfg;
@@ -69,7 +68,7 @@ struct svc_set {
 };
 
 struct engine {
-	struct leg_env env; /* what the services' have in common */
+	struct leg_env env; /* common to all services */
 	struct slab flows, runs, ooo, bbrs;
 	struct wheel wheel;
 	struct prng rng;
@@ -88,7 +87,7 @@ struct engine {
 	struct shares shares;
 	struct tfo_cache tfo_cache;
 	struct tfo_blackhole tfo_blackhole;
-	struct tfo_keys tfo_keys; /* made from the secret, of @tfo_period */
+	struct tfo_keys tfo_keys; /* derived from the secret, for @tfo_period */
 	int64_t tfo_period;
 	uint8_t secret[32];
 	struct tw_table tw;
@@ -96,17 +95,18 @@ struct engine {
 	uint64_t seed;
 	const struct engine_hooks *hooks; /* NULL: none */
 	void *wing;			  /* of @hooks */
-	const struct known *known; /* of the front; NULL: there is none */
+	const struct known *known; /* table of the front; NULL: no front */
 	struct owners *owners;	   /* NULL: there is one worker only */
 	uint32_t worker, workers;
 	bool strays; /* what servers send may come by other workers */
-	const struct splice_hooks *splice; /* NULL: nobody translates */
+	const struct splice_hooks *splice; /* NULL: no translator */
 	void *splicer;			   /* of @splice */
-	struct slab_list all;		   /* flows, the oldest first */
-	bool evicting;			   /* a flow's RSTs wait to be pulled */
-	struct flow *sample; /* where the search for a slow one goes on */
+	struct slab_list all;		   /* flows, oldest first */
+	bool evicting;			   /* its RSTs are not sent yet */
+	struct flow *sample; /* where the next search for a slow flow begins */
 	struct flow *ready_head, *ready_tail;
-	/* to dial once their 4-tuple is free, in the order of the next try */
+	/* flows that dial once their 4-tuple is free, in order of their next
+	 * try */
 	struct slab_list waiting;
 	mono_t wait_at; /* when to try again */
 	mono_t now;	/* the latest time the engine was told */
@@ -127,65 +127,65 @@ static inline int64_t engine_wall_s(const struct engine *e, mono_t now)
 /* services.c */
 struct svc_set *svc_set_new(struct engine *e, struct policy *p);
 void svc_set_put(struct svc_set *s);
-/* Our sequence number and timestamp offset for @t; tcp_timestamps = 2: none. */
+/* Our sequence number and timestamp offset (0 with tcp_timestamps = 2). */
 void svc_isn(const struct svc *s, const struct tuple *t, mono_t now, seq_t *isn,
 	     uint32_t *ts_off);
-/* By its number; NULL when a reload took it away. */
+/* The service of an index; NULL when a reload has removed it. */
 struct svc *svc_by_index(struct engine *e, uint16_t index);
-/* The same, if it still takes what clients send to @a and @port. */
+/* The same, if its listen keys still match @a and @port. */
 struct svc *svc_if_taken(struct engine *e, uint16_t index,
 			 const struct ipaddr *a, uint16_t port);
-/* By the address that clients use / that the server answers from. */
+/* By the address that clients use, or that the server answers from. */
 struct svc *svc_for_client(struct engine *e, const struct ipaddr *a,
 			   uint16_t port);
 struct svc *svc_for_server(struct engine *e, const struct ipaddr *a,
 			   uint16_t port);
-/* Its connections may be handed to the splice wing. */
+/* May its connections be handed to the splice wing? */
 static inline bool svc_splices(const struct svc *s)
 {
 	return s->engine->splice && s->cfg->relay == RELAY_SPLICE;
 }
 
-/* Where the server of @t (a client leg's addresses) is, seen by its leg. */
+/* The server leg's addresses, for a client leg's @t. */
 void svc_server_tuple(const struct svc *s, const struct tuple *t,
 		      struct tuple *out);
 
-/* To walk all flows, the newest first, while none is freed. */
+/* Walk all flows, newest first.  None may be freed meanwhile. */
 #define for_each_flow(e, f) \
 	for ((f) = engine_flow_first(e); (f); (f) = engine_flow_next(e, f))
 
 /* flow.c */
-/* Leave the ready list. */
+/* Take @f off the ready list. */
 void flow_unready(struct engine *e, struct flow *f);
 struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t);
-/* Open the server leg; waits for its 4-tuple when that is still in use. */
+/* Open the server leg, or wait while its 4-tuple is still in use. */
 void flow_dial(struct engine *e, struct flow *f, mono_t now);
-/* Is there room for one more flow of @a?  With on_limit = evict_slowest one of
- * those that hold most and move least (of a sample) is reset to make some,
- * which shows once its RSTs have left. */
+/* Is there room for one more flow of @a?  With on_limit = evict_slowest one
+ * that holds most and moves least is reset; its place is free after its
+ * RSTs. */
 bool flow_room(struct engine *e, const struct svc *s, const struct ipaddr *a,
 	       mono_t now);
-/* Data found no memory: the same, once. */
+/* There was no memory for data: reset one flow in the same way. */
 void flow_relieve(struct engine *e, const struct svc *s, mono_t now);
-/* Dial the flows that wait. */
+/* Dial the waiting flows that can. */
 void flow_dial_waiting(struct engine *e, mono_t now);
 /* leg_env.idle_left */
 int64_t flow_idle_left(struct leg *l, mono_t now);
 
-/* Nearly all of the memory is taken. */
+/* Is nearly all of the memory taken? */
 static inline bool memory_out(const struct engine *e)
 {
 	return e->pool->held > e->pool->limit / 10 * 9;
 }
 
-/* shares.c: what sources hold. */
-/* The client is proven: the flow counts for its source from now on.  False:
- * the source has as many as max_per_source allows without it. */
+/* shares.c: what each source holds. */
+/* The client is proven: charge its source from now on.  False:
+ * max_per_source. */
 bool flow_join_source(struct engine *e, struct flow *f);
 void flow_leave_source(struct engine *e, struct flow *f);
-/* Charge the source with what the flow holds now. */
+/* Charge the source for what the flow holds now. */
 void flow_account(struct engine *e, struct flow *f);
-/* Its number among all flows that the engine ever had, from 1. */
+/* The flow's number among all flows since the start, from 1. */
 uint64_t flow_serial(const struct engine *e, const struct flow *f);
 /* leg_env.trace */
 void flow_trace(struct leg *l, enum tcp_state to, enum tcp_event why);
@@ -197,7 +197,7 @@ uint32_t flow_source_flows(const struct engine *e, const struct flow *f);
 /* Has @a as many connections as max_per_source allows? */
 bool source_is_full(const struct engine *e, const struct svc *s,
 		    const struct ipaddr *a);
-/* Connections of @a / is its share of places and bytes not used up? */
+/* The number of connections of @a. */
 uint32_t source_flows(const struct engine *e, const struct svc *s,
 		      const struct ipaddr *a);
 bool source_has_room(const struct engine *e, const struct svc *s,
@@ -209,16 +209,17 @@ void hooks_free(struct engine *e);
 /* limits.c: lists and rates.  DROP_NONE: the SYN may go on. */
 enum drop_reason limits_connect(struct engine *e, struct svc *s,
 				const struct segment *seg, mono_t now);
-/* rate_limit: may a client that has proven its address connect?  Counts it. */
+/* rate_limit: may a client with a proven address connect?  Counts it. */
 bool limits_proven(struct engine *e, const struct svc *s,
 		   const struct ipaddr *client, mono_t now);
-/* The same of one whose address nobody can prove: buckets of their own. */
+/* The same for an address that will never be proven.  These have buckets of
+ * their own. */
 bool limits_unproven(struct engine *e, const struct svc *s,
 		     const struct ipaddr *client, mono_t now);
-/* admit.c: would a SYN be answered by a cookie now? */
+/* admit.c: is a SYN answered by a cookie now? */
 bool admit_by_cookie(const struct engine *e, struct svc *s, mono_t now);
 
-/* bypass.c: TCP that cannot be ended here, and why. */
+/* bypass.c: TCP that cannot be terminated here, and why. */
 enum verdict bypass(struct engine *e, const struct segment *s,
 		    enum drop_reason why, mono_t now);
 
@@ -227,7 +228,7 @@ enum verdict bypass(struct engine *e, const struct segment *s,
  * @seg:    the SYN
  * @iss:    our initial sequence number
  * @ts_off: our timestamp offset
- * @fast:   what Fast Open says of it
+ * @fast:   its Fast Open option and cookie
  */
 struct opening {
 	const struct segment *seg;
@@ -243,24 +244,24 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 enum verdict halfopen_queue(struct engine *e, struct svc *s,
 			    const struct opening *o, mono_t now,
 			    struct tx *reply);
-/* May a cookie for @s be out that was not sent by this engine? */
+/* Cookies for @s may be on their way that this engine did not send. */
 void halfopen_cookies_out(struct engine *e, struct svc *s, mono_t now);
 /* A segment for a queued SYN; false: there is none. */
 bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 		    struct tx *reply, enum verdict *v);
-/* An ACK of no flow brought a cookie, or may belong to one that is on its way,
- * and was dealt with by *v; false: neither. */
+/* An ACK of no flow that returns, or may have overtaken, a cookie; else
+ * false. */
 bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 			 const struct segment *seg, mono_t now,
 			 struct tx *reply, enum verdict *v);
-/* SYN-ACKs to send again, and RSTs that waited. */
+/* SYN-ACKs to repeat, and RSTs that have waited. */
 int halfopen_pull(struct engine *e, struct tx *tx, int max, mono_t now);
 
 /* fastopen.c */
 void fastopen_opts(struct leg *l, struct tcp_opts *o);
 /* Add the cookie that @a offers to a SYN-ACK's options. */
 void fastopen_offer(const struct tfo_answer *a, struct tcp_opts *o);
-/* Judge a SYN; true: it may open a connection with what it brings. */
+/* Check a SYN's cookie; true: its data may be accepted. */
 bool fastopen_syn(struct engine *e, struct svc *s, const struct segment *seg,
 		  bool flood, mono_t now, struct tfo_answer *a);
 void fastopen_end(struct flow *f, bool reset, mono_t now);
@@ -268,18 +269,17 @@ void fastopen_plan(struct engine *e, struct flow *f, mono_t now);
 void fastopen_learn(struct engine *e, struct flow *f, const struct segment *s,
 		    uint32_t retries, mono_t now);
 
-/* incarnation.c: TIME_WAIT and what comes after it. */
+/* incarnation.c: TIME_WAIT and the next incarnation. */
 struct tw_next {
-	bool renewed;	 /* the segment ends a TIME_WAIT and begins anew */
-	seq_t least_iss; /* then: our initial sequence number is beyond this */
+	bool renewed;	 /* the SYN opens a new incarnation */
+	seq_t least_iss; /* lower limit of our ISN then */
 };
 
-/* A segment for a 4-tuple in TIME_WAIT was dealt with by *v; false: there is
- * none, or it begins anew (*next). */
+/* A segment for a 4-tuple in TIME_WAIT.  False: none, or a new one (*next). */
 bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
 	      struct tx *reply, struct tw_next *next, enum verdict *v);
-/* The server leg's 4-tuple may be in TIME_WAIT: false when policy forbids to
- * use it; else *iss and *ts_off were made acceptable to the server. */
+/* The server leg's 4-tuple may be in TIME_WAIT.  False: its reuse is
+ * forbidden. */
 bool tw_dial(struct engine *e, struct flow *f, mono_t now, seq_t *iss,
 	     uint32_t *ts_off);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may connect: lists of addresses and rates, and a note of who was refused.
+ * Who may connect: lists of addresses, rates, and the counts of refused
+ * sources.
  */
 #include "internal.h"
 
-#define UNPROVEN 0x80000000u /* buckets of those who never prove anything */
+#define UNPROVEN 0x80000000u /* buckets of addresses that are never proven */
 
-/* Count who was refused.  Anybody may have sent a SYN; a source is proven that
- * has answered, or returned a cookie of ours. */
+/* Count a refused source.  Anybody may have sent a SYN; an address is proven
+ * that has answered a SYN-ACK. */
 static void refused(struct engine *e, const struct svc *s,
 		    enum shield_counter_id which, const struct ipaddr *a,
 		    bool proven, mono_t now)
@@ -29,7 +30,7 @@ enum drop_reason limits_connect(struct engine *e, struct svc *s,
 		refused(e, s, SC_Denied, a, false, now);
 		return DROP_SYN_DENIED;
 	}
-	/* what counts is who has proven its address; here nobody has */
+	/* the limit counts proven clients; the sender of a SYN is not proven */
 	if (c->rate_limit.interval_ns &&
 	    !validated_has(&e->validated, a, s->index, now) &&
 	    !ratelimit_has(&e->ratelimit, &c->rate_limit, a, s->index, now)) {

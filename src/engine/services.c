@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Services at work: a policy with the counters and environments that its legs
- * use.  Flows hold the set they began with; counters belong to a name and
- * outlive reloads, for as long as there is a slot that no name in use needs.
+ * Services in use: a policy, with the counters and environments of its legs.  A
+ * flow keeps the set that it began with.  Counters belong to a name and survive
+ * reloads, as long as no name in use needs their slot.
  */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@ static bool pairs_differ(const struct service *s)
 	return s->connect.port || s->source.mode != SOURCE_CLIENT;
 }
 
-/* The slot of a name that is gone with all that was counted by it. */
+/* Reuse the slot of a name that is no longer configured. */
 static struct svc_stats *slot_again(struct engine *e)
 {
 	for (uint32_t i = 0; i < STAT_SLOTS; i++) {
@@ -37,7 +37,7 @@ static struct svc_stats *stats_for(struct engine *e, const char *name)
 			return &e->slots[i];
 	}
 	s = e->nslots < STAT_SLOTS ? &e->slots[e->nslots++] : slot_again(e);
-	if (!s) /* flows of very many old names: the rest shares the last */
+	if (!s) /* too many old names: the rest share the last slot */
 		return &e->slots[STAT_SLOTS - 1];
 	memcpy(s->name, name, sizeof(s->name));
 	return s;
@@ -75,7 +75,7 @@ void svc_isn(const struct svc *s, const struct tuple *t, mono_t now, seq_t *isn,
 	isn_make(&s->engine->isn_key, t, now, isn, ts_off);
 	if (s->cfg->tcp.timestamps == 2)
 		*ts_off = 0;
-	/* by the wall clock: gateways of a fleet go on with each other's */
+	/* by the wall clock: another gateway may continue them */
 	*ts_off += (uint32_t)(s->engine->wall_offset_us / USEC_PER_MSEC);
 }
 

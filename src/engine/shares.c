@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shares: how much of what all need one client may take.
+ * Shares: how much of the common resources one client may take.
  *
  * A worker has three pools: places for flows, nodes of the out-of-order store,
  * and bytes of buffers.  What a flow holds is compared with what its source
  * was charged for it whenever the flow is settled, so that a charge costs O(1)
  * and cannot drift: tests add everything up (tests/check).
  *
- * Shares shrink as a pool fills (share_left()): whoever holds most is the
- * first to get nothing more, and something is always left for those who hold
- * little.  Memory is governed twice.  The window that a leg advertises is half
- * of what it may still take, as a buffer may be twice as large as its bytes;
- * and what was advertised while there was plenty is refused once the flow or
- * its source holds twice its share.
+ * Shares shrink as a pool fills (share_left()): the sources that hold most are
+ * refused first, and there is always something left for those that hold little.
+ * Memory is limited in two ways.  The window that a leg advertises is half of
+ * what it may still take, because a buffer may be twice as large as its bytes.
+ * And bytes that were promised earlier are refused once the flow or its source
+ * holds twice its share.
  *
- * A flow has a source from the moment its client is proven: before that the
- * address may be forged, and nobody can be charged.  With several workers each
- * has its own pools; all connections of one client to one address of a service
- * meet in one of them.
+ * A flow has a source once its client is proven.  Before that the address may
+ * be forged, and nobody is charged.  Each worker has pools of its own.  All
+ * connections of one client to one address of a service are in the same worker.
  */
 #include "internal.h"
 
-#define LEAST_BYTES 8192u /* two chunks: with less no flow can move */
+#define LEAST_BYTES 8192u /* two chunks, which every flow needs */
 
 static uint32_t held_nodes(const struct flow *f)
 {
@@ -96,7 +95,7 @@ void flow_leave_source(struct engine *e, struct flow *f)
 	f->source = 0;
 }
 
-/* What the flow's source holds, the flow as it is now. */
+/* What the flow's source holds, with the current size of the flow. */
 static uint64_t source_held(const struct engine *e, const struct flow *f,
 			    enum share_pool pool, uint32_t now, uint32_t was)
 {

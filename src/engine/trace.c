@@ -3,7 +3,7 @@
  * One line for each state change of a leg, for log_level = debug.
  *
  * A line names the flow by its service, its serial number and the addresses
- * that the client sees, so that both legs of a flow are found by one word.
+ * that the client sees.  So one search finds both legs of a flow.
  */
 #include <inttypes.h>
 

@@ -144,7 +144,7 @@ extern const struct leg_behaviour behave_faulty;
 enum verdict opening_admit(void *wing, const struct segment *s, mono_t now,
 			   struct tx *reply);
 
-/* arrival.c: a segment arrives. */
+/* a segment arrives.c: a segment arrives. */
 enum verdict arrival_input(void *wing, struct leg *l, const struct segment *s,
 			   mono_t now, struct tx *reply);
 /* A delayed packet is due: send it, or give it to its leg.  Takes @h. */
@@ -158,7 +158,7 @@ bool arrival_crosses(const struct fault_flow *w, const struct fault_event *ev);
 /* The client's half of a simultaneous open is done: it waits for our ACK. */
 void arrival_crossed(struct impair *im, const struct tuple *t);
 
-/* departure.c: a segment is sent. */
+/* a segment is sent.c: a segment is sent. */
 int departure_flow_pull(void *wing, struct flow *f, struct tx *tx, int max,
 			mono_t now);
 int departure_pull(void *wing, struct tx *tx, int n, int max, mono_t now);

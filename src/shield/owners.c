@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bucket is a cache line of eight words.  A tuple hashes to two buckets, and
- * its note goes into the emptier one: at most half full, no pair of buckets
- * overflows.  A word has 56 bits of the hash, one that tells a TIME_WAIT from
- * a leg, and the number of the worker plus one.
+ * The table of owners.  A bucket is a cache line of eight words.  A tuple
+ * hashes to two buckets, and its note goes into the emptier one.  The table is
+ * at most half full, so no pair of buckets overflows.  A word has 56 bits of
+ * the hash, one bit that distinguishes a TIME_WAIT entry from a leg, and the
+ * number of the worker plus one.
  *
- * Equal words are interchangeable.  If two tuples of one worker had the same
- * bits, either could take back the note of the other, which says the same.
+ * Equal words are interchangeable.  If two tuples of one worker have the same
+ * bits, either may remove the note of the other, as both say the same.
  */
 #include <errno.h>
 
@@ -46,7 +47,7 @@ void owners_fini(struct owners *o)
 	o->bucket = NULL;
 }
 
-/* The two buckets of a hash; they may be one. */
+/* The two buckets of a hash; they may be the same. */
 static void buckets_of(const struct owners *o, uint64_t hash,
 		       struct owners_bucket *b[2])
 {
@@ -74,7 +75,7 @@ static int count(const struct owners_bucket *b)
 	return n;
 }
 
-/* Put @to in the place of a @from; false: there is none. */
+/* Replace a word @from by @to; false: there is none. */
 static bool exchange(struct owners_bucket *b, uint64_t from, uint64_t to)
 {
 	for (int i = 0; i < WAYS; i++) {
@@ -120,7 +121,7 @@ void owners_leave(struct owners *o, const struct tuple *t, uint32_t worker,
 		exchange(b[1], word, 0);
 }
 
-/* The next word of the hash from *at on, of 2 * WAYS; 0: there is none. */
+/* The next word with this hash, from *at on (of 2 * WAYS); 0: there is none. */
 static uint64_t next_word(const struct owners *o, uint64_t hash, int *at)
 {
 	struct owners_bucket *b[2];

@@ -11,8 +11,8 @@ void ack_take_window(struct leg *l, const struct segment *s)
 
 	if (!syn && l->wscale_ok)
 		w <<= l->snd.wscale;
-	/* an ACK of new data counts whatever its place among reordered
-	 * segments: RFC 9293 would keep a window that is no longer there */
+	/* an ACK of new data updates the window even if it was reordered: RFC
+	 * 9293 would keep a window that no longer exists */
 	if (!seq_gt(s->ack, l->snd.una) && !seq_lt(l->snd.wl1, s->seq) &&
 	    !(seq_eq(l->snd.wl1, s->seq) && seq_le(l->snd.wl2, s->ack)))
 		return;
@@ -22,7 +22,7 @@ void ack_take_window(struct leg *l, const struct segment *s)
 	l->snd.wl2 = s->ack;
 }
 
-/* Drop what is acknowledged from the queue; SYN and FIN hold no byte. */
+/* Drop acknowledged bytes from the queue; SYN and FIN are not in it. */
 static void release(struct leg *l, seq_t ack)
 {
 	seq_t front = leg_snd_front(l);
@@ -40,7 +40,7 @@ static void release(struct leg *l, seq_t ack)
 	l->snd.iss_far |= seq_span(ack, l->snd.iss) > FAR;
 }
 
-/* A sample from the timestamp echo, where Karn's rule leaves no other
+/* An RTT sample from the timestamp echo, for when Karn's rule forbids any other
  * (RFC 7323, 4.1). */
 int64_t ack_echo_sample(const struct leg *l, const struct segment *s,
 			mono_t now)
@@ -55,7 +55,7 @@ int64_t ack_echo_sample(const struct leg *l, const struct segment *s,
 
 static void note_progress(struct leg *l, bool sampled, mono_t now)
 {
-	/* Karn: the back-off stays until the RTT is known again */
+	/* Karn: the back-off stays until there is a valid RTT sample */
 	if (sampled)
 		l->rtt.backoff = 0;
 	l->tmr.retries = 0;
@@ -91,8 +91,8 @@ static void after_window(struct leg *l, uint32_t old_wnd)
 	}
 }
 
-/* How far back an ACK may be: RFC 5961, 5.2; never further than what was ever
- * acknowledged. */
+/* How far behind SND.UNA an ACK may be (RFC 5961, 5.2): at most the largest
+ * window, and not before the first byte. */
 static uint32_t ghost_bound(const struct leg_snd *snd)
 {
 	if (snd->iss_far)
@@ -141,7 +141,7 @@ enum drop_reason ack_process(struct leg *l, const struct segment *s, mono_t now)
 	if (rtt >= 0)
 		ack_take_rtt(l, rtt, now);
 	if (!l->sack_ok && a.retx_acked)
-		a.orig_acked = false; /* one ACK covers both: cannot tell */
+		a.orig_acked = false; /* one ACK covers both: ambiguous */
 	if (seq_gt(l->snd.una, a.una_before))
 		note_progress(l, rtt >= 0, now);
 	if (outstanding)

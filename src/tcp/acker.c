@@ -3,9 +3,9 @@
  * When to acknowledge (RFC 1122 4.2.3.2, RFC 5681 4.2, RFC 5961 7).
  *
  * At once: every second full-sized segment, anything out of order, the first
- * segments of a connection and those after a loss.  Else within 40 ms.
- * Answers to segments that are out of window are limited in rate, per leg, so
- * that two ends which disagree cannot answer each other for ever.
+ * segments of a connection and those after a loss.  Otherwise within 40 ms.
+ * Answers to segments outside the window are rate-limited per leg, so that two
+ * ends that disagree cannot answer each other endlessly.
  */
 #include "internal.h"
 
@@ -75,7 +75,7 @@ bool acker_challenge(struct leg *l, mono_t now)
 	return true;
 }
 
-/* A segment with an ACK left. */
+/* A segment that carries an ACK has been sent. */
 void acker_sent(struct leg *l)
 {
 	if (l->rcv.quickack && l->rcv.unacked)

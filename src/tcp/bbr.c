@@ -4,28 +4,28 @@
  *
  * Two numbers model the path: the rate of its bottleneck, the maximum of the
  * delivery rates of the last two probing cycles, and its round-trip time
- * without a queue, the minimum of ten seconds.  Their product, the BDP, is what
- * has to be under way; what leaves is paced by the rate.  STARTUP doubles the
- * rate each round trip until it does not rise any more, DRAIN lets the queue go
- * that this made; then four phases take turns: DOWN leaves room to others,
- * CRUISE keeps the rate, REFILL fills the pipe, UP asks for more.  PROBE_RTT
- * halves what is under way for a moment, every five seconds, to see the path
- * without a queue.
+ * without a queue, the minimum of ten seconds.  Their product, the BDP, is the
+ * volume to keep in flight; packets are paced by the rate.  STARTUP doubles the
+ * rate each round trip until it does not rise any more, and DRAIN empties the
+ * queue that this has made.  Then four phases take turns: DOWN leaves room to
+ * others, CRUISE keeps the rate, REFILL fills the path, UP probes for more.
+ * Every five seconds PROBE_RTT halves the volume in flight for a moment, to
+ * measure the path without a queue.
  *
- * Congestion bounds the model on two time scales: long-term, the volume at
- * which a probe lost more than 2 %; short-term, what was delivered in a round
- * trip with congestion, until the next probe.
+ * Congestion limits the model on two time scales.  The long-term limit is the
+ * volume at which a probe lost more than 2 %.  The short-term limit, until the
+ * next probe, is what was delivered in a round trip with congestion.
  *
- * One deviation.  To the draft every loss is a sign of congestion.  A path that
- * loses at random then takes the rate down with it: in the model path of
- * test_bbr.c, with 3 % loss, to a tenth.  A full queue however delays what it
+ * There is one deviation.  In the draft every loss is a sign of congestion.  On
+ * a path with random loss the rate then collapses: in the model path of
+ * test_bbr.c, with 3 % loss, to a tenth.  A full queue, however, delays what it
  * does not drop.  So a loss counts only where the round trip at hand is longer
  * than the least one, by a quarter of it and by a millisecond, or where more
  * than 15 % of a flight is lost: no queue shows before a policer, nor where it
- * is much shorter than the path.  (Version 1 counts no loss at all.)
+ * is much shorter than the path. (Version 1 counts no loss at all.)
  *
- * Gains are percent.  Where the draft has real numbers this has integers, and
- * 64 bits wherever two of them are multiplied.
+ * Gains are percent.  The draft's real numbers are integers here, with 64 bits
+ * where two of them are multiplied.
  */
 #include "tcp/bbr.h"
 
@@ -68,7 +68,7 @@ const char *const bbr_state_name[] = {
 	[BBR_PROBE_RTT] = "probe_rtt",
 };
 
-/* What the ACKs that come in now tell of (ack_phase, 3.10). */
+/* What the ACKs of this phase show (ack_phase, 3.10). */
 enum {
 	ACKS_INIT,
 	ACKS_REFILLING,
@@ -240,7 +240,8 @@ static void enter_drain(struct bbr *b)
 	b->drain_start_round = b->round_count;
 }
 
-/* 5.3.3.5.2: how long until the next probe, by rounds and by the clock. */
+/* 5.3.3.5.2: choose the time until the next probe, in rounds and by the
+ * clock. */
 static void pick_probe_wait(struct bbr *b, struct bbr_view *v)
 {
 	b->rounds_since_probe_up = (uint8_t)prng_below(v->rng, 2);
@@ -270,7 +271,7 @@ static void start_refill(struct bbr *b, const struct bbr_view *v)
 	b->state = BBR_PROBE_REFILL;
 }
 
-/* The bound grows by a segment, then two, four, ... a round trip. */
+/* The limit grows by one segment a round trip, then by two, four, ... */
 static void raise_slope(struct bbr *b, const struct bbr_view *v)
 {
 	uint32_t growth = 1u << b->probe_up_rounds;
@@ -297,7 +298,7 @@ static bool exceeds(uint32_t lost, uint32_t tx_in_flight, uint32_t p)
 	return (uint64_t)lost * 100 > (uint64_t)tx_in_flight * p;
 }
 
-/* Does what comes back now tell of a queue? */
+/* Does the current RTT show a queue? */
 static bool sees_queue(const struct bbr *b, const struct bbr_view *v)
 {
 	uint32_t room = max_u32(b->min_rtt_us / QUEUE_PART, QUEUE_LEAST_US);
@@ -306,8 +307,8 @@ static bool sees_queue(const struct bbr *b, const struct bbr_view *v)
 }
 
 /*
- * Here we deviate from the draft, to which every loss is congestion: see the
- * top.  In DRAIN and DOWN the queue is what we asked for ourselves.
+ * Here we deviate from the draft, for which every loss is congestion: see the
+ * top.  In DRAIN and DOWN we have made the queue ourselves.
  */
 static bool is_congestion(const struct bbr *b, const struct bbr_view *v,
 			  uint32_t lost, uint32_t tx_in_flight)
@@ -359,7 +360,7 @@ static void probe_upward(struct bbr *b, const struct bbr_view *v,
 		raise_slope(b, v);
 }
 
-/* Return: true when it has decided what comes next */
+/* Return: true when it has chosen the next phase */
 static bool adapt_longterm(struct bbr *b, struct bbr_view *v,
 			   const struct rate_sample *rs)
 {
@@ -414,7 +415,8 @@ static bool is_time_to_go_down(struct bbr *b, const struct bbr_view *v,
 		return true;
 	}
 	if (v->cwnd_limited && v->cwnd >= b->inflight_longterm)
-		reset_full_bw(b, rs->rate); /* the bound limits, not the path */
+		reset_full_bw(b,
+			      rs->rate); /* the limit applies, not the path */
 	else if (b->full_bw_now)
 		return true;
 	return false;
@@ -482,7 +484,7 @@ static void update_max_bw(struct bbr *b, const struct bbr_view *v,
 		b->max_bw[0] = rs->rate;
 }
 
-/* Once a round trip that lost something, where we do not ask for more. */
+/* Once in a round trip with loss, unless we are probing for more. */
 static void lower_bounds(struct bbr *b, const struct bbr_view *v)
 {
 	uint64_t least;
@@ -515,7 +517,7 @@ static void update_aggregation(struct bbr *b, const struct bbr_view *v,
 		cap32((uint64_t)b->extra_acked_delivered + rs->newly_acked);
 	extra = min_u32((uint32_t)(b->extra_acked_delivered - expected),
 			v->cwnd);
-	/* two halves of the window stand for a filter of all its samples */
+	/* two halves of the window approximate a filter of all its samples */
 	if (b->round_count - b->extra_acked_round >= (len + 1) / 2) {
 		b->extra_acked_round = b->round_count;
 		b->extra_acked[1] = b->extra_acked[0];
@@ -612,14 +614,15 @@ static void check_probe_rtt_done(struct bbr *b, struct bbr_view *v)
 	if (!mono_is_set(b->probe_rtt_done_stamp) ||
 	    !mono_before(b->probe_rtt_done_stamp, v->now))
 		return;
-	b->probe_rtt_min_stamp = v->now; /* the next one is so much later */
+	b->probe_rtt_min_stamp =
+		v->now; /* the next one is five seconds later */
 	restore_cwnd(b, v);
 	exit_probe_rtt(b, v);
 }
 
 static void handle_probe_rtt(struct bbr *b, struct bbr_view *v)
 {
-	v->mark_app_limited = true; /* a low rate says nothing now */
+	v->mark_app_limited = true; /* a low rate is no sample now */
 	if (!mono_is_set(b->probe_rtt_done_stamp)) {
 		if (v->inflight > probe_rtt_cwnd(b, v))
 			return;
@@ -826,7 +829,7 @@ void bbr_on_ecn(struct bbr *b, struct bbr_view *v)
 
 void bbr_enter_recovery(struct bbr *b, struct bbr_view *v, bool timeout)
 {
-	if (!b->loss_in_round) /* the first loss has saved it */
+	if (!b->loss_in_round) /* saved at the first loss */
 		save_state(b, v);
 	if (timeout)
 		v->cwnd = cap32((uint64_t)v->inflight + v->mss);

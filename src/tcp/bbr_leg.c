@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BBR on a leg.  What the scoreboard and recovery tell becomes rate samples and
- * a view for the model (bbr.c); what the model decides becomes the leg's
- * window, rate and quantum.
+ * BBR on a leg.  It makes rate samples, and a view for the model (bbr.c), from
+ * what the scoreboard and recovery report.  The model's decisions become the
+ * leg's window, rate and quantum.
  *
- * The state is too large for struct leg.  It comes from a slab when data may
- * first be sent, and goes back when the leg is closed.
+ * The state is too large for struct leg.  It is allocated from a slab when data
+ * may first be sent, and freed when the leg is closed.
  */
 #include "internal.h"
 
@@ -53,7 +53,7 @@ static bool start(struct leg_cong *cc, const struct leg *l, mono_t now)
 	v = look(cc, l);
 	bbr_init(&m->model, &v);
 	obey(cc, &v);
-	/* Fast Open: data left with the SYN */
+	/* Fast Open: data was sent with the SYN */
 	for (struct run *r = l->loss.run_head; r; r = r->next)
 		rate_sent(&m->rate, &r->mark, v.inflight, v.inflight, now);
 	return true;
@@ -105,7 +105,7 @@ static void update(struct leg_cong *cc, const struct leg *l,
 	rate_finish(&m->rate, s, l->rtt.min_us);
 	s->rtt_us = a->rtt_us;
 	v = look(cc, l);
-	/* all that the window allows was under way when this ACK came */
+	/* the window was full when this ACK arrived */
 	v.cwnd_limited = (uint64_t)v.inflight + s->newly_acked + s->newly_lost +
 				 v.quantum >=
 			 v.cwnd;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scoreboard: what became of each byte in flight (RFC 2018, 6675, 8985).
+ * The scoreboard: the fate of each byte in flight (RFC 2018, 6675, 8985).
  *
- * Sequence space from una to nxt is kept as runs: contiguous, equal in state
- * and in time of transmission.  A 64 KiB burst is one run until SACK splits
- * it, so a healthy flow has as many runs as bursts in flight.  A run is
- *   SENT    in flight,
- *   LOST    judged lost, waiting to be retransmitted,
- *   SACKED  delivered out of order.
- * Retransmitting turns LOST into SENT with a new time; so RFC 6675's pipe is
- * nxt - una - sacked_bytes - lost_bytes, and a lost retransmission is found
- * like a lost original.
+ * The sequence space from una to nxt is kept as runs.  A run is contiguous, and
+ * all of it has the same state and time of transmission.  A 64 KiB burst is one
+ * run until SACK splits it, so a healthy flow has as many runs as bursts in
+ * flight.  A run is SENT in flight, LOST judged lost, waiting to be
+ * retransmitted, SACKED delivered out of order.  A retransmission turns LOST
+ * into SENT with a new time.  So RFC 6675's pipe is nxt - una - sacked_bytes -
+ * lost_bytes, and a lost retransmission is found in the same way as a lost
+ * original.
  *
- * Limits: RUNS_MAX runs a leg.  When a split finds no run the SACK block is
- * left out (counted), which costs a needless retransmission and nothing else.
- * Without SACK one run list still works: runs are SENT or LOST only.
+ * Limits: a leg has at most RUNS_MAX runs.  When no run is left for a split,
+ * the SACK block is ignored and counted.  This costs a needless retransmission
+ * and nothing else.  Without SACK the same list is used, and its runs are only
+ * SENT or LOST.
  */
 #include "internal.h"
 
@@ -55,7 +55,7 @@ static struct run *run_insert_after(struct leg *l, struct run *at)
 	struct run *r;
 	const struct slab *runs = l->env->runs;
 
-	/* beyond its share a leg leaves the last half to the others */
+	/* a leg beyond its share leaves the last half to the others */
 	if (l->loss.run_count >= RUNS_MAX ||
 	    (l->loss.run_count >= RUNS_SHARE && runs->used > runs->max / 2))
 		return NULL;
@@ -91,7 +91,7 @@ static void run_remove(struct leg *l, struct run *r)
 	slab_free(l->env->runs, r);
 }
 
-/* How many of @r's segments are before @at: as if all but the last were of one
+/* How many of @r's segments are before @at, if all but the last have the same
  * size. */
 static uint16_t segs_before(const struct run *r, seq_t at)
 {
@@ -106,13 +106,13 @@ static uint16_t segs_add(uint32_t a, uint32_t b)
 	return (uint16_t)min_u32(a + b, UINT16_MAX);
 }
 
-/* Take what is before @at off @r's count. */
+/* Subtract the segments before the cut from @r's count. */
 static void segs_cut(struct run *r, uint16_t before)
 {
 	r->segs = r->segs > before ? (uint16_t)(r->segs - before) : 1;
 }
 
-/* Cut @r at @at; the second half is returned, NULL when no run is left. */
+/* Cut @r at @at.  Return: the second half, or NULL when no run is left. */
 static struct run *run_split(struct leg *l, struct run *r, seq_t at)
 {
 	struct run *b = run_insert_after(l, r);
@@ -132,7 +132,7 @@ static struct run *run_split(struct leg *l, struct run *r, seq_t at)
 	return b;
 }
 
-/* Join @r with its successor where nothing tells them apart. */
+/* Join @r with its successor if state and time are the same. */
 static void run_merge_next(struct leg *l, struct run *r)
 {
 	struct run *n = r->next;
@@ -167,10 +167,10 @@ static struct run *run_append(struct leg *l, seq_t start, seq_t end, mono_t now)
 		t->segs = segs_add(t->segs, segs);
 		return t;
 	}
-	if (!t) /* times of an earlier flight are too old to compare with */
+	if (!t) /* too old to compare with */
 		l->loss.rack.valid = false;
 	r = run_insert_after(l, t);
-	if (!r) { /* out of runs: the last one takes it in, as newly sent */
+	if (!r) { /* no run left: extend the last one */
 		assert(t);
 		if (t->state != RUN_SENT)
 			run_set_state(l, t, RUN_SENT);
@@ -213,7 +213,8 @@ static void note_delivered(struct leg *l, const struct run *r,
 	if (r->retx) {
 		a->retx_acked = true;
 	} else {
-		/* what was sent after a timeout says nothing about it */
+		/* what was sent after a timeout does not show that it was
+		 * spurious */
 		if (l->loss.ca != CA_LOSS || seq_le(r->end, l->loss.recover))
 			a->orig_acked = true;
 		if (seq_lt(r->end, l->loss.rack.fack) && r->state != RUN_SACKED)
@@ -249,8 +250,8 @@ void board_ack(struct leg *l, seq_t una, struct ack_sample *a, mono_t now)
 			r->start = end;
 		}
 	}
-	/* What waited behind a hole that a retransmission filled was received
-	 * long ago: Karn's rule is for the whole ACK, as in Linux. */
+	/* Data behind a hole that a retransmission filled was received long
+	 * ago.  So Karn's rule applies to the whole ACK, as in Linux. */
 	if (filled)
 		a->rtt_us = -1;
 }
@@ -321,7 +322,8 @@ static void take_dsack(struct leg *l, const struct sack_block *b,
 
 	a->dsack = true;
 	leg_count(l, CNT_TcpExtTCPDSACKRecv);
-	/* only what was sent again tells that this was for nothing */
+	/* only a DSACK for retransmitted data shows that the retransmission was
+	 * needless */
 	if (l->loss.undo_valid && seq_ge(b->start, l->loss.undo_marker) &&
 	    seq_le(b->end, l->loss.undo_high))
 		l->loss.undo_retrans -= min_u32(n, l->loss.undo_retrans);

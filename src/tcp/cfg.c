@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The keys of [tcp]: Linux's names, meanings and defaults (6.18,
- * Documentation/networking/ip-sysctl.rst).  Where a default is another one, the
- * help says what Linux's is; test_config.c holds the two together.
+ * Documentation/networking/ip-sysctl.rst).  Where a default differs, the help
+ * text gives Linux's; test_config.c checks this.
  */
 #include "tcp/cfg.h"
 
@@ -21,7 +21,7 @@ static const char mem_allowed[] =
 	"three sizes in bytes, least default most, each 4096..1073741824 and "
 	"not less than the one before";
 
-/* Three numbers with white space between them and nothing else. */
+/* Exactly three numbers, separated by white space. */
 static bool mem_read(const char *p, uint32_t v[3])
 {
 	for (int i = 0; i < 3; i++) {
@@ -73,8 +73,8 @@ static int cc_by_name(const char *name)
 	return -1;
 }
 
-/* One word of the value: NAME, client:NAME or server:NAME.  *set collects
- * the legs that a word has named. */
+/* One word of the value: NAME, client:NAME or server:NAME.  *set collects the
+ * legs that were named. */
 static int cc_word(const char *word, uint8_t cc[2], uint32_t *set)
 {
 	static const struct {

@@ -4,11 +4,11 @@
  *
  *   W_cubic(t) = C (t - K)^3 + W_max        K = cbrt((W_max - cwnd) / C)
  *
- * in segments and seconds, C = 0.4, beta = 0.7.  Below the window that Reno
- * would have (W_est, 4.3) the larger of the two is followed.  Windows are kept
- * in bytes; the cubic is evaluated in double, once per ACK that grows cwnd.
- * t leaves out the time in which something else than cwnd limited us (4.2):
- * the epoch's beginning moves on by as much.
+ * in segments and seconds, C = 0.4, beta = 0.7.  While Reno would have a larger
+ * window (W_est, 4.3), that window is used.  Windows are kept in bytes; the
+ * cubic is evaluated in double, once per ACK that grows cwnd. t leaves out the
+ * time in which something other than cwnd limited the sender (4.2): the start
+ * of the epoch is moved forward by that time.
  */
 #include <math.h>
 
@@ -47,7 +47,7 @@ static void cubic_on_unused(struct leg_cong *cc, mono_t now)
 	c->seen_ms = ms_clock(now);
 }
 
-/* The cubic's window one RTT from now, bytes. */
+/* The value of the cubic one RTT from now, bytes. */
 static double cubic_target(const struct leg_cong *cc, const struct leg *l,
 			   mono_t now)
 {
@@ -60,7 +60,7 @@ static double cubic_target(const struct leg_cong *cc, const struct leg *l,
 	return w < cc->cwnd ? cc->cwnd : w > max ? max : w;
 }
 
-/* The window that Reno would have; fractions of a byte add up. */
+/* The window that Reno would have.  Fractions of a byte are kept. */
 static void grow_w_est(struct leg_cong *cc, uint16_t mss, uint32_t acked)
 {
 	struct cc_cubic *c = &cc->cubic;
@@ -86,7 +86,7 @@ static void cubic_on_ack(struct leg_cong *cc, const struct leg *l,
 	c->seen_ms = ms_clock(now);
 	grow_w_est(cc, l->snd.mss, acked);
 	grow = (cubic_target(cc, l, now) - cc->cwnd) * acked / cc->cwnd;
-	/* carry the fraction below one byte over by rounding up */
+	/* round up, so that fractions of a byte are not lost */
 	cc->cwnd += (uint32_t)grow + (grow > 0 ? 1 : 0);
 	if (c->w_est > cc->cwnd)
 		cc->cwnd = c->w_est;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening: what the options agreed, and SYN_SENT (RFC 9293, 3.10.7.3).
+ * Opening a connection: which options both ends support, and segments that
+ * arrive in SYN_SENT (RFC 9293, 3.10.7.3).
  */
 #include "internal.h"
 
@@ -69,7 +70,7 @@ static enum drop_reason syn_ack(struct leg *l, const struct segment *s,
 	l->snd.syn_pending = false;
 	leg_set_state(l, TS_ESTABLISHED, TE_RCV_SYN_ACK);
 	leg_established(l, now);
-	if (l->loss.run_head) { /* the SYN had data: acknowledged, or not taken */
+	if (l->loss.run_head) { /* the SYN had data: acknowledged or refused */
 		if (seq_gt(s->ack, l->snd.una))
 			ack_process(l, s, now);
 		else
@@ -82,7 +83,7 @@ static enum drop_reason syn_ack(struct leg *l, const struct segment *s,
 }
 
 /* Both ends sent a SYN (RFC 9293, 3.5): answer with SYN and ACK.  A mute leg
- * must not; its own SYN draws a SYN-ACK from such a peer. */
+ * must not; the peer answers our SYN with a SYN-ACK anyway. */
 static enum drop_reason simultaneous(struct leg *l, const struct segment *s,
 				     mono_t now)
 {
@@ -99,21 +100,22 @@ static enum drop_reason simultaneous(struct leg *l, const struct segment *s,
 
 /*
  * The server answers our SYN with the ACK of a connection that it still has on
- * these addresses: mostly somebody else's TIME_WAIT, from before we stood in
- * the path.  The engine sends the RST that RFC 9293, 3.10.7.3 asks for, which
- * ends what is half open and, but for tcp_rfc1337, a TIME_WAIT.  Linux then
- * waits two ticks with its SYN; we send it again at once, and with numbers
- * above those that the ACK reveals: as a newer incarnation (RFC 6191) it is
- * taken where the RST is ignored, and a RST that comes late finds it out of
- * its window.  What was random in the first number stays so.  Once a dial:
- * whoever forges ACKs gets one more SYN.
+ * these addresses: mostly a TIME_WAIT from a time when penstock was not in the
+ * path.  The engine sends the RST that RFC 9293, 3.10.7.3 asks for.  It ends a
+ * half-open connection and, unless tcp_rfc1337 is set, a TIME_WAIT.  Linux
+ * waits two ticks before it sends its SYN again.  We send it at once, with
+ * numbers above those in the ACK.  The server then takes the SYN as a newer
+ * incarnation (RFC 6191) even if it ignores the RST; and if the RST arrives
+ * after the SYN, it is outside the window.  The random part of the first number
+ * is kept.  This happens once per dial, so a forged ACK causes only one more
+ * SYN.
  */
 static void syn_again_above(struct leg *l, const struct segment *s, mono_t now)
 {
 	uint32_t random = seq_span(l->snd.iss, s->ack) & (BIT(30) - 1);
 	int32_t ahead = (int32_t)(leg_tsval(&l->snd, now) - s->opts.tsecr);
 
-	board_purge(l); /* Fast Open data goes after the handshake */
+	board_purge(l); /* Fast Open data is sent after the handshake */
 	l->tfo_opt = l->tfo_data = false;
 	l->snd.iss = l->snd.una = seq_add(s->ack, BIT(16) + random);
 	l->snd.nxt = seq_add(l->snd.iss, 1);

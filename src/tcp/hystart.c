@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Slow start with appropriate byte counting (RFC 3465), and HyStart++ (RFC
- * 9406): leave the first slow start when the RTT rises, by way of a slower one
- * (conservative slow start) that ends it if the RTT stays up.  Later slow
- * starts know where to end (4.3).
+ * 9406): when the RTT rises, the first slow start becomes a conservative one,
+ * which is slower.  If the RTT stays high, slow start ends; otherwise it goes
+ * on.  Later slow starts end at ssthresh (4.3).
  */
 #include "internal.h"
 
@@ -20,7 +20,7 @@ void hystart_init(struct cc_hystart *h)
 	h->cur_min_us = UINT32_MAX;
 }
 
-/* 4.2: each round is the data that was in flight when it began. */
+/* 4.2: a round ends when the data in flight at its start is acknowledged. */
 static bool round_ended(struct cc_hystart *h, const struct leg_snd *snd)
 {
 	if (seq_lt(snd->una, h->window_end))
@@ -53,7 +53,7 @@ void hystart_on_rtt(struct leg_cong *cc, const struct leg *l, uint32_t rtt_us)
 		return;
 	if (h->css) {
 		if (h->cur_min_us < h->css_base_us) {
-			h->css = false; /* a blip: back to slow start */
+			h->css = false; /* the RTT is down again */
 			h->css_base_us = UINT32_MAX;
 		}
 		return;

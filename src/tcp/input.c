@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A segment arrives: RFC 9293, 3.10.7, one helper a step, with RFC 5961's
- * answers to blind attacks and RFC 7323's PAWS.
+ * A segment arrives: RFC 9293, 3.10.7, with one function for each step, RFC
+ * 5961's answers to blind attacks, and RFC 7323's PAWS.
  *
- * Acceptability is the kernel's: a segment may begin at the right edge (a pure
- * ACK of a peer that filled the window does), and one that ends before
- * rcv_nxt is old.  With a zero window RST, ACK and URG of a segment at rcv_nxt
- * still count.
+ * What is acceptable is decided as in Linux.  A segment may begin at the right
+ * edge of the window (as the pure ACK of a peer that has filled it).  A segment
+ * that ends before RCV.NXT is old.  With a zero window, the RST, ACK and URG of
+ * a segment at RCV.NXT still count.
  */
 #include "internal.h"
 
 #define UTO_MIN_MS 100000u /* RFC 5482, 3.1: L_LIMIT */
-#define PAWS_SLACK 1 /* ticks a timestamp may be behind, as Linux lets it */
+#define PAWS_SLACK 1 /* ticks that a timestamp may be behind, as in Linux */
 
 static enum drop_reason input_listen(struct leg *l, const struct segment *s)
 {
 	if (s->flags & TCP_RST) {
 		if (!seq_eq(s->seq, l->rcv.nxt))
 			return DROP_RST_WINDOW;
-		leg_closed(l, TE_REFUSED, LEG_EV_RST); /* client gave up */
+		leg_closed(l, TE_REFUSED, LEG_EV_RST); /* the client gave up */
 		return DROP_NONE;
 	}
 	if (s->flags & TCP_SYN && seq_eq(s->seq, l->rcv.irs))
@@ -26,7 +26,7 @@ static enum drop_reason input_listen(struct leg *l, const struct segment *s)
 	return DROP_STATE;
 }
 
-/* RFC 7323, 5.3, R1; a missing timestamp is let pass, as Linux does. */
+/* RFC 7323, 5.3, R1.  A missing timestamp is accepted, as in Linux. */
 static bool paws_rejects(const struct leg *l, const struct segment *s,
 			 mono_t now)
 {
@@ -38,9 +38,9 @@ static bool paws_rejects(const struct leg *l, const struct segment *s,
 }
 
 /*
- * Many a stack resets a connection that it has closed itself with the number
- * of its FIN.  The FIN was taken, so this is one below RCV.NXT; Linux counts
- * it as exact once no more than an answer to that FIN can come.
+ * Many stacks reset a connection that they have closed with the sequence number
+ * of their FIN.  The FIN was accepted, so that number is one below RCV.NXT.
+ * Like Linux, take it as exact in the states after the peer's FIN.
  */
 static bool resets_at_fin(const struct leg *l, const struct segment *s)
 {
@@ -75,7 +75,8 @@ static enum drop_reason step_sequence(struct leg *l, const struct segment *s,
 		skipped = CNT_TcpExtTCPACKSkippedPAWS;
 	if (why == DROP_SEQ_OLD && s->data.len &&
 	    (l->rcv.irs_far || seq_gt(s->seq, l->rcv.irs))) {
-		/* old data cannot loop, and the peer needs the answer */
+		/* old data is always answered: this cannot loop, and the peer
+		 * needs the ACK */
 		reasm_note_dsack(l, s->seq, seq_add(s->seq, s->data.len));
 		acker_now(&l->rcv);
 		return why;
@@ -124,7 +125,7 @@ static void step_ts_recent(struct leg *l, const struct segment *s, mono_t now)
 	l->rcv.ts_recent_s = sec_clock(now);
 }
 
-/* SYN_RECEIVED: does it acknowledge our SYN, and nothing unsent? */
+/* SYN_RECEIVED: does it acknowledge our SYN, and nothing that was not sent? */
 static bool acks_syn(const struct leg_snd *snd, const struct segment *s)
 {
 	return seq_gt(s->ack, snd->iss) && seq_le(s->ack, snd->nxt);
@@ -135,7 +136,7 @@ static enum drop_reason ack_syn_received(struct leg *l, const struct segment *s,
 {
 	if (!acks_syn(&l->snd, s))
 		return DROP_ACK_BAD;
-	if (!mono_is_set(l->tmr.last_send)) /* the SYN-ACK was not a leg's */
+	if (!mono_is_set(l->tmr.last_send)) /* no leg sent the SYN-ACK */
 		ack_take_rtt(l, ack_echo_sample(l, s, now), now);
 	else if (!l->tmr.retries && !l->snd.syn_pending)
 		ack_take_rtt(l, mono_sub(now, l->tmr.last_send), now);
@@ -150,7 +151,7 @@ static enum drop_reason ack_syn_received(struct leg *l, const struct segment *s,
 	return DROP_NONE;
 }
 
-/* What the acknowledgment of our FIN does. */
+/* Our FIN was acknowledged: change the state. */
 static void ack_of_fin(struct leg *l, mono_t now)
 {
 	if (!l->end.fin_sent || !seq_eq(l->snd.una, l->snd.nxt))
@@ -197,7 +198,7 @@ static enum drop_reason step_ack(struct leg *l, const struct segment *s,
 	return why;
 }
 
-/* The urgent mark is relayed, never used to index anything (RFC 6093). */
+/* The urgent pointer is relayed, and never used as an index (RFC 6093). */
 static void step_urg(struct leg *l, const struct segment *s)
 {
 	seq_t up = seq_add(s->seq, s->urg);
@@ -229,7 +230,7 @@ static enum drop_reason step_text(struct leg *l, const struct segment *s,
 		return DROP_AFTER_FIN;
 	if (l->end.sink_closed &&
 	    seq_gt(seq_add(s->seq, s->data.len), l->rcv.nxt)) {
-		/* new, and nobody will ever read it */
+		/* new data that nobody will read */
 		leg_count(l, CNT_TcpExtTCPAbortOnData);
 		leg_abort(l, now);
 		l->ev |= LEG_EV_RST;
@@ -241,7 +242,7 @@ static enum drop_reason step_text(struct leg *l, const struct segment *s,
 	return reasm_text(l, s, now);
 }
 
-/* rcv_nxt has reached the peer's FIN. */
+/* RCV.NXT has reached the peer's FIN. */
 static void fin_reached(struct leg *l, mono_t now)
 {
 	l->end.fin_rcvd = true;
@@ -254,7 +255,7 @@ static void fin_reached(struct leg *l, mono_t now)
 		leg_set_state(l, TS_CLOSE_WAIT, TE_RCV_FIN);
 		timers_keep(l, now);
 		break;
-	case TS_FIN_WAIT_1: /* our FIN is not acknowledged, or would be FW2 */
+	case TS_FIN_WAIT_1: /* our FIN is not acknowledged yet */
 		leg_set_state(l, TS_CLOSING, TE_RCV_FIN);
 		break;
 	case TS_FIN_WAIT_2:
@@ -281,7 +282,7 @@ static void step_fin(struct leg *l, const struct segment *s, mono_t now)
 	if (s->flags & TCP_FIN && !l->end.fin_rcvd && !l->rcv.fin_known) {
 		seq_t at = seq_add(segment_end(s), (uint32_t)-1);
 
-		/* in the window, and not cutting off what is held already */
+		/* in the window, and not before data that is already held */
 		if (seq_le(at, seq_add(l->rcv.nxt, leg_rcv_wnd(&l->rcv))) &&
 		    seq_ge(at, l->rcv.nxt) && seq_ge(at, reasm_end(&l->rcv))) {
 			l->rcv.fin = at;
@@ -289,7 +290,7 @@ static void step_fin(struct leg *l, const struct segment *s, mono_t now)
 		}
 	}
 	if (s->flags & TCP_FIN && l->rcv.fin_known && !l->end.fin_rcvd)
-		acker_now(&l->rcv); /* at once when it is out of order, too */
+		acker_now(&l->rcv); /* at once, even if it is out of order */
 	input_fin_check(l, now);
 }
 
@@ -304,8 +305,8 @@ static enum drop_reason input_time_wait(struct leg *l, const struct segment *s,
 	return DROP_TIME_WAIT;
 }
 
-/* RFC 5482: the peer asks for more or less patience; tcp_user_timeout is the
- * most that it gets, and 0 ignores it. */
+/* RFC 5482: the peer asks for a user timeout. tcp_user_timeout is the most that
+ * it gets; with 0 the option is ignored. */
 static void take_uto(struct leg *l, const struct segment *s)
 {
 	uint32_t value = s->opts.uto & 0x7fff, ms;
@@ -336,7 +337,7 @@ static enum drop_reason input_synchronized(struct leg *l,
 {
 	enum drop_reason why;
 
-	/* our SYN-ACK was lost: the same SYN again */
+	/* the same SYN again: our SYN-ACK was lost */
 	if (l->state == TS_SYN_RECEIVED && s->flags & TCP_SYN &&
 	    !(s->flags & TCP_RST) && seq_eq(s->seq, l->rcv.irs)) {
 		if (!(s->flags & TCP_ACK)) {
@@ -344,7 +345,7 @@ static enum drop_reason input_synchronized(struct leg *l,
 				l, CNT_TcpExtTCPACKSkippedSynRecv, now);
 			return DROP_SYN_PENDING;
 		}
-		if (!acks_syn(&l->snd, s)) { /* a stray one */
+		if (!acks_syn(&l->snd, s)) { /* a stray segment */
 			acker_out_of_window(l, CNT_TcpExtTCPACKSkippedSynRecv,
 					    now);
 			return DROP_SEQ_OLD;
@@ -405,9 +406,9 @@ enum drop_reason leg_input(struct leg *l, const struct segment *s, mono_t now)
 }
 
 /*
- * A packet did not fit.  Below what any path should carry segments get no
- * smaller, or a forged message could make them tiny: IPv4 lets routers cut them
- * from then on, as in Linux.
+ * A packet was too big for the path.  There is a lower limit for the path MTU,
+ * or a forged message could make segments tiny.  Below it, IPv4 packets may be
+ * fragmented by routers, as in Linux.
  */
 static enum drop_reason too_big(struct leg *l, const struct icmp_error *e,
 				mono_t now)
@@ -421,7 +422,7 @@ static enum drop_reason too_big(struct leg *l, const struct icmp_error *e,
 	l->snd.pmtu = (uint16_t)min_u32(mtu, l->snd.pmtu);
 	l->snd.pmtu_blackhole |= cut;
 	leg_set_mss(l);
-	/* what was too large is gone: send it again, smaller */
+	/* what was too large was lost: send it again, in smaller segments */
 	board_mark_all_lost(l, false);
 	timers_restart_rtx(l, now);
 	leg_arm(l, now);
@@ -432,7 +433,7 @@ enum drop_reason leg_icmp(struct leg *l, const struct icmp_error *e, mono_t now)
 {
 	if (l->state == TS_CLOSED || l->state == TS_LISTEN)
 		return DROP_ICMP_NO_FLOW;
-	/* RFC 5927, 4: it must quote something in flight */
+	/* RFC 5927, 4: the quoted segment must be in flight */
 	if (seq_lt(e->seq, l->snd.una) || seq_ge(e->seq, l->snd.nxt))
 		return DROP_ICMP_OUT_OF_WINDOW;
 	if (e->kind == ICMP_K_UNREACH_HARD && l->state == TS_SYN_SENT) {

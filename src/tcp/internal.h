@@ -21,7 +21,7 @@
 #define QUICKACKS 16
 #define RUNS_MAX 1024u
 #define RUNS_SHARE 4u
-#define OOO_MAX 512u /* nodes that a leg may have in any case */
+#define OOO_MAX 512u /* nodes that a leg may always have */
 #define DUP_OWED_MAX 63
 #define DUPTHRESH 3u
 #define SSTHRESH_INF 0x7fffffffu
@@ -54,7 +54,7 @@ void leg_set_state(struct leg *l, enum tcp_state to, enum tcp_event why);
 /* CLOSED, with everything released but the tuple; raises @ev. */
 void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev);
 void leg_set_mss(struct leg *l);
-/* Both streams have ended in order: what happens now concerns nobody else
+/* Both streams have ended in order, so a RST or a timeout is no error any more
  * (RFC 9293, 3.10.7.4: CLOSING, LAST-ACK). */
 static inline bool leg_is_over(const struct leg *l)
 {
@@ -67,14 +67,14 @@ static inline uint64_t leg_may_take(const struct leg *l, enum leg_share what)
 			     : UINT64_MAX;
 }
 
-/* Congestion state when the handshake ends. */
+/* Set the congestion state at the end of the handshake. */
 void leg_established(struct leg *l, mono_t now);
 static inline bool leg_synchronized(const struct leg *l)
 {
 	return l->state >= TS_ESTABLISHED;
 }
 
-/* May we still send new data or FIN in this state? */
+/* May new data or a FIN be sent in this state? */
 static inline bool leg_can_send(const struct leg *l)
 {
 	return l->state == TS_ESTABLISHED || l->state == TS_CLOSE_WAIT ||
@@ -94,9 +94,9 @@ struct ack_sample {
 	uint32_t sacked;      /* newly SACKed, bytes */
 	uint32_t lost_before; /* lost_bytes at the beginning */
 	int64_t rtt_us;	      /* of a run sent once; -1: none */
-	bool reordered; /* an old, never retransmitted run was delivered */
+	bool reordered;	      /* a run arrived late, not resent */
 	bool dsack;
-	bool retx_acked; /* a retransmitted run was cumulatively acked */
+	bool retx_acked; /* a retransmitted run was acknowledged */
 	bool orig_acked; /* a never retransmitted run was delivered */
 	seq_t una_before, high_before;
 };
@@ -107,7 +107,7 @@ void board_sack(struct leg *l, const struct segment *s, struct ack_sample *a,
 		mono_t now);
 void board_retransmitted(struct leg *l, seq_t start, seq_t end, mono_t now);
 void board_mark_lost(struct leg *l, struct run *r);
-/* Mark all SENT runs lost; with @sacked also the SACKed (reneging). */
+/* Mark all SENT runs lost; with @sacked also SACKED ones (reneging). */
 void board_mark_all_lost(struct leg *l, bool sacked);
 /* Mark the first @bytes of outstanding data lost (no SACK). */
 void board_mark_head_lost(struct leg *l, uint32_t bytes);
@@ -133,11 +133,11 @@ static inline uint32_t board_pipe(const struct leg *l)
 /* rack.c: RFC 8985. */
 void rack_on_delivered(struct leg *l, const struct run *r, mono_t now);
 void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now);
-/* Marks lost runs; returns true when some were. Sets t_rtx for reordering. */
+/* Mark lost runs; true if there are any.  May arm the reordering timer. */
 bool rack_detect_loss(struct leg *l, mono_t now);
-/* A timeout: the first segment is lost, and what was sent long enough ago. */
+/* A timeout: mark the first segment lost, and what was sent long enough ago. */
 void rack_mark_on_rto(struct leg *l, mono_t now);
-/* No probe is under way: recovery begins (RFC 8985, 7.1). */
+/* Forget the probe: recovery begins (RFC 8985, 7.1). */
 static inline void tlp_reset(struct leg_loss *loss)
 {
 	loss->rack.tlp_active = false;
@@ -153,7 +153,7 @@ void recovery_on_ack(struct leg *l, const struct segment *s,
 		     const struct ack_sample *a, bool dupack, mono_t now);
 void recovery_on_rto(struct leg *l, mono_t now);
 void recovery_enter_cwr(struct leg *l, uint32_t delivered);
-void recovery_after_tlp(struct leg *l);		 /* it repaired a loss */
+void recovery_after_tlp(struct leg *l);		 /* the probe repaired a loss */
 void recovery_detect(struct leg *l, mono_t now); /* reordering timer */
 void recovery_note_retransmit(struct leg *l, uint32_t bytes, seq_t end,
 			      mono_t now);
@@ -166,17 +166,17 @@ void recovery_note_retransmit(struct leg *l, uint32_t bytes, seq_t end,
 struct cc_ops {
 	const char *name;
 	void (*init)(struct leg_cong *cc);
-	/* @acked bytes were delivered and the window limited us. */
+	/* @acked bytes were delivered, and cwnd was the limit. */
 	void (*on_ack)(struct leg_cong *cc, const struct leg *l, uint32_t acked,
 		       mono_t now);
 	/* New ssthresh upon congestion, bytes. */
 	uint32_t (*ssthresh)(struct leg_cong *cc, const struct leg *l);
-	/* Time up to now is not the network's doing: an ACK came of less than
-	 * the window allows, or sending begins after idleness. */
+	/* Until now something other than the network was the limit: the window
+	 * was not fully used, or sending begins after idleness. */
 	void (*on_unused)(struct leg_cong *cc, mono_t now);
 	void (*on_rtt)(struct leg_cong *cc, const struct leg *l,
 		       uint32_t rtt_us);
-	/* A reduction was undone, or the flow restarts after idle. */
+	/* A reduction was undone, or the leg begins to send after idleness. */
 	void (*reset)(struct leg_cong *cc);
 	const struct cc_model *model;
 };
@@ -257,11 +257,12 @@ void hystart_init(struct cc_hystart *h);
 void hystart_on_rtt(struct leg_cong *cc, const struct leg *l, uint32_t rtt_us);
 /* By how much slow start grows the window for @acked bytes. */
 uint32_t hystart_scale(const struct leg_cong *cc, uint32_t acked);
-/* Slow start takes what it may of @acked; returns what is left of it. */
+/* Grow the window by slow start.  Return: bytes of @acked that are left for
+ * congestion avoidance. */
 uint32_t cc_slow_start(struct leg_cong *cc, uint32_t acked);
 
 /* rtt.c: RFC 6298. */
-/* False: not a sample that can be. */
+/* False: the sample is impossible, and was ignored. */
 bool rtt_sample(struct leg_rtt *rtt, int64_t rtt_us, mono_t now);
 void rtt_init(struct leg_rtt *rtt);
 uint32_t rtt_rto(const struct leg_rtt *rtt); /* with back-off, microseconds */
@@ -269,7 +270,7 @@ uint32_t rtt_rto(const struct leg_rtt *rtt); /* with back-off, microseconds */
 /* ack.c: the ACK step. */
 enum drop_reason ack_process(struct leg *l, const struct segment *s,
 			     mono_t now);
-/* RTT by the timestamp echo, us; -1: none. */
+/* RTT from the timestamp echo, microseconds; -1: none. */
 int64_t ack_echo_sample(const struct leg *l, const struct segment *s,
 			mono_t now);
 void ack_take_window(struct leg *l, const struct segment *s);
@@ -281,35 +282,35 @@ void input_fin_check(struct leg *l, mono_t now);
 
 /* reasm.c: text in order, out of order, SACK blocks. */
 enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now);
-/* One past the last byte held out of order; rcv_nxt when there is none. */
+/* One past the last byte held out of order; RCV.NXT when there is none. */
 seq_t reasm_end(const struct leg_rcv *rcv);
 void reasm_purge(struct leg *l);
-/* Deliver what a shortage of memory kept back. */
+/* Deliver what a shortage of memory has delayed. */
 void reasm_retry(struct leg *l);
 void reasm_note_dsack(struct leg *l, seq_t start, seq_t end);
-/* Fill @o's SACK blocks for a segment that may leave; once it has, the
- * duplicate in it is reported: reasm_sacked(). */
+/* Fill @o's SACK blocks for the next segment.  When it has been sent, call
+ * reasm_sacked(): the duplicate is then reported. */
 void reasm_sack_blocks(const struct leg *l, struct tcp_opts *o, uint32_t max);
 static inline void reasm_sacked(struct leg_rcv *rcv, const struct tcp_opts *o)
 {
 	if (o->nsack)
 		rcv->dsack.start = rcv->dsack.end = SEQ(0);
 }
-/* NULL, or what is wrong with what is held out of order. */
+/* Check the out-of-order store.  Return: NULL, or what is wrong. */
 const char *reasm_check(const struct leg_rcv *rcv);
 
 /* window.c: the one function that advertises a window. */
-/* @syn: of a segment with SYN, whose window is never scaled (RFC 7323, 2.2). */
+/* @syn: the segment has SYN, so its window is not scaled (RFC 7323, 2.2). */
 uint16_t window_advertise(struct leg *l, bool syn);
 uint32_t window_initial(const struct leg *l);
 void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
 		    mono_t now);
 bool window_update_due(const struct leg *l);
 
-/* Does the peer count duplicate ACKs now?  Without SACK they are all it has
- * (RFC 5681, 3.2): of each segment behind the hole it needs one that has no
- * data and the window of the one before.  Where a fault took the window back to
- * within the hole the peer may not fill it: the window has to open. */
+/* Does the peer count duplicate ACKs now?  Without SACK it has nothing else
+ * (RFC 5681, 3.2).  It needs one for each segment behind the hole, without data
+ * and with an unchanged window.  If a fault has moved the window back into the
+ * hole, the peer may not fill it: then the window has to open. */
 static inline bool acker_is_counted(const struct leg *l)
 {
 	return l->rcv.ooo && !l->sack_ok &&
@@ -319,19 +320,19 @@ static inline bool acker_is_counted(const struct leg *l)
 /* acker.c: when to acknowledge. */
 void acker_owe(struct leg *l, mono_t now); /* delayed or now, by the rules */
 void acker_now(struct leg_rcv *rcv);
-/* Rate-limited by tcp_invalid_ratelimit; false, and counted as @skipped, when
- * suppressed. */
+/* Limited by tcp_invalid_ratelimit.  False: suppressed, and counted as
+ * @skipped. */
 bool acker_out_of_window(struct leg *l, enum tcp_counter skipped, mono_t now);
-/* One answer of the limited kind may be given now. */
+/* May a rate-limited answer be sent now? */
 bool acker_allows(struct leg *l, enum tcp_counter skipped, mono_t now);
 bool acker_challenge(struct leg *l, mono_t now);
 void acker_sent(struct leg *l);
 
-/* timers.c: events in, deadlines out. */
+/* timers.c: what happens sets deadlines. */
 void timers_restart_rtx(struct leg *l, mono_t now);
 void timers_stop_rtx(struct leg_timers *tmr);
 void timers_set_rtx(struct leg *l, enum rtx_kind kind, int64_t us, mono_t now);
-/* The next keepalive probe is so far off as the state wants. */
+/* Set the time of the next keepalive probe, as the state requires. */
 void timers_keep(struct leg *l, mono_t now);
 void timers_on_receive(struct leg *l, mono_t now);
 void timers_close(struct leg_timers *tmr, int64_t us, mono_t now);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A leg's life: opening, closing, aborting.
+ * The life of a leg: opening, closing, aborting.
  *
- * The engine owns the leg's memory and both ends of its byte queues.  Here are
- * the verbs it calls; what segments do is in input.c, what is sent in
- * output.c, what time does in timers.c.
+ * The engine owns the leg's memory and both ends of its byte queues.  It calls
+ * the functions in this file.  Arriving segments are handled in input.c,
+ * sending in output.c, time in timers.c.
  */
 #include <stdlib.h>
 
@@ -180,7 +180,7 @@ void leg_set_mss(struct leg *l)
 	l->snd.mss = (uint16_t)m;
 }
 
-/* Congestion state at the beginning: when data may first be sent. */
+/* Set the congestion state when data may first be sent. */
 static void leg_begin(struct leg *l, mono_t now)
 {
 	leg_set_mss(l);
@@ -275,7 +275,7 @@ void leg_shutdown(struct leg *l, mono_t now)
 	switch (l->state) {
 	case TS_ESTABLISHED:
 	case TS_CLOSE_WAIT:
-	case TS_SYN_SENT: /* FIN follows once established */
+	case TS_SYN_SENT: /* the FIN is sent once established */
 	case TS_SYN_RECEIVED:
 		l->end.fin_queued = true;
 		break;

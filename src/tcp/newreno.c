@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * NewReno's congestion avoidance (RFC 5681, 3.1): one segment a window.
+ * NewReno's congestion avoidance (RFC 5681, 3.1): one segment per window.
  */
 #include "internal.h"
 
@@ -18,7 +18,8 @@ static void newreno_on_ack(struct leg_cong *cc, const struct leg *l,
 	acked = cc_slow_start(cc, acked);
 	if (!acked)
 		return;
-	/* one segment per window, exactly: count bytes (RFC 3465, 2.1) */
+	/* count bytes, so that it is exactly one segment per window (RFC 3465,
+	 * 2.1) */
 	n->acked += acked;
 	if (n->acked >= cc->cwnd) {
 		n->acked -= cc->cwnd;

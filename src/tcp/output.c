@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What to send next: one packet a call, in this order: RST, SYN, probes, what
- * was lost, what is new (with FIN), and last an ACK that nothing carried.
+ * What to send next.  Each call makes one packet, in this order: RST, SYN,
+ * probes, lost data, new data (with FIN), and last an ACK if no other packet
+ * carried it.
  *
- * A packet holds up to 64 KiB that the kernel cuts into segments of gso_size;
- * it is a view of the send queue, nothing is copied.  How much may leave is
- * the least of the peer's window, cwnd - pipe and the pacing burst.
+ * A packet holds up to 64 KiB, which the kernel cuts into segments of gso_size.
+ * It refers to the send queue; nothing is copied.  Its size is limited by the
+ * peer's window, by cwnd - pipe, and by the pacing burst.
  */
 #include "internal.h"
 
-#define PACE_MIN_RTT_US 2000u /* below it timers are coarser than the gaps */
+#define PACE_MIN_RTT_US 2000u /* below it timers are too coarse */
 #define PACE_SLICE_US 1000u
 
 static uint8_t ect(const struct leg *l, bool data, bool retx)
@@ -58,8 +59,8 @@ static void set_flags(struct leg *l, struct hdr_spec *h, const struct emit *m)
 	}
 }
 
-/* As Linux's: a connection counts its IPv4 packets, and the kernel goes on
- * counting where it cuts one. */
+/* As in Linux: a connection counts its IPv4 packets, and the kernel counts on
+ * when it cuts one into segments. */
 static uint16_t take_ip_id(struct leg_snd *snd, uint32_t packets)
 {
 	uint16_t id = snd->ip_id;
@@ -96,8 +97,9 @@ static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 }
 
 /*
- * Describe the payload [seq, seq+len) in tx->iov.  When the entries do not
- * suffice the rest waits for the next packet, cut at a multiple of @mss.
+ * Describe the payload [seq, seq+len) in tx->iov.  If there are too few
+ * entries, the packet is cut at a multiple of @mss, and the rest waits for the
+ * next one.
  * Return: bytes described
  */
 static uint32_t fill_iov(struct leg *l, struct tx *tx, seq_t seq, uint32_t len,
@@ -138,7 +140,7 @@ static bool out_rst(struct leg *l, struct tx *tx, mono_t now)
 			     .df = true};
 
 	if (seq_eq(l->snd.nxt, seq_add(l->snd.iss, 1)) && l->snd.syn_unsent)
-		h.seq = SEQ(0); /* the SYN was never answered: 3.10.7.1 */
+		h.seq = SEQ(0); /* no SYN was answered: 3.10.7.1 */
 	else if (l->ts_ok)
 		fill_opts(l, &o, false, now);
 	l->end.rst_pending = false;
@@ -176,8 +178,8 @@ static bool board_full(const struct leg *l)
 	return !l->loss.run_tail && l->env->runs->used >= l->env->runs->max;
 }
 
-/* A Fast Open SYN takes data along, once; a repeated SYN goes without, for
- * those paths that swallow such SYNs (RFC 7413, 4.1.3). */
+/* The first Fast Open SYN carries data.  A repeated SYN does not, because some
+ * paths drop such SYNs (RFC 7413, 4.1.3). */
 static uint32_t syn_data(struct leg *l, struct tx *tx, mono_t now)
 {
 	seq_t start = seq_add(l->snd.iss, 1);
@@ -185,7 +187,7 @@ static uint32_t syn_data(struct leg *l, struct tx *tx, mono_t now)
 
 	if (!l->tfo_data || !seq_eq(l->snd.nxt, start) || board_full(l))
 		return 0;
-	/* a SYN's options can take all of 40 bytes */
+	/* the options of a SYN may take all 40 bytes */
 	len = min_u32(l->snd.mss,
 		      l->snd.pmtu - (l->family == 4 ? 40u : 60u) - 40);
 	len = fill_iov(l, tx, start, min_u32(l->snd.q.bytes, len), l->snd.mss);
@@ -241,8 +243,8 @@ static bool out_probe(struct leg *l, struct tx *tx, mono_t now)
 	return true;
 }
 
-/* A pure ACK's sequence number: one that the peer accepts even when it closed
- * its window under data in flight. */
+/* The sequence number of a pure ACK: one that the peer accepts even if it has
+ * shrunk its window below the data in flight. */
 static seq_t acceptable_seq(const struct leg_snd *snd)
 {
 	return seq_max(snd->una,
@@ -266,9 +268,9 @@ static bool out_ack(struct leg *l, struct tx *tx, mono_t now)
 }
 
 /*
- * One packet's payload limit (TSO autosizing): a millisecond's worth at the
- * pacing rate, and no more than half the window, so that a lost packet
- * leaves others in flight to tell of it; at least two segments.
+ * The payload limit of one packet (TSO autosizing): what the pacing rate allows
+ * in a millisecond, at least two segments.  It is at most half of the window,
+ * so that other packets in flight can reveal its loss.
  */
 static uint32_t burst_limit(const struct leg *l)
 {
@@ -285,7 +287,7 @@ static uint32_t burst_limit(const struct leg *l)
 	return min_u32(max_u32((uint32_t)n, 2u * l->snd.mss), TX_PAYLOAD_MAX);
 }
 
-/* The first window leaves at once (RFC 6928), as in Linux. */
+/* The first window is sent at once (RFC 6928), as in Linux. */
 static bool is_first_window(const struct leg *l)
 {
 	return !l->snd.iss_far &&
@@ -383,7 +385,8 @@ static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 	return true;
 }
 
-/* Nothing in flight, something queued, and the peer's window too small. */
+/* Start probing when data is queued, nothing is in flight, and the peer's
+ * window is too small. */
 static void persist_check(struct leg *l, mono_t now)
 {
 	if (!board_outstanding(&l->snd) && l->tmr.rtx_kind == RTX_NONE)
@@ -399,7 +402,7 @@ static bool may_send_fin(struct leg *l, mono_t now)
 	return true;
 }
 
-/* Restart after idle (RFC 5681, 4.1): the old window says nothing now. */
+/* Restart after idle (RFC 5681, 4.1): the old window is no longer valid. */
 static void idle_restart(struct leg *l, mono_t now)
 {
 	if (!l->cfg->slow_start_after_idle || leg_model(&l->cc) ||
@@ -414,8 +417,8 @@ static void idle_restart(struct leg *l, mono_t now)
 }
 
 /*
- * Payload bytes of the next new packet: 0 when none may leave.  @queued bytes
- * wait beyond nxt.
+ * Payload bytes of the next new packet: 0 when none may be sent.  @queued bytes
+ * wait beyond SND.NXT.
  */
 static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 			mono_t now)
@@ -430,7 +433,7 @@ static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 	len = min_u32(queued, wnd);
 	if (!len || (len < queued && len < mss && len < l->snd.max_wnd / 2 &&
 		     !l->snd.probe_pending)) {
-		persist_check(l, now); /* SWS avoidance, sender side */
+		persist_check(l, now); /* silly window avoidance */
 		return 0;
 	}
 	room = l->cc.cwnd > pipe ? l->cc.cwnd - pipe : 0;
@@ -446,7 +449,7 @@ static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 	if (!l->loss.tlp_pending && pace_holds(l, now))
 		return 0;
 	len = min_u32(len, min_u32(room, burst_limit(l)));
-	/* cut by the kernel, each piece would repeat the urgent pointer */
+	/* if the kernel cut it, each segment would repeat the urgent pointer */
 	if (l->snd.urg_out)
 		len = min_u32(len, mss);
 	if (l->behave && l->behave->max_seg)
@@ -480,7 +483,7 @@ static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
 		l->loss.rack.tlp_active = true;
 		l->loss.rack.tlp_is_retrans = false;
 		l->loss.rack.tlp_end = l->snd.nxt;
-		if (l->tmr.rtx_kind == RTX_NONE) /* an ACK came in between */
+		if (l->tmr.rtx_kind == RTX_NONE) /* an ACK came meanwhile */
 			timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 	} else if (l->tmr.rtx_kind == RTX_NONE ||
 		   l->tmr.rtx_kind == RTX_PERSIST ||
@@ -507,7 +510,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 		cc_tell(l, CC_NOTHING_TO_SEND);
 	if (!queued && !may_send_fin(l, now))
 		return false;
-	if (board_full(l)) { /* no scoreboard memory: try again soon */
+	if (board_full(l)) { /* no run left: try again soon */
 		l->tmr.pace = mono_add(now, 10 * USEC_PER_MSEC);
 		return false;
 	}
@@ -518,7 +521,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 	if (queued && !len)
 		return false;
 	len = fill_iov(l, tx, m.seq, len, mss);
-	/* the FIN takes a place in the window too */
+	/* the FIN takes up window too */
 	fin = len == queued && may_send_fin(l, now) &&
 	      seq_lt(seq_add(l->snd.nxt, len), seq_add(l->snd.una, l->snd.wnd));
 	if (!len && !fin) {
@@ -533,7 +536,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 	return true;
 }
 
-/* The tail loss probe: new data when there is, else the last segment. */
+/* The tail loss probe: new data if there is any, otherwise the last segment. */
 static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 {
 	struct run *t = l->loss.run_tail;
@@ -556,7 +559,7 @@ static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 	m.gso = (uint16_t)mss;
 	m.flags = (fin ? TCP_FIN : 0) | (len ? TCP_PSH : 0);
 	if (fill_iov(l, tx, m.seq, len, mss) < len)
-		return false; /* many small slices: the RTO will do it */
+		return false; /* too many small slices: leave it to the RTO */
 	emit(l, tx, &m, &o);
 	board_retransmitted(l, m.seq, l->snd.nxt, now);
 	recovery_note_retransmit(l, len + fin, l->snd.nxt, now);
@@ -599,7 +602,7 @@ static bool may_send_data(const struct leg *l)
 	       (l->state == TS_SYN_RECEIVED && l->tfo_early);
 }
 
-/* A peer without SACK does not count a duplicate that rides on data. */
+/* A peer without SACK does not count a duplicate ACK that carries data. */
 static bool dupack_due(const struct leg *l)
 {
 	return l->rcv.owed == ACK_NOW && acker_is_counted(l) &&

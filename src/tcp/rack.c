@@ -3,12 +3,13 @@
  * RACK-TLP (RFC 8985): loss detection by time.
  *
  * A run is lost when something sent sufficiently later was delivered: later by
- * the reordering window, which is zero until reordering was seen and DUPTHRESH
- * segments were SACKed, else a quarter of the minimum RTT, grown by DSACKs.
- * When the tail of a flight is lost nothing is delivered later; the tail loss
- * probe sends one segment after two RTTs to make it so.
+ * at least the reordering window.  This window is zero if no reordering was
+ * seen and DUPTHRESH segments were SACKed.  Otherwise it is a quarter of the
+ * minimum RTT, and DSACKs make it larger.  If the tail of a flight is lost,
+ * nothing is delivered after it.  So the tail loss probe sends one segment
+ * after two RTTs.
  *
- * All runs are looked at on each detection: at most RUNS_MAX.
+ * Each detection looks at all runs, at most RUNS_MAX.
  */
 #include "internal.h"
 
@@ -57,7 +58,7 @@ void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now)
 	}
 }
 
-/* Were DUPTHRESH segments SACKed, of whatever size? */
+/* Were DUPTHRESH segments SACKed, whatever their size? */
 static bool dupthresh_sacked(const struct leg_loss *loss)
 {
 	uint32_t n = 0;
@@ -82,7 +83,7 @@ static uint32_t reo_window(const struct leg *l)
 	return min_u32(w, l->rtt.smoothed_us);
 }
 
-/* How long until @r counts as lost, microseconds; not above 0: it does. */
+/* Microseconds until @r counts as lost; 0 or less: it is lost. */
 static int32_t time_left(const struct leg *l, const struct run *r, uint32_t reo,
 			 mono_t now)
 {
@@ -106,7 +107,7 @@ void rack_mark_on_rto(struct leg *l, mono_t now)
 		if (r->state == RUN_SENT && time_left(l, r, reo, now) <= 0)
 			board_mark_lost(l, r);
 	}
-	if (!l->loss.lost_bytes) /* no run was left to cut the first one off */
+	if (!l->loss.lost_bytes) /* no run left to split off the first one */
 		board_mark_all_lost(l, false);
 }
 
@@ -136,7 +137,7 @@ bool rack_detect_loss(struct leg *l, mono_t now)
 	return l->loss.lost_bytes > before;
 }
 
-/* Arm the probe instead of the RTO where RFC 8985, 7.2 allows it. */
+/* Arm the probe instead of the RTO if RFC 8985, 7.2 allows it. */
 void tlp_arm(struct leg *l, mono_t now)
 {
 	uint32_t pto, rto = rtt_rto(&l->rtt);
@@ -159,7 +160,7 @@ void tlp_fire(struct leg *l, mono_t now)
 	timers_set_rtx(l, RTX_RTO, rtt_rto(&l->rtt), now);
 }
 
-/* Did the probe repair a loss that nothing else reported?  RFC 8985, 7.4. */
+/* Did the probe repair a loss that went unnoticed?  RFC 8985, 7.4. */
 void tlp_on_ack(struct leg *l, const struct segment *s,
 		const struct ack_sample *a)
 {
@@ -168,7 +169,7 @@ void tlp_on_ack(struct leg *l, const struct segment *s,
 	if (!k->tlp_active || seq_lt(s->ack, k->tlp_end))
 		return;
 	if (!k->tlp_is_retrans || a->dsack) {
-		k->tlp_active = false; /* new data, or nothing had been lost */
+		k->tlp_active = false; /* nothing had been lost */
 	} else if (seq_gt(s->ack, k->tlp_end)) {
 		k->tlp_active = false;
 		leg_count(l, CNT_TcpExtTCPLossProbeRecovery);

@@ -2,18 +2,17 @@
 /*
  * Delivery rate (draft-ietf-ccwg-bbr, 4.1).
  *
- * Between the sending of a packet and its acknowledgment so many bytes were
- * delivered: what was delivered in that time, divided by it, is the rate at
- * which the network delivers.  The time is the longer one of two: that in which
- * the bytes were sent, and that in which they were acknowledged, as neither may
- * be faster than the path.
+ * The rate is the number of bytes delivered between the sending of a packet and
+ * its acknowledgment, divided by that time.  The time is the longer one of two:
+ * the time in which the bytes were sent, and the time in which they were
+ * acknowledged, because neither can be faster than the path.
  */
 #include "tcp/rate.h"
 
 void rate_sent(struct rate_meter *r, struct rate_mark *m, uint32_t inflight,
 	       uint32_t len, mono_t now)
 {
-	if (inflight <= len) /* nothing else is under way */
+	if (inflight <= len) /* nothing else is in flight */
 		r->first_sent_us = r->delivered_us = (uint32_t)now.us;
 	*m = (struct rate_mark){.delivered = r->delivered,
 				.lost = r->lost,
@@ -70,7 +69,7 @@ void rate_finish(struct rate_meter *r, struct rate_sample *s,
 	s->interval_us = max_u32(s->send_elapsed_us, ack_elapsed);
 	s->delivered = r->delivered - s->prior_delivered;
 	s->lost = r->lost - s->lost;
-	/* less than the least round trip: of a packet sent twice */
+	/* less than the minimum RTT: the packet was sent twice */
 	if (s->interval_us >= min_rtt_us && s->interval_us)
 		s->rate =
 			(uint64_t)s->delivered * USEC_PER_SEC / s->interval_us;

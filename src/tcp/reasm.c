@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text: in order to the sink, out of order into islands.
+ * Received bytes: those in order go to the sink, others are kept in islands.
  *
- * An island is what is held without a hole: one or more nodes that follow each
- * other.  All nodes are one sorted list; the first node of an island knows the
- * island's last, so a walk goes from island to island, and what continues an
- * island costs no walk inside it.  Segments are copied together, to the end of
- * the island's last chunk where they continue it: what arrives in order behind
- * one hole costs a node for each chunk, not for each segment.  A large segment
- * that fills half of its receive buffer is kept by reference.
+ * An island is a range without holes: one or more adjacent nodes.  All nodes
+ * are in one sorted list.  The first node of an island points to its last, so a
+ * search steps from island to island, and extending an island needs no walk
+ * inside it.  A segment that continues an island is copied to the end of the
+ * island's last chunk.  Segments that arrive in order behind a hole therefore
+ * cost one node for each chunk, not for each segment.  A segment that fills at
+ * least half of its receive buffer is kept by reference.
  *
- * Islands never overlap: the first copy of a byte wins, so what was reported
- * by SACK is what is delivered, whatever a later segment says.
+ * Islands never overlap.  The first copy of a byte counts, so what was reported
+ * by SACK is delivered, whatever a later segment contains.
  *
- * Limits of a leg: twice its window in true size, which is enough to hold all
- * of the window in segments of any usual size, and nodes in proportion to it
- * (nodes_max()), and the leg's share of what all need (leg_env.share).  Beyond
- * them the *new* segment is dropped (the peer sends it
- * again), so nothing that was SACKed is ever reneged on, unless a fault asks
- * for it (leg_renege()).  One-byte islands share chunks, so each costs a node
- * and a byte; the number of nodes is their limit.
+ * Limits of a leg: buffers of twice its window, which hold a full window in
+ * segments of any usual size; nodes in proportion to the window (nodes_max());
+ * and its share of common resources (leg_env.share).  Beyond these the *new*
+ * segment is dropped, and the peer sends it again.  So nothing that was SACKed
+ * is ever discarded, unless a fault asks for it (leg_renege()).  One-byte
+ * islands share chunks.  Each costs a node and a byte, so they are limited by
+ * the number of nodes.
  */
 #include "internal.h"
 
-#define KEEP_MIN (BUF_RX_SIZE / 2) /* from here on bytes are not copied */
+#define KEEP_MIN (BUF_RX_SIZE / 2) /* from this size on kept by reference */
 #define NODES_PER_CHUNK 8u /* segments of 508 bytes fill it with these */
 
 static seq_t node_end(const struct ooo *o)
@@ -52,7 +52,8 @@ seq_t reasm_end(const struct leg_rcv *rcv)
 	return island_end(i);
 }
 
-/* The first node of the list goes; what follows in its island remains one. */
+/* Free the first node of the list.  The rest of its island remains an
+ * island. */
 static void node_free_first(struct leg *l)
 {
 	struct ooo *o = l->rcv.ooo;
@@ -99,7 +100,7 @@ const char *reasm_check(const struct leg_rcv *rcv)
 
 /* --- nodes --- */
 
-/* A node for each half KB that is held, and OOO_MAX in any case. */
+/* One node for each 512 bytes held, but always OOO_MAX. */
 static uint32_t nodes_max(const struct leg_rcv *rcv)
 {
 	uint32_t chunks = rcv->ooo_mem / buf_class_truesize(BUF_CHUNK);
@@ -107,8 +108,8 @@ static uint32_t nodes_max(const struct leg_rcv *rcv)
 	return max_u32(OOO_MAX, NODES_PER_CHUNK * chunks);
 }
 
-/* More of the buffers than its share?  That can be only where more than half
- * of them are taken. */
+/* Does the leg hold more than its share?  Checked only once more than half of
+ * all buffers are taken. */
 static bool over_share(const struct leg *l)
 {
 	const struct buf_pool *p = l->env->pool;
@@ -144,8 +145,8 @@ static uint32_t chunk_write(struct buf *b, const struct slice *d)
 	return n;
 }
 
-/* @d continues @o: as much of it as @o's chunk takes, which is nothing when
- * bytes of another node stand behind @o's. */
+/* Append to @o as much of @d as fits in @o's chunk.  That is nothing if another
+ * node's bytes follow @o's in the chunk. */
 static uint32_t node_grow(struct ooo *o, const struct slice *d)
 {
 	uint32_t n;
@@ -162,15 +163,15 @@ static uint32_t node_grow(struct ooo *o, const struct slice *d)
  * struct hole - A place between two islands
  * @before: the island before it, or NULL
  * @after:  the island after it, or NULL
- * @filled: bytes were stored here
+ * @filled: bytes were stored in it
  */
 struct hole {
 	struct ooo *before, *after;
 	bool filled;
 };
 
-/* Where a small segment may be copied: a neighbour's chunk, or a new one,
- * which is charged to @o as a whole. */
+/* The chunk for a small segment: a neighbour's, or a new one, which is charged
+ * to @o as a whole. */
 static struct buf *chunk_for(struct leg *l, const struct hole *h, uint32_t len,
 			     struct ooo *o)
 {
@@ -185,15 +186,15 @@ static struct buf *chunk_for(struct leg *l, const struct hole *h, uint32_t len,
 	return buf_alloc(l->env->pool, BUF_CHUNK);
 }
 
-/* A node of the first bytes of @d: all of them when kept by reference, else
- * what goes into a chunk. */
+/* Make a node of @d: of all its bytes if kept by reference, otherwise of those
+ * that fit in a chunk. */
 static struct ooo *node_new(struct leg *l, const struct hole *h,
 			    const struct slice *d)
 {
 	bool by_reference = kept_by_reference(d);
 	struct ooo *o;
 
-	/* what is kept of the receive reserve is missing there */
+	/* a buffer that is kept is missing from the receive reserve */
 	if (by_reference && l->env->pool->held > l->env->pool->limit)
 		return NULL;
 	o = at_limit(l) ? NULL : slab_alloc(l->env->ooo);
@@ -220,7 +221,7 @@ static struct ooo *node_new(struct leg *l, const struct hole *h,
 
 /* --- islands --- */
 
-/* @o, whose first byte is at @at, into the list. */
+/* Insert @o, whose first byte is at @at, into the list. */
 static void hole_link(struct leg_rcv *rcv, struct hole *h, struct ooo *o,
 		      seq_t at, bool joins)
 {
@@ -237,9 +238,9 @@ static void hole_link(struct leg_rcv *rcv, struct hole *h, struct ooo *o,
 }
 
 /*
- * Store @d, which begins at @at and ends before the next island or at it.
- * Afterwards h->before is the island that it belongs to.
- * Return: false when there was no room, or not for all of it
+ * Store @d, which begins at @at and does not reach beyond the start of the next
+ * island.  Afterwards h->before is the island that contains it.
+ * Return: false when there was not room for all of it
  */
 static bool hole_fill(struct leg *l, struct hole *h, seq_t at, struct slice d)
 {
@@ -269,7 +270,7 @@ static bool hole_fill(struct leg *l, struct hole *h, seq_t at, struct slice d)
 	return true;
 }
 
-/* @island was told of or grew last: first of the blocks, once. */
+/* @island changed last: put it first among the SACK blocks. */
 static void sack_note(struct leg_rcv *rcv, const struct ooo *island)
 {
 	seq_t keep[ARRAY_LEN(rcv->sack_recent)] = {island->start};
@@ -287,9 +288,9 @@ static void sack_note(struct leg_rcv *rcv, const struct ooo *island)
 }
 
 /*
- * RFC 2883, 4: the block names the first contiguous duplicate.  What continues
- * one that was not reported yet makes it longer, as in Linux; anything else
- * has to wait for its own repetition.
+ * RFC 2883, 4: the block names the first contiguous duplicate.  A duplicate
+ * that continues one not yet reported extends its block, as in Linux.  Any
+ * other is not reported.
  */
 void reasm_note_dsack(struct leg *l, seq_t start, seq_t end)
 {
@@ -308,7 +309,7 @@ void reasm_note_dsack(struct leg *l, seq_t start, seq_t end)
 	}
 }
 
-/* Queue @d, which begins at @seq beyond rcv_nxt. */
+/* Store @d, which begins at @seq, beyond RCV.NXT. */
 static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 {
 	struct hole h = {.after = l->rcv.ooo};
@@ -334,7 +335,7 @@ static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 					      seq_span(stop, at)});
 		if (!touched && h.filled)
 			touched = h.before;
-		h.after = h.before ? h.before : h.after; /* they may be one */
+		h.after = h.before ? h.before : h.after; /* may be the same */
 		at = stop;
 	}
 	if (touched)
@@ -349,7 +350,7 @@ static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 	return DROP_NONE;
 }
 
-/* Give bytes at rcv_nxt to the sink. */
+/* Append bytes at RCV.NXT to the sink. */
 static bool deliver(struct leg *l, const struct slice *d)
 {
 	if ((over_share(l) && l->rcv.sink->bytes >= l->cfg->rmem[0]) ||
@@ -364,7 +365,7 @@ static bool deliver(struct leg *l, const struct slice *d)
 	return true;
 }
 
-/* Deliver what the list holds from rcv_nxt on. */
+/* Deliver stored bytes that begin at RCV.NXT. */
 static void ooo_drain(struct leg *l)
 {
 	const struct ooo *o;
@@ -399,8 +400,8 @@ static void note_rcv_mss(struct leg *l, uint32_t len)
 }
 
 /*
- * Deliver @d at rcv_nxt.  Where it overlaps what is held, what is held counts:
- * it was reported by SACK already, and the first copy of a byte wins.
+ * Deliver @d, which begins at RCV.NXT.  Where it overlaps stored bytes, the
+ * stored ones are used: they were already reported by SACK.
  */
 static bool deliver_around(struct leg *l, struct slice d)
 {
@@ -428,7 +429,7 @@ static bool deliver_around(struct leg *l, struct slice d)
 	return true;
 }
 
-/* In order, or overlapping what is. */
+/* A segment that begins at RCV.NXT. */
 static enum drop_reason in_order(struct leg *l, const struct segment *s,
 				 struct slice d, mono_t now)
 {
@@ -503,7 +504,7 @@ static bool block_known(const struct tcp_opts *o, uint32_t from,
 	return false;
 }
 
-/* The islands that sack_recent[] speaks of, as far as they are held. */
+/* The islands that sack_recent[] names, if they are still stored. */
 static void recent_islands(const struct leg_rcv *rcv,
 			   const struct ooo *out[SACK_BLOCKS_MAX])
 {
@@ -534,8 +535,8 @@ void reasm_sack_blocks(const struct leg *l, struct tcp_opts *o, uint32_t max)
 	for (uint32_t i = 0; i < l->rcv.sack_n && o->nsack < max; i++) {
 		struct sack_block b;
 
-		/* what begins at rcv_nxt waits for memory: asking for it
-		 * again is what brings it on */
+		/* an island at RCV.NXT waits for memory: do not report it, so
+		 * that the peer sends it again */
 		if (!recent[i] || seq_le(recent[i]->start, l->rcv.nxt))
 			continue;
 		b = (struct sack_block){recent[i]->start,

@@ -4,18 +4,19 @@
  *
  * States are Linux's.  OPEN; DISORDER: something was SACKed or ACKed twice;
  * CWR: reducing after ECN; RECOVERY: reducing after loss was detected; LOSS:
- * after a retransmission timeout.  In CWR and RECOVERY proportional rate
- * reduction (RFC 9937) sets cwnd on each ACK; elsewhere the congestion-control
- * module grows it.  A module with a model (BBR) sets cwnd in all of them; after
- * a timeout it begins with one segment, too.  A reduction is undone when it
- * proves spurious: by timestamps (Eifel, RFC 4015), by DSACKs for everything
- * retransmitted (RFC 3708), or by F-RTO (RFC 5682, 3.1): after the ACK of what
- * the timer sent again two new segments leave; when the next ACK tells of data
- * sent before the timeout and never again, the timeout was spurious.
+ * after a retransmission timeout.  In CWR and RECOVERY, proportional rate
+ * reduction (RFC 9937) sets cwnd on each ACK.  In the other states the
+ * congestion-control module grows it.  A module with a model (BBR) sets cwnd in
+ * all of them; after a timeout it begins with one segment, too.  A reduction is
+ * undone when it proves spurious: by timestamps (Eifel, RFC 4015), by DSACKs
+ * for all retransmitted data (RFC 3708), or by F-RTO (RFC 5682, 3.1).  F-RTO
+ * sends two new segments after the ACK of what the timer retransmitted.  If the
+ * next ACK covers data that was sent before the timeout and not retransmitted,
+ * the timeout was spurious.
  */
 #include "internal.h"
 
-/* @delivered: bytes that the ACK at hand delivered; 0 for a timer. */
+/* @delivered: bytes that this ACK delivered; 0 for a timer. */
 static void begin_episode(struct leg *l, uint32_t delivered)
 {
 	if (l->loss.ca <= CA_DISORDER || !l->loss.undo_valid) {
@@ -30,11 +31,11 @@ static void begin_episode(struct leg *l, uint32_t delivered)
 		l->cc.ssthresh = leg_cc(&l->cc)->ssthresh(&l->cc, l);
 	l->loss.recover = l->snd.nxt;
 	l->loss.prr_delivered = l->loss.prr_out = 0;
-	/* what this ACK delivered was in flight when it came */
+	/* what this ACK delivered was still in flight before it */
 	l->loss.recover_fs =
 		board_outstanding(&l->snd) - l->loss.sacked_bytes + delivered;
 	l->loss.recover_fs = max_u32(l->loss.recover_fs, l->snd.mss);
-	/* an RTT estimate of slow start says nothing after this */
+	/* leave conservative slow start */
 	l->cc.hystart.css = false;
 	tlp_reset(&l->loss);
 }
@@ -45,7 +46,7 @@ void recovery_enter_cwr(struct leg *l, uint32_t delivered)
 		return;
 	begin_episode(l, delivered);
 	cc_tell(l, CC_CONGESTION_MARK);
-	l->loss.undo_valid = false; /* ECN marks are no mistake */
+	l->loss.undo_valid = false; /* an ECN mark is never spurious */
 	l->loss.ca = CA_CWR;
 	l->snd.cwr_pending = true;
 }
@@ -114,7 +115,7 @@ static bool eifel_says_spurious(const struct leg *l, const struct segment *s)
 	       (int32_t)(s->opts.tsecr - l->loss.retrans_ts) < 0;
 }
 
-/* Does the ACK tell of anything that was sent after the timeout? */
+/* Does the ACK cover anything sent after the timeout? */
 static bool tells_of_new_data(const struct leg *l, const struct segment *s)
 {
 	for (uint32_t i = 0; l->sack_ok && i < s->opts.nsack; i++) {
@@ -135,15 +136,15 @@ static void frto_first_ack(struct leg *l, const struct ack_sample *a,
 			l->loss.frto = FRTO_OFF;
 		return;
 	}
-	/* all of it acknowledged, or not yet what was sent again: either says
-	 * nothing about the originals */
+	/* everything is acknowledged, or the retransmission is not: neither
+	 * shows what became of the originals */
 	l->loss.frto = again || seq_ge(l->snd.una, l->loss.recover)
 			       ? FRTO_OFF
 			       : FRTO_NEW_DATA;
 }
 
-/* True: data that was sent before the timeout, and never again, was not lost.
- * Step 3. */
+/* Step 3.  True: data that was sent before the timeout, and not retransmitted,
+ * has arrived. */
 static bool frto_says_spurious(struct leg *l, const struct segment *s,
 			       const struct ack_sample *a, bool dupack)
 {
@@ -159,7 +160,7 @@ static bool frto_says_spurious(struct leg *l, const struct segment *s,
 	return false;
 }
 
-/* DSACKs may come after the episode, but not a window later. */
+/* DSACKs may arrive after the episode, but not a window later. */
 static bool undo_is_stale(const struct leg *l)
 {
 	uint32_t window = max_u32(l->snd.max_wnd, 65535);
@@ -179,7 +180,7 @@ static bool try_undo(struct leg *l, const struct segment *s,
 		l->loss.undo_valid = false;
 		return false;
 	}
-	/* DSACKs for all of it may come after the episode has ended */
+	/* the last DSACK may arrive after the episode has ended */
 	if (a->dsack && l->loss.undo_retrans == 0 && l->loss.retrans_ts) {
 		leg_count(l, CNT_TcpExtTCPDSACKUndo);
 		undo(l);
@@ -254,14 +255,15 @@ static bool detect(struct leg *l, const struct ack_sample *a, bool dupack,
 	return false;
 }
 
-/* Only an ACK of new data grows the window: one that only SACKs is a duplicate
- * (RFC 5681, 3.2), and its bytes count when the hole before them is filled. */
+/* Only an ACK of new data grows the window.  An ACK that only SACKs is a
+ * duplicate (RFC 5681, 3.2); its bytes count when the hole before them is
+ * filled. */
 static void grow(struct leg *l, const struct ack_sample *a, mono_t now)
 {
 	uint32_t acked = seq_span(l->snd.una, a->una_before);
 
 	if (acked &&
-	    l->loss.ca == CA_LOSS) /* the rest left before the timeout */
+	    l->loss.ca == CA_LOSS) /* the rest was sent before the timeout */
 		acked = a->acked + a->sacked;
 	if (!acked)
 		return;
@@ -346,8 +348,8 @@ void recovery_detect(struct leg *l, mono_t now)
 	if (fresh)
 		prr_on_ack(l, 0, false);
 	else if (l->loss.ca == CA_RECOVERY)
-		/* no ACK, so nothing for PRR to count: what the last one
-		 * allowed stays, and what was just lost adds nothing to it */
+		/* there is no ACK for PRR to count: what the last one allowed
+		 * stays, and the new losses add nothing */
 		l->cc.cwnd = board_pipe(l) + max_u32(room, l->snd.mss);
 }
 
@@ -355,12 +357,12 @@ void recovery_on_rto(struct leg *l, mono_t now)
 {
 	bool renege = l->loss.run_head && l->loss.run_head->state == RUN_SACKED;
 	bool recovering = l->loss.ca >= CA_RECOVERY;
-	/* once for each segment that the timer sends again (RFC 5681, 3.1),
-	 * unless ECN has reduced in this window already */
+	/* once for each segment that the timer retransmits (RFC 5681, 3.1),
+	 * unless ECN has already reduced this window */
 	bool reduce =
 		l->tmr.retries <= 1 &&
 		(l->loss.ca != CA_CWR || seq_gt(l->snd.una, l->loss.recover));
-	/* nothing but the head was sent again since the window was whole */
+	/* since the last reduction only the head was retransmitted */
 	bool only_head = reduce ? !recovering : l->loss.frto == FRTO_RESENT;
 
 	if (renege)
@@ -369,7 +371,7 @@ void recovery_on_rto(struct leg *l, mono_t now)
 		if (l->loss.ca == CA_LOSS &&
 		    seq_gt(l->snd.una, l->loss.undo_marker))
 			l->loss.undo_valid =
-				false; /* the last one was genuine */
+				false; /* the last timeout was genuine */
 		begin_episode(l, 0);
 	}
 	l->loss.frto = only_head && !renege ? FRTO_RESENT : FRTO_OFF;
@@ -388,7 +390,7 @@ void recovery_note_retransmit(struct leg *l, uint32_t bytes, seq_t end,
 			      mono_t now)
 {
 	l->loss.prr_out += bytes;
-	if (l->loss.ca >= CA_RECOVERY) { /* a probe is judged for itself */
+	if (l->loss.ca >= CA_RECOVERY) { /* a probe is judged by itself */
 		l->loss.undo_retrans += bytes;
 		l->loss.undo_high = seq_max(l->loss.undo_high, end);
 		if (!l->loss.retrans_ts)

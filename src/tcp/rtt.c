@@ -2,9 +2,10 @@
 /*
  * Round-trip time and retransmission timeout (RFC 6298).
  *
- * Samples come from runs never retransmitted (Karn).  RTO is srtt + 4 rttvar,
- * the variance term at least 200 ms as in Linux, at most 120 s, doubled by
- * each expiry.  The minimum over the last minutes serves RACK and HyStart.
+ * Samples come from runs that were not retransmitted (Karn).  The RTO is srtt +
+ * 4 rttvar and at most 120 s; the variance term is at least 200 ms, as in
+ * Linux.  Each expiry doubles the RTO.  RACK and HyStart use the minimum over
+ * the last minutes.
  */
 #include "internal.h"
 

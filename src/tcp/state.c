@@ -2,9 +2,9 @@
 /*
  * The state diagram as a table (RFC 9293, 3.3.2, with figure 5's notes).
  *
- * leg_set_state() asserts each transition against it, docs/STATES.md is drawn
- * from it, and the matrix test walks it.  CLOSED is reached from everywhere by
- * RST, ABORT and TIMEOUT, so those rows are generated rather than listed.
+ * leg_set_state() asserts each transition against it, docs/STATES.md is
+ * generated from it, and the matrix test walks it.  RST, ABORT and TIMEOUT lead
+ * to CLOSED from every state, so those rows are not listed.
  */
 #include "tcp/state.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Legs by 4-tuple: a chained hash with 32-bit links.
+ * The table of legs, by 4-tuple: a chained hash with 32-bit links.
  */
 #include <assert.h>
 #include <errno.h>

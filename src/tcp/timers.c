@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events in, deadlines out.
+ * The timers of a leg: what happens sets deadlines, and what expires acts.
  *
- * A leg has five deadlines: t_rtx (retransmission, tail loss probe,
- * reordering or zero-window probe, told apart by rtx_kind), t_ack (delayed
- * ACK), t_pace, t_keep (keepalive) and t_close (every closing state; before
- * that, when the flow will have been idle for too long).  The
- * wheel knows one timer a leg: leg_arm() sets it to the earliest, and only
- * when that is earlier than what is armed; a timer that fires early looks and
- * arms again.
+ * A leg has five deadlines in leg->tmr: rtx (retransmission, tail loss probe,
+ * reordering or zero-window probe, as rtx_kind says), ack (delayed ACK), pace,
+ * keep (keepalive) and close (the limits of closing states; before that,
+ * idle_timeout).  The wheel has one timer for each leg. leg_arm() sets it to
+ * the earliest deadline, and only if it is not armed for an earlier time.  A
+ * timer that fires too early finds nothing due, and is armed again.
  */
 #include "internal.h"
 
@@ -33,9 +32,9 @@ void leg_arm(struct leg *l, mono_t now)
 }
 
 /*
- * What is left of the user timeout, where that is less than @us: so that it
- * ends the connection when it runs out and not an RTO later.  A peer that
- * answers probes outlives it, and is probed at the usual pace.
+ * The rest of the user timeout, if that is less than @us.  So the connection
+ * ends exactly on time, not an RTO later.  A peer that answers probes is not
+ * ended by it, and is probed at the usual intervals.
  */
 static int64_t until_user_timeout(const struct leg *l, int64_t us, mono_t now)
 {
@@ -70,8 +69,9 @@ void timers_stop_rtx(struct leg_timers *tmr)
 }
 
 /*
- * A peer that has closed one direction may be gone: a kernel forgets a socket
- * that nobody holds tcp_fin_timeout after its FIN.  So it is asked by then.
+ * A peer that has closed one direction may be gone: tcp_fin_timeout after its
+ * FIN, a kernel forgets a socket that no process holds.  So keepalive begins by
+ * then.
  */
 static int64_t keep_at_most(const struct leg *l, int64_t us)
 {
@@ -103,8 +103,8 @@ void timers_close(struct leg_timers *tmr, int64_t us, mono_t now)
 }
 
 /*
- * How long retransmissions may go on: the time that @n expiries take when they
- * begin with the least RTO (the kernel's reading of tcp_retries2).
+ * How long retransmissions may go on: the time of @n expiries that begin with
+ * the least RTO (as Linux reads tcp_retries2).
  */
 static int64_t retries_us(uint32_t n)
 {
@@ -121,8 +121,9 @@ static bool is_orphan(const struct leg *l)
 	       l->state == TS_CLOSING;
 }
 
-/* Has the peer been silent for too long?  @probing: of a closed window, which
- * an orphan does so many times; retransmissions may take the time of as many. */
+/* Has the peer been silent for too long?  An orphan that probes a closed window
+ * (@probing) is limited by the number of probes, retransmissions by the time
+ * that the number of retries takes. */
 static bool given_up(const struct leg *l, bool probing, mono_t now)
 {
 	int64_t age = mono_is_set(l->loss.retrans_at)
@@ -139,7 +140,7 @@ static bool given_up(const struct leg *l, bool probing, mono_t now)
 	if (is_orphan(l) &&
 	    (probing ? l->tmr.retries >= orphan : age >= retries_us(orphan)))
 		return true;
-	/* a peer that keeps a zero window but answers is alive */
+	/* a peer with a zero window is alive while it answers */
 	if (!l->snd.wnd && mono_sub(now, l->tmr.last_rcv) < RTO_MAX_US)
 		return false;
 	return age >= retries_us(l->cfg->retries2);
@@ -157,8 +158,8 @@ static void give_up(struct leg *l)
 }
 
 /*
- * Full-sized segments vanish and no ICMP says why (RFC 4821's black hole):
- * after some expiries try what passes everywhere.
+ * A path MTU black hole (RFC 4821): full-sized segments vanish, and no ICMP
+ * error says why.  After some expiries, try a size that passes everywhere.
  */
 static void suspect_blackhole(struct leg *l)
 {
@@ -188,7 +189,7 @@ static void rto_fire(struct leg *l, mono_t now)
 		l->rtt.backoff++;
 	if (l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED) {
 		l->snd.syn_pending = true;
-		l->tfo_opt = false; /* plain from now on, as in Linux */
+		l->tfo_opt = false; /* as Linux does */
 		leg_count(l, CNT_TcpExtTCPSynRetrans);
 	} else {
 		suspect_blackhole(l);
@@ -244,7 +245,7 @@ static void rtx_fire(struct leg *l, mono_t now)
 static void keep_fire(struct leg *l, mono_t now)
 {
 	l->tmr.keep = MONO_UNSET;
-	if (board_outstanding(&l->snd) || l->snd.q.bytes) { /* others watch */
+	if (board_outstanding(&l->snd) || l->snd.q.bytes) { /* in use */
 		timers_keep(l, now);
 		return;
 	}
@@ -261,7 +262,7 @@ static void keep_fire(struct leg *l, mono_t now)
 	l->tmr.keep = mono_add(now, keep_at_most(l, l->cfg->keepalive_intvl));
 }
 
-/* Not closing: the time is that of an idle flow. */
+/* In a state that is not closing, this timer is for idle flows. */
 static bool still_in_use(struct leg *l, mono_t now)
 {
 	int64_t left = 0;

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The receive window: what the other leg still has room for.
+ * The receive window: the room that the other leg still has.
  *
- * The sink may hold rcv_cap bytes, and sink_extra more that the other leg has
- * in flight.  window_advertise() is the only place that moves the right edge,
- * and it only moves it right (RFC 9293, 3.8.6; RFC 7323, 2.4), unless a fault
- * asks for less than was promised.  rcv_cap starts
- * at tcp_rmem's middle value and grows while a round trip drains more than
- * half of it (dynamic right-sizing), up to tcp_rmem's last value.  Where memory
- * is short the leg's share of it (engine/shares.c) bounds both.
+ * The sink may hold rcv.cap bytes, and rcv.extra more for what the other leg
+ * has in flight.  Only window_advertise() moves the right edge, and only to the
+ * right (RFC 9293, 3.8.6; RFC 7323, 2.4), unless a fault asks for less than was
+ * promised. rcv.cap begins with the middle value of tcp_rmem.  It grows, up to
+ * the last value, while more than half of it is drained in a round trip
+ * (dynamic right-sizing).  When memory is short, the leg's share
+ * (engine/shares.c) limits both.
  */
 #include "internal.h"
 
 /*
- * Bytes that may be promised beyond those in the sink.  tcp_rmem's least value
- * is everybody's while there is memory at all: of the last eighth only those
- * take who are below their share.
+ * Bytes that may be promised beyond those in the sink.  Every leg gets the
+ * least value of tcp_rmem, until seven eighths of the memory are taken.  After
+ * that only legs below their share get any.
  */
 static uint64_t memory_room(const struct leg *l)
 {
@@ -33,7 +33,7 @@ uint32_t window_initial(const struct leg *l)
 	return min_u32(l->cfg->rmem[1] / 2, 65535);
 }
 
-/* What could be advertised if the right edge moved freely, bytes. */
+/* The window if the right edge could move freely, bytes. */
 static uint32_t window_free(const struct leg *l)
 {
 	uint32_t most = 65535u << (l->wscale_ok ? l->rcv.wscale : 0);
@@ -50,7 +50,7 @@ static uint32_t window_free(const struct leg *l)
 				 : min_u32(cap - used, most);
 }
 
-/* SWS avoidance, receiver side (RFC 9293, 3.8.6.2.2). */
+/* Silly window avoidance of a receiver (RFC 9293, 3.8.6.2.2). */
 static uint32_t window_choose(struct leg *l)
 {
 	uint32_t cur = leg_rcv_wnd(&l->rcv), want = window_free(l);
@@ -64,9 +64,9 @@ static uint32_t window_choose(struct leg *l)
 }
 
 /*
- * Rounding up to the scale keeps the right edge where it was, but moves it on
- * with every small segment; reasm.c drops what comes once the sink holds all
- * that the policy allows any leg.
+ * The window is rounded up to its scale, so that the right edge never moves
+ * back.  With many small segments the edge therefore moves ahead of the room;
+ * reasm.c drops data once the sink holds the most that the policy allows.
  */
 uint16_t window_advertise(struct leg *l, bool syn)
 {
@@ -80,7 +80,7 @@ uint16_t window_advertise(struct leg *l, bool syn)
 		leg_count(l, CNT_TcpExtTCPToZeroWindowAdv);
 	else if (field && !cur && leg_synchronized(l))
 		leg_count(l, CNT_TcpExtTCPFromZeroWindowAdv);
-	if (unlikely(want < cur)) /* a fault: what was promised is taken back */
+	if (unlikely(want < cur)) /* a fault takes back what was promised */
 		l->rcv.adv = seq_add(l->rcv.nxt, field << shift);
 	else
 		l->rcv.adv = seq_max(l->rcv.adv,
@@ -98,7 +98,7 @@ bool window_update_due(const struct leg *l)
 	       want - cur >= min_u32(l->rcv.mss, l->rcv.cap / 2);
 }
 
-/* Grow rcv_cap when a round trip's worth of draining asks for it. */
+/* Grow rcv.cap if much of it was drained in the last round trip. */
 void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
 		    mono_t now)
 {

@@ -15,7 +15,7 @@ void *region_new(size_t bytes)
 
 	if (p == MAP_FAILED)
 		return NULL;
-	/* A kernel without huge pages refuses: small ones then. */
+	/* a kernel without huge pages refuses, and uses small ones */
 	if (bytes >= HUGE_BYTES)
 		madvise(p, bytes, MADV_HUGEPAGE);
 	return p;
