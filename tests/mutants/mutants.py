@@ -37,7 +37,7 @@ UNIT = re.compile(r"^test_(share|leg|model|board|rack|reasm|recovery|cubic|bbr|r
                   r"timewait|pressure|fault|shield|defaults|policy|prefix|"
                   r"ratelimit|tfo|parse|build|csum|icmp|io_(?!live))|" + CONTROL.pattern)
 HOSTILE = re.compile(r"^hostile_(?!alloc)")  # which replaces the allocator
-HELPERS = ["unit/rig", "hostile/gate"]
+HELPERS = ["unit/rig", "hostile/gate", "check/engine_check"]
 
 
 class Fault:
@@ -207,6 +207,13 @@ class Bench:
                     "-ljansson", "-linih", "-lnetfilter_queue", "-lmnl",
                     "-lseccomp", "-lcap-ng", "-lsystemd", "-lm"], self.dir)
 
+    def linked(self, name):
+        """The command that runs a test, or one that says why it cannot."""
+        rc, out = self.link(name)
+        if rc:
+            return ["sh", "-c", 'echo "$1"; exit 1', "sh", out[-300:]]
+        return [f"{self.build}/objects/{name}"]
+
     def order(self, fault):
         """The tests that look at the fault's file first, models last."""
         stem = os.path.basename(fault.path)[:-2] if fault else "-"
@@ -229,8 +236,7 @@ class Bench:
         tests = self.order(fault)
         models = [t for t in tests if "model" in t[1]]
         for _, t in tests[:len(tests) - len(models)]:
-            self.link(t)
-            yield t, [f"{objects}/{t}"]
+            yield t, self.linked(t)
         if fault and fault.path.startswith(SHELL):
             return
         if self.matrix:
@@ -243,8 +249,7 @@ class Bench:
         yield "fault-sim", [f"{self.build}/fault/fault_sim", "100", "1"]
         yield "sim", [sim, "--seeds", str(self.seeds), "--failures", "1"]
         for _, t in models:
-            self.link(t)
-            yield t, [f"{objects}/{t}"]
+            yield t, self.linked(t)
 
     def test(self, fault=None):
         """None, or (which test noticed, what it said)."""
