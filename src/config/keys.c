@@ -201,14 +201,14 @@ static const struct opt_desc daemon_options[] = {
 	 .def = "penstock0",
 	 .parse = tun_parse,
 	 .allowed = tun_allowed,
-	 .help = "TUN device that packets leave by"},
+	 .help = "TUN device through which packets leave"},
 	{.name = "mark",
 	 CFG(mark),
 	 .type = OPT_CUSTOM,
 	 .def = "0x51000000/0xff000000",
 	 .parse = mark_parse,
 	 .allowed = mark_allowed,
-	 .help = "firewall mark on what is emitted"},
+	 .help = "firewall mark on packets that the daemon sends"},
 	{.name = "max_flows",
 	 CFG(max_flows),
 	 INT(1, 1 << 24),
@@ -224,8 +224,8 @@ static const struct opt_desc daemon_options[] = {
 	{.name = "secret_file",
 	 TEXT(secret_file),
 	 .def = "/var/lib/penstock/secret",
-	 .help = "secret that a fleet shares; made when missing; empty: a "
-		 "fresh secret at each start"},
+	 .help = "secret, shared by a fleet; made when missing; empty: a new "
+		 "secret at each start"},
 	{.name = "secret_rotate",
 	 CFG(secret_rotate),
 	 .type = OPT_TIME,
@@ -233,7 +233,8 @@ static const struct opt_desc daemon_options[] = {
 	 .min = 8 * SEC,
 	 .max = 3600 * SEC,
 	 .def = "60s",
-	 .help = "epoch of the cookies' keys; the last one stays valid"},
+	 .help = "epoch of the cookies' keys; cookies of the last one are "
+		 "valid"},
 	{.name = "shutdown_grace",
 	 CFG(shutdown_grace),
 	 .type = OPT_TIME,
@@ -262,8 +263,8 @@ static const struct opt_desc daemon_options[] = {
 	{.name = "http_names",
 	 TEXT(http_names),
 	 .def = "",
-	 .help = "host names by which HTTP is asked, blanks between them; "
-		 "addresses and localhost need none"},
+	 .help = "host names that HTTP requests may use, blanks between them; "
+		 "addresses and localhost are always allowed"},
 	{.name = "fault_log",
 	 TEXT(fault_log),
 	 .def = "",
@@ -280,8 +281,8 @@ static const struct opt_desc daemon_options[] = {
 	 .type = OPT_ENUM,
 	 .def = "watch",
 	 .names = rules_names,
-	 .help = "the host's packet rules: say when they are not as they "
-		 "should be, put them back, or neither"},
+	 .help = "the host's packet rules: report differences, also restore "
+		 "them, or neither"},
 	{.name = "front",
 	 CFG(front),
 	 .type = OPT_ENUM,
@@ -295,16 +296,15 @@ static const struct opt_desc daemon_options[] = {
 	 .def = "",
 	 .parse = ifs_parse,
 	 .allowed = ifs_allowed,
-	 .help = "interfaces by which clients come, for the front"},
+	 .help = "interfaces towards clients, for the front"},
 	{.name = "bpf_dir",
 	 CFG(bpf_dir),
 	 .type = OPT_CUSTOM,
 	 .def = "/sys/fs/bpf/penstock",
 	 .parse = bpf_dir_parse,
 	 .allowed = bpf_dir_allowed,
-	 .help = "directory on a BPF file system for what is pinned; "
-		 "one "
-		 "for each network namespace"},
+	 .help = "directory on a BPF file system for pinned programs and "
+		 "maps; one for each network namespace"},
 	{.name = "log_level",
 	 CFG(log_level),
 	 .type = OPT_ENUM,

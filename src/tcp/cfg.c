@@ -203,8 +203,8 @@ const struct opt_desc tcp_options[] = {
 	 CFG(fin_timeout),
 	 TIME(SEC, 100 * MSEC, 3600 * SEC),
 	 .def = "60",
-	 .help = "time in FIN_WAIT_2 when nobody reads any more; a "
-		 "half-closed peer is asked by keepalive after it"},
+	 .help = "time in FIN_WAIT_2 when nobody reads any more; after it "
+		 "keepalive asks a half-closed peer"},
 	{.name = "tcp_timewait_len",
 	 CFG(timewait_len),
 	 TIME(SEC, 100 * MSEC, 600 * SEC),
