@@ -34,7 +34,7 @@ DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	procps ethtool curl jq bc openssl tcpdump tshark iperf3 wrk nginx-light \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
-	dpkg-dev lintian git prometheus python3-prometheus-client zsh
+	dpkg-dev lintian git prometheus python3-prometheus-client zsh systemd systemd-container
 # toxiproxy's client; not where somebody else's nodejs has npm in it.
 DEPS_TEST += $(if $(shell command -v npm),,nodejs npm)
 
@@ -258,7 +258,7 @@ install: all ## install programs, man pages, units and configuration (PREFIX, DE
 	install -m 644 $(wildcard README.md LICENSE) docs/OPERATIONS.md docs/FAULTS.md '$(DESTDIR)$(docdir)'
 	install -D -m 644 conf/completion/penstockctl.bash '$(DESTDIR)$(datadir)/bash-completion/completions/penstockctl'
 	install -D -m 644 conf/completion/_penstockctl '$(DESTDIR)$(datadir)/zsh/vendor-completions/_penstockctl'
-	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples' conf/prometheus/penstock.rules.yml conf/grafana/penstock.json
+	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples' conf/prometheus/penstock.rules.yml conf/grafana/penstock.json systemd/penstockd-bpf.conf
 	$(foreach e,$(EXAMPLES),install -D -m 644 $(e) '$(DESTDIR)$(docdir)/examples/$(e:conf/examples/%=%)' &&) true
 
 uninstall: ## remove what install put there, but not the configuration

@@ -25,6 +25,7 @@
 #include "config/textfile.h"
 #include "fault/cfg.h"
 #include "io/priv.h"
+#include "io/sandbox.h"
 #include "penstockd.h"
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
@@ -212,6 +213,7 @@ static int run(struct daemon *d)
 		d->status = EXIT_FAILURE;
 		goto out;
 	}
+	sandbox_main();
 	daemon_warn_harm(d->cfg->policy);
 	log_info("ready: %u services, %u workers, queue %u, TUN %s",
 		 d->cfg->policy->nservice, d->n, d->cfg->daemon.queue,

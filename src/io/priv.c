@@ -18,11 +18,25 @@ bool priv_has_net_admin(void)
 	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
 }
 
+/* All that systemd left us: nothing to give up, and capset() is not allowed. */
+static bool has_nothing_else(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_get_caps_process())
+		return false;
+	for (unsigned int c = 0; c <= CAP_LAST_CAP; c++) {
+		if (c != CAP_NET_ADMIN &&
+		    capng_have_capability(CAPNG_PERMITTED, c))
+			return false;
+	}
+	return true;
+}
+
 int priv_drop(void)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		log_warn("no_new_privs: %s", strerror(errno));
-	if (!priv_has_net_admin())
+	if (!priv_has_net_admin() || has_nothing_else())
 		return 0;
 	capng_clear(CAPNG_SELECT_BOTH);
 	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
@@ -36,6 +50,9 @@ int priv_drop(void)
 
 void priv_lend(void)
 {
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_ADMIN, 0, 0) ==
+	    1)
+		return;
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (capng_get_caps_process() ||
 	    !capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN))

@@ -45,6 +45,7 @@
 #include <event2/event.h>
 
 #include "io/egress.h"
+#include "io/sandbox.h"
 #include "io/worker.h"
 #include "util/log.h"
 
@@ -420,6 +421,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 
+	sandbox_worker();
 	arm_timer(w, worker_clock());
 	event_base_dispatch(w->base);
 	end_thread(w);

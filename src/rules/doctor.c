@@ -111,14 +111,22 @@ static void look_programs(const struct look *d)
 static void look_tun(const struct look *d)
 {
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	struct stat st;
 
-	if (fd >= 0) {
-		close(fd);
-		report(d, DOCTOR_GOOD, "tun", NULL, "/dev/net/tun opens");
+	if (fd < 0) {
+		report(d, DOCTOR_BAD, "tun",
+		       errno == ENOENT ? "modprobe tun" : NULL,
+		       "/dev/net/tun: %s", strerror(errno));
 		return;
 	}
-	report(d, DOCTOR_BAD, "tun", errno == ENOENT ? "modprobe tun" : NULL,
-	       "/dev/net/tun: %s", strerror(errno));
+	if (!fstat(fd, &st) && (st.st_mode & 0666) != 0666)
+		report(d, DOCTOR_WARN, "tun", "chmod 666 /dev/net/tun",
+		       "/dev/net/tun has mode %03o: under systemd the daemon "
+		       "is a user of its own, who cannot open it",
+		       st.st_mode & 0777);
+	else
+		report(d, DOCTOR_GOOD, "tun", NULL, "/dev/net/tun opens");
+	close(fd);
 }
 
 /* --- queues --- */

@@ -156,5 +156,12 @@ case_purge_at_once
 verdict "purged at once leaves nothing" $?
 case_completion
 verdict "completes commands, options and fault types" $?
+while read -r line; do
+	echo "$line"
+	case $line in
+	"ok "*) passed=$((passed + 1)) ;;
+	"not ok "*) failed=$((failed + 1)) ;;
+	esac
+done < <(tests/package/systemd.sh "$deb")
 echo "package: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

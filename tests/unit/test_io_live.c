@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: io/nfq io/nfq_open io/nfq_verdict io/tun io/priv io/worker */
+/* LINKS: io/nfq io/nfq_open io/nfq_verdict io/tun io/priv io/sandbox io/worker */
 /* LINKS: io/egress io/counters util/buf util/region util/slab util/log */
 /* LINKS: wire/build wire/csum */
 /*

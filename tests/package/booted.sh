@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# booted.sh - run by systemd.sh in its container, as the one thing booted.
+set -u
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+passed=0 failed=0
+
+# verdict NAME COMMAND...: one case.
+verdict() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		passed=$((passed + 1))
+		echo "ok - systemd: $name"
+	else
+		failed=$((failed + 1))
+		printf '%s\n' "$out" | sed 's/^/# /' | tail -n 20
+		journalctl --no-pager -q -n 12 -o cat -u penstockd.service -u penstock-rules.service | sed "s,^,# ,"
+		echo "not ok - systemd: $name"
+	fi
+}
+
+# until_true SECONDS COMMAND...
+until_true() {
+	local i
+	for ((i = 0; i < $1 * 5; i++)); do
+		"${@:2}" >/dev/null 2>&1 && return 0
+		sleep 0.2
+	done
+	return 1
+}
+
+main_pid() { systemctl show -P MainPID penstockd.service; }
+
+installs() {
+	dpkg -i --force-confnew /give/penstock.deb || return 1
+	cat >/etc/penstock/penstock.conf <<-'END'
+		[penstock]
+		queue = 7
+		[service web]
+		listen = 203.0.113.10:80
+	END
+}
+
+starts() {
+	# as udev has it; this one is the container's own
+	mkdir -p /dev/net && rm -f /dev/net/tun &&
+		mknod -m 666 /dev/net/tun c 10 200 || return 1
+	ip link set lo up
+	ip link add sv type veth peer name sv2
+	ip link set sv2 up
+	ip addr add 203.0.113.1/24 dev sv
+	ip link set sv up
+	systemctl start penstockd.service &&
+		systemctl is-active penstockd.service penstock-rules.service
+}
+
+is_confined() {
+	local pid status
+	pid=$(main_pid)
+	status=$(cat "/proc/$pid/status") || return 1
+	echo "$status" | grep -E '^(Uid|Cap|NoNew|Seccomp)'
+	[ "$(awk '/^Uid:/ { print $2 }' <<<"$status")" -ne 0 ] &&
+		grep -q '^NoNewPrivs:.1$' <<<"$status" &&
+		grep -q '^Seccomp:.2$' <<<"$status" &&
+		[ "$(awk '/^CapEff:/ { print $2 }' <<<"$status")" = \
+			0000000000001000 ]
+}
+
+doctor_is_content() {
+	penstockctl doctor
+	[ $? -le 1 ] && penstockctl -j doctor |
+		jq -e '[.[] | select(.level == "bad")] == []'
+}
+
+reloads() {
+	systemctl reload penstockd.service || return 1
+	echo nonsense >>/etc/penstock/penstock.conf
+	systemctl reload penstockd.service && return 1
+	sed -i '/^nonsense$/d' /etc/penstock/penstock.conf
+	systemctl reload penstockd.service && penstockctl status
+}
+
+restarts_after_a_crash() {
+	local before
+	before=$(main_pid)
+	[ "$before" != 0 ] && kill -9 "$before" || return 1
+	until_true 20 systemctl is-active penstockd.service &&
+		[ "$(main_pid)" != "$before" ] && penstockctl status
+}
+
+bad_file_is_not_tried_again() {
+	echo nonsense >>/etc/penstock/penstock.conf
+	systemctl restart penstockd.service && return 1
+	sleep 3
+	[ "$(systemctl show -P NRestarts penstockd.service)" -le 1 ] ||
+		return 1
+	sed -i '/^nonsense$/d' /etc/penstock/penstock.conf
+	systemctl reset-failed penstockd.service
+	systemctl start penstockd.service
+}
+
+answers_on_loopback_only() {
+	curl -sf http://127.0.0.1:9464/healthz
+}
+
+exposure() {
+	systemd-analyze --no-pager security penstockd.service | tail -n 1
+	systemd-analyze security --threshold=16 penstockd.service >/dev/null
+}
+
+upgrades() {
+	dpkg -i --force-confold /give/penstock.deb &&
+		until_true 20 systemctl is-active penstockd.service
+}
+
+goes() {
+	dpkg -r penstock || return 1
+	until_true 20 test ! -e /sys/class/net/penstock0 || return 1
+	! iptables-save -t raw | grep PENSTOCK && dpkg -P penstock &&
+		[ ! -e /etc/penstock ]
+}
+
+verdict "the package installs" installs
+verdict "the daemon starts, and the rules before it" starts
+verdict "it has no root, one capability, seccomp" is_confined
+verdict "penstockctl doctor finds nothing in the way" doctor_is_content
+verdict "it answers on loopback" answers_on_loopback_only
+verdict "a reload works, a bad file makes it fail" reloads
+verdict "it is started again after kill -9" restarts_after_a_crash
+verdict "a bad file is not tried again" bad_file_is_not_tried_again
+verdict "an upgrade leaves it running" upgrades
+verdict "systemd-analyze security finds 1.6 or less" exposure
+verdict "removed and purged it leaves nothing" goes
+echo "systemd: $passed passed, $failed failed"
