@@ -31,11 +31,7 @@ SHELL = ("src/config/", "src/rules/", "src/api/", "src/scenario/")
 # Unit tests that can see these.
 CONTROL = re.compile(r"^test_(attack|config|control|listener|rules|scenario|"
                      r"secret|toxiproxy)")
-# Unit tests that can see all else; test_io_live wants namespaces.
-UNIT = re.compile(r"^test_(share|leg|model|board|rack|reasm|recovery|cubic|bbr|rtt|"
-                  r"window|engine|flow|halfopen|admit|hostile|cookie|synq|"
-                  r"timewait|pressure|fault|shield|defaults|policy|prefix|"
-                  r"ratelimit|tfo|parse|build|csum|icmp|io_(?!live))|" + CONTROL.pattern)
+UNIT = re.compile(r"^test_(?!io_live)")  # which wants namespaces
 HOSTILE = re.compile(r"^hostile_(?!alloc)")  # which replaces the allocator
 HELPERS = ["unit/rig", "hostile/gate", "check/engine_check"]
 
