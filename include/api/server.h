@@ -7,12 +7,14 @@
  * main thread and do not know the engine: requests are passed to the callbacks
  * of struct control_ops.
  *
- * Control socket: Unix stream, one JSON object a line in each direction,
- * answers in order.  SIGPIPE is ignored from the first server on. {"cmd":
- * "status"} -> {"ok": true, "result": {...}} {"cmd": "counters"} -> result:
- * [{"name", "value", ...}, ...] {"cmd": "flows", "max": 100} -> result: ["one
- * line a flow", ...] {"cmd": "reload"}, {"cmd": "stop"}, {"cmd": "ping"} any
- * other -> ops->command() what fails -> {"ok": false, "error": "text"}
+ * Control socket: Unix stream, one JSON object a line, one JSON object a line
+ * back, in order.  SIGPIPE is ignored from the first server on.
+ *   {"cmd": "status"}                -> {"ok": true, "result": {...}}
+ *   {"cmd": "counters"}              -> result: [{"name", "value", ...}, ...]
+ *   {"cmd": "flows", "max": 100}     -> result: [{...}, ...] (flows.h)
+ *   {"cmd": "reload"}, {"cmd": "stop"}, {"cmd": "ping"}
+ *   any other                        -> ops->command()
+ *   what fails                       -> {"ok": false, "error": "text"}
  *
  * HTTP: /metrics (Prometheus), / (a page), /api/status, /api/counters,
  * /api/flows?max=N, /healthz, which read; and toxiproxy's API (toxiproxy.h).
@@ -56,7 +58,8 @@ struct control_metric {
  * @status:  a JSON object, owned by the caller; NULL when out of memory
  * @metric:  the metric number @i (0, 1, ...); false when there is none.  The
  *           texts are valid until the next call
- * @flows:   one line per flow, at most @max
+ * @flows:   an array of objects (flows.h), at most @max, owned by the caller;
+ *           NULL when out of memory
  * @reload:  read the configuration again. 0, with warnings in @errors if there
  *           are any, or -errno with the reasons in @errors, one a line
  * @stop:    begin to stop, as SIGTERM does; returns at once
@@ -71,7 +74,7 @@ struct control_ops {
 	void *arg;
 	json_t *(*status)(void *arg);
 	bool (*metric)(void *arg, uint32_t i, struct control_metric *m);
-	void (*flows)(void *arg, FILE *out, uint32_t max);
+	json_t *(*flows)(void *arg, uint32_t max);
 	int (*reload)(void *arg, FILE *errors);
 	void (*stop)(void *arg);
 	int (*command)(void *arg, const char *cmd, const json_t *request,
@@ -130,8 +133,5 @@ enum metrics_form {
 json_t *control_metrics_json(const struct control_ops *ops);
 int control_metrics_text(const struct control_ops *ops, enum metrics_form form,
 			 FILE *out);
-
-/* The lines of ops->flows() as a JSON array. */
-json_t *control_flows_json(const struct control_ops *ops, uint32_t max);
 
 #endif

@@ -84,8 +84,24 @@ void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now);
 /* The number of connections that have not ended. */
 uint32_t splice_map_count(struct splice_map *m);
 
-/* A line for each connection, at most @max. */
-void splice_map_list(struct splice_map *m, const struct policy *p, FILE *out,
-		     mono_t now, uint32_t max);
+/**
+ * struct splice_flow - A connection that the kernel relays
+ * @service: name; borrowed.  NULL: none takes it any more
+ * @ended:   both FINs have been acknowledged, or it was reset
+ */
+struct splice_flow {
+	const char *service;
+	struct ipaddr client, server;
+	uint16_t client_port, server_port;
+	bool ended;
+	uint64_t up_bytes, down_bytes, packets;
+	int64_t idle_s;
+};
+
+typedef void (*splice_flow_fn)(void *arg, const struct splice_flow *f);
+
+/* @fn gets each of them, @max at most. */
+void splice_map_list(struct splice_map *m, const struct policy *p, mono_t now,
+		     uint32_t max, splice_flow_fn fn, void *arg);
 
 #endif

@@ -82,7 +82,7 @@ json_t *control_answer(const struct control_ops *ops, const char *line,
 		answer = answer_result(control_metrics_json(ops));
 	} else if (!strcmp(cmd, "flows")) {
 		answer = answer_result(
-			control_flows_json(ops, request_max(request)));
+			ops->flows(ops->arg, request_max(request)));
 	} else if (!strcmp(cmd, "stop")) {
 		ops->stop(ops->arg);
 		answer = answer_result(json_null());

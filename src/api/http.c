@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "api/flows.h"
 #include "api/listener.h"
 #include "api/server.h"
 #include "api/toxiproxy.h"
@@ -220,14 +221,23 @@ static void html_counters(const struct control_ops *ops, FILE *out)
 
 static void html_flows(const struct control_ops *ops, FILE *out)
 {
-	json_t *flows = control_flows_json(ops, PAGE_FLOWS), *v;
-	size_t i;
+	json_t *flows = ops->flows(ops->arg, PAGE_FLOWS), *v;
+	char *text = NULL;
+	size_t i, len;
+	FILE *f = open_memstream(&text, &len);
 
 	fprintf(out, "<h2>Connections, at most %d</h2>\n<pre>", PAGE_FLOWS);
 	json_array_foreach(flows, i, v) {
-		put_html(out, json_string_value(v));
-		fputc('\n', out);
+		if (!f)
+			break;
+		flow_print(v, f);
+		fputc('\n', f);
 	}
+	if (f)
+		fclose(f);
+	if (text)
+		put_html(out, text);
+	free(text);
 	fputs("</pre>\n", out);
 	json_decref(flows);
 }
@@ -409,7 +419,7 @@ static void on_request(struct evhttp_request *req, void *arg)
 	else if (!strcmp(path, "/api/counters"))
 		reply_json(req, control_metrics_json(ops));
 	else if (!strcmp(path, "/api/flows"))
-		reply_json(req, control_flows_json(ops, query_max(uri)));
+		reply_json(req, ops->flows(ops->arg, query_max(uri)));
 	else
 		evhttp_send_error(req, HTTP_NOTFOUND, NULL);
 }

@@ -210,25 +210,3 @@ json_t *control_metrics_json(const struct control_ops *ops)
 	}
 	return list;
 }
-
-json_t *control_flows_json(const struct control_ops *ops, uint32_t max)
-{
-	json_t *list = json_array();
-	char *text = NULL, *end;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f || !list) {
-		json_decref(list);
-		if (f)
-			fclose(f);
-		free(text);
-		return NULL;
-	}
-	ops->flows(ops->arg, f, max);
-	fclose(f);
-	for (char *p = text; p && (end = strchr(p, '\n')); p = end + 1)
-		json_array_append_new(list, json_stringn(p, (size_t)(end - p)));
-	free(text);
-	return list;
-}

@@ -15,6 +15,7 @@
 #include "config/keys.h"
 #include "config/textfile.h"
 #include "fault/cfg.h"
+#include "api/flows.h"
 #include "penstockctl.h"
 #include "util/word.h"
 
@@ -98,13 +99,15 @@ static void print_object(const json_t *o)
 	}
 }
 
-static void print_lines(const json_t *list)
+static void print_flows(const json_t *list)
 {
 	json_t *v;
 	size_t i;
 
-	json_array_foreach(list, i, v)
-		puts(json_string_value(v));
+	json_array_foreach(list, i, v) {
+		flow_print(v, stdout);
+		putchar('\n');
+	}
 }
 
 /* Print like nstat, with the service after the name. */
@@ -157,7 +160,7 @@ static void print_result(const struct args *a, const char *cmd,
 	else if (!strcmp(cmd, "status"))
 		print_object(result);
 	else if (!strcmp(cmd, "flows"))
-		print_lines(result);
+		print_flows(result);
 	else if (!strcmp(cmd, "counters"))
 		print_counters(result, a->zeros);
 }

@@ -235,17 +235,9 @@ static json_t *op_services(void *arg)
 	return all;
 }
 
-static void op_flows(void *arg, FILE *out, uint32_t max)
+static json_t *op_flows(void *arg, uint32_t max)
 {
-	struct daemon *d = arg;
-	struct engine_gauges g;
-
-	max = max < FLOWS_MAX ? max : FLOWS_MAX;
-	units_print_flows(d, out, max);
-	units_gauges(d, &g);
-	if (d->splice && g.flows < max)
-		splice_map_list(d->splice, d->cfg->policy, out, worker_clock(),
-				max - g.flows);
+	return flows_json(arg, min_u32(max, FLOWS_MAX));
 }
 
 static int op_reload(void *arg, FILE *errors)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The list of flows as text, one line each, for `penstockctl flows`.
+ * The flows of all workers and of the kernel's relay, as objects (api/flows.h).
+ *
+ * A worker only copies what is asked for: it stands still meanwhile.
  */
+#include <stdlib.h>
+
+#include "api/flows.h"
 #include "penstockd.h"
-#include "util/address.h"
 #include "util/tcp_state.h"
 
 static const char *const state_names[] = {
@@ -14,31 +18,15 @@ static const char *const state_names[] = {
 
 struct flows_call {
 	const struct engine *engine;
-	FILE *out;
-	uint32_t max;
+	struct engine_flow *flow;
+	uint32_t n, max;
 };
 
-static void print_leg(FILE *out, const char *name, const struct engine_leg *l)
+static void copy_flow(void *arg, const struct engine_flow *f)
 {
-	fprintf(out,
-		" %s(%s inflight=%u queued=%u cwnd=%u wnd=%u rcv=%u srtt=%u)",
-		name, state_names[l->state], l->inflight_bytes, l->queued_bytes,
-		l->cwnd_bytes, l->wnd_bytes, l->rcv_wnd_bytes, l->srtt_us);
-}
+	struct flows_call *c = arg;
 
-static void print_flow(void *arg, const struct engine_flow *f)
-{
-	const struct engine_leg *c = &f->leg[0], *s = &f->leg[1];
-	char from[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX];
-	struct flows_call *call = arg;
-
-	fprintf(call->out, "%s %s -> %s", f->service,
-		address_print_port(&c->peer, c->port, from),
-		address_print_port(&s->peer, s->port, to));
-	print_leg(call->out, "client", c);
-	print_leg(call->out, "server", s);
-	fprintf(call->out, " serial=%llu\n", (unsigned long long)f->serial);
-	call->max--;
+	c->flow[c->n++] = *f;
 }
 
 static void do_flows(void *arg, mono_t now)
@@ -46,15 +34,69 @@ static void do_flows(void *arg, mono_t now)
 	struct flows_call *c = arg;
 
 	(void)now;
-	engine_walk_flows(c->engine, c->max, print_flow, c);
+	engine_walk_flows(c->engine, c->max - c->n, copy_flow, c);
 }
 
-void units_print_flows(struct daemon *d, FILE *out, uint32_t max)
+static json_t *leg_json(const struct engine_leg *l)
 {
-	struct flows_call c = {.out = out, .max = max};
+	return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "address",
+			 flow_address_json(&l->peer, l->port), "state",
+			 state_names[l->state], "inflight",
+			 (json_int_t)l->inflight_bytes, "queued",
+			 (json_int_t)l->queued_bytes, "cwnd",
+			 (json_int_t)l->cwnd_bytes, "wnd",
+			 (json_int_t)l->wnd_bytes, "rcv",
+			 (json_int_t)l->rcv_wnd_bytes, "srtt",
+			 (json_int_t)l->srtt_us);
+}
 
-	for (uint32_t i = 0; i < d->n && c.max; i++) {
+static void add_spliced(void *arg, const struct splice_flow *f)
+{
+	json_t *spliced = json_pack("{s:s, s:I, s:I, s:I, s:I}", "state",
+				    f->ended ? "ended" : "open", "up",
+				    (json_int_t)f->up_bytes, "down",
+				    (json_int_t)f->down_bytes, "packets",
+				    (json_int_t)f->packets, "idle",
+				    (json_int_t)f->idle_s);
+
+	json_array_append_new(
+		arg,
+		json_pack("{s:s, s:{s:o}, s:{s:o}, s:o}", "service",
+			  f->service ? f->service : "-", "client", "address",
+			  flow_address_json(&f->client, f->client_port),
+			  "server", "address",
+			  flow_address_json(&f->server, f->server_port),
+			  "spliced", spliced));
+}
+
+json_t *flows_json(struct daemon *d, uint32_t max)
+{
+	struct flows_call c = {.max = min_u32(max, units_flows(d))};
+	json_t *all = json_array();
+
+	c.flow = calloc((size_t)c.max + 1, sizeof(*c.flow));
+	if (!c.flow || !all) {
+		free(c.flow);
+		json_decref(all);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < d->n && c.n < c.max; i++) {
 		c.engine = d->unit[i].engine;
 		worker_call(d->unit[i].worker, do_flows, &c);
 	}
+	for (uint32_t i = 0; i < c.n; i++) {
+		const struct engine_flow *f = &c.flow[i];
+
+		json_array_append_new(all,
+				      json_pack("{s:s, s:I, s:o, s:o}",
+						"service", f->service, "serial",
+						(json_int_t)f->serial, "client",
+						leg_json(&f->leg[0]), "server",
+						leg_json(&f->leg[1])));
+	}
+	free(c.flow);
+	if (d->splice && c.n < max)
+		splice_map_list(d->splice, d->cfg->policy, worker_clock(),
+				max - c.n, add_spliced, all);
+	return all;
 }

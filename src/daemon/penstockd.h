@@ -220,8 +220,9 @@ uint32_t units_refused(struct daemon *d, struct refused_source *r,
 /* Packets that wait in the kernel's queues, summed over all workers. */
 void units_waiting(struct daemon *d, struct worker_waiting *sum);
 
-/* flows.c: one line per flow, at most @max. */
-void units_print_flows(struct daemon *d, FILE *out, uint32_t max);
+/* flows.c: an array of objects (api/flows.h), @max at most, owned by the
+ * caller.  NULL: no memory. */
+json_t *flows_json(struct daemon *d, uint32_t max);
 
 /* --- control.c --- */
 

@@ -384,19 +384,8 @@ static bool next_key(const struct splice_map *m, struct splice_key *at,
 	return true;
 }
 
-static void print_address(FILE *out, const uint8_t *a, uint16_t port)
-{
-	static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
-	bool is_v4 = !memcmp(a, v4, sizeof(v4));
-	char text[INET6_ADDRSTRLEN];
-
-	inet_ntop(is_v4 ? AF_INET : AF_INET6, a + (is_v4 ? 12 : 0), text,
-		  sizeof(text));
-	fprintf(out, is_v4 ? "%s:%u" : "[%s]:%u", text, ntohs(port));
-}
-
-void splice_map_list(struct splice_map *m, const struct policy *p, FILE *out,
-		     mono_t now, uint32_t max)
+void splice_map_list(struct splice_map *m, const struct policy *p, mono_t now,
+		     uint32_t max, splice_flow_fn fn, void *arg)
 {
 	struct splice_dir up, down;
 	struct splice_key k;
@@ -404,22 +393,23 @@ void splice_map_list(struct splice_map *m, const struct policy *p, FILE *out,
 
 	while (max && next_key(m, &k, &on)) {
 		const struct service *s;
+		struct splice_flow f;
 
 		if (!both(m, &k, &up, &down) || !up.from_client)
 			continue;
 		s = service_of(p, &k);
-		fprintf(out, "%s ", s ? s->name : "-");
-		print_address(out, k.saddr, k.sport);
-		fputs(" -> ", out);
-		print_address(out, k.daddr, k.dport);
-		fprintf(out,
-			" spliced(%s up=%llu down=%llu packets=%llu "
-			"idle=%llds)\n",
-			has_ended(&up, &down) ? "ended" : "open",
-			(unsigned long long)up.bytes,
-			(unsigned long long)down.bytes,
-			(unsigned long long)(up.packets + down.packets),
-			(long long)(quiet_us(&up, &down, now) / USEC_PER_SEC));
+		f = (struct splice_flow){.service = s ? s->name : NULL,
+					 .client_port = ntohs(k.sport),
+					 .server_port = ntohs(k.dport),
+					 .ended = has_ended(&up, &down),
+					 .up_bytes = up.bytes,
+					 .down_bytes = down.bytes,
+					 .packets = up.packets + down.packets,
+					 .idle_s = quiet_us(&up, &down, now) /
+						   USEC_PER_SEC};
+		memcpy(f.client.b, k.saddr, sizeof(f.client.b));
+		memcpy(f.server.b, k.daddr, sizeof(f.server.b));
+		fn(arg, &f);
 		max--;
 	}
 }

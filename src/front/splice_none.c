@@ -71,12 +71,13 @@ uint32_t splice_map_count(struct splice_map *m)
 	return 0;
 }
 
-void splice_map_list(struct splice_map *m, const struct policy *p, FILE *out,
-		     mono_t now, uint32_t max)
+void splice_map_list(struct splice_map *m, const struct policy *p, mono_t now,
+		     uint32_t max, splice_flow_fn fn, void *arg)
 {
 	(void)m;
 	(void)p;
-	(void)out;
 	(void)now;
 	(void)max;
+	(void)fn;
+	(void)arg;
 }

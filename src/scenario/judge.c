@@ -35,30 +35,25 @@ static enum scn_truth number(const struct scn_cond *c, int64_t n, char *seen,
 
 /* --- connections --- */
 
-/* The number of the state behind " client(" or " server(". */
-static int line_state(const char *line, const char *leg)
+/* The number of a leg's state; -1: it has none. */
+static int leg_state(const json_t *flow, const char *leg)
 {
-	const char *p = strstr(line, leg);
+	const char *s = json_string_value(
+		json_object_get(json_object_get(flow, leg), "state"));
 
-	if (!p)
-		return -1;
-	p += strlen(leg);
-	for (int i = 0; scn_state_name[i]; i++) {
-		size_t n = strlen(scn_state_name[i]);
-
-		if (!strncmp(p, scn_state_name[i], n) &&
-		    (p[n] == ' ' || p[n] == ')'))
+	for (int i = 0; s && scn_state_name[i]; i++) {
+		if (!strcmp(s, scn_state_name[i]))
 			return i;
 	}
 	return -1;
 }
 
-/* Does a line of the flows' list have one of the states? */
-static bool line_is(const char *line, const struct scn_cond *c, char *seen,
+/* Has a flow one of the states? */
+static bool flow_is(const json_t *flow, const struct scn_cond *c, char *seen,
 		    size_t len)
 {
-	const int client = line_state(line, " client(");
-	const int server = line_state(line, " server(");
+	const int client = leg_state(flow, "client");
+	const int server = leg_state(flow, "server");
 
 	snprintf(seen, len, "client:%s server:%s",
 		 client < 0 ? "-" : scn_state_name[client],
@@ -69,17 +64,6 @@ static bool line_is(const char *line, const struct scn_cond *c, char *seen,
 		return true;
 	return server >= 0 && c->side != SCN_CLIENT &&
 	       (c->states & BIT(server));
-}
-
-static bool line_serial(const char *line, int64_t *serial)
-{
-	static const char key[] = " serial=";
-	const char *p = strstr(line, key);
-
-	if (!p)
-		return false;
-	*serial = strtoll(p + strlen(key), NULL, 10);
-	return true;
 }
 
 /* The sum of all counters of this name (of @service, unless it is ""). */
@@ -116,21 +100,18 @@ static void opened(const struct scn_view *v, int64_t *before, uint32_t *since)
 	*since = (uint32_t)(n - *before);
 }
 
-/* Its line in the list, or NULL.  Ordinal 0: the next one since the scenario
+/* The flow, or NULL.  Ordinal 0: the next one since the scenario
  * began, from *i on. */
-static const char *find_conn(const struct scn_view *v, uint32_t ordinal,
-			     int64_t before, size_t *i)
+static const json_t *find_conn(const struct scn_view *v, uint32_t ordinal,
+			       int64_t before, size_t *i)
 {
 	for (; *i < json_array_size(v->flows); ++*i) {
-		const char *line =
-			json_string_value(json_array_get(v->flows, *i));
-		int64_t serial;
+		const json_t *flow = json_array_get(v->flows, *i);
+		const json_t *n = json_object_get(flow, "serial");
+		int64_t serial = json_integer_value(n) - before;
 
-		if (!line || !line_serial(line, &serial))
-			continue;
-		serial -= before;
-		if (ordinal ? serial == ordinal : serial > 0)
-			return line;
+		if (n && (ordinal ? serial == ordinal : serial > 0))
+			return flow;
 	}
 	return NULL;
 }
@@ -140,11 +121,11 @@ static enum scn_truth judge_any(const struct scn_cond *c,
 				char *seen, size_t len)
 {
 	size_t i = 0;
-	const char *line;
+	const json_t *flow;
 
 	snprintf(seen, len, "no connection");
-	for (; (line = find_conn(v, 0, before, &i)); i++) {
-		if (line_is(line, c, seen, len))
+	for (; (flow = find_conn(v, 0, before, &i)); i++) {
+		if (flow_is(flow, c, seen, len))
 			return SCN_YES;
 	}
 	return SCN_NO;
@@ -156,15 +137,15 @@ static enum scn_truth judge_conn(const struct scn_cond *c,
 {
 	int64_t before;
 	uint32_t since;
-	const char *line;
+	const json_t *flow;
 	size_t i = 0;
 
 	opened(v, &before, &since);
 	if (!c->ordinal)
 		return judge_any(c, v, before, seen, len);
-	line = find_conn(v, c->ordinal, before, &i);
-	if (line) {
-		bool is = line_is(line, c, seen, len);
+	flow = find_conn(v, c->ordinal, before, &i);
+	if (flow) {
+		bool is = flow_is(flow, c, seen, len);
 
 		return is && !c->gone ? SCN_YES : SCN_NO;
 	}
@@ -183,15 +164,12 @@ static enum scn_truth judge_flows(const struct scn_cond *c,
 				  size_t len)
 {
 	int64_t n = 0;
-	json_t *line;
+	json_t *flow;
 	char state[80];
 	size_t i;
 
-	json_array_foreach((json_t *)v->flows, i, line) {
-		const char *text = json_string_value(line);
-
-		n += text && line_is(text, c, state, sizeof(state));
-	}
+	json_array_foreach((json_t *)v->flows, i, flow)
+		n += flow_is(flow, c, state, sizeof(state));
 	return number(c, n, seen, len);
 }
 

@@ -295,6 +295,8 @@ daemon_status() {
 	assert_eq "flows" 1 "$(ctl flows | grep -c .)"
 	ctl flows | grep -qF "e2e $(daemon_host "$CLIENT"):" ||
 		fail "flows: $(ctl flows)"
+	assert_eq "flows -j" "e2e ESTABLISHED ESTABLISHED" "$(ctl -j flows |
+		jq -r '.[0] | .service + " " + .client.state + " " + .server.state')"
 	assert_eq "flows, at most 0 or more" 1 "$(ctl -n 1 flows | wc -l)"
 	kill -KILL "$pid"
 	poll 5 daemon_flows_are 0 || fail "the flow stays: $(ctl flows)"

@@ -28,13 +28,17 @@ static bool on_metric(void *arg, uint32_t i, struct control_metric *m)
 	return i < 3;
 }
 
-static void on_flows(void *arg, FILE *out, uint32_t max)
+static json_t *on_flows(void *arg, uint32_t max)
 {
+	json_t *all = json_array();
+
 	(void)arg;
 	asked++;
 	assert(max > 0);
 	for (uint32_t i = 0; i < max && i < 5; i++)
-		fprintf(out, "flow \"%u\"\n", i);
+		json_array_append_new(all, json_pack("{s:I}", "serial",
+						     (json_int_t)i));
+	return all;
 }
 
 static int on_reload(void *arg, FILE *errors)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The control protocol, its socket, and the HTTP server.
- * LINKS: api/server api/answer api/metrics api/http
+ * LINKS: api/server api/answer api/metrics api/flows api/http
  * LINKS: api/client api/toxiproxy api/toxic
  * LINKS: api/listener util/log util/address
  */
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "api/client.h"
+#include "api/flows.h"
 #include "api/server.h"
 
 static char dir[] = "/tmp/test_control.XXXXXX";
@@ -58,11 +59,19 @@ static bool fake_metric(void *arg, uint32_t i, struct control_metric *m)
 	return true;
 }
 
-static void fake_flows(void *arg, FILE *out, uint32_t max)
+#define TWO_FLOWS                                                           \
+	"[{\"service\":\"one<\",\"serial\":7,\"client\":{\"address\":"      \
+	"\"192.0.2.7:1\",\"state\":\"ESTABLISHED\",\"inflight\":5,"         \
+	"\"srtt\":250},\"server\":{\"address\":\"192.0.2.1:80\",\"state\":" \
+	"\"CLOSED\"}},{\"service\":\"two\",\"client\":{\"address\":"        \
+	"\"[2001:db8::1]:2\"},\"server\":{\"address\":\"[2001:db8::2]:80\"" \
+	"},\"spliced\":{\"state\":\"open\",\"up\":9}}]"
+
+static json_t *fake_flows(void *arg, uint32_t max)
 {
 	(void)arg;
 	flows_asked = max;
-	fputs("one <flow>\ntwo\n", out);
+	return json_loads(TWO_FLOWS, 0, NULL);
 }
 
 static int fake_reload(void *arg, FILE *errors)
@@ -147,13 +156,34 @@ START_TEST(request_known_is_answered)
 		      "{\"ok\":true,\"result\":{\"flows\":7,\"state\":"
 		      "\"<running>\"}}");
 	assert_answer("{\"cmd\":\"flows\"}",
-		      "{\"ok\":true,\"result\":[\"one <flow>\",\"two\"]}");
+		      "{\"ok\":true,\"result\":" TWO_FLOWS "}");
 	ck_assert_uint_eq(flows_asked, CONTROL_FLOWS_MAX);
 	assert_answer("{\"cmd\":\"flows\",\"max\":5}",
-		      "{\"ok\":true,\"result\":[\"one <flow>\",\"two\"]}");
+		      "{\"ok\":true,\"result\":" TWO_FLOWS "}");
 	ck_assert_uint_eq(flows_asked, 5);
 	assert_answer("{\"cmd\":\"stop\"}", "{\"ok\":true,\"result\":null}");
 	ck_assert_int_eq(stops, 1);
+}
+END_TEST
+
+START_TEST(flow_printed_has_what_it_has)
+{
+	json_t *flows = json_loads(TWO_FLOWS, 0, NULL);
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	flow_print(json_array_get(flows, 0), f);
+	fputc('\n', f);
+	flow_print(json_array_get(flows, 1), f);
+	fclose(f);
+	ck_assert_str_eq(text,
+			 "one< 192.0.2.7:1 -> 192.0.2.1:80 client(ESTABLISHED "
+			 "inflight=5 srtt=250) server(CLOSED) serial=7\n"
+			 "two [2001:db8::1]:2 -> [2001:db8::2]:80 "
+			 "spliced(open up=9)");
+	free(text);
+	json_decref(flows);
 }
 END_TEST
 
@@ -626,7 +656,7 @@ START_TEST(http_pages_are_served)
 		 "penstock_flows{worker=\"0\"} 5\n"},
 		{GET("/"), "200", "text/html",
 		 "<td>&quot;&lt;running&gt;&quot;</td>"},
-		{GET("/"), "200", "text/html", "one &lt;flow&gt;\n"},
+		{GET("/"), "200", "text/html", "one&lt; 192.0.2.7:1 -&gt; "},
 		{GET("/"), "200", "text/html",
 		 "<td>TcpActiveOpens</td><td>web</td><td>12</td>"},
 		{GET("/healthz"), "200", "text/plain", "ok\n"},
@@ -634,7 +664,7 @@ START_TEST(http_pages_are_served)
 		{GET("/api/counters"), "200", "application/json",
 		 "\"name\": \"drop_seq_old\""},
 		{GET("/api/flows?max=9"), "200", "application/json",
-		 "\"one <flow>\""},
+		 "\"srtt\": 250"},
 		{GET("/nothing"), "404", "text/html", ""},
 		{GET("/../etc/passwd"), "404", "text/html", ""},
 		{"POST /api/status HTTP/1.0\r\nContent-Length: 0\r\n\r\n",
@@ -804,6 +834,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, request_known_is_answered);
+	tcase_add_test(t, flow_printed_has_what_it_has);
 	tcase_add_test(t, flows_with_silly_max_uses_default);
 	tcase_add_test(t, reload_refused_gives_every_reason);
 	tcase_add_test(t, request_other_goes_to_the_daemon);

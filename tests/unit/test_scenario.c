@@ -286,12 +286,13 @@ END_TEST
 /* --- judging --- */
 
 static const char flows_text[] =
-	"[\"web 198.51.100.2:20000 -> 203.0.113.10:80 client(FIN_WAIT_2 "
-	"inflight=0) server(CLOSE_WAIT inflight=0) serial=8\","
-	"\"web 198.51.100.2:20001 -> 203.0.113.10:80 client(ESTABLISHED "
-	"inflight=0) server(ESTABLISHED inflight=0) serial=6\","
-	"\"web 198.51.100.2:20002 -> 203.0.113.10:80 client(FIN_WAIT_1 "
-	"inflight=0) server(CLOSED inflight=0) serial=4\"]";
+	"[{\"service\":\"client\",\"serial\":8,"
+	"\"client\":{\"address\":\"198.51.100.2:1\",\"state\":\"FIN_WAIT_2\"},"
+	"\"server\":{\"state\":\"CLOSE_WAIT\",\"inflight\":0}},"
+	"{\"serial\":6,\"client\":{\"state\":\"ESTABLISHED\"},"
+	"\"server\":{\"state\":\"ESTABLISHED\"}},"
+	"{\"serial\":4,\"client\":{\"state\":\"FIN_WAIT_1\"},"
+	"\"server\":{\"state\":\"CLOSED\"}}]";
 static const char base_text[] =
 	"[{\"name\":\"FlowsOpened\",\"value\":5},"
 	"{\"name\":\"TcpExtTCPTimeouts\",\"service\":\"web\",\"value\":10},"
