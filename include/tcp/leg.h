@@ -30,7 +30,7 @@ struct leg;
 #define LEG_EV_UNREACH BIT(5)	/* hard ICMP error for our SYN; CLOSED */
 #define LEG_EV_CLOSED BIT(6)	/* closed in order; state is CLOSED */
 #define LEG_EV_TIME_WAIT BIT(7) /* state is TIME_WAIT: hand over */
-#define LEG_EV_DATA BIT(8)	/* bytes were added to the sink */
+#define LEG_EV_DATA BIT(8)	/* bytes were added to the sink: for hooks */
 #define LEG_EV_ROOM BIT(9)	/* send queue shrank */
 #define LEG_EV_URGENT BIT(10)	/* the peer's urgent pointer moved */
 
@@ -561,13 +561,13 @@ void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now);
 void leg_renege(struct leg *l);
 
 /* Send FIN after everything queued. */
-void leg_shutdown(struct leg *l, mono_t now);
+void leg_shutdown(struct leg *l);
 
 /* CLOSED; the peer is sent nothing. */
 void leg_vanish(struct leg *l);
 
 /* Send a RST now, if the state has one; then CLOSED. */
-void leg_abort(struct leg *l, mono_t now);
+void leg_abort(struct leg *l);
 
 /* Deliver what is queued, then RST; bounded by orphan limits. */
 void leg_abort_after_drain(struct leg *l, mono_t now);
@@ -579,7 +579,7 @@ void leg_watch_idle(struct leg *l, int64_t us, mono_t now);
 void leg_sink_gone(struct leg *l, mono_t now);
 
 /* Arm the timer for the earliest deadline.  Only this function sets it. */
-void leg_arm(struct leg *l, mono_t now);
+void leg_arm(struct leg *l);
 
 /* Sequence number of the send queue's first byte. */
 static inline seq_t leg_snd_front(const struct leg *l)

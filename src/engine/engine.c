@@ -425,7 +425,7 @@ void engine_reset_all(struct engine *e, mono_t now)
 	for (f = engine_flow_first(e); f; f = next) {
 		next = engine_flow_next(e, f);
 		for (int i = 0; i < 2; i++) {
-			leg_abort(&f->leg[i], now);
+			leg_abort(&f->leg[i]);
 			f->leg[i].ev = 0;
 		}
 		flow_settle(e, f, now);

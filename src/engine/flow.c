@@ -213,7 +213,7 @@ static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 		leg_open_active(l, iss, ts_off, NULL, now);
 	l->mute = !f->proven;
 	fastopen_plan(e, f, now);
-	leg_arm(l, now);
+	leg_arm(l);
 	return true;
 }
 
@@ -267,8 +267,8 @@ static void on_established(struct engine *e, struct flow *f, struct leg *l,
 		f->proven = true;
 		if (!flow_join_source(e, f)) { /* full since its SYN came */
 			f->svc->stats->shield[SC_SourceLimited]++;
-			leg_abort(client, now);
-			leg_abort(&f->leg[LEG_SERVER], now);
+			leg_abort(client);
+			leg_abort(&f->leg[LEG_SERVER]);
 			return;
 		}
 		if (f->svc->cfg->idle_timeout)
@@ -281,7 +281,7 @@ static void on_established(struct engine *e, struct flow *f, struct leg *l,
 }
 
 /* The server refused, or never answered. */
-static void on_no_server(struct flow *f, bool silent, mono_t now)
+static void on_no_server(struct flow *f, bool silent)
 {
 	struct leg *client = &f->leg[LEG_CLIENT];
 	bool held = client->state == TS_LISTEN;
@@ -290,7 +290,7 @@ static void on_no_server(struct flow *f, bool silent, mono_t now)
 	    (!held && f->svc->cfg->on_no_server == NO_SERVER_DROP))
 		leg_vanish(client);
 	else
-		leg_abort(client, now);
+		leg_abort(client);
 }
 
 /* Bytes on their way to the send queue of leg @to, of a hooked flow. */
@@ -308,10 +308,10 @@ static bool wait_end(struct engine *e, struct flow *f, mono_t now)
 	if (!late && !try_dial(e, f, now))
 		return false;
 	if (late)
-		on_no_server(f, true, now);
+		on_no_server(f, true);
 	else if (f->leg[LEG_CLIENT].end.fin_rcvd &&
 		 !(f->hooked && pending(e, f, LEG_SERVER)))
-		leg_shutdown(&f->leg[LEG_SERVER], now);
+		leg_shutdown(&f->leg[LEG_SERVER]);
 	flow_settle(e, f, now);
 	return true;
 }
@@ -365,7 +365,7 @@ void flow_relay_fin(struct flow *f, struct leg *other, mono_t now)
 	    (from->end.fin_queued || from->end.fin_sent))
 		leg_abort_after_drain(other, now);
 	else
-		leg_shutdown(other, now);
+		leg_shutdown(other);
 }
 
 static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
@@ -390,12 +390,12 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 					   l->cfg->wmem[2]),
 				 now);
 	if (ev & (LEG_EV_REFUSED | LEG_EV_UNREACH))
-		on_no_server(f, false, now);
+		on_no_server(f, false);
 	if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER && opening)
-		on_no_server(f, true, now);
+		on_no_server(f, true);
 	else if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER &&
 		 !l->rcv.syn_rcvd)
-		on_no_server(f, true, now);
+		on_no_server(f, true);
 	else if (ev & (LEG_EV_RST | LEG_EV_TIMEOUT)) {
 		fastopen_end(f, ev & LEG_EV_RST && l->side == LEG_CLIENT, now);
 		leg_abort_after_drain(other, now);
@@ -426,7 +426,7 @@ static void check_orphan(struct flow *f, mono_t now)
 		return;
 	if (f->svc->stats->orphans >= f->svc->cfg->max_orphans) {
 		f->svc->stats->tcp.c[CNT_TcpExtTCPAbortOnMemory]++;
-		leg_abort(left, now);
+		leg_abort(left);
 		return;
 	}
 	f->orphan = true;
@@ -486,8 +486,8 @@ static void evict_heaviest(struct engine *e, uint32_t least_flows, mono_t now)
 		return;
 	e->evicting = true;
 	heaviest->svc->stats->shield[SC_EvictedSlow]++;
-	leg_abort(&heaviest->leg[LEG_CLIENT], now);
-	leg_abort(&heaviest->leg[LEG_SERVER], now);
+	leg_abort(&heaviest->leg[LEG_CLIENT]);
+	leg_abort(&heaviest->leg[LEG_SERVER]);
 	flow_settle(e, heaviest, now);
 }
 

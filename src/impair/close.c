@@ -44,15 +44,15 @@ void close_reset(struct impair *im, struct flow *f, int side, uint8_t act,
 		flow_ready(im->e, f);
 		return;
 	}
-	leg_abort(l, now);
+	leg_abort(l);
 	bury(im, f, l);
 	if (act & FAULT_ACT_RESET_BOTH || o->state <= TS_SYN_RECEIVED ||
 	    o->mute) {
-		leg_abort(o, now);
+		leg_abort(o);
 		bury(im, f, o);
 	} else {
 		transit_flush(im, f, side ^ 1);
-		leg_shutdown(o, now);
+		leg_shutdown(o);
 		transit_discard(im, f, side, now);
 	}
 	flow_ready(im->e, f);
@@ -74,7 +74,7 @@ void close_both(struct impair *im, struct flow *f, mono_t now)
 	sf->closed = true;
 	for (int side = 0; side < 2; side++) {
 		transit_discard(im, f, side, now);
-		leg_shutdown(&f->leg[side], now);
+		leg_shutdown(&f->leg[side]);
 		leg_sink_gone(&f->leg[side], now);
 	}
 	flow_ready(im->e, f);

@@ -130,7 +130,7 @@ static void end_stream(struct flow *f, int to, mono_t now)
 	if (early)
 		return;
 	if (impaired(f)->transit[to].discard)
-		leg_shutdown(dst, now);
+		leg_shutdown(dst);
 	else
 		flow_relay_fin(f, dst, now);
 }

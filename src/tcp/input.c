@@ -194,7 +194,7 @@ static enum drop_reason step_ack(struct leg *l, const struct segment *s,
 		ack_of_fin(l, now);
 	if (why == DROP_NONE && l->end.rst_after_drain &&
 	    leg_all_acked(&l->snd))
-		leg_abort(l, now);
+		leg_abort(l);
 	return why;
 }
 
@@ -232,7 +232,7 @@ static enum drop_reason step_text(struct leg *l, const struct segment *s,
 	    seq_gt(seq_add(s->seq, s->data.len), l->rcv.nxt)) {
 		/* new data that nobody will read */
 		leg_count(l, CNT_TcpExtTCPAbortOnData);
-		leg_abort(l, now);
+		leg_abort(l);
 		l->ev |= LEG_EV_RST;
 		return DROP_AFTER_CLOSE;
 	}
@@ -401,7 +401,7 @@ enum drop_reason leg_input(struct leg *l, const struct segment *s, mono_t now)
 		timers_on_receive(l, now);
 	if (why != DROP_NONE)
 		l->env->stats->drop[why]++;
-	leg_arm(l, now);
+	leg_arm(l);
 	return why;
 }
 
@@ -425,7 +425,7 @@ static enum drop_reason too_big(struct leg *l, const struct icmp_error *e,
 	/* what was too large was lost: send it again, in smaller segments */
 	board_mark_all_lost(l, false);
 	timers_restart_rtx(l, now);
-	leg_arm(l, now);
+	leg_arm(l);
 	return DROP_NONE;
 }
 

@@ -132,7 +132,7 @@ static inline uint32_t board_pipe(const struct leg *l)
 
 /* rack.c: RFC 8985. */
 void rack_on_delivered(struct leg *l, const struct run *r, mono_t now);
-void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now);
+void rack_on_ack(struct leg *l, const struct ack_sample *a);
 /* Mark lost runs; true if there are any.  May arm the reordering timer. */
 bool rack_detect_loss(struct leg *l, mono_t now);
 /* A timeout: mark the first segment lost, and what was sent long enough ago. */

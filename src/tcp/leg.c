@@ -133,7 +133,7 @@ void leg_unmute(struct leg *l, mono_t now)
 		return;
 	acker_now(&l->rcv);
 	timers_on_receive(l, now);
-	leg_arm(l, now);
+	leg_arm(l);
 }
 
 static void leg_take_syn(struct leg *l, seq_t irs, const struct tcp_opts *o)
@@ -165,7 +165,7 @@ void leg_open_passive(struct leg *l, const struct segment *syn, seq_t iss,
 	l->snd.wl2 = iss;
 	l->snd.syn_unsent = true;
 	leg_set_state(l, TS_LISTEN, TE_OPEN_PASSIVE);
-	leg_arm(l, now);
+	leg_arm(l);
 }
 
 void leg_set_mss(struct leg *l)
@@ -214,7 +214,7 @@ void leg_accept(struct leg *l, mono_t now)
 	leg_set_state(l, TS_SYN_RECEIVED, TE_ACCEPT);
 	l->snd.syn_pending = l->snd.syn_unsent = true;
 	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
-	leg_arm(l, now);
+	leg_arm(l);
 }
 
 void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now)
@@ -233,7 +233,7 @@ void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now)
 	leg_count(l, CNT_TcpPassiveOpens);
 	leg_set_state(l, TS_SYN_RECEIVED, TE_ACCEPT);
 	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
-	leg_arm(l, now);
+	leg_arm(l);
 }
 
 void leg_established(struct leg *l, mono_t now)
@@ -268,7 +268,7 @@ void leg_renege(struct leg *l)
 	reasm_purge(l);
 }
 
-void leg_shutdown(struct leg *l, mono_t now)
+void leg_shutdown(struct leg *l)
 {
 	if (l->end.fin_queued)
 		return;
@@ -282,7 +282,7 @@ void leg_shutdown(struct leg *l, mono_t now)
 	default:
 		break;
 	}
-	leg_arm(l, now);
+	leg_arm(l);
 }
 
 void leg_vanish(struct leg *l)
@@ -311,9 +311,8 @@ static bool leg_state_sends_rst(const struct leg *l)
 	}
 }
 
-void leg_abort(struct leg *l, mono_t now)
+void leg_abort(struct leg *l)
 {
-	(void)now;
 	if (l->state == TS_CLOSED)
 		return;
 	if (leg_state_sends_rst(l)) {
@@ -327,13 +326,13 @@ void leg_abort_after_drain(struct leg *l, mono_t now)
 {
 	if (l->mute || !leg_can_send(l) || leg_all_acked(&l->snd) ||
 	    l->end.fin_sent) {
-		leg_abort(l, now);
+		leg_abort(l);
 		return;
 	}
 	l->end.rst_after_drain = l->end.orphan = l->end.sink_closed = true;
 	l->end.fin_queued = false;
 	timers_close(&l->tmr, l->cfg->fin_timeout, now);
-	leg_arm(l, now);
+	leg_arm(l);
 }
 
 void leg_sink_gone(struct leg *l, mono_t now)
@@ -341,7 +340,7 @@ void leg_sink_gone(struct leg *l, mono_t now)
 	l->end.sink_closed = true;
 	if (l->state == TS_FIN_WAIT_2)
 		timers_close(&l->tmr, l->cfg->fin_timeout, now);
-	leg_arm(l, now);
+	leg_arm(l);
 }
 
 static const char *check_runs(const struct leg *l)

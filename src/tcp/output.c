@@ -629,6 +629,6 @@ bool leg_output(struct leg *l, struct tx *tx, mono_t now)
 	else if (l->rcv.owed == ACK_NOW &&
 		 (leg_synchronized(l) || l->state == TS_SYN_RECEIVED))
 		sent = out_ack(l, tx, now);
-	leg_arm(l, now);
+	leg_arm(l);
 	return sent;
 }

@@ -42,11 +42,10 @@ void rack_on_delivered(struct leg *l, const struct run *r, mono_t now)
 	}
 }
 
-void rack_on_ack(struct leg *l, const struct ack_sample *a, mono_t now)
+void rack_on_ack(struct leg *l, const struct ack_sample *a)
 {
 	struct rack_state *k = &l->loss.rack;
 
-	(void)now;
 	if (k->dsack_seen && seq_ge(l->snd.una, k->dsack_round))
 		k->dsack_seen = false;
 	if (a->dsack && !k->dsack_seen) {

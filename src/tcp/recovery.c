@@ -249,7 +249,7 @@ static bool detect(struct leg *l, const struct ack_sample *a, bool dupack,
 {
 	if (!l->sack_ok)
 		return reno_detect(l, a, dupack);
-	rack_on_ack(l, a, now);
+	rack_on_ack(l, a);
 	if (l->loss.sacked_bytes || l->loss.ca >= CA_DISORDER || a->sacked)
 		return rack_detect_loss(l, now);
 	return false;

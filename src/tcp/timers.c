@@ -15,11 +15,10 @@
 #define BLACKHOLE_MTU4 1064 /* MSS 1024, Linux's tcp_base_mss */
 #define BLACKHOLE_MTU6 1280
 
-void leg_arm(struct leg *l, mono_t now)
+void leg_arm(struct leg *l)
 {
 	mono_t d = mono_earlier(l->tmr.rtx, l->tmr.ack);
 
-	(void)now;
 	d = mono_earlier(d, l->tmr.pace);
 	d = mono_earlier(d, l->tmr.keep);
 	d = mono_earlier(d, l->tmr.close);
@@ -279,7 +278,7 @@ void leg_watch_idle(struct leg *l, int64_t us, mono_t now)
 	if (l->state == TS_CLOSED || mono_is_set(l->tmr.close))
 		return;
 	timers_close(&l->tmr, us, now);
-	leg_arm(l, now);
+	leg_arm(l);
 }
 
 static void close_fire(struct leg *l, mono_t now)
@@ -310,5 +309,5 @@ void leg_timeout(struct leg *l, mono_t now)
 		keep_fire(l, now);
 	if (l->state != TS_CLOSED && mono_due(l->tmr.close, now))
 		close_fire(l, now);
-	leg_arm(l, now);
+	leg_arm(l);
 }

@@ -273,7 +273,7 @@ void rig_pump(struct rig *r)
 
 	while (!r->mute && leg_output(&r->l, &tx, r->now))
 		take(r, &tx);
-	leg_arm(&r->l, r->now);
+	leg_arm(&r->l);
 	check(r);
 }
 
@@ -424,7 +424,7 @@ void rig_write(struct rig *r, uint32_t len)
 
 void rig_close(struct rig *r)
 {
-	leg_shutdown(&r->l, r->now);
+	leg_shutdown(&r->l);
 	rig_pump(r);
 }
 

@@ -200,7 +200,7 @@ START_TEST(closed_gives_the_state_back)
 {
 	first_round();
 	ck_assert_uint_eq(r.bbrs.used, 1);
-	leg_abort(&r.l, r.now);
+	leg_abort(&r.l);
 	ck_assert_uint_eq(r.bbrs.used, 0);
 }
 END_TEST

@@ -19,7 +19,7 @@ START_TEST(established_shutdown_joins_fin_to_last_data)
 	rig_establish(&r, RIG_ALL);
 	r.mute = true;
 	rig_write(&r, 100);
-	leg_shutdown(&r.l, r.now);
+	leg_shutdown(&r.l);
 	r.mute = false;
 	rig_pump(&r);
 	ck_assert_uint_eq(r.ntx, 1);
@@ -32,7 +32,7 @@ END_TEST
 START_TEST(syn_received_shutdown_sends_fin_once_established)
 {
 	rig_syn_received(&r, RIG_ALL);
-	leg_shutdown(&r.l, r.now);
+	leg_shutdown(&r.l);
 	rig_pump(&r);
 	ck_state(&r, TS_SYN_RECEIVED);
 	rig_ack(&r, 0);
@@ -78,7 +78,7 @@ START_TEST(abort_sends_rst_at_nxt)
 
 	rig_goto(&r, st);
 	nxt = r.l.snd.nxt;
-	leg_abort(&r.l, r.now);
+	leg_abort(&r.l);
 	rig_pump(&r);
 	ck_state(&r, TS_CLOSED);
 	ck_assert_uint_eq(r.ntx, 1);
@@ -93,7 +93,7 @@ static const uint8_t silent_states[] = {TS_SYN_SENT, TS_TIME_WAIT, TS_CLOSED};
 START_TEST(abort_is_silent_where_no_rst_is_due)
 {
 	rig_goto(&r, silent_states[_i]);
-	leg_abort(&r.l, r.now);
+	leg_abort(&r.l);
 	rig_pump(&r);
 	ck_state(&r, TS_CLOSED);
 	ck_assert_uint_eq(r.ntx, 0);

@@ -140,7 +140,7 @@ END_TEST
 START_TEST(listen_abort_resets_with_seq_zero)
 {
 	rig_listen(&r, RIG_ALL);
-	leg_abort(&r.l, r.now);
+	leg_abort(&r.l);
 	rig_pump(&r);
 	ck_assert_uint_eq(r.tx[0].s.flags, TCP_RST | TCP_ACK);
 	ck_assert_uint_eq(r.tx[0].s.ack.v, rig_peer(0).v);

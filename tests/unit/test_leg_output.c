@@ -282,7 +282,7 @@ START_TEST(established_rst_carries_timestamp_and_numbers)
 	rig_establish(&r, RIG_ALL);
 	rig_data(&r, 0, 10);
 	rig_clear(&r);
-	leg_abort(&r.l, r.now);
+	leg_abort(&r.l);
 	rig_pump(&r);
 	ck_assert_uint_eq(r.tx[0].s.opts.has, OPT_HAS_TS);
 	ck_assert_uint_eq(r.tx[0].s.seq.v, rig_ours(0).v);

@@ -172,7 +172,7 @@ static void ack(struct prng *p)
 		}
 	}
 	board_sack(&r.l, &s, &a, r.now);
-	rack_on_ack(&r.l, &a, r.now);
+	rack_on_ack(&r.l, &a);
 	rack_detect_loss(&r.l, r.now);
 	model_detect();
 }
