@@ -72,6 +72,15 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 			  mono_t now, struct tx *reply);
 
 /**
+ * engine_expect() - These packets come next
+ * @pkt: @n of them, which go to engine_input() at once, one by one
+ * Fetches what they are about, if there is so much that it is not in a cache.
+ * Nothing changes but the time that it takes.
+ */
+void engine_expect(const struct engine *e, const struct packet *const *pkt,
+		   int n);
+
+/**
  * engine_pull() - What to send next
  * @tx:  out: @max packets' room The payload slices stay valid until the next
  * call into the engine.  Packets of one leg are in order, and must be sent in

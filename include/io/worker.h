@@ -25,6 +25,7 @@ enum io_verdict {
 /**
  * struct io_engine_ops - The calls of the engine
  * @input:    a packet has arrived; *reply is out, with IO_REPLY
+ * @expect:   these @n packets are the next for @input
  * @pull:     what to send next, up to @max packets.  Their payload stays valid
  *            until the next call of any verb
  * @deadline: when to call @expire; MONO_NEVER for "not at all"
@@ -36,6 +37,8 @@ enum io_verdict {
 struct io_engine_ops {
 	enum io_verdict (*input)(void *engine, const struct packet *pkt,
 				 mono_t now, struct tx *reply);
+	void (*expect)(const void *engine, const struct packet *const *pkt,
+		       int n);
 	int (*pull)(void *engine, struct tx *tx, int max, mono_t now);
 	mono_t (*deadline)(const void *engine);
 	void (*expire)(void *engine, mono_t now);

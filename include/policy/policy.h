@@ -167,6 +167,9 @@ struct port_range {
 bool service_ports_of(const struct service *s, uint32_t i, uint32_t n,
 		      struct port_range *out);
 
+/* Have the two sides of its connections different pairs of addresses? */
+bool service_has_two_pairs(const struct service *s);
+
 /* Does @ep cover address and port?  A port of 0 in @ep covers every port. */
 bool endpoint_matches(const struct endpoint *ep, const struct ipaddr *a,
 		      uint16_t port);

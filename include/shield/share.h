@@ -70,6 +70,13 @@ static inline struct share_source *share_at(const struct shares *t, uint32_t i)
 	return i == SHARE_NONE ? NULL : slab_at(&t->slab, i);
 }
 
+/* A source is needed soon: fetch it.  @number: plus 1; 0: none */
+static inline void share_expect(const struct shares *t, uint32_t number)
+{
+	if (number)
+		__builtin_prefetch(share_at(t, number - 1), 1);
+}
+
 /**
  * share_left() - What a connection may still take of a pool
  * @free:   what is left of the pool

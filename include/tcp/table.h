@@ -35,6 +35,21 @@ void leg_table_fini(struct leg_table *t);
  * only. */
 struct leg *leg_table_find(struct leg_table *t, const struct tuple *at);
 struct leg *leg_table_look(const struct leg_table *t, const struct tuple *at);
+#define LEG_TABLE_BATCH 64
+
+/**
+ * leg_table_expect() - Legs will be looked for: fetch what is needed
+ * @pkt: @n packets, the next to be handled; beyond LEG_TABLE_BATCH they are
+ *       left out
+ * @leg: out, LEG_TABLE_BATCH: what some of them are likely to be for
+ *
+ * Of each first its bucket, then its pair of legs, so that the memory works
+ * for all of them at the same time.
+ * Return: how many @leg has
+ */
+int leg_table_expect(const struct leg_table *t, const struct packet *const *pkt,
+		     int n, struct leg **leg);
+
 /* No other leg in the table may have its addresses, which must not change while
  * it is there. */
 void leg_table_insert(struct leg_table *t, struct leg *l);

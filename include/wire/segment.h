@@ -174,4 +174,11 @@ enum parse_result {
 enum parse_result wire_parse(const struct packet *pkt, struct segment *seg,
 			     struct icmp_error *icmp, enum drop_reason *why);
 
+/**
+ * wire_peek() - The addresses of a packet that looks like a segment
+ * @t: out, from our side.  Nothing is validated but that they can be read
+ * Return: false where they are not in their usual place
+ */
+bool wire_peek(const struct packet *pkt, struct tuple *t);
+
 #endif

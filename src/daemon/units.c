@@ -27,6 +27,12 @@ static enum io_verdict op_input(void *engine, const struct packet *pkt,
 	return (enum io_verdict)engine_input(engine, pkt, now, reply);
 }
 
+static void op_expect(const void *engine, const struct packet *const *pkt,
+		      int n)
+{
+	engine_expect(engine, pkt, n);
+}
+
 static int op_pull(void *engine, struct tx *tx, int max, mono_t now)
 {
 	return engine_pull(engine, tx, max, now);
@@ -44,6 +50,7 @@ static void op_expire(void *engine, mono_t now)
 
 static const struct io_engine_ops engine_ops = {
 	.input = op_input,
+	.expect = op_expect,
 	.pull = op_pull,
 	.deadline = op_deadline,
 	.expire = op_expire,

@@ -19,6 +19,7 @@
 #define BBRS_PER_FLOW 2u
 #define OOO_SPARE 65536u
 #define SYNQ_ENTRIES 65536u /* of all services */
+#define EXPECT_FLOWS 8192u  /* so many do not fit into a cache */
 #define COOKIE_FAILS 16384u /* sources whose failed cookies are counted */
 
 static_assert(sizeof(struct flow) <= 1232,
@@ -244,6 +245,18 @@ static void begin_verb(struct engine *e, const struct packet *pkt)
 {
 	if (unlikely(e->splice))
 		e->splice->begin(e->splicer, pkt);
+}
+
+void engine_expect(const struct engine *e, const struct packet *const *pkt,
+		   int n)
+{
+	struct leg *leg[LEG_TABLE_BATCH];
+
+	if (likely(e->flows.used < EXPECT_FLOWS))
+		return;
+	n = leg_table_expect(&e->table, pkt, n, leg);
+	while (n--)
+		share_expect(&e->shares, leg_flow(leg[n])->source);
 }
 
 enum verdict engine_input(struct engine *e, const struct packet *pkt,

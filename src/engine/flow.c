@@ -171,11 +171,10 @@ static bool pick_source(struct engine *e, struct flow *f)
 	if (c->source.mode == SOURCE_CLIENT)
 		return true;
 	l->t.local = c->source.addr;
-	if (e->workers > 1 &&
-	    service_ports_of(c, e->worker, e->workers, &mine) &&
+	if (service_ports_of(c, e->worker, e->workers, &mine) &&
 	    pick_port(e, l, mine))
 		return true;
-	return pick_port(e, l, all);
+	return e->workers > 1 && pick_port(e, l, all);
 }
 
 /* Its 4-tuple is free at all workers, and has been taken. */

@@ -8,12 +8,6 @@
 
 #include "internal.h"
 
-/* Have the two sides of its connections different pairs of addresses? */
-static bool pairs_differ(const struct service *s)
-{
-	return s->connect.port || s->source.mode != SOURCE_CLIENT;
-}
-
 /* Reuse the slot of a name that is no longer configured. */
 static struct svc_stats *slot_again(struct engine *e)
 {
@@ -57,7 +51,7 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 		struct svc *s = &set->svc[i];
 
 		s->cfg = &p->service[i];
-		e->strays |= e->owners && pairs_differ(s->cfg);
+		e->strays |= e->owners && service_has_two_pairs(s->cfg);
 		s->engine = e;
 		s->set = set;
 		s->stats = stats_for(e, s->cfg->name);

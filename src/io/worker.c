@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker: the loop around the engine's four calls.
+ * A worker: the loop around the engine's calls.
  *
- *   queue readable -> recvmmsg -> input each packet -> pull and write until
- *   dry -> verdicts -> again while batches come full, a bounded number of
- *   rounds -> arm one timer from the engine's deadline
+ *   queue readable -> recvmmsg -> expect all -> input each packet -> pull and
+ *   write until dry -> verdicts -> again while batches come full, a bounded
+ *   number of rounds -> arm one timer from the engine's deadline
  *
  * The clock is read once a round.  Nothing is allocated per packet: buffers
  * come from the worker's pool, everything else is in struct worker.
@@ -116,6 +116,7 @@ struct worker {
 	bool running, failed, joinable;
 
 	struct nfq_ring ring;
+	struct nfq_packet packet[NFQ_BATCH];
 	struct egress out;
 	struct tx reply;
 	struct tx tx[TX_BATCH];
@@ -222,24 +223,39 @@ static void handle_packet(struct worker *w, const struct nfq_packet *p,
 	}
 }
 
-static void handle_message(struct worker *w, int i, mono_t now)
+/* What came in a message: a packet, or something to be counted. */
+static bool take_message(struct worker *w, int i, struct nfq_packet *p)
 {
-	struct nfq_packet p;
-
-	switch (nfq_parse(w->ring.buf[i], w->ring.msg[i].msg_len, &p)) {
+	switch (nfq_parse(w->ring.buf[i], w->ring.msg[i].msg_len, p)) {
 	case NFQ_MSG_PACKET:
-		handle_packet(w, &p, now);
-		break;
+		return true;
 	case NFQ_MSG_ERROR:
 		w->c.verdict_errors++;
-		break;
+		return false;
 	case NFQ_MSG_BAD:
 		w->c.rx_malformed++;
-		break;
+		return false;
 	case NFQ_MSG_OTHER:
 	default:
-		break;
+		return false;
 	}
+}
+
+static void handle_batch(struct worker *w, int messages, mono_t now)
+{
+	const struct packet *next[NFQ_BATCH];
+	int n = 0;
+
+	for (int i = 0; i < messages; i++) {
+		if (take_message(w, i, &w->packet[n])) {
+			next[n] = &w->packet[n].pkt;
+			n++;
+		}
+	}
+	if (n)
+		w->cfg.ops->expect(w->cfg.engine, next, n);
+	for (int i = 0; i < n; i++)
+		handle_packet(w, &w->packet[i], now);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
@@ -282,7 +298,7 @@ static void queue_trouble(struct worker *w, const struct lane *l, int err)
 /* Serve at most @max packets of a lane.  Return: their number */
 static int lane_round(struct worker *w, struct lane *l, int max, mono_t now)
 {
-	int i, n = nfq_recv(&l->nfq, &w->ring, max, &w->c);
+	int n = nfq_recv(&l->nfq, &w->ring, max, &w->c);
 
 	l->ready = n == max;
 	if (n < 0)
@@ -290,8 +306,7 @@ static int lane_round(struct worker *w, struct lane *l, int max, mono_t now)
 	if (n <= 0)
 		return 0;
 	w->out.nfq = &l->nfq;
-	for (i = 0; i < n; i++)
-		handle_message(w, i, now);
+	handle_batch(w, n, now);
 	drain(w, now);
 	egress_flush(&w->out);
 	expire_due(w, now);

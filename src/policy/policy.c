@@ -40,6 +40,11 @@ void policy_put(struct policy *p)
 	free(p);
 }
 
+bool service_has_two_pairs(const struct service *s)
+{
+	return s->connect.port || s->source.mode != SOURCE_CLIENT;
+}
+
 bool service_ports_of(const struct service *s, uint32_t i, uint32_t n,
 		      struct port_range *out)
 {

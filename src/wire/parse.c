@@ -137,3 +137,24 @@ enum parse_result wire_parse(const struct packet *pkt, struct segment *seg,
 	*why = tcp_parse(pkt, &v, seg);
 	return *why == DROP_NONE ? PARSE_SEGMENT : PARSE_DROP;
 }
+
+bool wire_peek(const struct packet *pkt, struct tuple *t)
+{
+	const uint8_t *p = pkt->data, *l4;
+
+	if (pkt->len >= IPV4_HLEN + 4 && p[0] == 0x45 && p[9] == PROTO_TCP) {
+		t->remote = ipaddr_v4(p + 12);
+		t->local = ipaddr_v4(p + 16);
+		l4 = p + IPV4_HLEN;
+	} else if (pkt->len >= IPV6_HLEN + 4 && p[0] >> 4 == 6 &&
+		   p[6] == PROTO_TCP) {
+		memcpy(t->remote.b, p + 8, 16);
+		memcpy(t->local.b, p + 24, 16);
+		l4 = p + IPV6_HLEN;
+	} else {
+		return false;
+	}
+	t->rport = get_be16(l4);
+	t->lport = get_be16(l4 + 2);
+	return true;
+}

@@ -9,11 +9,19 @@ $(BUILD)/tools/shortconn: tests/bench/shortconn.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call Q,TEST)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -o $@ $<
 
-.PHONY: bench bench-flood bench-fault
+$(BUILD)/tools/crowd: tests/bench/crowd.c $(LIB)
+	@mkdir -p $(@D)
+	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS)
+
+.PHONY: bench bench-flood bench-fault bench-scale
+ifdef SCALE
+bench: bench-scale
+else
 bench: all $(BUILD)/tools/shortconn ## table against plain forwarding and HAProxy; floods
 	@BUILD='$(BUILD)' tests/bench/bench.sh $(if $(FAMILY),-f $(FAMILY))
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)' bench-flood
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)' bench-fault
+endif
 
 $(BUILD)/tools/faultcost: tests/bench/faultcost.c \
 		$(patsubst tests/%.c,$(BUILD)/%.o,$(filter-out %/sim.c,$(wildcard tests/sim/*.c))) \
@@ -27,3 +35,6 @@ bench-fault: all $(BUILD)/tools/shortconn $(BUILD)/tools/faultcost ## what a fau
 
 bench-flood: all $(FLOOD_TOOLS) ## SYN floods at full speed: what legitimate clients keep, beside SYNPROXY
 	@BUILD='$(BUILD)' FAMILY='$(FAMILY)' tests/bench/flood.sh
+
+bench-scale: all $(BUILD)/tools/crowd ## cost of a packet and of a connection with 1,000 to 1,000,000 (make bench SCALE=1)
+	@BUILD='$(BUILD)' tests/bench/scale.sh

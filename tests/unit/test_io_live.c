@@ -445,8 +445,17 @@ static void rig_expire(void *engine, mono_t now)
 	r->due = MONO_UNSET;
 }
 
+static void expect_nothing(const void *engine, const struct packet *const *pkt,
+			   int n)
+{
+	(void)engine;
+	(void)pkt;
+	(void)n;
+}
+
 static const struct io_engine_ops rig_ops = {
 	.input = rig_input,
+	.expect = expect_nothing,
 	.pull = rig_pull,
 	.deadline = rig_deadline,
 	.expire = rig_expire,

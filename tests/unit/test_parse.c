@@ -524,6 +524,27 @@ START_TEST(packet_cut_anywhere_is_no_segment)
 }
 END_TEST
 
+/* What is fetched before a packet is parsed is what will be found in it. */
+START_TEST(peek_sees_the_addresses_that_parse_finds)
+{
+	for (uint32_t family = 4; family <= 6; family += 2) {
+		struct packet p;
+		struct tuple t;
+
+		raw_tcp(&raw, family, TCP_ACK, "", 0, 40);
+		ck_assert_int_eq(parse(&raw), PARSE_SEGMENT);
+		p = (struct packet){.data = raw.d, .len = raw.len};
+		ck_assert(wire_peek(&p, &t));
+		ck_assert(tuple_eq(&t, &seg.t));
+		p.len = (family == 4 ? 20 : 40) + 3;
+		ck_assert(!wire_peek(&p, &t));
+		raw.d[family == 4 ? 9 : 6] = 17; /* UDP */
+		p.len = raw.len;
+		ck_assert(!wire_peek(&p, &t));
+	}
+}
+END_TEST
+
 /* --- 2: IPv4 options and IPv6 extension headers --- */
 
 START_TEST(ipv4_options_skipped)
@@ -817,6 +838,7 @@ int main(void)
 	tcase_add_test(t, swapped_addresses_fail_the_pseudo_header);
 	tcase_add_test(t, truncated_capture_dropped);
 	tcase_add_test(t, packet_cut_anywhere_is_no_segment);
+	tcase_add_test(t, peek_sees_the_addresses_that_parse_finds);
 	tcase_add_test(t, ipv4_options_skipped);
 	tcase_add_test(t, ipv6_extension_chain_walked);
 	tcase_add_test(t, ipv6_hop_by_hop_not_first_dropped);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: tcp/table util/hash util/region util/slab */
+/* LINKS: tcp/table util/hash util/region util/slab wire/% */
 #include <check.h>
 #include <stdlib.h>
 
@@ -51,6 +51,36 @@ START_TEST(leg_is_found_by_its_own_addresses)
 		ck_assert_ptr_eq(leg_table_find(&table, &a[i].t), &a[i]);
 		ck_assert_ptr_eq(leg_table_find(&table, &b[i].t), &b[i]);
 	}
+}
+END_TEST
+
+/* Whether it is there or not, and with every bucket taken. */
+START_TEST(legs_that_are_expected_are_found_as_before)
+{
+	static uint8_t data[LEG_TABLE_BATCH][40];
+	const struct packet *pkt[LEG_TABLE_BATCH];
+	struct packet p[LEG_TABLE_BATCH];
+	struct leg *l[PAIRS], *out[LEG_TABLE_BATCH];
+
+	for (uint16_t i = 0; i < LEG_TABLE_BATCH; i++) {
+		memcpy(data[i], (uint8_t[]){0x45, [9] = 6, [12] = 10}, 13);
+		put_be16(data[i] + 20, (uint16_t)(i * 9));
+		p[i] = (struct packet){.data = data[i], .len = 40};
+		pkt[i] = &p[i];
+	}
+	ck_assert_int_eq(leg_table_expect(&table, pkt, LEG_TABLE_BATCH, out),
+			 0);
+	for (uint16_t i = 0; i < PAIRS; i++) {
+		l[i] = pair_new(i);
+		l[i]->t = (struct tuple){.remote = ipaddr_v4(&data[0][12]),
+					 .local = ipaddr_v4(&data[0][16]),
+					 .rport = i};
+		leg_table_insert(&table, l[i]);
+	}
+	ck_assert_int_ge(leg_table_expect(&table, pkt, LEG_TABLE_BATCH, out),
+			 PAIRS / 9);
+	for (uint16_t i = 0; i < PAIRS; i++)
+		ck_assert_ptr_eq(leg_table_look(&table, &l[i]->t), l[i]);
 }
 END_TEST
 
@@ -113,6 +143,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, leg_is_found_by_its_own_addresses);
+	tcase_add_test(t, legs_that_are_expected_are_found_as_before);
 	tcase_add_test(t, leg_that_left_is_not_found_again);
 	tcase_add_test(t, random_operations_find_what_is_there);
 	suite_add_tcase(s, t);
