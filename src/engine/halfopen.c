@@ -231,6 +231,8 @@ static enum opened open_flow(struct engine *e, struct svc *s,
 	r.ts_off = ts_off;
 	if (svc_splices(s))
 		e->splice->open(e->splicer, f);
+	else if (s->cfg->relay == RELAY_SPLICE)
+		s->stats->shield[SC_SpliceNoRoom]++;
 	l = &f->leg[LEG_CLIENT];
 	leg_open_cookie(l, &r, now);
 	if (f->held) { /* handshake only: its data is held */

@@ -90,6 +90,8 @@ static uint32_t client_isn;
 static uint16_t client_port = 1001;
 static uint32_t s_iss; /* and towards the server */
 
+static bool no_translator; /* of the next engine */
+
 /* @cookies: tcp_syncookies */
 static void begin(uint32_t per_source, uint32_t cookies)
 {
@@ -117,7 +119,8 @@ static void begin(uint32_t per_source, uint32_t cookies)
 	ck_assert_int_eq(buf_pool_init(&pool, 1 << 24, 4), 0);
 	e = engine_new(&cfg, now);
 	ck_assert_ptr_nonnull(e);
-	ck_assert_int_eq(splice_open(e, &ops, NULL), 0);
+	if (!no_translator)
+		ck_assert_int_eq(splice_open(e, &ops, NULL), 0);
 	policy_put(p);
 }
 
@@ -434,6 +437,20 @@ START_TEST(a_full_map_terminates)
 }
 END_TEST
 
+/* No BPF here: all is as with relay = terminate, and it is counted. */
+START_TEST(without_a_translator_terminates)
+{
+	teardown();
+	no_translator = true;
+	begin(0, 2);
+	no_translator = false;
+	connect_client();
+	give(data(0, 500));
+	answer_server(65160, 0);
+	expect_terminated("SpliceNoRoom");
+}
+END_TEST
+
 static void spliced(void)
 {
 	connect_client();
@@ -595,6 +612,7 @@ int main(void)
 	tcase_add_test(t, the_next_client_is_told_the_servers_mss);
 	tcase_add_test(t, a_smaller_window_of_the_server_terminates);
 	tcase_add_test(t, a_full_map_terminates);
+	tcase_add_test(t, without_a_translator_terminates);
 	tcase_add_test(t, what_the_kernel_relays_counts_for_max_per_source);
 	tcase_add_test(t, what_the_kernel_relays_counts_for_max_flows);
 	tcase_add_test(t, straggler_goes_through_the_tun);
