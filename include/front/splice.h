@@ -81,6 +81,15 @@ void splice_map_ends(struct splice_map *m);
  */
 void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now);
 
+/**
+ * splice_map_of() - Connections of a client that have not ended
+ * @port: of the client; 0: any
+ * @t:    out: at most @max addresses of client legs
+ * Any thread.  Return: how many
+ */
+uint32_t splice_map_of(struct splice_map *m, const struct ipaddr *client,
+		       uint16_t port, struct tuple *t, uint32_t max);
+
 /* The number of connections that have not ended. */
 uint32_t splice_map_count(struct splice_map *m);
 

@@ -13,6 +13,7 @@
 #include "util/types.h"
 
 struct engine;
+struct splicer;
 
 /**
  * struct splice_shift - How the segments of one direction are changed
@@ -95,10 +96,20 @@ struct splice_ops {
  * splice_open() - Hand over connections of services with relay = splice
  * @ops: borrowed, must outlive the engine; @ctx: argument of each of its
  *       functions
+ * @out: for splice_reset(); it ends with the engine
  *
- * Without this call they are terminated.  Ends with the engine.
+ * Without this call they are terminated.
  * Return: 0 or -ENOMEM
  */
-int splice_open(struct engine *e, const struct splice_ops *ops, void *ctx);
+int splice_open(struct engine *e, const struct splice_ops *ops, void *ctx,
+		struct splicer **out);
+
+/**
+ * splice_reset() - Reset a connection that was handed over
+ * @client: addresses of the client leg
+ * Its entry is removed, and RSTs to both hosts are sent by the next pull.
+ * Return: there was one
+ */
+bool splice_reset(struct splicer *sp, const struct tuple *client);
 
 #endif

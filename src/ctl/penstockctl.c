@@ -35,6 +35,7 @@ static const char usage_text[] =
 	"  status         what it is doing\n"
 	"  flows          one line per connection\n"
 	"  nstat          counters, by the kernel's names\n"
+	"  reset CLIENT [PORT]  reset the connections of a client\n"
 	"  reload         read the configuration again, as SIGHUP does; exits "
 	"1\n"
 	"                 when the host's rules are not those of the file\n"
@@ -201,6 +202,7 @@ static const struct {
 	{"reload", cmd_daemon},	  {"stop", cmd_daemon},
 	{"ask", cmd_ask},	  {"fault", cmd_fault},
 	{"profile", cmd_profile}, {"scenario", cmd_scenario},
+	{"reset", cmd_reset},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)

@@ -77,6 +77,9 @@ int cmd_fault_report(const struct args *a, int argc, char **argv);
 /* profile.c: `profile [reset]' */
 int cmd_profile(const struct args *a, int argc, char **argv);
 
+/* reset.c: `reset CLIENT [PORT]' */
+int cmd_reset(const struct args *a, int argc, char **argv);
+
 /* scenario.c: `scenario ...'.  Return: enum scn_result */
 int cmd_scenario(const struct args *a, int argc, char **argv);
 

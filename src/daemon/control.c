@@ -261,6 +261,8 @@ static void op_stop(void *arg)
 static int op_command(void *arg, const char *cmd, const json_t *request,
 		      json_t **result, FILE *errors)
 {
+	if (!strcmp(cmd, "reset"))
+		return reset_command(arg, request, result, errors);
 	return faults_command(arg, cmd, request, result, errors);
 }
 

@@ -29,6 +29,7 @@
 struct unit {
 	struct buf_pool pool;
 	struct engine *engine;
+	struct splicer *splicer; /* NULL: there is no translator */
 	struct worker *worker;
 	uint64_t lost;
 };
@@ -275,6 +276,10 @@ int profile_command(struct daemon *d, const json_t *request, json_t **result);
  * exit status becomes EXIT_EXPECT when an expectation is not true. */
 void faults_finish(struct daemon *d);
 void faults_close(struct daemon *d);
+
+/* reset.c: {"cmd":"reset"}. */
+int reset_command(struct daemon *d, const json_t *request, json_t **result,
+		  FILE *errors);
 
 /* --- relay.c --- */
 

@@ -96,7 +96,8 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 	explicit_bzero(ec.secret, sizeof(ec.secret));
 	if (!u->engine)
 		return -ENOMEM;
-	return d->splice ? splice_open(u->engine, &splice_map_ops, d->splice)
+	return d->splice ? splice_open(u->engine, &splice_map_ops, d->splice,
+				       &u->splicer)
 			 : 0;
 }
 

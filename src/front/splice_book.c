@@ -235,6 +235,20 @@ uint32_t book_count(struct splice_book *b, const char *service,
 	return s ? s->flows : 0;
 }
 
+uint32_t book_of(struct splice_book *b, const struct ipaddr *client,
+		 uint16_t port, struct tuple *t, uint32_t max)
+{
+	uint32_t n = 0;
+
+	pthread_mutex_lock(&b->lock);
+	for (const struct splice_conn *c = b->first; c && n < max; c = c->next)
+		if (!c->ended && ipaddr_eq(&c->t.remote, client) &&
+		    (!port || c->t.rport == port))
+			t[n++] = c->t;
+	pthread_mutex_unlock(&b->lock);
+	return n;
+}
+
 bool book_next(struct splice_book *b, struct splice_conn *out)
 {
 	struct splice_conn *c;

@@ -78,6 +78,11 @@ bool book_has(struct splice_book *b, const struct tuple *t);
 uint32_t book_count(struct splice_book *b, const char *service,
 		    const struct ipaddr *client, uint32_t *all);
 
+/* Those of @client that count, from @port (0: from any): at most @max in @t.
+ * Return: how many */
+uint32_t book_of(struct splice_book *b, const struct ipaddr *client,
+		 uint16_t port, struct tuple *t, uint32_t max);
+
 /* The one that has waited longest to be looked after, which then is the last.
  * False: there is none. */
 bool book_next(struct splice_book *b, struct splice_conn *out);

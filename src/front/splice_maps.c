@@ -362,6 +362,12 @@ void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now)
 			look_after(m, p, &c, now);
 }
 
+uint32_t splice_map_of(struct splice_map *m, const struct ipaddr *client,
+		       uint16_t port, struct tuple *t, uint32_t max)
+{
+	return book_of(&m->book, client, port, t, max);
+}
+
 uint32_t splice_map_count(struct splice_map *m)
 {
 	const struct ipaddr none = {{0}};

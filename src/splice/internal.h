@@ -43,6 +43,13 @@ struct splice_old {
 	mono_t until;
 };
 
+/* A RST that is to be sent. */
+struct splice_rst {
+	struct splice_rst *next;
+	struct tuple t; /* local is its source */
+	seq_t seq;
+};
+
 /**
  * struct splicer - What an engine with relay = splice has
  * @e:    the engine
@@ -61,6 +68,7 @@ struct splicer {
 	struct slab holds;
 	uint32_t *hold; /* index of each flow's hold in the slab */
 	struct splice_hold *due, **due_end, *out, **out_end, *gone;
+	struct splice_rst *rst;
 	const struct packet *pkt;
 	struct splice_old old[OLD_SLOTS];
 	uint8_t scratch[SCRATCH_BYTES];

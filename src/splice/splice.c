@@ -39,6 +39,7 @@
 #include <stdlib.h>
 
 #include "internal.h"
+#include "wire/build.h"
 
 #define HOLDS_MAX 65536u /* connections whose packets may be held at once */
 
@@ -135,7 +136,7 @@ static bool splice_is_due(const void *wing)
 {
 	const struct splicer *sp = wing;
 
-	return sp->due || sp->out || sp->gone;
+	return sp->due || sp->out || sp->gone || sp->rst;
 }
 
 /* --- through the TUN --- */
@@ -186,11 +187,31 @@ static void let_go(struct splice_hold *h, struct tx *tx)
 	h->at += len;
 }
 
+/* The RSTs of splice_reset(). */
+static int pull_resets(struct splicer *sp, struct tx *tx, int max)
+{
+	struct splice_rst *r;
+	int n = 0;
+
+	for (; n < max && (r = sp->rst); n++) {
+		const struct hdr_spec h = {
+			.t = &r->t, .seq = r->seq, .flags = TCP_RST, .ttl = 64};
+
+		wire_build(&tx[n], &h, 0);
+		tx[n].payload = 0;
+		tx[n].gso_size = 0;
+		tx[n].niov = 0;
+		sp->rst = r->next;
+		free(r);
+	}
+	return n;
+}
+
 static int splice_pull(void *wing, struct tx *tx, int max)
 {
 	struct splicer *sp = wing;
+	int n = pull_resets(sp, tx, max);
 	struct splice_hold *h;
-	int n = 0;
 
 	while ((h = sp->out) && n < max) {
 		if (h->at < h->packets.bytes) {
@@ -321,6 +342,58 @@ static bool splice_icmp(void *wing, const struct icmp_error *i, struct tx *tx)
 	return true;
 }
 
+/* --- reset --- */
+
+static struct tuple turned(const struct tuple *t)
+{
+	return (struct tuple){.local = t->remote,
+			      .remote = t->local,
+			      .lport = t->rport,
+			      .rport = t->lport};
+}
+
+static void add_rst(struct splicer *sp, const struct tuple *t, uint32_t seq)
+{
+	struct splice_rst *r = calloc(1, sizeof(*r));
+
+	if (!r) /* the hosts learn it when they speak next */
+		return;
+	*r = (struct splice_rst){.next = sp->rst, .t = *t, .seq = SEQ(seq)};
+	sp->rst = r;
+}
+
+/*
+ * A host accepts a RST at the number that it expects next (RFC 5961, 3.2). That
+ * is what it acknowledged last, or, if its acknowledgment is still on the way,
+ * what was sent to it last.  @t leads to the host; @from: what it sends; @to:
+ * what it gets.
+ */
+static void reset_host(struct splicer *sp, const struct tuple *t,
+		       const struct splice_shift *from,
+		       const struct splice_shift *to)
+{
+	uint32_t acked = from->acked.v - from->ack;
+
+	add_rst(sp, t, to->nxt.v);
+	if (acked != to->nxt.v)
+		add_rst(sp, t, acked);
+}
+
+bool splice_reset(struct splicer *sp, const struct tuple *client)
+{
+	const struct tuple server = turned(client);
+	struct splice_found f;
+
+	if (!sp->ops->find(sp->ctx, client, &f))
+		return false;
+	sp->ops->remove(sp->ctx, client);
+	if (f.ended)
+		return false;
+	reset_host(sp, client, &f.dir, &f.back);
+	reset_host(sp, &server, &f.back, &f.dir);
+	return true;
+}
+
 static uint32_t splice_count(const void *wing, const char *service,
 			     const struct ipaddr *client, uint32_t *all)
 {
@@ -344,9 +417,14 @@ static void free_all(struct splicer *sp, struct splice_hold *h)
 static void splice_free(void *wing)
 {
 	struct splicer *sp = wing;
+	struct splice_rst *r;
 
 	free_all(sp, sp->out);
 	free_all(sp, sp->gone);
+	while ((r = sp->rst)) {
+		sp->rst = r->next;
+		free(r);
+	}
 	slab_fini(&sp->holds);
 	free(sp->hold);
 	free(sp);
@@ -367,7 +445,8 @@ static const struct splice_hooks hooks = {.begin = hold_begin_verb,
 					  .count = splice_count,
 					  .free = splice_free};
 
-int splice_open(struct engine *e, const struct splice_ops *ops, void *ctx)
+int splice_open(struct engine *e, const struct splice_ops *ops, void *ctx,
+		struct splicer **out)
 {
 	uint32_t flows = engine_max_flows(e);
 	struct splicer *sp = calloc(1, sizeof(*sp));
@@ -386,5 +465,6 @@ int splice_open(struct engine *e, const struct splice_ops *ops, void *ctx)
 		return -ENOMEM;
 	}
 	engine_hook_splice(e, &hooks, sp);
+	*out = sp;
 	return 0;
 }

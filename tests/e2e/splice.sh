@@ -151,6 +151,47 @@ splice_counted() {
 	poll 10 http_ok 2 || fail "nobody comes in for the one that ended"
 }
 
+# Neither host has the connection of the client's port $1 any more.
+splice_is_gone() {
+	[ -z "$(in_c ss -Htn "sport = :$1")$(in_s ss -Htn "dport = :$1")" ]
+}
+
+# `penstockctl reset' ends what the kernel relays: both hosts are told, and the
+# other connection goes on.
+splice_reset() {
+	local i
+	splice_only
+	for i in 1 2; do
+		ip netns exec "$NS_C" curl -sg --limit-rate 100K \
+			--max-time 60 --local-port 1900"$i" -o /dev/null \
+			"http://$URL/f16777216" &
+	done
+	poll 10 splice_are 2 || fail "not spliced: $(splice_why)"
+	assert_eq "said" "1 connections reset" \
+		"$("$PENSTOCKCTL" -c "$PENSTOCK_CONF" reset "$CLIENT" 19001)"
+	poll 10 splice_is_gone 19001 || fail "a host was not told"
+	splice_are 1 || fail "listed: $(splice_why)"
+	! splice_is_gone 19002 || fail "the other one has ended, too"
+	assert_eq "said" "1 connections reset" \
+		"$("$PENSTOCKCTL" -c "$PENSTOCK_CONF" reset "$CLIENT")"
+	poll 10 splice_is_gone 19002 || fail "a host was not told of the other"
+}
+
+flow_is_listed() {
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" flows | grep -q "server(ESTABLISHED"
+}
+
+# The same of a connection that the daemon carries.
+splice_reset_terminated() {
+	splice_only
+	ip netns exec "$NS_C" curl -sg --limit-rate 100K --max-time 60 \
+		--local-port 19003 -o /dev/null "http://$URL/f16777216" &
+	poll 10 flow_is_listed || fail "no flow is listed"
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" reset "$CLIENT" 19003 |
+		grep -q "^1 connections" || fail "it was not reset"
+	poll 10 splice_is_gone 19003 || fail "a host was not told"
+}
+
 # The server closes first and holds TIME_WAIT: the client comes back from the
 # same port at once, again and again.
 splice_reused() {
@@ -276,6 +317,7 @@ splice_cases() {
 	splice_restart "tcp_syncookies = 0" "max_per_source = 3"
 	run_case splice_counts_for_max_per_source 60 splice_counted
 	splice_restart "tcp_syncookies = 0"
+	run_case splice_is_reset_by_command 60 splice_reset
 	run_case splice_syn_queue_download_is_intact 60 splice_run \
 		transfer_download http $((16 * m))
 	stop_penstockd
@@ -283,6 +325,8 @@ splice_cases() {
 		run_case splice_is_removed_without_a_trace 10 splice_removed
 	splice_without_cases
 	modes_restart
+	run_case splice_terminated_one_is_reset_by_command 60 \
+		splice_reset_terminated
 	umount "$SPLICE_BPF"
 }
 

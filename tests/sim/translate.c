@@ -160,11 +160,12 @@ static const struct splice_ops ops = {.install = op_install,
 struct translator *translate_new(struct world *w)
 {
 	struct translator *tr = calloc(1, sizeof(*tr));
+	struct splicer *sp;
 
 	if (!tr)
 		abort();
 	tr->w = w;
-	if (splice_open(w->engine, &ops, tr))
+	if (splice_open(w->engine, &ops, tr, &sp))
 		abort();
 	return tr;
 }

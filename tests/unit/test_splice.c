@@ -82,6 +82,7 @@ static const struct splice_ops ops = {.install = k_install,
 				      .count = k_count};
 
 static struct engine *e;
+static struct splicer *sp;
 static struct buf_pool pool;
 static mono_t now;
 static struct tx out[64], reply;
@@ -120,7 +121,7 @@ static void begin(uint32_t per_source, uint32_t cookies)
 	e = engine_new(&cfg, now);
 	ck_assert_ptr_nonnull(e);
 	if (!no_translator)
-		ck_assert_int_eq(splice_open(e, &ops, NULL), 0);
+		ck_assert_int_eq(splice_open(e, &ops, NULL, &sp), 0);
 	policy_put(p);
 }
 
@@ -496,6 +497,30 @@ START_TEST(what_the_kernel_relays_counts_for_max_flows)
 }
 END_TEST
 
+/* At the number that each host expects, wherever the last ACK is. */
+START_TEST(reset_leaves_at_both_numbers_for_both_hosts)
+{
+	int n;
+
+	spliced();
+	kernel.found.dir.nxt = SEQ(s_iss + 1000);    /* to the server */
+	kernel.found.dir.acked = SEQ(S_ISN + 700);   /* by the client */
+	kernel.found.back.nxt = SEQ(cookie + 900);   /* to the client */
+	kernel.found.back.acked = SEQ(C_ISN + 1000); /* by the server: all */
+	ck_assert(splice_reset(sp, &kernel.pair.client));
+	ck_assert_int_eq(kernel.removes, 1);
+	n = pull();
+	ck_assert_int_eq(n, 3);
+	for (int i = 0; i < n; i++)
+		ck_assert_uint_eq(out[i].hdr[33], TCP_RST);
+	ck_assert_uint_eq(seq_of(&out[0]), s_iss + 1000);
+	ck_assert_uint_eq(seq_of(&out[1]), cookie + 700);
+	ck_assert_uint_eq(seq_of(&out[2]), cookie + 900);
+	ck_assert(!splice_reset(sp, &kernel.pair.client));
+	ck_assert_int_eq(pull(), 0);
+}
+END_TEST
+
 START_TEST(straggler_goes_through_the_tun)
 {
 	spliced();
@@ -615,6 +640,7 @@ int main(void)
 	tcase_add_test(t, without_a_translator_terminates);
 	tcase_add_test(t, what_the_kernel_relays_counts_for_max_per_source);
 	tcase_add_test(t, what_the_kernel_relays_counts_for_max_flows);
+	tcase_add_test(t, reset_leaves_at_both_numbers_for_both_hosts);
 	tcase_add_test(t, straggler_goes_through_the_tun);
 	tcase_add_test(t, syn_of_a_living_connection_draws_a_challenge_ack);
 	tcase_add_test(t, syn_ack_again_draws_the_ack_again);

@@ -181,6 +181,25 @@ START_TEST(each_is_looked_after_in_turn)
 }
 END_TEST
 
+START_TEST(those_of_a_client_are_found)
+{
+	const struct ipaddr a = host(1);
+	struct tuple t = conn(1, 2), out[4];
+	uint32_t serial;
+
+	add(conn(1, 1), "web");
+	serial = add(t, "web");
+	add(conn(1, 3), "sql");
+	add(conn(2, 3), "web");
+	ck_assert_uint_eq(book_of(&b, &a, 0, out, 4), 3);
+	ck_assert_uint_eq(book_of(&b, &a, 0, out, 2), 2);
+	ck_assert_uint_eq(book_of(&b, &a, 3, out, 4), 1);
+	ck_assert_uint_eq(out[0].rport, 3);
+	book_end(&b, &t, serial, now);
+	ck_assert_uint_eq(book_of(&b, &a, 0, out, 4), 2);
+}
+END_TEST
+
 /* More names than there are numbers share the last. */
 START_TEST(very_many_services_are_all_counted)
 {
@@ -214,6 +233,7 @@ int main(void)
 	tcase_add_test(t, serials_go_on_behind_those_found);
 	tcase_add_test(t, full_book_takes_no_more);
 	tcase_add_test(t, each_is_looked_after_in_turn);
+	tcase_add_test(t, those_of_a_client_are_found);
 	tcase_add_test(t, very_many_services_are_all_counted);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
