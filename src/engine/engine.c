@@ -32,15 +32,9 @@ static int reserve_shield(struct engine *e, const struct engine_cfg *c)
 	int rc = synq_init(&e->synq, SYNQ_ENTRIES, c->secret);
 
 	if (!rc)
-		rc = ratelimit_init(&e->ratelimit, RATELIMIT_ENTRIES,
-				    c->secret);
+		rc = access_init(&e->access, c->secret);
 	if (!rc)
 		rc = ratelimit_init(&e->cookie_fails, COOKIE_FAILS, c->secret);
-	if (!rc)
-		rc = validated_init(&e->validated, VALIDATED_ENTRIES,
-				    c->secret);
-	if (!rc)
-		rc = recycle_init(&e->recycle, RECYCLE_ENTRIES, c->secret);
 	if (!rc)
 		rc = tfo_cache_init(&e->tfo_cache, TFO_CACHE_ENTRIES,
 				    c->secret);
@@ -136,10 +130,8 @@ void engine_free(struct engine *e)
 		svc_set_put(e->set);
 	shares_fini(&e->shares);
 	tfo_cache_fini(&e->tfo_cache);
-	recycle_fini(&e->recycle);
-	validated_fini(&e->validated);
+	access_fini(&e->access);
 	ratelimit_fini(&e->cookie_fails);
-	ratelimit_fini(&e->ratelimit);
 	synq_fini(&e->synq);
 	spent_fini(&e->spent);
 	tw_fini(&e->tw);
@@ -319,8 +311,8 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 
 	e->count[EC_TcpExtTW]++;
 	if (f->svc->cfg->shield.tw_recycle && l->ts_ok) {
-		recycle_remember(&e->recycle, &l->t.remote, l->rcv.ts_recent,
-				 now);
+		recycle_remember(&e->access.recycle, &l->t.remote,
+				 l->rcv.ts_recent, now);
 		len = recycle_timewait_us(l->rtt.rto_us);
 	}
 	if (tw_add(&e->tw, &n, now, len))

@@ -435,7 +435,7 @@ static void cookie_taken(struct engine *e, struct svc *s,
 			 const struct segment *seg, mono_t now)
 {
 	pressure_answered(&s->stats->pressure);
-	validated_add(&e->validated, &seg->t.remote, s->index, now,
+	validated_add(&e->access.validated, &seg->t.remote, s->index, now,
 		      s->cfg->shield.validated_for);
 	s->stats->shield[SC_TcpExtSyncookiesRecv]++;
 }

@@ -10,20 +10,17 @@
 
 #include "engine/engine.h"
 #include "engine/hooks.h"
+#include "shield/access.h"
 #include "shield/cookie.h"
 #include "shield/doubts.h"
 #include "shield/known.h"
 #include "shield/owners.h"
 #include "shield/pressure.h"
-#include "shield/offenders.h"
-#include "shield/ratelimit.h"
-#include "shield/recycle.h"
 #include "shield/share.h"
 #include "shield/spent.h"
 #include "shield/synq.h"
 #include "shield/tfo.h"
 #include "shield/timewait.h"
-#include "shield/validated.h"
 #include "tcp/isn.h"
 #include "tcp/leg.h"
 #include "tcp/table.h"
@@ -78,12 +75,9 @@ struct engine {
 	struct cookie_keys cookies;
 	struct spent spent;
 	struct synq synq;
-	struct ratelimit ratelimit;
-	struct offenders offenders[2]; /* [1]: whose address is proven */
+	struct access access;
 	struct ratelimit cookie_fails; /* by source */
 	struct doubts doubts;
-	struct validated validated;
-	struct recycle recycle;
 	struct shares shares;
 	struct tfo_cache tfo_cache;
 	struct tfo_blackhole tfo_blackhole;

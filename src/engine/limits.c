@@ -1,70 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may connect: lists of addresses, rates, and the counts of refused
- * sources.
+ * Who may connect: what shield/access.c says, and its counters.
  */
 #include "internal.h"
-
-#define UNPROVEN 0x80000000u /* buckets of addresses that are never proven */
-
-/* Count a refused source.  Anybody may have sent a SYN; an address is proven
- * that has answered a SYN-ACK. */
-static void refused(struct engine *e, const struct svc *s,
-		    enum shield_counter_id which, const struct ipaddr *a,
-		    bool proven, mono_t now)
-{
-	proven |= validated_has(&e->validated, a, s->index, now);
-	s->stats->shield[which]++;
-	offenders_note(&e->offenders[proven], a, s->index, now);
-}
 
 enum drop_reason limits_connect(struct engine *e, struct svc *s,
 				const struct segment *seg, mono_t now)
 {
-	const struct shield_cfg *c = &s->cfg->shield;
-	const struct ipaddr *a = &seg->t.remote;
+	uint64_t *c = s->stats->shield;
 
 	if (e->stopping)
 		return DROP_STOPPING;
-	if (!shield_access_ok(c, a)) {
-		refused(e, s, SC_Denied, a, false, now);
+	switch (access_syn(&e->access, &s->cfg->shield, s->index, seg, now)) {
+	case ACCESS_DENIED:
+		c[SC_Denied]++;
 		return DROP_SYN_DENIED;
-	}
-	/* the limit counts proven clients; the sender of a SYN is not proven */
-	if (c->rate_limit.interval_ns &&
-	    !validated_has(&e->validated, a, s->index, now) &&
-	    !ratelimit_has(&e->ratelimit, &c->rate_limit, a, s->index, now)) {
-		refused(e, s, SC_RateLimited, a, false, now);
+	case ACCESS_RATE:
+		c[SC_RateLimited]++;
 		return DROP_SYN_RATE;
-	}
-	if (c->tw_recycle && seg->opts.has & OPT_HAS_TS &&
-	    !recycle_proven(&e->recycle, a, seg->opts.tsval, now)) {
-		s->stats->shield[SC_TcpExtPAWSPassive]++;
+	case ACCESS_PAWS:
+		c[SC_TcpExtPAWSPassive]++;
 		return DROP_PAWS;
+	default:
+		return DROP_NONE;
 	}
-	return DROP_NONE;
+}
+
+static bool count(const struct svc *s, bool ok)
+{
+	s->stats->shield[SC_RateLimited] += !ok;
+	return ok;
 }
 
 bool limits_proven(struct engine *e, const struct svc *s,
 		   const struct ipaddr *client, mono_t now)
 {
-	const struct rate *r = &s->cfg->shield.rate_limit;
-
-	if (!r->interval_ns ||
-	    validated_has(&e->validated, client, s->index, now) ||
-	    ratelimit_take(&e->ratelimit, r, client, s->index, now))
-		return true;
-	refused(e, s, SC_RateLimited, client, true, now);
-	return false;
+	return count(s, access_proven(&e->access, &s->cfg->shield, s->index,
+				      client, now));
 }
 
 bool limits_unproven(struct engine *e, const struct svc *s,
 		     const struct ipaddr *client, mono_t now)
 {
-	const struct rate *r = &s->cfg->shield.rate_limit;
-
-	if (ratelimit_take(&e->ratelimit, r, client, s->index | UNPROVEN, now))
-		return true;
-	refused(e, s, SC_RateLimited, client, false, now);
-	return false;
+	return count(s, access_unproven(&e->access, &s->cfg->shield, s->index,
+					client, now));
 }

@@ -97,7 +97,7 @@ void engine_attack_counts(const struct engine *e, uint32_t i,
 
 const struct offenders *engine_offenders(const struct engine *e, bool proven)
 {
-	return &e->offenders[proven];
+	return &e->access.offenders[proven];
 }
 
 const char *engine_service_name(const struct engine *e, uint32_t index)
