@@ -3,7 +3,7 @@
 #define PENSTOCK_API_FAULTS_H
 
 /*
- * Faults as JSON: what the commands about them are answered.
+ * Faults as JSON, for the answers to commands about faults.
  */
 #include <jansson.h>
 

@@ -130,8 +130,7 @@ void *engine_wing(const struct engine *e);
  * @look:   a held flow has nothing to send
  * @due:    must @expire be called at once?
  * @expire: it is time
- * @pull:   adds adds packets of flows that were handed over.  Return: packets
- *          in @tx
+ * @pull:   adds packets of flows that were handed over.  Return: packets in @tx
  * @count:  connections of @client at @service that were handed over and have
  *          not ended.  *@all: those of all clients
  * @free:   the engine is about to go, its flows are gone

@@ -42,15 +42,15 @@ struct fault_forged {
  * @side:   0 it connects to us, 1 we connect to it
  * @conns:  connections on which it was seen
  * @seen:   when it last sent something
- * @rtt:    round-trip time of round-trip time of handshakes
+ * @rtt:    round-trip time of handshakes
  * @syn:    from the SYN or SYN-ACK to its first retry, to the second, ...
  * @rto:    from data to its first retransmission, to the second, ...
  * @window: from the last segment before a closed window to the first probe, ...
  * @idle:   silence before a keepalive
  * @keepalive: between keepalives that were not answered
- * @keepalives: the the most of them in a row
+ * @keepalives: the most of them in a row
  * @reset:  from the first unanswered transmission to the RST that ended it
- * @given_up: likewise likewise to the last transmission, when no RST came
+ * @given_up: likewise to the last transmission, when no RST came
  * @forged: by enum fault_inject
  */
 struct fault_profile {

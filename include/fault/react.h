@@ -70,7 +70,7 @@ struct fault_wire {
  * @wnd:      its last window field
  * @told_wnd: the last window field that it was sent
  * @acked:    @ack is valid
- * @gap_us:   the interval the interval before its last retransmission or probe
+ * @gap_us:   the interval before its last retransmission or probe
  * @asked_at: when bytes up to @asked were sent to it; unset: no round trip is
  *            being measured
  * @rtt_us:   smallest round-trip time; 0: not known

@@ -135,8 +135,8 @@ struct fault_verdict {
 /**
  * struct fault_conn - One fault's state on one connection
  * @ordinal:  of the connection among the fault's, from 1
- * @event:    number of number of events so far
- * @injected: number of number of injections so far
+ * @event:    number of events so far
+ * @injected: number of injections so far
  * @armed:    the trigger has occurred
  * @done:     it does not act any more
  * @drawn:    @last is valid
@@ -184,7 +184,7 @@ struct fault_track {
  * @owner:  the engine's flow; NULL: it is unbound
  * @serial: number of the connection in reports
  * @born:   when it was made
- * @seen:   time of the time of the last segment
+ * @seen:   time of the last segment
  * @active: faults that act on it, a bit for each slot
  * @isn:    sequence number of its SYN, while it is unbound: a SYN with another
  *          number opens another connection
@@ -220,7 +220,7 @@ struct fault_flow {
  * @active: connections that carry it now
  * @count:  enum fault_counter
  * @added:  when
- * @lease_end: when it removes itself; MONO_NEVER: no lease: no lease
+ * @lease_end: when it removes itself; MONO_NEVER: no lease
  * @peer:   reactions to its decisions
  * @answered: how many of them were wrong [0] or right [1], where an answer is
  *          expected

@@ -5,15 +5,16 @@
 #include "fault/react.h"
 
 /**
- * struct fault_sum - A fault at work, on one engine or on several together
+ * struct fault_sum - The state of a fault, of one engine or summed over several
  * @spec:   as configured, a copy
  * @conns:  connections that its selectors matched so far
  * @active: connections that carry it now
  * @count:  enum fault_counter
  * @peer:   enum fault_reaction: what peers then did
- * @answered: of these the wrong [0] and the right [1] answers, where declared
- * @unwatched: decisions whose reaction was not waited for
- * @lease_left_us: until it removes itself; -1: it stays
+ * @answered: how many of them were wrong [0] or right [1], where an answer is
+ *            expected
+ * @unwatched: decisions whose answer was not waited for
+ * @lease_left_us: time until it removes itself; -1: no lease
  */
 struct fault_sum {
 	struct fault_spec spec;
@@ -23,7 +24,7 @@ struct fault_sum {
 	int64_t lease_left_us;
 };
 
-/* The one of this name among @n; NULL: there is none. */
+/* Find a fault by name among @n; NULL: none. */
 const struct fault_sum *fault_sum_find(const struct fault_sum *f, uint32_t n,
 				       const char *name);
 

@@ -17,7 +17,7 @@
  */
 enum io_verdict {
 	IO_CONSUMED, /* dropped here: the engine has it */
-	IO_PASS,     /* it it goes on unchanged */
+	IO_PASS,     /* it goes on unchanged */
 	IO_REPLY,    /* *reply is sent in its place */
 	IO_WORKER,   /* this plus N: worker N gets it */
 };

@@ -104,7 +104,7 @@ struct listen_set {
  * @max_orphans: most flows with only one leg left
  * @max_per_source: most connections of one source in a worker; 0: no limit
  * @idle_timeout: a flow that moves no byte for this time is reset, us; 0: off
- * @max_syn_backlog: most most half-open connections of this service
+ * @max_syn_backlog: most half-open connections of this service
  * @shield: keys of admission; the policy owns its @access
  */
 struct service {

@@ -32,7 +32,7 @@ struct attack_counts {
  * @start:  the counts when the attack began
  * @rate:   unproven packets a second, in the last sample
  * @peak:   the highest @rate while @on
- * @seen:   number of number of attacks so far
+ * @seen:   number of attacks so far
  */
 struct attack {
 	bool fed, on;

@@ -16,7 +16,7 @@
 #define SHIELD_LIST_MAX 2000 /* characters of all lines of allow or deny */
 
 /**
- * struct shield_list - The value of The value of allow or deny, as written
+ * struct shield_list - The value of allow or deny, as written
  * @text: addresses, prefixes and @files, separated by one blank
  */
 struct shield_list {

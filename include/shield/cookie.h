@@ -5,12 +5,12 @@
 /*
  * SYN cookies: a half-open connection that costs no memory (RFC 4987, 3.6).
  *
- * The format, for other implementations.  The SYN-ACK's sequence number is MAC
- * data:
+ * The format, for other implementations.  The SYN-ACK's sequence number is
+ * MAC | data:
  *
- * 	bits 31..8  the same bits of the low half of SipHash-2-4's 64-bit result
- * 		    (its eight bytes read as little endian)
- * 	bits  7..5  MSS class; bits 4..2 window scale; bit 1 SACK; bit 0 ECN
+ *	bits 31..8  the same bits of the low half of SipHash-2-4's 64-bit result
+ *		    (its eight bytes read as little endian)
+ *	bits  7..5  MSS class; bits 4..2 window scale; bit 1 SACK; bit 0 ECN
  *
  * Input of the hash, 44 bytes: struct tuple from our side (our address, the
  * client's, 16 bytes each, IPv4 as ::ffff:a.b.c.d; our port, the client's, two

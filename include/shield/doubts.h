@@ -41,8 +41,7 @@ struct doubts {
 	uint32_t first, n;
 };
 
-/* Let a RST for @seg wait.  Let a RST for @seg wait.  False: there is no
- * room. */
+/* Let a RST for @seg wait.  False: there is no room. */
 bool doubts_add(struct doubts *d, const struct segment *seg, uint16_t service,
 		mono_t now);
 

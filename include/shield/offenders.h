@@ -16,7 +16,7 @@
 /**
  * struct offender - A source
  * @addr:    IPv6: the first 64 bits of it
- * @service: index of the service index of the service that refused it
+ * @service: index of the service that refused it
  * @count:   upper limit of the number of refusals lately
  * @error:   @count - @error is the lower limit
  */

@@ -59,7 +59,7 @@ struct splice_pair {
 
 /**
  * struct splice_found - A connection that the translator has
- * @dir:   direction direction of the segments from tuple.remote to tuple.local
+ * @dir:   direction of the segments from tuple.remote to tuple.local
  * @back:  the other direction
  * @ended: both FINs were acknowledged, or the connection was reset
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon answers on its control socket and over HTTP..
+ * What the daemon answers on its control socket and over HTTP.
  *
  * Everything here runs in the main thread.  A walk over the metrics copies all
  * numbers when it begins, so that they are consistent.

@@ -56,8 +56,8 @@ struct metrics {
  * @splice:   connections that the kernel relays; NULL: there is no such relay
  * @rules:    what is known about the host's rules
  * @xdp:      the XDP front
- * @secret:   the secret the secret of the units, for the front
- * @started:  start time, start time, for the uptime
+ * @secret:   the secret of the units, for the front
+ * @started:  start time, for the uptime
  * @ticks:    number of timer ticks, about one a second
  * @stop_by:  while stopping: when the grace is over
  * @watchdog: microseconds between signs of life, 0 = none wanted
@@ -142,8 +142,7 @@ void xdp_follow(struct daemon *d);
 void xdp_stop(struct daemon *d);
 /* Does XDP answer the SYNs of service number @i now? */
 bool xdp_answers(const struct daemon *d, uint32_t i);
-/* The state as a word: The state as a word: off, missing, ready or
- * answering. */
+/* The state as a word: off, missing, ready or answering. */
 const char *xdp_word(const struct daemon *d);
 /* Add what the front did to the counts of all @n services. */
 void xdp_attack_counts(struct daemon *d, struct attack_counts *c, uint32_t n);

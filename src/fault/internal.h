@@ -71,8 +71,8 @@ struct fault_default {
  * @lingers: acts even after the connection's flow has ended
  * @portions: passes the stream on in portions; "skip" and "count" count them
  * @ends:   FAULT_ACT_* when @share lets nothing pass any more
- * @check:  returns returns what is wrong with a spec, or NULL
- * @due:    returns returns when it acts by time alone; MONO_UNSET: never
+ * @check:  returns what is wrong with a spec, or NULL
+ * @due:    returns when it acts by time alone; MONO_UNSET: never
  * @hit:    acts on a segment that was selected; false: not on this one
  * @share:  returns how many of @n bytes of the stream may go on now; 0: none
  *          before *wake.  NULL: the type holds nothing back

@@ -112,7 +112,7 @@ static void hear_again(struct fault_set *s, struct fault_peer *r,
 	struct fault_profile *p;
 
 	if (seq_gt(x->seq, r->again) || seq_le(end, r->again))
-		return; /* not the oldest bytes bytes */
+		return; /* not the oldest bytes */
 	if (provoked(r, x)) {
 		r->again_n = FAULT_PROFILE_STEPS; /* ignore these bytes now */
 	} else if (mono_is_set(r->again_at)) {

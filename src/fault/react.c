@@ -12,10 +12,12 @@
  * when the fault acted must not count.  So a decision lists the reactions that
  * it can cause:
  *
- *   lost from the peer the same bytes again a segment to the peer duplicate
- *   ACK, SACK, retransmission, or an acknowledgment that covers it reset,
- *   vanish what a living endpoint sends: retransmission, probe forged RST, an
- *   ACK that acknowledges nothing new all else whatever comes next
+ *   lost from the peer      the same bytes again
+ *   a segment to the peer   duplicate ACK, SACK, retransmission, or an
+ *                           acknowledgment that covers it
+ *   reset, vanish           what a living endpoint sends: retransmission, probe
+ *   forged                  RST, an ACK that acknowledges nothing new
+ *   all else                whatever comes next
  *
  * None of them can come within half a round trip after a segment to the peer
  * was touched.  If none comes, the answer is silence: after a second, or, if

@@ -17,7 +17,7 @@ static int bad(const char *path, const char *why, char *err, size_t errlen)
 	return -EINVAL;
 }
 
-/* Return: Return: NULL, or what is wrong. */
+/* Return: NULL, or what is wrong. */
 static const char *add_numbers(struct fault_table *t, const char *p)
 {
 	char *end;

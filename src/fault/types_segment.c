@@ -94,7 +94,7 @@ static FAULT_HIT(hit_corrupt)
 	return true;
 }
 
-/* State State of rate: when the line is free again */
+/* State of rate: when the line is free again */
 struct line {
 	mono_t free;
 };

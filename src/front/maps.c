@@ -58,7 +58,7 @@ static const char *const map_name[MAPS] = {
  * @epoch:   whose keys are set
  * @wall_off_us: wall clock less the monotonic one; it never goes back, as the
  *           engine's does not
- * @name:    names names of the services in the maps, by slot
+ * @name:    names of the services in the maps, by slot
  * @slot:    of service number i of the policy; @n of them
  * @ncpu:    values of a per-processor map
  * @scratch: @ncpu of them

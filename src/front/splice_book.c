@@ -67,7 +67,7 @@ static struct splice_conn *look_up(const struct splice_book *b,
 	return NULL;
 }
 
-/* By the tuple of either leg. */
+/* Find a connection by the tuple of either leg. */
 static struct splice_conn *find(const struct splice_book *b,
 				const struct tuple *t, struct hindex_probe *p)
 {
@@ -77,7 +77,8 @@ static struct splice_conn *find(const struct splice_book *b,
 	return c ? c : look_up(b, &r, p);
 }
 
-/* The number of a name; with very many old names the rest shares the last. */
+/* The number of a name.  If there are too many old names, the rest share the
+ * last one. */
 static uint32_t service_number(struct splice_book *b, const char *name)
 {
 	uint32_t i;

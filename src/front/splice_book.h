@@ -3,11 +3,11 @@
 #define PENSTOCK_FRONT_SPLICE_BOOK_H
 
 /*
- * The daemon's book of the connections that the kernel relays: which there are,
- * and how many each client has at each service.
+ * The daemon's book of the connections that the kernel relays: which ones
+ * exist, and how many each client has at each service.
  *
- * One book for all workers and the main thread: each function locks it.  It is
- * true without asking the kernel, since nobody but the daemon makes or removes
+ * All workers and the main thread share one book; each function locks it.  It
+ * needs no question to the kernel, since only the daemon makes and removes
  * entries.  A connection counts until it has ended, and stays in the book until
  * its entries are gone.
  */
@@ -21,10 +21,10 @@
 /**
  * struct splice_conn - A connection
  * @t:       the client leg's addresses: remote is the client
- * @next, @prev: in the order in which they are looked after
- * @serial:  tells it from an earlier one of the same addresses
- * @source:  who it counts for; SHARE_NONE: for nobody
- * @last:    when it was made, has ended, or was found to be alive
+ * @next, @prev: in the order in which they are checked
+ * @serial:  distinguishes it from an earlier one with the same addresses
+ * @source:  the source that it counts for; SHARE_NONE: none
+ * @last:    when it was made, ended, or was last found alive
  */
 struct splice_conn {
 	struct tuple t;
@@ -35,8 +35,8 @@ struct splice_conn {
 };
 
 /**
- * struct splice_book - All of them
- * @open: how many count
+ * struct splice_book - All spliced connections
+ * @open: number of connections that count
  * @name: of the services that have had connections
  */
 struct splice_book {
@@ -58,23 +58,23 @@ void book_fini(struct splice_book *b);
 /**
  * book_add() - A connection of @service begins
  * @t:      the client leg's addresses
- * @serial: in: that of one which was found in the kernel's map, or 0; out: its
- *          own
- * One of the same addresses is forgotten.  Return: 0 or -E2BIG
+ * @serial: in: the serial of a connection found in the kernel's map, or 0; out:
+ *          its serial Replaces one with the same addresses.  Return: 0 or
+ *          -E2BIG
  */
 int book_add(struct splice_book *b, const struct tuple *t, const char *service,
 	     mono_t now, uint32_t *serial);
-/* It has ended, and no longer counts; unless @serial is another's. */
+/* It has ended and no longer counts, unless @serial is another one's. */
 void book_end(struct splice_book *b, const struct tuple *t, uint32_t serial,
 	      mono_t now);
-/* It was looked at: it was alive at @last. */
+/* It was checked, and was alive at @last. */
 void book_touch(struct splice_book *b, const struct tuple *t, mono_t last);
 /* Its entries are gone; by the tuple of either leg. */
 void book_remove(struct splice_book *b, const struct tuple *t);
 /* Is there one?  By the tuple of either leg. */
 bool book_has(struct splice_book *b, const struct tuple *t);
 
-/* Those that count: of @client at @service, and (*all) together. */
+/* The number that count: of @client at @service, and of all in *@all. */
 uint32_t book_count(struct splice_book *b, const char *service,
 		    const struct ipaddr *client, uint32_t *all);
 
@@ -83,10 +83,10 @@ uint32_t book_count(struct splice_book *b, const char *service,
 uint32_t book_of(struct splice_book *b, const struct ipaddr *client,
 		 uint16_t port, struct tuple *t, uint32_t max);
 
-/* The one that has waited longest to be looked after, which then is the last.
+/* Take the connection that was not checked for longest, and put it last.
  * False: there is none. */
 bool book_next(struct splice_book *b, struct splice_conn *out);
-/* How many there are, ended ones too. */
+/* How many there are, including ended ones. */
 uint32_t book_size(struct splice_book *b);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults of several engines that have the same ones.
+ * The faults of several engines, which all have the same faults.
  */
 #include "impair/all.h"
 
@@ -94,7 +94,8 @@ uint32_t impair_all_list(const struct impair_all *a, struct fault_sum *f,
 	for (uint32_t k = 0; k < a->n; k++) {
 		struct engine *e = a->engine[k];
 
-		/* Leases that have ended end everywhere: lists are alike. */
+		/* removes ended leases on all engines, so that their lists are
+		 * equal */
 		impair_rehearse(e, NULL, 0, now, &i, &none);
 		for (i = 0; i < FAULT_MAX && impair_get(e, i, now, &one); i++) {
 			if (i == n) {
@@ -108,7 +109,8 @@ uint32_t impair_all_list(const struct impair_all *a, struct fault_sum *f,
 	return n;
 }
 
-/* Leases end on all engines alike: the first one's names are everybody's. */
+/* Leases end on all engines together, so the names of the first one are
+ * enough. */
 const char *impair_all_gone(const struct impair_all *a, uint32_t i,
 			    struct fault_expect *expect, uint64_t *n)
 {

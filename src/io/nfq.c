@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One NFQUEUE: receive and parse..
+ * One NFQUEUE: receive and parse.
  *
  * A batch of messages is received into counted buffers, so that payload that
  * the engine keeps is not copied: the engine keeps the buffer, and the ring

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One NFQUEUE: bind and configure..
+ * One NFQUEUE: bind and configure.
  *
  * The netlink socket owns the queue.  It is connected to the kernel, so no
  * other process can put a message into it.

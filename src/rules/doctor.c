@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What would keep penstock from its work on this host, look by look.
+ * Checks what would keep penstock from working on this host.
  *
- * Each look asks the kernel, or a program of the host, and reports what it
- * found.  Looks are independent of each other, so that one fault does not hide
- * the next.
+ * Each look_ function asks the kernel, or a program of the host, and reports
+ * what it found.  They are independent, so that one problem does not hide
+ * another.
  */
 #include "rules/doctor.h"
 
@@ -32,7 +32,7 @@
 #define LINE 512
 
 /**
- * struct look - What the looks share
+ * struct look - What the checks share
  * @alive: the daemon answers
  */
 struct look {
@@ -253,7 +253,7 @@ static void look_forwards(const struct look *d)
 		look_forward(d, "ip6tables");
 }
 
-/* A flowtable forwards what it knows before any rule sees it. */
+/* A flowtable forwards known connections before any rule sees their packets. */
 static void look_flowtables(const struct look *d)
 {
 	const char *argv[] = {"nft", "list", "flowtables", NULL};
@@ -280,7 +280,7 @@ static void look_route(const struct look *d, const struct service *s,
 	char *text = NULL;
 
 	if (ep->prefix != 128)
-		return; /* a network: which of its hosts is not known */
+		return; /* a network: its hosts are not known */
 	address_print(&ep->addr, addr);
 	if (run_cmd(argv, NULL, &text, true) || strstr(text, "unreachable"))
 		report(d, DOCTOR_BAD, "routes", NULL,
@@ -347,7 +347,7 @@ static void look_offloads(const struct look *d)
 	close(fd);
 }
 
-/* The services' packets are not tracked, but all else of the gateway is. */
+/* Packets of services are not tracked, but all others of the gateway are. */
 static void look_conntrack(const struct look *d)
 {
 	long n, max;

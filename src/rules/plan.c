@@ -131,10 +131,10 @@ static void selector_print(char *buf, size_t len, char dir,
 }
 
 /**
- * struct rules_out - Where rules are written to to
+ * struct rules_out - Where rules are written to
  * @f:      the text's stream
  * @text:   its content, once it is flushed
- * @chain:  chain chain that the rules are added to
+ * @chain:  chain that the rules are added to
  * @target: target for packets that match
  */
 struct rules_out {

@@ -5,8 +5,8 @@
  * The initial sequence number of the SYN-ACK is the whole state of the
  * connection (RFC 4987, 3.6):
  *
- * 	 31                              8 7     5 4        2  1    0
- * 	| 24 bits of SipHash-2-4          | MSS   | wscale   |SACK|ECN|
+ *	 31                              8 7     5 4        2  1    0
+ *	| 24 bits of SipHash-2-4          | MSS   | wscale   |SACK|ECN|
  *
  * The MAC covers the 4-tuple, the client's initial sequence number and the low
  * eight bits; its key belongs to an epoch of the wall clock.  Keys are derived

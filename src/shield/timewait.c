@@ -5,9 +5,9 @@
  * An entry has what a leg that closed first needs to answer for 2 MSL: 28 bytes
  * and its addresses.  All links are indices:
  *
- * 	index    from a tuple's hash to its entry (hindex.h)
- * 	list[]   entries of one length in the order of their deadlines: a new or
- * 	         restarted one goes to the tail, expiry looks at heads only
+ *	index    from a tuple's hash to its entry (hindex.h)
+ *	list[]   entries of one length in the order of their deadlines: a new or
+ *	         restarted one goes to the tail, expiry looks at heads only
  *
  * Services may have different lengths of TIME_WAIT, so there are eight lists.
  * If a configuration has more lengths, the last list takes the rest; an entry

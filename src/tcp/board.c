@@ -5,11 +5,13 @@
  * The sequence space from una to nxt is kept as runs.  A run is contiguous, and
  * all of it has the same state and time of transmission.  A 64 KiB burst is one
  * run until SACK splits it, so a healthy flow has as many runs as bursts in
- * flight.  A run is SENT in flight, LOST judged lost, waiting to be
- * retransmitted, SACKED delivered out of order.  A retransmission turns LOST
- * into SENT with a new time.  So RFC 6675's pipe is nxt - una - sacked_bytes -
- * lost_bytes, and a lost retransmission is found in the same way as a lost
- * original.
+ * flight.  A run is
+ *   SENT    in flight,
+ *   LOST    judged lost, waiting to be retransmitted,
+ *   SACKED  delivered out of order.
+ * A retransmission turns LOST into SENT with a new time.  So RFC 6675's pipe is
+ * nxt - una - sacked_bytes - lost_bytes, and a lost retransmission is found in
+ * the same way as a lost original.
  *
  * Limits: a leg has at most RUNS_MAX runs.  When no run is left for a split,
  * the SACK block is ignored and counted.  This costs a needless retransmission

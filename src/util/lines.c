@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring of lines that threads leave and others read.
+ * A ring of lines that some threads write and others read.
  */
 #include <errno.h>
 #include <inttypes.h>
