@@ -192,11 +192,12 @@ const char *engine_service_name(const struct engine *e, uint32_t index);
  * @queued_bytes: bytes in the send queue, including those in flight
  * @wnd_bytes: the peer's window
  * @rcv_wnd_bytes: ours
+ * @cc:    enum tcp_cc_kind in force
  */
 struct engine_leg {
 	struct ipaddr peer;
 	uint16_t port;
-	uint8_t state;
+	uint8_t state, cc;
 	uint32_t inflight_bytes, queued_bytes, cwnd_bytes;
 	uint32_t wnd_bytes, rcv_wnd_bytes, srtt_us;
 };

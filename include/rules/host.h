@@ -23,4 +23,7 @@ bool host_listens(const struct policy *p);
  */
 int host_judge(const struct policy *p, const char *file, FILE *errors);
 
+/* Give "tcp_congestion_control = host" its meaning. */
+void host_follow(struct policy *p);
+
 #endif

@@ -12,7 +12,8 @@ enum tcp_cc_kind {
 	CC_NEWRENO,
 	CC_CUBIC,
 	CC_BBR,
-	CC_KINDS
+	CC_KINDS,
+	CC_HOST = CC_KINDS /* the host's, until tcp_cc_follow() */
 };
 
 /**
@@ -35,6 +36,16 @@ struct tcp_cfg {
 	int64_t invalid_ratelimit;
 	int64_t user_timeout;
 };
+
+/* The name of a kind, as in tcp_congestion_control. */
+const char *tcp_cc_name(enum tcp_cc_kind kind);
+
+/**
+ * tcp_cc_follow() - Replace CC_HOST by what the host uses
+ * @host: its net.ipv4.tcp_congestion_control; one that we do not have, or
+ *        NULL, stands for cubic
+ */
+void tcp_cc_follow(struct tcp_cfg *c, const char *host);
 
 /* Ends with a NULL name. */
 extern const struct opt_desc tcp_options[];

@@ -39,15 +39,15 @@ static void do_flows(void *arg, mono_t now)
 
 static json_t *leg_json(const struct engine_leg *l)
 {
-	return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "address",
-			 flow_address_json(&l->peer, l->port), "state",
-			 state_names[l->state], "inflight",
+	return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+			 "address", flow_address_json(&l->peer, l->port),
+			 "state", state_names[l->state], "inflight",
 			 (json_int_t)l->inflight_bytes, "queued",
 			 (json_int_t)l->queued_bytes, "cwnd",
 			 (json_int_t)l->cwnd_bytes, "wnd",
 			 (json_int_t)l->wnd_bytes, "rcv",
 			 (json_int_t)l->rcv_wnd_bytes, "srtt",
-			 (json_int_t)l->srtt_us);
+			 (json_int_t)l->srtt_us, "cc", tcp_cc_name(l->cc));
 }
 
 static void add_spliced(void *arg, const struct splice_flow *f)

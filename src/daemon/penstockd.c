@@ -237,9 +237,10 @@ out:
 
 static void usage(FILE *out)
 {
-	fputs("usage: penstockd [-t] [-c FILE]\n"
+	fputs("usage: penstockd [-t [-v]] [-c FILE]\n"
 	      "  -c, --config FILE  configuration (default " CONF_DEFAULT ")\n"
 	      "  -t, --test         check it and exit: 0 good, 2 bad\n"
+	      "  -v, --verbose      with -t: also what follows from the host\n"
 	      "      --version      print the version\n"
 	      "  -h, --help         this\n"
 	      "Runs in the foreground.  SIGHUP reloads, SIGUSR1 prints the "
@@ -249,27 +250,44 @@ static void usage(FILE *out)
 	      out);
 }
 
+/* What the file leaves to the host. */
+static void print_in_force(const struct policy *p)
+{
+	for (uint32_t i = 0; i < p->nservice; i++) {
+		const struct service *s = &p->service[i];
+
+		printf("service %s: tcp_congestion_control client:%s "
+		       "server:%s\n",
+		       s->name, tcp_cc_name(s->tcp.cc[0]),
+		       tcp_cc_name(s->tcp.cc[1]));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"test", no_argument, NULL, 't'},
+		{"verbose", no_argument, NULL, 'v'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	struct daemon d = {.path = CONF_DEFAULT, .status = EXIT_SUCCESS};
-	bool test = false;
+	bool test = false, verbose = false;
 	int opt;
 
 	fault_files_by(textfile_read);
-	while ((opt = getopt_long(argc, argv, "c:thV", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:tvhV", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			d.path = optarg;
 			break;
 		case 't':
 			test = true;
+			break;
+		case 'v':
+			verbose = true;
 			break;
 		case 'V':
 			puts("penstockd " PENSTOCK_VERSION);
@@ -295,6 +313,8 @@ int main(int argc, char **argv)
 		daemon_warn_harm(d.cfg->policy);
 	else
 		run(&d);
+	if (test && verbose)
+		print_in_force(d.cfg->policy);
 	config_free(d.cfg);
 	return d.status;
 }

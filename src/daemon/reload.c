@@ -35,6 +35,7 @@ int daemon_load(const char *path, struct config **out, FILE *errors)
 		config_free(c);
 		return err;
 	}
+	host_follow(c->policy);
 	*out = c;
 	return 0;
 }

@@ -110,6 +110,7 @@ static void describe_leg(const struct leg *l, struct engine_leg *out)
 	*out = (struct engine_leg){.peer = l->t.remote,
 				   .port = l->t.rport,
 				   .state = l->state,
+				   .cc = l->cc.kind,
 				   .inflight_bytes =
 					   seq_span(l->snd.nxt, l->snd.una),
 				   .queued_bytes = l->snd.q.bytes,

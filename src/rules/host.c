@@ -98,3 +98,18 @@ int host_judge(const struct policy *p, const char *file, FILE *errors)
 	freeifaddrs(all);
 	return err;
 }
+
+#define CC_SYSCTL "/proc/sys/net/ipv4/tcp_congestion_control"
+
+void host_follow(struct policy *p)
+{
+	FILE *f = fopen(CC_SYSCTL, "re");
+	char name[32] = "";
+
+	if (f && fscanf(f, "%31s", name) != 1)
+		name[0] = '\0';
+	if (f)
+		fclose(f);
+	for (uint32_t i = 0; i < p->nservice; i++)
+		tcp_cc_follow(&p->service[i].tcp, name);
+}

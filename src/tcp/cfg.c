@@ -57,20 +57,41 @@ static const char *const cc_names[] = {
 	[CC_NEWRENO] = "newreno",
 	[CC_CUBIC] = "cubic",
 	[CC_BBR] = "bbr",
+	[CC_HOST] = "host",
 };
 
-static_assert(ARRAY_LEN(cc_names) == CC_KINDS, "a name for each kind");
+static_assert(ARRAY_LEN(cc_names) == CC_HOST + 1, "a name for each kind");
 
 static const char cc_allowed[] =
-	"newreno, cubic or bbr, or one for each leg: client:NAME server:NAME";
+	"newreno, cubic, bbr or host, or one for each leg: client:NAME "
+	"server:NAME";
 
 static int cc_by_name(const char *name)
 {
-	for (int i = 0; i < CC_KINDS; i++) {
+	for (int i = 0; i <= CC_HOST; i++) {
 		if (!strcmp(name, cc_names[i]))
 			return i;
 	}
 	return -1;
+}
+
+const char *tcp_cc_name(enum tcp_cc_kind kind)
+{
+	return cc_names[kind];
+}
+
+void tcp_cc_follow(struct tcp_cfg *c, const char *host)
+{
+	int kind = host ? cc_by_name(host) : -1;
+
+	if (host && !strcmp(host, "reno")) /* the kernel's name of it */
+		kind = CC_NEWRENO;
+	if (kind < 0 || kind == CC_HOST)
+		kind = CC_CUBIC;
+	for (int i = 0; i < 2; i++) {
+		if (c->cc[i] == CC_HOST)
+			c->cc[i] = (uint8_t)kind;
+	}
 }
 
 /* One word of the value: NAME, client:NAME or server:NAME.  *set collects the
@@ -175,10 +196,12 @@ const struct opt_desc tcp_options[] = {
 	{.name = "tcp_congestion_control",
 	 CFG(cc),
 	 .type = OPT_CUSTOM,
-	 .def = "cubic",
+	 .def = "host",
 	 .parse = cc_parse,
 	 .allowed = cc_allowed,
-	 .help = "congestion control of both legs or of each"},
+	 .help = "congestion control of both legs or of each; host: the one "
+		 "that the host's sysctl of this name says, where it is one of "
+		 "ours, else cubic (Linux: cubic)"},
 	{.name = "tcp_slow_start_after_idle",
 	 CFG(slow_start_after_idle),
 	 INT(0, 1),

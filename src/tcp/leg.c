@@ -60,7 +60,7 @@ void leg_init(struct leg *l, struct leg_env *env, const struct tcp_cfg *cfg,
 	l->family = ipaddr_is_v4(&t->local) ? 4 : 6;
 	l->ttl = 64;
 	l->rcv.sink = sink;
-	l->cc.kind = cfg->cc[side];
+	l->cc.kind = cfg->cc[side] < CC_KINDS ? cfg->cc[side] : CC_CUBIC;
 	l->rcv.cap = cfg->rmem[1];
 	l->tmr.uto_ms = (uint32_t)(cfg->user_timeout / USEC_PER_MSEC);
 	l->snd.pmtu = 1500;

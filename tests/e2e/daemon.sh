@@ -305,6 +305,21 @@ daemon_status() {
 
 daemon_flows_are() { [ "$(ctl -j status | jq .flows)" = "$1" ]; }
 
+# What the host uses holds where the configuration does not choose.
+daemon_cc_of_host() {
+	in_g sysctl -qw net.ipv4.tcp_congestion_control=reno
+	daemon_begin
+	daemon_talk 1
+	ctl flows | grep -q 'client(.* cc=newreno) server(.* cc=newreno)' ||
+		fail "$(ctl flows)"
+	daemon_talk_ends
+	daemon_end
+	daemon_conf "tcp_congestion_control = client:bbr"
+	assert_eq "in force" \
+		"service e2e: tcp_congestion_control client:bbr server:newreno" \
+		"$(in_g "$PENSTOCKD" -t -v -c "$DAEMON_CONF")"
+}
+
 daemon_host() {
 	if [ "$FAMILY" = 6 ]; then echo "[$1]"; else echo "$1"; fi
 }
@@ -807,6 +822,7 @@ daemon_answer_cases() {
 	daemon_case alerts_and_dashboard_name_what_there_is daemon_alerts
 	daemon_case doctor_names_what_is_in_the_way daemon_doctor
 	daemon_case http_reads_only daemon_http
+	daemon_case cc_of_host daemon_cc_of_host
 	daemon_case nonsense_is_survived daemon_nonsense
 }
 

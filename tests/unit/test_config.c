@@ -128,8 +128,8 @@ START_TEST(service_without_keys_gets_kernel_defaults)
 	ck_assert_uint_eq(t->retries2, 15);
 	ck_assert_uint_eq(t->ecn, 2);
 	ck_assert_uint_eq(t->challenge_ack_limit, 2147483647);
-	ck_assert_uint_eq(t->cc[0], CC_CUBIC);
-	ck_assert_uint_eq(t->cc[1], CC_CUBIC);
+	ck_assert_uint_eq(t->cc[0], CC_HOST);
+	ck_assert_uint_eq(t->cc[1], CC_HOST);
 	ck_assert_uint_eq(t->rmem[0], 4096);
 	ck_assert_uint_eq(t->rmem[1], 131072);
 	ck_assert_uint_eq(t->rmem[2], 6291456);

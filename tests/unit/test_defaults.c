@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "config/keys.h"
+#include "tcp/cfg.h"
 #include "util/types.h"
 
 static char *slurp(const char *path)
@@ -144,6 +145,28 @@ START_TEST(defaults_are_those_of_linux_or_named)
 }
 END_TEST
 
+/* "host": the sysctl's, where we have it; what was chosen here stays. */
+START_TEST(congestion_control_follows_the_host)
+{
+	static const struct {
+		const char *host;
+		enum tcp_cc_kind kind;
+	} at[] = {{"bbr", CC_BBR},	{"cubic", CC_CUBIC},
+		  {"reno", CC_NEWRENO}, {"vegas", CC_CUBIC},
+		  {"host", CC_CUBIC},	{"", CC_CUBIC},
+		  {NULL, CC_CUBIC}};
+
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		struct tcp_cfg c = {.cc = {CC_HOST, CC_NEWRENO}};
+
+		tcp_cc_follow(&c, at[i].host);
+		ck_assert_uint_eq(c.cc[0], at[i].kind);
+		ck_assert_uint_eq(c.cc[1], CC_NEWRENO);
+	}
+	ck_assert_str_eq(tcp_cc_name(CC_BBR), "bbr");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("defaults");
@@ -152,6 +175,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, defaults_are_those_of_linux_or_named);
+	tcase_add_test(tc, congestion_control_follows_the_host);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
