@@ -19,7 +19,8 @@
 # of so many, each with its own seed), SHARE (50), TIME (seconds per transfer;
 # by default 6 or 25 round trips, whatever is more), CC (the congestion control
 # of the kernels, which iperf3 sets at both ends, and of penstock: cubic, bbr or
-# reno), PENSTOCK=off: direct only.
+# reno), PENSTOCK=off: direct only, HAPROXY=on: HAProxy (TPROXY, splice) too,
+# both of its halves with the gateway's congestion control, which is CC then.
 #
 # MINUTES (30) bounds the whole: no row begins later.  RESUME=1 keeps the rows
 # that $BUILD/paths.json has and measures the others.
@@ -35,12 +36,15 @@ SHARE=${SHARE:-50}
 CC=${CC:-cubic}
 MINUTES=${MINUTES:-30}
 PENSTOCK=${PENSTOCK:-on}
+HAPROXY=${HAPROXY:-off}
+# shellcheck source=tests/bench/haproxy.sh
+. tests/bench/haproxy.sh
 linkem=$BUILD/tools/linkem
 id=pb$$
 c=$id-c g=$id-g s=$id-s
 tmp=$(mktemp -d)
 links=()
-iperf='' daemon=''
+iperf='' daemon='' haproxy=''
 
 end()
 {
@@ -54,6 +58,7 @@ cleanup()
 	local p
 
 	end "$daemon"
+	end "$haproxy"
 	end "$iperf"
 	for p in "${links[@]}"; do
 		end "$p"
@@ -178,6 +183,44 @@ penstock_down()
 		>>"$tmp/rules.log" 2>&1
 }
 
+in_g()
+{
+	ip netns exec $g "$@"
+}
+
+haproxy_up()
+{
+	in_g sysctl -qw net.ipv4.tcp_congestion_control="$CC" ||
+		fail "this host lets no namespace use $CC: see" \
+			"net.ipv4.tcp_allowed_congestion_control"
+	haproxy_rules 5201
+	haproxy_conf >"$tmp/haproxy.cfg"
+	in_g haproxy -db -f "$tmp/haproxy.cfg" >"$tmp/haproxy.log" 2>&1 &
+	haproxy=$!
+	for _ in $(seq 100); do
+		haproxy_listens && return
+		sleep 0.05
+	done
+	fail "haproxy: $(cat "$tmp/haproxy.log")"
+}
+
+# Its rules go with the namespace.
+haproxy_down()
+{
+	end "$haproxy"
+	haproxy=''
+}
+
+direct_up()
+{
+	:
+}
+
+direct_down()
+{
+	:
+}
+
 # transfer WHICH RTT LOSS RATE SEED - prints Mb/s, 0 when nothing came
 transfer()
 {
@@ -187,12 +230,12 @@ transfer()
 	namespaces
 	topology "$2" "$3" "$4" "$5"
 	server
-	[ "$1" = direct ] || penstock_up
+	"$1_up"
 	timeout $((t + 60)) ip netns exec $c iperf3 -c 203.0.113.10 -R -J -C "$CC" \
 		-t "$t" >"$tmp/iperf.json" 2>/dev/null
 	mbit=$(jq -r '(.end.sum_received.bits_per_second // 0) / 1e6 * 1000 |
 		round / 1000' "$tmp/iperf.json" 2>/dev/null)
-	[ "$1" = direct ] || penstock_down
+	"$1_down"
 	end "$iperf"
 	iperf=''
 	links_down
@@ -217,56 +260,70 @@ median()
 		END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
-# known RTT LOSS RATE - "direct penstock" of a row that paths.json has
+# known RTT LOSS RATE - "direct penstock haproxy" of a row that paths.json has
 known()
 {
 	jq -r --argjson t "$1" --argjson l "$2" --argjson r "$3" --argjson n \
-		"$ROUNDS" --argjson s "$SHARE" 'select(.rtt_ms == $t and
+		"$ROUNDS" --argjson s "$SHARE" --arg c "$CC" 'select(.rtt_ms == $t and
 		.loss_pct == $l and .rate_mbit == $r and .rounds == $n and
-		.share_pct == $s) | "\(.direct_mbit) \(.penstock_mbit)"' \
+		.share_pct == $s and .cc == $c) |
+		"\(.direct_mbit) \(.penstock_mbit) \(.haproxy_mbit)"' \
 		"$BUILD/paths.json" | tail -n 1
 }
 
-# ratio DIRECT PENSTOCK - "direct penstock ratio", rounded
-ratio()
+# ratios DIRECT PENSTOCK HAPROXY - the columns of a row
+ratios()
 {
-	awk -v d="$1" -v p="$2" 'BEGIN {
-		printf "%.2f %.2f %.2f\n", d, p, (d > 0 ? p / d : 0) }'
+	awk -v d="$1" -v p="$2" -v h="$3" -v with="$HAPROXY" 'BEGIN {
+		if (with == "on")
+			printf "%.2f | %.2f | %.2f | %.2f | %.2f", d, h, p,
+				(d > 0 ? p / d : 0), (h > 0 ? p / h : 0)
+		else
+			printf "%.2f | %.2f | %.2f", d, p, (d > 0 ? p / d : 0) }'
 }
 
-# row RTT LOSS RATE - "direct penstock ratio" to $tmp/row; fails when it is late
+# row RTT LOSS RATE - its columns to $tmp/row; fails when it is late
 row()
 {
-	local i d=() p=() dm pm
+	local i d=() p=() h=() dm pm hm
 
-	read -r dm pm < <(known "$@") && ratio "$dm" "$pm" >"$tmp/row" && return
+	read -r dm pm hm < <(known "$@") &&
+		ratios "$dm" "$pm" "$hm" >"$tmp/row" && return
 	[ "$SECONDS" -lt $((MINUTES * 60)) ] || return
 	for i in $(seq "$ROUNDS"); do
 		transfer direct "$1" "$2" "$3" "$i"
 		d+=("$(cat "$tmp/mbit")")
+		[ "$HAPROXY" = off ] || transfer haproxy "$1" "$2" "$3" "$i"
+		[ "$HAPROXY" = off ] || h+=("$(cat "$tmp/mbit")")
 		[ "$PENSTOCK" = on ] || continue
 		transfer penstock "$1" "$2" "$3" "$i"
 		p+=("$(cat "$tmp/mbit")")
 	done
 	dm=$(median "${d[@]}")
 	pm=$(median "${p[@]:-0}")
-	printf '{"rtt_ms":%s,"loss_pct":%s,"rate_mbit":%s,"share_pct":%s,"direct_mbit":%s,"penstock_mbit":%s,"rounds":%s}\n' \
-		"$1" "$2" "$3" "$SHARE" "$dm" "$pm" "$ROUNDS" >>"$BUILD/paths.json"
-	ratio "$dm" "$pm" >"$tmp/row"
+	hm=$(median "${h[@]:-0}")
+	printf '{"rtt_ms":%s,"loss_pct":%s,"rate_mbit":%s,"share_pct":%s,"cc":"%s","direct_mbit":%s,"penstock_mbit":%s,"haproxy_mbit":%s,"rounds":%s}\n' \
+		"$1" "$2" "$3" "$SHARE" "$CC" "$dm" "$pm" "$hm" "$ROUNDS" \
+		>>"$BUILD/paths.json"
+	ratios "$dm" "$pm" "$hm" >"$tmp/row"
 }
 
 table()
 {
-	local rtt loss rate d p q
+	local rtt loss rate
 
-	echo "| RTT ms | loss % | rate Mb/s | direct Mb/s | penstock Mb/s | ratio |"
-	echo "| ---: | ---: | ---: | ---: | ---: | ---: |"
+	if [ "$HAPROXY" = on ]; then
+		echo "| RTT ms | loss % | rate Mb/s | direct Mb/s | HAProxy Mb/s | penstock Mb/s | to direct | to HAProxy |"
+		echo "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+	else
+		echo "| RTT ms | loss % | rate Mb/s | direct Mb/s | penstock Mb/s | ratio |"
+		echo "| ---: | ---: | ---: | ---: | ---: | ---: |"
+	fi
 	for rate in $RATES; do
 		for rtt in $RTTS; do
 			for loss in $LOSSES; do
 				row "$rtt" "$loss" "$rate" || continue
-				read -r d p q <"$tmp/row"
-				echo "| $rtt | $loss | $rate | $d | $p | $q |"
+				echo "| $rtt | $loss | $rate | $(cat "$tmp/row") |"
 			done
 		done
 	done
@@ -293,4 +350,5 @@ table | tee "$BUILD/paths.md"
 rows=$(($(wc -w <<<"$RTTS") * $(wc -w <<<"$LOSSES") * $(wc -w <<<"$RATES")))
 [ "$(grep -c '^| [0-9]' "$BUILD/paths.md")" = "$rows" ] ||
 	fail "time is up; go on with RESUME=1"
-[ "$PENSTOCK" = off ] || [ -n "$part" ] || publish
+[ "$PENSTOCK" = off ] || [ "$CC$HAPROXY" != cubicoff ] || [ -n "$part" ] ||
+	publish
