@@ -22,10 +22,15 @@ static void begin_episode(struct leg *l, uint32_t delivered)
 	if (l->loss.ca <= CA_DISORDER || !l->loss.undo_valid) {
 		l->loss.undo_cwnd = l->cc.cwnd;
 		l->loss.undo_ssthresh = l->cc.ssthresh;
-		l->loss.undo_marker = l->loss.undo_high = l->snd.una;
+		/* what the last episode sent again may still be under way: its
+		 * ACK must not be taken for that of an original */
+		if (!seq_gt(l->loss.undo_high, l->snd.una)) {
+			l->loss.undo_high = l->snd.una;
+			l->loss.retrans_ts = 0;
+		}
+		l->loss.undo_marker = l->snd.una;
 		l->loss.undo_retrans = 0;
 		l->loss.undo_valid = true;
-		l->loss.retrans_ts = 0;
 	}
 	if (!cc_tell(l, CC_RECOVERY_BEGINS))
 		l->cc.ssthresh = leg_cc(&l->cc)->ssthresh(&l->cc, l);
@@ -101,9 +106,9 @@ static void undo(struct leg *l)
 	l->loss.undo_valid = false;
 	l->loss.frto = FRTO_OFF;
 	l->rtt.backoff = 0;
-	board_unmark_lost(l);
 	if (!cc_tell(l, CC_RECOVERY_UNDONE))
 		leg_cc(&l->cc)->reset(&l->cc);
+	board_unmark_lost(l);
 	l->loss.ca = l->loss.sacked_bytes ? CA_DISORDER : CA_OPEN;
 }
 

@@ -418,6 +418,39 @@ START_TEST(recovery_eifel_undoes)
 }
 END_TEST
 
+/* RFC 4015: the ACK of what was sent again in an episode before this one echoes
+ * a time before this one's first retransmission.  It was no original. */
+START_TEST(recovery_eifel_ack_of_an_earlier_retransmission_does_not_undo)
+{
+	const uint32_t S = RIG_MSS;
+	uint32_t again;
+
+	rig_establish_rtt(&r, RIG_ALL, MS(100));
+	r.l.cc.cwnd = 40 * S;
+	rig_write(&r, 10 * S);
+	rig_run(&r, MS(100));
+	RIG_SACK(&r, 0, S, 10 * S); /* the first is lost */
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
+	rig_write(&r, 5 * S);
+	rig_run(&r, MS(100));
+	RIG_SACK(&r, 0, S, 11 * S, 12 * S, 15 * S); /* and the twelfth */
+	rig_run(&r, MS(10));
+	again = r.tsecr;
+	rig_clear(&r);
+	RIG_SACK(&r, 11 * S, 12 * S, 15 * S); /* the first was repaired */
+	ck_assert_int_lt(r.l.loss.ca, CA_RECOVERY);
+	rig_write(&r, 5 * S);
+	rig_run(&r, MS(60));
+	RIG_SACK(&r, 11 * S, 12 * S, 16 * S, 17 * S, 20 * S);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY); /* the seventeenth */
+	rig_run(&r, MS(30));
+	r.tsecr = again;
+	rig_ack(&r, 16 * S);
+	ck_assert_uint_eq(rig_count(&r, CNT_TcpExtTCPFullUndo), 0);
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
+}
+END_TEST
+
 START_TEST(recovery_echo_of_the_retransmission_does_not_undo)
 {
 	uint32_t cwnd;
@@ -614,6 +647,9 @@ int main(void)
 		       loss_ack_of_data_sent_after_the_timeout_does_not_undo);
 	tcase_add_test(tc, loss_without_sack_jump_of_una_does_not_undo);
 	tcase_add_test(tc, recovery_eifel_undoes);
+	tcase_add_test(
+		tc,
+		recovery_eifel_ack_of_an_earlier_retransmission_does_not_undo);
 	tcase_add_test(tc, recovery_echo_of_the_retransmission_does_not_undo);
 	tcase_add_test(tc, recovery_dsack_of_what_was_sent_again_undoes);
 	tcase_add_test(tc, recovery_dsack_of_something_else_does_not_undo);
