@@ -118,6 +118,9 @@ void bbr_exit_recovery(struct bbr *b, struct bbr_view *v);
 /* 5.5.11.2: the loss was spurious. */
 void bbr_undo(struct bbr *b, struct bbr_view *v);
 
+/* Does the current RTT show a queue? */
+bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v);
+
 /* The estimated rate of the bottleneck, bytes a second. */
 uint64_t bbr_bandwidth(const struct bbr *b);
 

@@ -298,8 +298,7 @@ static bool exceeds(uint32_t lost, uint32_t tx_in_flight, uint32_t p)
 	return (uint64_t)lost * 100 > (uint64_t)tx_in_flight * p;
 }
 
-/* Does the current RTT show a queue? */
-static bool sees_queue(const struct bbr *b, const struct bbr_view *v)
+bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v)
 {
 	uint32_t room = max_u32(b->min_rtt_us / QUEUE_PART, QUEUE_LEAST_US);
 
@@ -318,7 +317,7 @@ static bool is_congestion(const struct bbr *b, const struct bbr_view *v,
 	if (lost >= LOSS_CERTAIN_SEGMENTS * v->mss &&
 	    exceeds(lost, tx_in_flight, LOSS_CERTAIN))
 		return true;
-	return sees_queue(b, v) &&
+	return bbr_sees_queue(b, v) &&
 	       (!own || exceeds(lost, tx_in_flight, LOSS_THRESH));
 }
 

@@ -142,6 +142,7 @@ static void event(struct leg_cong *cc, const struct leg *l, enum cc_event e)
 		bbr_exit_recovery(&m->model, &v);
 		break;
 	case CC_RECOVERY_UNDONE:
+		m->rate.lost -= l->loss.lost_bytes;
 		bbr_undo(&m->model, &v);
 		break;
 	case CC_CONGESTION_MARK:
@@ -149,6 +150,12 @@ static void event(struct leg_cong *cc, const struct leg *l, enum cc_event e)
 		break;
 	case CC_NOTHING_TO_SEND:
 		rate_limited(&m->rate, v.inflight);
+		break;
+	case CC_WINDOW_IS_FULL:
+		/* the draft goes on (4.1.1.3.1): but a window that the peer is
+		 * still opening would end STARTUP, long before the path does */
+		if (!bbr_sees_queue(&m->model, &v))
+			rate_limited(&m->rate, v.inflight);
 		break;
 	}
 	obey(cc, &v);

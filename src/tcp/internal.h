@@ -19,7 +19,7 @@
 #define RTO_FALLBACK_US (3 * USEC_PER_SEC) /* RFC 6298, 5.7 */
 #define DELACK_US (40 * USEC_PER_MSEC)
 #define QUICKACKS 16
-#define RUNS_MAX 1024u
+#define RUNS_MAX 4096u
 #define RUNS_SHARE 4u
 #define OOO_MAX 512u /* nodes that a leg may always have */
 #define DUP_OWED_MAX 63
@@ -187,7 +187,8 @@ enum cc_event {
 	CC_RECOVERY_ENDS,
 	CC_RECOVERY_UNDONE, /* nothing had been lost */
 	CC_CONGESTION_MARK, /* the peer echoes one */
-	CC_NOTHING_TO_SEND
+	CC_NOTHING_TO_SEND,
+	CC_WINDOW_IS_FULL /* the peer's, while ours would let more leave */
 };
 
 /*

@@ -430,6 +430,8 @@ static uint32_t new_len(struct leg *l, uint32_t queued, uint32_t mss,
 
 	if (!queued)
 		return 0;
+	if (queued > wnd && l->cc.cwnd > pipe + wnd)
+		cc_tell(l, CC_WINDOW_IS_FULL);
 	len = min_u32(queued, wnd);
 	if (!len || (len < queued && len < mss && len < l->snd.max_wnd / 2 &&
 		     !l->snd.probe_pending)) {

@@ -69,6 +69,35 @@ START_TEST(established_little_to_send_keeps_the_rate)
 }
 END_TEST
 
+/* What the peer's window holds back says nothing about the path; */
+START_TEST(established_full_window_of_the_peer_keeps_the_rate)
+{
+	first_round();
+	r.wnd = (5 * SEG >> RIG_WS) + 1;
+	rig_ack(&r, 10 * SEG);
+	r.l.cc.bbr->rate.limited = false;
+	rig_write(&r, 40 * SEG);
+	rig_run(&r, RTT);
+	ck_assert_uint_le(sent_bytes(), 6 * SEG);
+	ck_assert(r.l.cc.bbr->rate.limited);
+}
+END_TEST
+
+/* unless what is under way waits in a queue. */
+START_TEST(established_full_window_in_a_queue_is_the_rate)
+{
+	first_round();
+	rig_write(&r, 20 * SEG);
+	rig_run(&r, 2 * RTT);
+	r.wnd = (8 * SEG >> RIG_WS) + 1;
+	rig_ack(&r, 12 * SEG);
+	ck_assert_uint_gt(r.l.cc.bbr->rtt_us, RTT + RTT / 2);
+	r.l.cc.bbr->rate.limited = false;
+	rig_write(&r, 40 * SEG);
+	ck_assert(!r.l.cc.bbr->rate.limited);
+}
+END_TEST
+
 START_TEST(established_more_to_send_is_not_limited)
 {
 	rig_establish_rtt(&r, RIG_NO_TS, RTT);
@@ -212,6 +241,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, established_ack_samples_the_rate);
 	tcase_add_test(tc, established_little_to_send_keeps_the_rate);
+	tcase_add_test(tc, established_full_window_of_the_peer_keeps_the_rate);
+	tcase_add_test(tc, established_full_window_in_a_queue_is_the_rate);
 	tcase_add_test(tc, established_more_to_send_is_not_limited);
 	tcase_add_test(tc, established_second_window_keeps_the_rate);
 	tcase_add_test(tc, recovery_keeps_window);
