@@ -9,7 +9,7 @@
  *   {"service": NAME, "serial": N, "client": LEG, "server": LEG}
  *   LEG: {"address": "192.0.2.7:1234", "state": "ESTABLISHED", "inflight":
  *         BYTES, "queued": BYTES, "cwnd": BYTES, "wnd": BYTES, "rcv": BYTES,
- *         "srtt": MICROSECONDS}
+ *         "srtt": MICROSECONDS, "cc": congestion control}
  *
  * A flow that the kernel relays has no serial number.  Its legs have only an
  * address, and there is

@@ -19,7 +19,7 @@ static const char *text_of(const json_t *o, const char *key)
 	return s ? s : "-";
 }
 
-/* " NAME(STATE KEY=N KEY=N)", with each key that is a number. */
+/* " NAME(STATE KEY=N KEY=N cc=NAME)", with each key that is a number. */
 static void print_part(const char *name, const json_t *part, FILE *out)
 {
 	const char *key;
@@ -33,6 +33,8 @@ static void print_part(const char *name, const json_t *part, FILE *out)
 			fprintf(out, " %s=%lld", key,
 				(long long)json_integer_value(v));
 	}
+	if (json_object_get(part, "cc"))
+		fprintf(out, " cc=%s", text_of(part, "cc"));
 	fputc(')', out);
 }
 

@@ -62,7 +62,8 @@ static bool fake_metric(void *arg, uint32_t i, struct control_metric *m)
 #define TWO_FLOWS                                                           \
 	"[{\"service\":\"one<\",\"serial\":7,\"client\":{\"address\":"      \
 	"\"192.0.2.7:1\",\"state\":\"ESTABLISHED\",\"inflight\":5,"         \
-	"\"srtt\":250},\"server\":{\"address\":\"192.0.2.1:80\",\"state\":" \
+	"\"srtt\":250,\"cc\":\"bbr\"},\"server\":{\"address\":\"192.0.2.1:" \
+	"80\",\"state\":"                                                   \
 	"\"CLOSED\"}},{\"service\":\"two\",\"client\":{\"address\":"        \
 	"\"[2001:db8::1]:2\"},\"server\":{\"address\":\"[2001:db8::2]:80\"" \
 	"},\"spliced\":{\"state\":\"open\",\"up\":9}}]"
@@ -179,7 +180,7 @@ START_TEST(flow_printed_has_what_it_has)
 	fclose(f);
 	ck_assert_str_eq(text,
 			 "one< 192.0.2.7:1 -> 192.0.2.1:80 client(ESTABLISHED "
-			 "inflight=5 srtt=250) server(CLOSED) serial=7\n"
+			 "inflight=5 srtt=250 cc=bbr) server(CLOSED) serial=7\n"
 			 "two [2001:db8::1]:2 -> [2001:db8::2]:80 "
 			 "spliced(open up=9)");
 	free(text);
