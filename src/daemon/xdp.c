@@ -222,21 +222,41 @@ void xdp_attack_counts(struct daemon *d, struct attack_counts *c, uint32_t n)
 		front_attack_counts(d->xdp->front, i, &c[i]);
 }
 
+static int service_metrics(struct daemon *d, struct metrics *m, uint32_t i)
+{
+	struct control_metric one = {
+		.worker = -1,
+		.service = d->cfg->policy->service[i].name,
+		.gauge = true,
+		.name = "front_answering",
+		.help = "SYNs of the service are answered by the front",
+		.value = xdp_answers(d, i)};
+	int err = metrics_add(m, &one);
+
+	one.gauge = false;
+	for (uint32_t n = 0; !err && d->xdp->front &&
+			     front_counter(d->xdp->front, i, n, &one.name,
+					   &one.help, &one.value);
+	     n++)
+		err = metrics_add(m, &one);
+	return err;
+}
+
+/* Where no front is configured, nothing is said of it. */
 int xdp_metrics(struct daemon *d, struct metrics *m)
 {
-	const struct policy *p = d->cfg->policy;
-	struct control_metric one = {.worker = -1};
-	int err = 0;
+	struct control_metric one = {
+		.worker = -1,
+		.gauge = true,
+		.name = "front_ready",
+		.help = "the program that front asks for is there"};
+	int err;
 
-	if (!d->xdp || !d->xdp->front)
+	if (!d->xdp || d->cfg->daemon.front == FRONT_OFF)
 		return 0;
-	for (uint32_t i = 0; i < p->nservice && !err; i++) {
-		one.service = p->service[i].name;
-		for (uint32_t n = 0;
-		     !err && front_counter(d->xdp->front, i, n, &one.name,
-					   &one.help, &one.value);
-		     n++)
-			err = metrics_add(m, &one);
-	}
+	one.value = d->xdp->front != NULL;
+	err = metrics_add(m, &one);
+	for (uint32_t i = 0; i < d->cfg->policy->nservice && !err; i++)
+		err = service_metrics(d, m, i);
 	return err;
 }

@@ -41,6 +41,8 @@ front_answers() {
 	assert_eq "cookies of the daemon" 0 "$(counter TcpExtSyncookiesSent)"
 	http_ok 3 || fail "a client does not get in"
 	assert_counted TcpExtSyncookiesRecv 1
+	assert_eq front_ready 1 "$(counter front_ready)"
+	assert_eq front_answering 1 "$(counter front_answering)"
 }
 
 # What the SYN offered outlives the front's cookie as it does the daemon's.
@@ -139,6 +141,27 @@ front_reload() {
 	assert_fields "$LINE" answered=10
 	assert_num "SYNs answered" "$(counter FrontSynAcks)" -ge $((before + 10))
 	http_ok 3 || fail "no page after the reload"
+}
+
+# Under attack: the file is changed, `rules apply', reload; nothing ends.
+front_switched_on() {
+	local held
+	front_here
+	assert_eq "the front" off "$(front_word)"
+	in_c curl -sfg --limit-rate 4k --max-time 60 "http://$URL/f20000" \
+		>"$TMP/held" &
+	held=$!
+	shield_write "handshake = client_first" "[penstock] front = xdp" \
+		"[penstock] front_interfaces = cl" \
+		"[penstock] bpf_dir = $TMP/bpf/e2e" "unknown = drop"
+	ctl_in_gateway "$PENSTOCK_CONF" rules apply || fail "rules apply"
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" reload || fail "reload"
+	poll 5 front_is answering || fail "the daemon says $(front_word)"
+	http_ok 10 || fail "no page by the front"
+	assert_counted FrontSynAcks 1
+	wait $held || fail "a connection that was there before ended"
+	assert_eq SHA-256 "$(data_sum 20000)" \
+		"$(sha256sum <"$TMP/held" | cut -d' ' -f1)"
 }
 
 # Routing leads back to 10.9/16 by the other link: not the front's to answer.
@@ -326,6 +349,8 @@ front_without() {
 	grep -q "front: no XDP program at .*: $4; every SYN comes to" \
 		"$TMP/said" || fail "the daemon said: $(cat "$TMP/said")"
 	assert_eq "the front" missing "$(front_word)"
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" nstat -z | grep "^front_ready .*0" ||
+		fail "no metric says that it is missing"
 	http_ok 10 || fail "no page"
 	# shellcheck disable=SC2086
 	raw syns $RAW_HTTP n=60
@@ -405,6 +430,8 @@ front_cases() {
 	run_case front_attached_while_the_daemon_runs 30 front_attached_late
 	run_case front_flood_is_answered_there 60 front_flood
 	EXPECT_DEATH=1 run_case front_daemon_killed_all_passes 30 front_killed
+	shield_conf "handshake = client_first"
+	run_case front_switched_on_by_a_reload 60 front_switched_on
 	front_conf xdp "unknown = drop"
 	run_case front_drops_strangers_and_nobody_else 30 front_strangers
 	front_conf xdp "deny = $(raw_net 10.1.0.0/16)"
