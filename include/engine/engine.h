@@ -13,6 +13,7 @@
 
 #include "policy/policy.h"
 #include "shield/attack.h"
+#include "shield/cookie.h"
 #include "shield/known.h"
 #include "shield/offenders.h"
 #include "util/buf.h"
@@ -160,6 +161,10 @@ void engine_attack_counts(const struct engine *e, uint32_t i,
  * spend a cookie from now on.
  */
 void engine_set_known(struct engine *e, const struct known *k);
+
+/* What service @i's answers by cookie offer. */
+void engine_synack_offer(const struct engine *e, uint32_t i,
+			 struct synack_offer *o);
 
 enum front_wish {
 	WISH_LEAVE,  /* leave SYNs to the engine: it has faults */

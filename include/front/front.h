@@ -19,6 +19,7 @@
 
 #include "policy/policy.h"
 #include "shield/attack.h"
+#include "shield/cookie.h"
 #include "shield/known.h"
 #include "util/types.h"
 
@@ -26,6 +27,7 @@
  * struct front_host - Where to attach the front
  * @dir:    below a mounted BPF file system; made when missing, mode 0750
  * @ifname: names of @n interfaces; borrowed
+ * What splice_attach() has put below @dir is known to the front from then on.
  */
 struct front_host {
 	const char *dir;
@@ -92,6 +94,12 @@ int front_set_policy(struct front *f, const struct policy *p);
 
 /* Why the front may not answer a service at all; NULL: it may. */
 const char *front_why_not(const struct service *s);
+
+/**
+ * front_offer() - What SYN-ACKs of service number @i offer from now on
+ * Without an MSS the service is not to be answered.
+ */
+void front_offer(struct front *f, uint32_t i, const struct synack_offer *o);
 
 /* Answer SYNs of service number @i of the policy, or stop doing so. */
 void front_answer(struct front *f, uint32_t i, bool on);

@@ -62,6 +62,12 @@ struct front_prefix {
 	__u8 addr[16];
 };
 
+/* front_service.flags */
+#define FRONT_SPLICED 1 /* the kernel relays its connections */
+#define FRONT_LACKS_TS 2
+#define FRONT_LACKS_SACK 4
+#define FRONT_LACKS_WSCALE 8
+
 #define FRONT_ALLOW 1
 #define FRONT_DENY 2
 
@@ -72,12 +78,13 @@ struct front_prefix {
  * @listed: there is a list; @denied: addresses in none are denied
  * @timestamps: tcp_timestamps: 0, 1, or 2: not offset by the tuple
  * @mss4, @mss6: offered; @wnd: of the SYN-ACK
+ * @flags: FRONT_SPLICED, and what of a SYN is as if the client had not sent it
  */
 struct front_service {
 	__u8 answer, strict, listed, denied;
 	__u8 timestamps, sack, window_scaling, ecn;
 	__u16 mss4, mss6, wnd;
-	__u8 wscale, pad;
+	__u8 wscale, flags;
 };
 
 /* Counters of a service; index is service * FRONT_COUNTERS + this. */

@@ -144,4 +144,16 @@ int cookie_check(struct cookie_keys *k, const struct segment *ack,
 void cookie_opts(const struct cookie_syn *c, const struct segment *ack,
 		 struct tcp_opts *o);
 
+/**
+ * struct synack_offer - What SYN-ACKs of a service offer to all clients
+ * @mss4, @mss6: bytes; 0: not known yet (relay = splice promises no more than
+ *         the server, of which nothing was heard)
+ * @wnd:   window field
+ * @lacks: OPT_HAS_* that the client is taken not to have sent
+ */
+struct synack_offer {
+	uint16_t mss4, mss6, wnd;
+	uint8_t lacks;
+};
+
 #endif

@@ -35,6 +35,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "front/layout.h"
+#include "front/splice_layout.h"
 #include "shield/known_layout.h"
 #include "siphash.h"
 
@@ -119,6 +120,16 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+/* Connections that the kernel relays: the map of the splice translator, where
+ * it is attached; otherwise one of our own, which is empty. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SPLICE_FLOWS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct splice_key);
+	__type(value, struct splice_dir);
+} flows SEC(".maps");
 
 /* A segment, with addresses as in struct tuple. */
 struct seg {
@@ -662,6 +673,32 @@ static __always_inline int transmit_skb(struct __sk_buff *skb,
 
 /* --- the programs --- */
 
+/* The daemon does not know them any more, and will not see them. */
+static __always_inline bool is_spliced(const struct seg *s,
+				       const struct front_service *v)
+{
+	struct splice_key k = {.sport = bpf_htons(s->ports >> 16),
+			       .dport = bpf_htons(s->ports & 0xffff)};
+
+	if (!(v->flags & FRONT_SPLICED))
+		return false;
+	__builtin_memcpy(k.saddr, s->remote, 16);
+	__builtin_memcpy(k.daddr, s->local, 16);
+	return bpf_map_lookup_elem(&flows, &k) != NULL;
+}
+
+/* What the server lacks nobody is promised. */
+static __always_inline void mask_options(const struct front_service *v,
+					 struct opts *o)
+{
+	if (v->flags & FRONT_LACKS_TS)
+		o->has_ts = 0;
+	if (v->flags & FRONT_LACKS_SACK)
+		o->has_sack = 0;
+	if (v->flags & FRONT_LACKS_WSCALE)
+		o->has_wscale = 0;
+}
+
 static __always_inline int on_syn(void *ctx, const bool skb, __u32 ifindex,
 				  struct front_state *st, struct seg *s,
 				  const struct front_service *v, __u64 now_us)
@@ -680,6 +717,7 @@ static __always_inline int on_syn(void *ctx, const bool skb, __u32 ifindex,
 		count(s, FRONT_DENIED);
 		return XDP_DROP;
 	}
+	mask_options(v, &w.o);
 	if (!make_cookie(st, s, v, &w.o, now_us, &y) ||
 	    !way_back(ctx, ifindex, s)) {
 		count(s, FRONT_HARD);
@@ -782,7 +820,7 @@ static __always_inline int front(void *ctx, const bool skb, __u32 ifindex,
 		return XDP_PASS;
 	hash = tuple_hash(st, &s);
 	s.ts_off = (__u32)(hash >> 32);
-	if (is_known(st, now_us, hash)) {
+	if (is_known(st, now_us, hash) || is_spliced(&s, v)) {
 		count(&s, FRONT_KNOWN);
 		return XDP_PASS;
 	}

@@ -182,6 +182,8 @@ int64_t units_wall_offset(void);
 void units_set_known(struct daemon *d, const struct known *k);
 enum front_wish units_front(struct daemon *d, uint32_t i, uint64_t sent,
 			    bool on);
+/* engine_synack_offer() that each of those engines keeps which know one. */
+void units_synack_offer(struct daemon *d, uint32_t i, struct synack_offer *o);
 
 /* Call @fn once, while all workers wait between two batches.  So it may access
  * every engine. */

@@ -325,6 +325,40 @@ enum front_wish units_front(struct daemon *d, uint32_t i, uint64_t sent,
 	return all;
 }
 
+struct offer_call {
+	const struct engine *engine;
+	uint32_t service;
+	struct synack_offer o;
+};
+
+static void do_offer(void *arg, mono_t now)
+{
+	struct offer_call *c = arg;
+
+	(void)now;
+	engine_synack_offer(c->engine, c->service, &c->o);
+}
+
+void units_synack_offer(struct daemon *d, uint32_t i, struct synack_offer *o)
+{
+	struct offer_call c = {.service = i};
+
+	*o = (struct synack_offer){0};
+	for (uint32_t k = 0; k < d->n; k++) {
+		c.engine = d->unit[k].engine;
+		worker_call(d->unit[k].worker, do_offer, &c);
+		if (!c.o.mss4)
+			continue;
+		if (!o->mss4) {
+			*o = c.o;
+			continue;
+		}
+		o->mss4 = (uint16_t)min_u32(o->mss4, c.o.mss4);
+		o->mss6 = (uint16_t)min_u32(o->mss6, c.o.mss6);
+		o->lacks |= c.o.lacks;
+	}
+}
+
 struct gauges_call {
 	const struct engine *engine;
 	struct engine_gauges *sum;

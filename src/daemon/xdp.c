@@ -133,7 +133,11 @@ static void xdp_judge(struct daemon *d, uint32_t i)
 	struct xdp *x = d->xdp;
 	uint64_t now = front_cookies(x->front, i), sent = now - x->sent[i];
 	bool on = xdp_wanted(d, i, units_front(d, i, sent, x->on[i]));
+	struct synack_offer offer;
 
+	units_synack_offer(d, i, &offer);
+	on &= offer.mss4 != 0;
+	front_offer(x->front, i, &offer);
 	x->sent[i] = now;
 	if (on && !x->on[i]) /* first the engines, which get the ACKs */
 		units_front(d, i, 0, true);

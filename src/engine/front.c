@@ -18,6 +18,14 @@ void engine_set_known(struct engine *e, const struct known *k)
 	}
 }
 
+void engine_synack_offer(const struct engine *e, uint32_t i,
+			 struct synack_offer *o)
+{
+	*o = (struct synack_offer){0};
+	if (i < e->set->n)
+		halfopen_offer(&e->set->svc[i], o);
+}
+
 enum front_wish engine_front(struct engine *e, uint32_t i, uint64_t sent,
 			     bool on, mono_t now)
 {

@@ -56,6 +56,17 @@ uint16_t flow_promised_wnd(const struct flow *f)
 	return synack_wnd(f->svc);
 }
 
+void halfopen_offer(const struct svc *s, struct synack_offer *o)
+{
+	bool known = !svc_splices(s) || s->stats->server.mss;
+
+	*o = (struct synack_offer){
+		.mss4 = known ? synack_mss(s, 4) : 0,
+		.mss6 = known ? synack_mss(s, 6) : 0,
+		.wnd = synack_wnd(s),
+		.lacks = svc_splices(s) ? s->stats->server.lacks : 0};
+}
+
 static uint32_t tsval_of(const struct svc *s, const struct tuple *t, mono_t now,
 			 seq_t *isn)
 {

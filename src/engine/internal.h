@@ -238,6 +238,8 @@ enum verdict halfopen_cookie(struct engine *e, struct svc *s,
 enum verdict halfopen_queue(struct engine *e, struct svc *s,
 			    const struct opening *o, mono_t now,
 			    struct tx *reply);
+/* See engine_synack_offer(). */
+void halfopen_offer(const struct svc *s, struct synack_offer *o);
 /* Cookies for @s may be on their way that this engine did not send. */
 void halfopen_cookies_out(struct engine *e, struct svc *s, mono_t now);
 /* A segment for a queued SYN; false: there is none. */

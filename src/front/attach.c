@@ -98,17 +98,28 @@ int front_detach(const char *dir, FILE *err)
 
 /* --- loading --- */
 
+/* The translator's map, so that both know the same connections. */
+static int share_flows(const char *dir, struct front_bpf *o)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/splice/flows", dir);
+	if (access(path, F_OK))
+		return bpf_map__set_max_entries(o->maps.flows, 1);
+	return bpf_map__set_pin_path(o->maps.flows, path);
+}
+
 static int load(const char *dir, struct front_bpf **out)
 {
 	struct front_bpf *o = front_bpf__open();
 	char path[PATH_MAX];
 	struct bpf_map *m;
-	int rc = o ? 0 : -errno;
+	int rc = o ? share_flows(dir, o) : -errno;
 
 	bpf_object__for_each_map(m, o ? o->obj : NULL)
 	{
 		/* constants of the program are not shared */
-		if (rc || strchr(bpf_map__name(m), '.'))
+		if (rc || m == o->maps.flows || strchr(bpf_map__name(m), '.'))
 			continue;
 		pin_path(path, sizeof(path), dir, bpf_map__name(m), "");
 		rc = bpf_map__set_pin_path(m, path);

@@ -302,6 +302,7 @@ static struct front_service describe(const struct service *s)
 {
 	const struct tcp_cfg *c = &s->tcp;
 	struct front_service v = {
+		.flags = s->relay == RELAY_SPLICE ? FRONT_SPLICED : 0,
 		/* signed segments may pass: only the daemon decides */
 		.strict = s->unknown == UNKNOWN_DROP &&
 			  s->tcp_signed == SIGNED_DROP,
@@ -311,9 +312,6 @@ static struct front_service describe(const struct service *s)
 		.sack = c->sack != 0,
 		.window_scaling = c->window_scaling != 0,
 		.ecn = c->ecn != 0,
-		.mss4 = leg_mss_offer(4),
-		.mss6 = leg_mss_offer(6),
-		.wnd = (uint16_t)min_u32(c->rmem[1] / 2, 65535),
 		.wscale = leg_wscale_offer(c),
 	};
 
@@ -324,8 +322,6 @@ const char *front_why_not(const struct service *s)
 {
 	if (!s->syncookies)
 		return "tcp_syncookies = 0";
-	if (s->relay == RELAY_SPLICE)
-		return "relay = splice answers as the server does";
 	if (s->shield.rate_limit.interval_ns)
 		return "rate_limit";
 	if (s->shield.tw_recycle)
@@ -389,6 +385,22 @@ int front_set_policy(struct front *f, const struct policy *p)
 			rc = put_listens(f, s, slot);
 	}
 	return rc;
+}
+
+void front_offer(struct front *f, uint32_t i, const struct synack_offer *o)
+{
+	struct front_service *v = &f->service[f->slot[i]];
+
+	if (i >= f->n)
+		return;
+	v->mss4 = o->mss4;
+	v->mss6 = o->mss6;
+	v->wnd = o->wnd;
+	v->flags =
+		(uint8_t)((v->flags & FRONT_SPLICED) |
+			  (o->lacks & OPT_HAS_TS ? FRONT_LACKS_TS : 0) |
+			  (o->lacks & OPT_HAS_SACKOK ? FRONT_LACKS_SACK : 0) |
+			  (o->lacks & OPT_HAS_WSCALE ? FRONT_LACKS_WSCALE : 0));
 }
 
 void front_answer(struct front *f, uint32_t i, bool on)

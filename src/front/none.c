@@ -73,6 +73,13 @@ const char *front_why_not(const struct service *s)
 	return "built without libbpf";
 }
 
+void front_offer(struct front *f, uint32_t i, const struct synack_offer *o)
+{
+	(void)f;
+	(void)i;
+	(void)o;
+}
+
 void front_answer(struct front *f, uint32_t i, bool on)
 {
 	(void)f;

@@ -13,6 +13,7 @@
 #   penstock   tcp_syncookies = 2, one worker: the lanes alone
 #   front      the same with the XDP front (veth: at the ingress of tc)
 # and, when they are named:
+#   spliced    the front and relay = splice
 #   kernel     plain forwarding to a listening socket, tcp_syncookies = 2
 #   auto       handshake = auto, cookies when the SYN queue fills
 #
@@ -54,7 +55,7 @@ ROWS=("$@")
 
 declare -A ROW_PID=() TUPLE=() ACKS=()
 N_ADDR=32 TW_TUPLES=1000 NEWCOMER_LIMIT=20
-FLOOD_PID='' MOUNTED=''
+FLOOD_PID='' MOUNTED=()
 
 # --- rows ---------------------------------------------------------------------
 
@@ -115,21 +116,28 @@ row_penstock() {
 }
 
 # The BPF file system is one of our own: `ip netns exec' mounts /sys anew.
-row_front() {
-	local TMP=$TMP/front
+row_front() { row_with_front front; }
+row_spliced() {
+	row_with_front spliced "relay = splice" \
+		"[penstock] bpf_interfaces = cl sv"
+}
+
+row_with_front() {
+	local row=$1 TMP=$TMP/$1
+	shift
 	mkdir -p "$TMP/bpf"
 	mount -t bpf bpf "$TMP/bpf" || exit 1
-	MOUNTED=$TMP/bpf
+	MOUNTED+=("$TMP/bpf")
 	conf_write "$TMP/flood.conf" "handshake = client_first" \
 		"tcp_syncookies = 2" "unknown = drop" "[penstock] front = xdp" \
 		"[penstock] front_interfaces = cl" \
-		"[penstock] bpf_dir = $TMP/bpf/flood"
+		"[penstock] bpf_dir = $TMP/bpf/flood" "$@"
 	start_penstockd "$TMP/flood.conf" || exit 1
 	poll 5 grep -q "front: the XDP program" "$TMP/penstockd.log" || {
 		cat "$TMP/rules.log" "$TMP/penstockd.log" >&2
 		exit 1
 	}
-	ROW_PID[front]=$PENSTOCK_PID
+	ROW_PID[$row]=$PENSTOCK_PID
 }
 
 row_auto() {
@@ -339,7 +347,10 @@ bench_round() {
 # --- the run ------------------------------------------------------------------
 
 flood_cleanup() {
-	[ -z "$MOUNTED" ] || umount "$MOUNTED"
+	local m
+	for m in "${MOUNTED[@]}"; do
+		umount "$m"
+	done
 	lib_cleanup
 }
 
