@@ -95,6 +95,11 @@ const struct fault_case cases_transfer[] = {
 	 {"c0.up=80000", "c0.down=10"},
 	 {"a type=silly_window size=500 expect=injected>=5"},
 	 ""},
+	/* less than the window field can say */
+	{"silly_window_below_its_unit_trickles",
+	 {"ws=1", "c0.c.ws=7", "c0.up=80000", "c0.down=10"},
+	 {"a type=silly_window size=50 expect=injected>=5"},
+	 ""},
 	{"sack_renege_twice_recovered",
 	 {"c0.up=200000", "c0.down=10", "sack=1", "c0.c.sack=1"},
 	 {"a type=sack_renege count=2 expect=injected==2"},

@@ -104,6 +104,10 @@ static void see_syn(struct sight *g, const struct peer *rx,
 	g->syns += !(s->flags & F_ACK);
 	g->synacks += !!(s->flags & F_ACK);
 	g->wrong_acks += s->flags & F_ACK && s->ack != rx->cfg.iss + 1;
+	if (g->seen)
+		return;
+	g->seen = true; /* a promise too, and never scaled */
+	g->edge = g->edge_at = 1 + (uint64_t)s->wnd;
 }
 
 static void see_data(struct sight *g, const struct peer *rx,
@@ -274,6 +278,7 @@ static const struct {
 	{"window_shrink_taken_back_and_given", 0, SHOWN(edge_taken_back)},
 	{"zero_window_reopens", 0, SHOWN(never_taken_back)},
 	{"silly_window_trickles", 0, SHOWN(windows_small)},
+	{"silly_window_below_its_unit_trickles", 0, SHOWN(windows_small)},
 	{"coalesce_joins_small_writes", 0, SHOWN(few_and_long)},
 	{"sack_renege_twice_recovered", 0, SHOWN(reneged_twice)},
 	{"optimistic_ack_without_loss_is_harmless", 0, SHOWN(acked_early)},

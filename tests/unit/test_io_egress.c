@@ -242,6 +242,22 @@ START_TEST(write_behind_icmp_to_same_peer_keeps_order)
 }
 END_TEST
 
+/* What rode in an earlier round has left. */
+START_TEST(write_behind_rider_that_left_costs_no_flush)
+{
+	struct left l[8];
+
+	consume(4);
+	send_one(1000, 1, 0);
+	egress_flush(&e);
+	consume(0);
+	send_one(1000, 2, 5000);
+	ck_assert_uint_eq(c.verdict_sends, 1);
+	egress_flush(&e);
+	ck_assert_int_eq(read_all(l), 2);
+}
+END_TEST
+
 /* The other leg does not wait, and the batch stays one datagram. */
 START_TEST(write_behind_rider_of_other_leg_costs_no_flush)
 {
@@ -330,6 +346,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, large_packet_is_written, 0, ARRAY_LEN(large));
 	tcase_add_test(t, write_behind_rider_of_same_leg_keeps_order);
 	tcase_add_test(t, write_behind_icmp_to_same_peer_keeps_order);
+	tcase_add_test(t, write_behind_rider_that_left_costs_no_flush);
 	tcase_add_test(t, write_behind_rider_of_other_leg_costs_no_flush);
 	tcase_add_loop_test(t, random_mix_keeps_order_of_each_leg, 0, 50);
 	tcase_add_test(t, reply_to_carrier_rides_to_other_is_written);

@@ -172,6 +172,21 @@ START_TEST(packet_carries_only_when_plain_and_unrouted)
 }
 END_TEST
 
+/* The kernel would put the answer in the place of a part. */
+START_TEST(packet_cut_off_carries_nothing)
+{
+	struct nfq_packet p;
+	uint8_t bytes[40] = {0x45};
+
+	put_packet_hdr(1);
+	put_u32(NFQA_CAP_LEN, 41);
+	put_attr(NFQA_PAYLOAD, bytes, sizeof(bytes));
+	finish(PACKET_TYPE);
+	ck_assert_int_eq(nfq_parse(b, len, &p), NFQ_MSG_PACKET);
+	ck_assert(!p.carrier);
+}
+END_TEST
+
 START_TEST(packet_without_id_or_payload_is_bad)
 {
 	struct nfq_packet p;
@@ -571,6 +586,7 @@ static Suite *suite(void)
 	tcase_add_test(parse, packet_id_zero_is_an_id);
 	tcase_add_loop_test(parse, packet_carries_only_when_plain_and_unrouted,
 			    0, ARRAY_LEN(carriers));
+	tcase_add_test(parse, packet_cut_off_carries_nothing);
 	tcase_add_test(parse, packet_without_id_or_payload_is_bad);
 	tcase_add_test(parse, packet_cut_anywhere_is_bad);
 	tcase_add_test(parse, message_kinds_are_told_apart);

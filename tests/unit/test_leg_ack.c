@@ -210,6 +210,39 @@ START_TEST(established_ece_reduces_once_a_window_and_sends_cwr)
 }
 END_TEST
 
+/* RFC 3168, 6.1.2 and 6.1.5: neither CWR nor ECT is of a retransmission. */
+START_TEST(established_cwr_waits_for_new_data)
+{
+	struct segment s = rig_syn(&r, RIG_ALL);
+
+	s.flags |= TCP_ECE | TCP_CWR;
+	leg_open_passive(&r.l, &s, SEQ(RIG_ISS), 1, r.now);
+	leg_accept(&r.l, r.now);
+	rig_pump(&r);
+	rig_run(&r, MS(10));
+	rig_ack(&r, 0);
+	rig_write(&r, 4 * RIG_MSS);
+	rig_run(&r, MS(8));
+	rig_clear(&r);
+	r.acked = RIG_MSS;
+	s = rig_seg(&r, TCP_ACK | TCP_ECE, 0);
+	rig_in(&r, &s);
+	rig_run(&r, SECS(2)); /* nothing is new: the rest goes again */
+	ck_assert_uint_gt(r.ntx, 1);
+	for (uint32_t i = 0; i < r.ntx; i++) {
+		ck_assert_uint_eq(r.tx[i].s.flags & TCP_CWR, 0);
+		ck_assert_uint_eq(r.tx[i].s.ecn, ECN_NOT_ECT);
+	}
+	rig_clear(&r);
+	rig_ack(&r, 4 * RIG_MSS);
+	rig_write(&r, RIG_MSS);
+	rig_run(&r, MS(10));
+	ck_assert_uint_gt(r.ntx, 0);
+	ck_assert_uint_eq(r.tx[0].s.flags & TCP_CWR, TCP_CWR);
+	ck_assert_uint_eq(r.tx[0].s.ecn, ECN_ECT0);
+}
+END_TEST
+
 START_TEST(established_without_ecn_ece_is_ignored)
 {
 	struct segment s;
@@ -242,6 +275,7 @@ int main(void)
 	tcase_add_test(tc, established_peer_shrinks_window_without_harm);
 	tcase_add_test(tc, established_ack_division_does_not_inflate_cwnd);
 	tcase_add_test(tc, established_ece_reduces_once_a_window_and_sends_cwr);
+	tcase_add_test(tc, established_cwr_waits_for_new_data);
 	tcase_add_test(tc, established_without_ecn_ece_is_ignored);
 	return rig_main("ack", tc);
 }

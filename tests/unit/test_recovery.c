@@ -189,6 +189,45 @@ START_TEST(recovery_prr_above_ssthresh_sends_in_proportion)
 }
 END_TEST
 
+/* RFC 9937, 6.2: below ssthresh one more than what arrived may leave, but only
+ * for an ACK that moves una and tells of no further loss. */
+START_TEST(recovery_prr_grows_by_good_acks_only)
+{
+	flight(RIG_NO_TS, 10);
+	rig_ack(&r, 10 * SEG); /* cwnd is 20 now */
+	rig_write(&r, 90 * SEG);
+	rig_run(&r, MS(90));
+	r.mute = true;
+	RIG_SACK(&r, 10 * SEG, 27 * SEG, 30 * SEG); /* 17 are lost */
+	ck_assert_int_eq(r.l.loss.ca, CA_RECOVERY);
+	ck_assert_uint_eq(board_pipe(&r.l), 0);
+	ck_assert_uint_eq(r.l.cc.cwnd, 3 * SEG);
+	r.mute = false;
+	rig_pump(&r);
+	rig_run(&r, MS(40));
+	ck_assert_uint_eq(board_pipe(&r.l), 3 * SEG);
+	r.mute = true;
+	RIG_SACK(&r, 11 * SEG, 27 * SEG, 30 * SEG);
+	ck_assert_uint_eq(board_pipe(&r.l), 2 * SEG);
+	ck_assert_uint_eq(r.l.cc.cwnd, 4 * SEG);
+}
+END_TEST
+
+/* What lay behind a hole was received long before the hole was filled. */
+START_TEST(recovery_filled_hole_is_no_round_trip)
+{
+	uint32_t srtt;
+
+	flight(RIG_PLAIN, 8);
+	srtt = r.l.rtt.smoothed_us;
+	dupacks(0, 3);
+	ck_assert_uint_eq(sent_off(0), 1);
+	rig_run(&r, MS(100));
+	rig_ack(&r, 8 * SEG);
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, srtt);
+}
+END_TEST
+
 START_TEST(recovery_cubic_reduces_to_seven_tenths)
 {
 	flight(RIG_NO_TS, 10);
@@ -631,6 +670,8 @@ int main(void)
 	tcase_add_test(tc, recovery_prr_keeps_the_flight_at_ssthresh);
 	tcase_add_test(tc, recovery_prr_above_ssthresh_counts_retransmissions);
 	tcase_add_test(tc, recovery_prr_above_ssthresh_sends_in_proportion);
+	tcase_add_test(tc, recovery_prr_grows_by_good_acks_only);
+	tcase_add_test(tc, recovery_filled_hole_is_no_round_trip);
 	tcase_add_test(tc, recovery_cubic_reduces_to_seven_tenths);
 	tcase_add_test(tc, loss_timeout_sends_one_segment);
 	tcase_add_test(tc, loss_slow_start_retransmits_all_that_is_lost);
