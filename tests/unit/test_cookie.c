@@ -302,6 +302,27 @@ START_TEST(cookie_foreign_timestamp_is_refused)
 }
 END_TEST
 
+/* However long the key lives, TSecr is no older than the answer to a SYN-ACK. */
+START_TEST(cookie_old_timestamp_is_refused)
+{
+	struct segment s = make_syn(1460, 7, true, true), ack;
+	struct cookie_now now = {.wall_s = 6000};
+	struct cookie_keys slow;
+	struct cookie_syn c;
+	uint32_t ts = 123456789;
+	seq_t isn;
+
+	cookie_keys_init(&slow, secret, 6000);
+	isn = cookie_make(&slow, &s, 6000, false, 0, &ts);
+	ack = make_ack(&s, isn, ts);
+	now.wall_s += COOKIE_TS_AGE_S;
+	now.tsval = ts + COOKIE_TS_AGE_S * 1000;
+	ck_assert_int_eq(cookie_check(&slow, &ack, &now, &c), 0);
+	now.tsval++;
+	ck_assert_int_ne(cookie_check(&slow, &ack, &now, &c), 0);
+}
+END_TEST
+
 /* The same numbers once more: another cookie, and only that is taken. */
 START_TEST(cookie_variant_is_a_cookie_of_its_own)
 {
@@ -384,6 +405,7 @@ int main(void)
 	tcase_add_test(tc, cookie_of_another_gateway_is_accepted);
 	tcase_add_test(tc, cookie_any_changed_bit_is_refused);
 	tcase_add_test(tc, cookie_random_forgeries_fail);
+	tcase_add_test(tc, cookie_old_timestamp_is_refused);
 	tcase_add_test(tc, cookie_foreign_timestamp_is_refused);
 	tcase_add_test(tc, cookie_variant_is_a_cookie_of_its_own);
 	tcase_add_test(tc, cookie_format_is_as_described);
