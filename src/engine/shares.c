@@ -48,13 +48,14 @@ static struct share_source *source_of(const struct engine *e,
 
 void flow_account(struct engine *e, struct flow *f)
 {
-	struct share_source *s = source_of(e, f);
-	uint32_t nodes, bytes;
+	uint32_t nodes = held_nodes(f), bytes = held_bytes(f);
+	struct share_source *s;
 
+	if (nodes == f->charged_nodes && bytes == f->charged_bytes)
+		return;
+	s = source_of(e, f);
 	if (!s)
 		return;
-	nodes = held_nodes(f);
-	bytes = held_bytes(f);
 	s->held[SHARE_NODES] += nodes - (uint64_t)f->charged_nodes;
 	s->held[SHARE_BYTES] += bytes - (uint64_t)f->charged_bytes;
 	f->charged_nodes = nodes;

@@ -4,22 +4,22 @@
  * sequence numbers, BLAKE2b to derive one key from another.
  */
 #include <assert.h>
+#include <endian.h>
 #include <sodium.h>
 
 #include "util/hash.h"
 
 static_assert(sizeof(struct hash_key) == crypto_shorthash_KEYBYTES,
 	      "struct hash_key is a SipHash key");
+static_assert(crypto_shorthash_BYTES == sizeof(uint64_t),
+	      "a hash is a number of 64 bits");
 
 uint64_t hash_bytes(const struct hash_key *k, const void *p, size_t len)
 {
-	uint8_t out[crypto_shorthash_BYTES];
-	uint64_t v = 0;
+	uint64_t v;
 
-	crypto_shorthash(out, p, len, k->k);
-	for (uint32_t i = 0; i < sizeof(out); i++)
-		v |= (uint64_t)out[i] << (8 * i);
-	return v;
+	crypto_shorthash((uint8_t *)&v, p, len, k->k);
+	return le64toh(v);
 }
 
 void hash_derive(struct hash_key *out, const uint8_t secret[32],
