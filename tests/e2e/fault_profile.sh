@@ -5,8 +5,8 @@
 # kernel does: SYN retries, timeouts, window probes, keepalives, when it gives
 # up, and its answers to forged segments.
 #
-# fault.sh has the helpers.  Bounds are wide above: a loaded machine is late,
-# never early.
+# fault.sh has the helpers.  What is measured is the time between two packets, and
+# on a loaded machine either may be late: so bounds are wide on both sides.
 
 profile_ctl() { "$PENSTOCKCTL" -S "$TMP/control.sock" profile "$@"; }
 
@@ -62,7 +62,7 @@ assert_ms() {
 	mapfile -t got < <(profile_get "$2" "$3")
 	echo "$what: ${got[*]}, want ${*:4}"
 	for want in "${@:4}"; do
-		assert_num "$what" "${got[0]%.*}" -ge $((want * 95 / 100))
+		assert_num "$what" "${got[0]%.*}" -ge $((want * 3 / 4))
 		assert_num "$what" "${got[0]%.*}" -le $((want * 3 / 2 + 50))
 		got=("${got[@]:1}")
 	done
@@ -75,10 +75,10 @@ assert_doubles() {
 	local what=$1 got i
 	mapfile -t got < <(profile_get "$2" "$3")
 	echo "$what: ${got[*]}, want $4 or more, doubled $5 times"
-	assert_num "$what" "${got[0]%.*}" -ge $(($4 * 95 / 100))
+	assert_num "$what" "${got[0]%.*}" -ge $(($4 * 3 / 4))
 	for ((i = 1; i <= $5; i++)); do
 		assert_num "$what" "${got[i]%.*}" -ge \
-			$((${got[i - 1]%.*} * 18 / 10))
+			$((${got[i - 1]%.*} * 15 / 10))
 		assert_num "$what" "${got[i]%.*}" -le \
 			$((${got[i - 1]%.*} * 25 / 10 + 50))
 	done

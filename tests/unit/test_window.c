@@ -56,6 +56,27 @@ START_TEST(established_full_sink_closes_the_window)
 }
 END_TEST
 
+static uint64_t small_share(struct leg *l, enum leg_share what)
+{
+	(void)l;
+	return what == LEG_SHARE_WINDOW ? 6000 : UINT64_MAX;
+}
+
+/* Much room in the receive buffer, and little of what all flows share. */
+START_TEST(established_window_is_no_more_than_the_share)
+{
+	rig_establish(&r, RIG_ALL);
+	r.env.share = small_share;
+	for (int i = 0; i < 100; i++) {
+		ck_drop(rig_data(&r, r.pnxt, RIG_MSS), DROP_NONE);
+		rig_read(&r, RIG_MSS);
+		rig_run(&r, MS(45));
+	}
+	ck_assert_uint_ge(leg_rcv_wnd(&r.l.rcv), 6000 - RIG_MSS);
+	ck_assert_uint_le(leg_rcv_wnd(&r.l.rcv), 6000 + 128);
+}
+END_TEST
+
 /* SWS avoidance, receiver side: no update for a few bytes of room. */
 START_TEST(zero_window_small_room_is_not_announced)
 {
@@ -224,6 +245,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, syn_received_window_is_unscaled);
 	tcase_add_test(tc, established_odd_amounts_never_retreat_the_edge);
+	tcase_add_test(tc, established_window_is_no_more_than_the_share);
 	tcase_add_test(tc, established_full_sink_closes_the_window);
 	tcase_add_test(tc, zero_window_small_room_is_not_announced);
 	tcase_add_test(tc, established_drained_sink_keeps_the_window_open);
