@@ -20,7 +20,7 @@
 #include "wire/packet.h"
 
 struct engine;
-struct owners;
+struct commons;
 
 /**
  * struct engine_cfg - What an engine is made of
@@ -33,9 +33,10 @@ struct owners;
  *              derived from it
  * @wall_offset_us: wall clock (Unix, us) minus monotonic clock
  * @cookie_epoch_s: secret_rotate, seconds; 0: the default
- * @worker:     this engine's number among @workers
- * @owners:     who of them has which connection; borrowed, outlives the engine.
- *              NULL: there is one only
+ * @worker:     this engine's number among several
+ * @commons:    what they have in common; borrowed, outlives the engine.
+ *              NULL: there is one only.  Its max_flows counts the flows of all;
+ *              @max_flows then is what this engine reserves segments for
  */
 struct engine_cfg {
 	struct policy *policy;
@@ -45,8 +46,8 @@ struct engine_cfg {
 	uint8_t secret[32];
 	int64_t wall_offset_us;
 	int64_t cookie_epoch_s;
-	uint32_t worker, workers;
-	struct owners *owners;
+	uint32_t worker;
+	struct commons *commons;
 };
 
 /* NULL when memory cannot be reserved. */
@@ -183,12 +184,12 @@ enum front_wish engine_front(struct engine *e, uint32_t i, uint64_t sent,
 			     bool on, mono_t now);
 
 /* The sources that were refused most lately.  If @proven is false, their
- * addresses may be forged.  Borrowed; offender.service is an index for
+ * addresses may be forged.  Borrowed; offender.service is a number for
  * engine_service_name(). */
 const struct offenders *engine_offenders(const struct engine *e, bool proven);
 
 /* Name of the service that refused an offender; "" when it is gone. */
-const char *engine_service_name(const struct engine *e, uint32_t index);
+const char *engine_service_name(const struct engine *e, uint32_t id);
 
 /**
  * struct engine_leg - One leg of a flow, for display

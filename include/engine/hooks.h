@@ -191,6 +191,9 @@ uint16_t flow_promised_wnd(const struct flow *f);
 struct buf_pool *engine_pool(const struct engine *e);
 uint64_t engine_seed(const struct engine *e);
 uint32_t engine_max_flows(const struct engine *e);
+/* Memory that the wings of all engines share: @size bytes, zero at first.
+ * NULL: there is one engine only, or no memory. */
+void *engine_in_common(const struct engine *e, size_t size);
 /* The latest time that the engine was told. */
 mono_t engine_now(const struct engine *e);
 /* Count a dropped packet. */

@@ -261,6 +261,18 @@ struct fault_age {
 typedef void (*fault_line_fn)(void *arg, const char *json);
 
 /**
+ * struct fault_totals - What several sets of the same faults count together
+ * @conns:  of each slot: matching connections so far
+ * @active: of each slot: connections that carry the fault now
+ * @serial: connections so far
+ * Changed by atomic operations.
+ */
+struct fault_totals {
+	uint32_t conns[FAULT_MAX], active[FAULT_MAX];
+	uint64_t serial;
+};
+
+/**
  * struct fault_set - All faults of an engine
  * @fault:  slots; a fault keeps its index while it exists
  * @order:  slots, in the order in which the faults act
@@ -277,6 +289,7 @@ typedef void (*fault_line_fn)(void *arg, const char *json);
  * @report: number of decisions so far: the id of the last one
  * @profile: of peers of connections with faults
  * @line:   where reports go, or NULL
+ * @totals: of all sets, where there are several; borrowed.  NULL: of this one
  */
 struct fault_set {
 	struct fault fault[FAULT_MAX];
@@ -297,6 +310,7 @@ struct fault_set {
 	struct fault_profile profile[FAULT_PROFILES_MAX];
 	fault_line_fn line;
 	void *line_arg;
+	struct fault_totals *totals;
 };
 
 /* 0 or -ENOMEM. @max: connections that may carry faults at once */

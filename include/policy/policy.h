@@ -102,7 +102,7 @@ struct listen_set {
  * @port_min: first port towards the server where the client's own is not used
  * @port_max: last of them; not below @port_min
  * @max_orphans: most flows with only one leg left
- * @max_per_source: most connections of one source in a worker; 0: no limit
+ * @max_per_source: most connections of one source; 0: no limit
  * @idle_timeout: a flow that moves no byte for this time is reset, us; 0: off
  * @max_syn_backlog: most half-open connections of this service
  * @shield: keys of admission; the policy owns its @access

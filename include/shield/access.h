@@ -18,6 +18,7 @@
  * @rates:     how often each has connected
  * @offenders: who was refused most; [1]: those whose address is proven
  * @validated: who has proven its address, and may connect at any rate
+ * @shared:    @rates and @validated are tables of several workers
  * @recycle:   the newest timestamps of hosts, for tcp_tw_recycle
  */
 struct access {
@@ -25,11 +26,16 @@ struct access {
 	struct offenders offenders[2];
 	struct validated validated;
 	struct recycle recycle;
+	bool shared;
 };
 
 /* All zero before.  Return: 0 or -ENOMEM; then access_fini(), too */
 int access_init(struct access *t, const uint8_t secret[32]);
 void access_fini(struct access *t);
+
+/* Use these tables, which outlive @t and have a lock, in place of its own. */
+void access_share(struct access *t, const struct ratelimit *rates,
+		  const struct validated *validated);
 
 enum access_verdict {
 	ACCESS_OK,

@@ -7,6 +7,8 @@
  * associative, keyed hash, O(1).  When a set is full, the least recently used
  * entry is forgotten.  So use it only for what may be forgotten.
  */
+#include <pthread.h>
+
 #include "util/hash.h"
 #include "util/types.h"
 
@@ -37,13 +39,27 @@ struct assoc_head {
  * @size: bytes of an entry
  * @mask: sets minus one
  * @hash: key of the hash
+ * @lock: held by whoever uses the table, where several threads do; or NULL
  */
 struct assoc {
 	uint8_t *mem;
 	size_t size;
 	uint32_t mask;
 	struct hash_key hash;
+	pthread_mutex_t *lock;
 };
+
+static inline void assoc_enter(const struct assoc *a)
+{
+	if (a->lock)
+		pthread_mutex_lock(a->lock);
+}
+
+static inline void assoc_leave(const struct assoc *a)
+{
+	if (a->lock)
+		pthread_mutex_unlock(a->lock);
+}
 
 /**
  * assoc_init() - Reserve the memory

@@ -10,6 +10,8 @@
  * entry for as long as it has a connection, so the table has as many entries as
  * there may be connections, and forgets nothing.  The hash is keyed.
  */
+#include <pthread.h>
+
 #include "shield/hindex.h"
 #include "util/hash.h"
 #include "util/slab.h"
@@ -40,11 +42,15 @@ struct share_source {
 
 /**
  * struct shares - All sources of a worker
+ * @all:  a table of several workers, in which connections are counted too,
+ *        and its lock; or NULL
  */
 struct shares {
 	struct slab slab;
 	struct hindex index;
 	struct hash_key key;
+	struct shares *all;
+	pthread_mutex_t *all_lock;
 };
 
 /* @max: sources at once.  0 or -ENOMEM. */
@@ -58,6 +64,9 @@ struct share_source *share_find(const struct shares *t, const struct ipaddr *a,
 /* Count one more connection of @a.  Return: the number of its source, or
  * SHARE_NONE if the table is full */
 uint32_t share_join(struct shares *t, const struct ipaddr *a, uint32_t service);
+/* Connections of @a, at all workers. */
+uint32_t share_flows(const struct shares *t, const struct ipaddr *a,
+		     uint32_t service);
 /* Count one less.  The connection must hold nothing any more. */
 void share_leave(struct shares *t, uint32_t source);
 

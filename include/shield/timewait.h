@@ -33,10 +33,13 @@ struct tw_entry;
 
 /**
  * struct tw_cfg - Size of a table
- * @max: entries, IPv4 and IPv6 together; at most TW_MAX
+ * @max:    entries, IPv4 and IPv6 together; at most TW_MAX
+ * @owners: told of each entry, that @worker has it; borrowed, or NULL
  */
 struct tw_cfg {
 	uint32_t max;
+	struct owners *owners;
+	uint32_t worker;
 };
 
 /**

@@ -16,7 +16,7 @@
 #include "engine/engine.h"
 #include "front/splice.h"
 #include "io/worker.h"
-#include "shield/owners.h"
+#include "shield/commons.h"
 #include "util/log.h"
 
 /**
@@ -48,7 +48,8 @@ struct metrics {
  * @path:     configuration file
  * @cfg:      the configuration read last
  * @unit:     @n of them
- * @owners:   which of several has a connection
+ * @commons:  what several units have in common
+ * @seed:     of all random choices that are no secrets
  * @ops:      what @control and @http answer
  * @metrics:  taken when the first metric is asked for
  * @faults:   the log and the reports of faults
@@ -68,7 +69,8 @@ struct daemon {
 	struct config *cfg;
 	struct unit *unit;
 	uint32_t n;
-	struct owners owners;
+	struct commons commons;
+	uint64_t seed;
 
 	struct event_base *base;
 	struct event *ev_term, *ev_int, *ev_hup, *ev_usr1;

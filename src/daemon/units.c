@@ -85,13 +85,11 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 		.wall_offset_us = units_wall_offset(),
 		.cookie_epoch_s = c->secret_rotate / USEC_PER_SEC,
 		.worker = (uint32_t)(u - d->unit),
-		.workers = d->n,
-		.owners = d->n > 1 ? &d->owners : NULL,
+		.commons = d->n > 1 ? &d->commons : NULL,
+		.seed = d->seed,
 	};
 
 	memcpy(ec.secret, secret, sizeof(ec.secret));
-	if (getrandom(&ec.seed, sizeof(ec.seed), 0) != sizeof(ec.seed))
-		return -errno;
 	u->engine = engine_new(&ec, worker_clock());
 	explicit_bzero(ec.secret, sizeof(ec.secret));
 	if (!u->engine)
@@ -139,12 +137,16 @@ static void unit_fini(struct unit *u)
 	buf_pool_fini(&u->pool);
 }
 
-/* Both legs of every flow, and what is in TIME_WAIT. */
-static uint32_t owners_room(const struct daemon *d)
+/* What the units have in common, and the seed, by which faults decide alike. */
+static int make_commons(struct daemon *d, const uint8_t secret[SECRET_BYTES])
 {
 	const struct daemon_cfg *c = &d->cfg->daemon;
 
-	return 2 * c->max_flows + c->max_tw;
+	if (getrandom(&d->seed, sizeof(d->seed), 0) != sizeof(d->seed))
+		return -errno;
+	return d->n == 1 ? 0
+			 : commons_init(&d->commons, d->n, c->max_flows,
+					c->max_tw, secret);
 }
 
 int units_make(struct daemon *d)
@@ -164,8 +166,7 @@ int units_make(struct daemon *d)
 		return -ENOMEM;
 	}
 	relay_open(d);
-	if (d->n > 1)
-		err = owners_init(&d->owners, owners_room(d), secret);
+	err = make_commons(d, secret);
 	for (i = 0; i < d->n && !err; i++)
 		err = unit_init(d, i, secret);
 	memcpy(d->secret, secret, sizeof(d->secret));
@@ -193,7 +194,7 @@ void units_free(struct daemon *d)
 		unit_fini(&d->unit[i]);
 	free(d->unit);
 	d->unit = NULL;
-	owners_fini(&d->owners);
+	commons_fini(&d->commons);
 }
 
 /* --- calls --- */

@@ -134,8 +134,8 @@ bool admit_by_cookie(const struct engine *e, struct svc *s, mono_t now)
 		m.high = 100;
 	else if (s->cfg->syncookies && synq_is_full(&e->synq))
 		return true;
-	return pressure_cookies(&s->stats->pressure, &m, s->stats->half_open,
-				now);
+	return pressure_cookies(&s->stats->pressure, &m,
+				shared_sum(&s->stats->half_open), now);
 }
 
 static enum verdict admit_syn(struct engine *e, struct svc *s,
@@ -162,7 +162,7 @@ static enum verdict admit_syn(struct engine *e, struct svc *s,
 		return VERDICT_CONSUMED;
 	if (flood)
 		return halfopen_cookie(e, s, seg, now, reply);
-	if (s->stats->half_open >= backlog(e, s)) {
+	if (shared_sum(&s->stats->half_open) >= backlog(e, s)) {
 		s->stats->shield[SC_TcpExtListenOverflows]++;
 		return refuse(e, DROP_SYN_LIMIT);
 	}

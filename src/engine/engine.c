@@ -29,51 +29,42 @@ static_assert(sizeof(struct leg_bbr) <= 304,
 
 static int reserve_shield(struct engine *e, const struct engine_cfg *c)
 {
-	int rc = synq_init(&e->synq, SYNQ_ENTRIES, c->secret);
+	const uint8_t *key = c->secret;
 
-	if (!rc)
-		rc = access_init(&e->access, c->secret);
-	if (!rc)
-		rc = ratelimit_init(&e->cookie_fails, COOKIE_FAILS, c->secret);
-	if (!rc)
-		rc = tfo_cache_init(&e->tfo_cache, TFO_CACHE_ENTRIES,
-				    c->secret);
-	if (!rc)
-		rc = shares_init(&e->shares, c->max_flows, c->secret);
-	return rc;
+	if (synq_init(&e->synq, SYNQ_ENTRIES, key) ||
+	    access_init(&e->access, key) ||
+	    ratelimit_init(&e->cookie_fails, COOKIE_FAILS, key) ||
+	    tfo_cache_init(&e->tfo_cache, TFO_CACHE_ENTRIES, key) ||
+	    shares_init(&e->shares, e->flows.max, key))
+		return -ENOMEM;
+	commons_count_sources(e->commons, &e->shares);
+	if (e->commons)
+		access_share(&e->access, &e->commons->rates,
+			     &e->commons->validated);
+	return 0;
 }
 
 static int reserve(struct engine *e, const struct engine_cfg *c, mono_t now)
 {
-	struct tw_cfg tw = {.max = c->max_tw};
-	int rc;
+	const uint32_t n = c->max_flows;
+	struct tw_cfg tw = {c->max_tw, e->owners, c->worker};
 
-	rc = slab_init(&e->flows, sizeof(struct flow), c->max_flows);
+	if (slab_init(&e->flows, sizeof(struct flow),
+		      e->commons ? e->commons->max_flows : n) ||
+	    slab_init(&e->runs, sizeof(struct run),
+		      n * RUNS_PER_FLOW + RUNS_SPARE) ||
+	    slab_init(&e->ooo, sizeof(struct ooo),
+		      n * OOO_PER_FLOW + OOO_SPARE) ||
+	    slab_init(&e->bbrs, sizeof(struct leg_bbr), n * BBRS_PER_FLOW) ||
+	    leg_table_init(&e->table, &e->flows) ||
+	    tw_init(&e->tw, &tw, c->secret, now) ||
+	    spent_init(&e->spent, c->secret, e->cookies.epoch_s) ||
+	    reserve_shield(e, c))
+		return -ENOMEM;
 	e->all = (struct slab_list){.slab = &e->flows,
 				    .link = offsetof(struct flow, in_all)};
 	e->waiting = (struct slab_list){
 		.slab = &e->flows, .link = offsetof(struct flow, in_waiting)};
-	if (!rc)
-		rc = slab_init(&e->runs, sizeof(struct run),
-			       c->max_flows * RUNS_PER_FLOW + RUNS_SPARE);
-	if (!rc)
-		rc = slab_init(&e->ooo, sizeof(struct ooo),
-			       c->max_flows * OOO_PER_FLOW + OOO_SPARE);
-	if (!rc)
-		rc = slab_init(&e->bbrs, sizeof(struct leg_bbr),
-			       c->max_flows * BBRS_PER_FLOW);
-	if (!rc)
-		rc = leg_table_init(&e->table, &e->flows);
-	if (!rc)
-		rc = tw_init(&e->tw, &tw, c->secret, now);
-	if (!rc)
-		rc = spent_init(&e->spent, c->secret, e->cookies.epoch_s);
-	if (!rc)
-		rc = reserve_shield(e, c);
-	if (rc)
-		return rc;
-	e->tw.owners = c->owners;
-	e->tw.worker = c->worker;
 	e->slots = calloc(STAT_SLOTS, sizeof(*e->slots));
 	if (!e->slots)
 		return -ENOMEM;
@@ -102,8 +93,8 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 	memcpy(e->secret, cfg->secret, sizeof(e->secret));
 	e->seed = cfg->seed;
 	e->worker = cfg->worker;
-	e->workers = max_u32(cfg->workers, 1);
-	e->owners = cfg->owners;
+	e->commons = cfg->commons;
+	e->owners = commons_owners(cfg->commons);
 	prng_seed(&e->rng, cfg->seed);
 	hash_derive(&e->table.key, cfg->secret, "flow table", cfg->seed);
 	hash_derive(&e->isn_key, cfg->secret, "isn", 0);
@@ -220,7 +211,7 @@ static enum verdict input_icmp(struct engine *e, const struct icmp_error *i,
 	enum drop_reason why;
 	enum verdict v;
 
-	if (!l && e->owners && is_stray(e, &i->t, &v))
+	if (!l && e->commons && is_stray(e, &i->t, &v))
 		return v;
 	if (!l && e->splice && e->splice->icmp(e->splicer, i, reply))
 		return VERDICT_REPLY;
@@ -297,6 +288,7 @@ enum verdict engine_input(struct engine *e, const struct packet *pkt,
 static void hand_over(struct engine *e, struct leg *l, mono_t now)
 {
 	struct flow *f = leg_flow(l);
+	const struct shield_cfg *c = &f->svc->cfg->shield;
 	struct tw_new n = {.t = l->t,
 			   .snd_nxt = l->snd.nxt,
 			   .rcv_nxt = l->rcv.nxt,
@@ -305,12 +297,13 @@ static void hand_over(struct engine *e, struct leg *l, mono_t now)
 			   .ts_recent = l->rcv.ts_recent,
 			   .ts_off = l->snd.ts_off,
 			   .service = f->svc->index,
-			   .overflow = f->svc->cfg->shield.tw_overflow,
-			   .limit = f->svc->cfg->shield.max_time_wait};
+			   .overflow = c->tw_overflow,
+			   .limit =
+				   commons_share(e->commons, c->max_time_wait)};
 	int64_t len = l->cfg->timewait_len;
 
 	e->count[EC_TcpExtTW]++;
-	if (f->svc->cfg->shield.tw_recycle && l->ts_ok) {
+	if (c->tw_recycle && l->ts_ok) {
 		recycle_remember(&e->access.recycle, &l->t.remote,
 				 l->rcv.ts_recent, now);
 		len = recycle_timewait_us(l->rtt.rto_us);

@@ -43,7 +43,7 @@ void table_remove(struct engine *e, struct leg *l)
 
 struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 {
-	struct flow *f = slab_alloc(&e->flows);
+	struct flow *f = commons_alloc(e->commons, &e->flows);
 	struct tuple st;
 
 	if (!f)
@@ -59,7 +59,7 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 	slab_list_append(&e->all, f);
 	table_insert(e, &f->leg[LEG_CLIENT]);
 	f->counted = true;
-	s->stats->half_open++;
+	shared_add(&s->stats->half_open, 1);
 	f->serial = ++e->count[EC_FlowsOpened] & FLOW_SERIAL_MASK;
 	if (unlikely(e->hooks))
 		e->hooks->bind(e->wing, f);
@@ -69,14 +69,14 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 static void flow_uncount(struct flow *f)
 {
 	if (f->counted)
-		f->svc->stats->half_open--;
+		shared_add(&f->svc->stats->half_open, -1);
 	f->counted = false;
 }
 
 static void flow_adopt(struct flow *f)
 {
 	if (f->orphan)
-		f->svc->stats->orphans--;
+		shared_add(&f->svc->stats->orphans, -1);
 	f->orphan = false;
 }
 
@@ -128,7 +128,7 @@ void flow_free(struct engine *e, struct flow *f)
 		e->sample = engine_flow_next(e, f);
 	slab_list_remove(&e->all, f);
 	svc_set_put(f->svc->set);
-	slab_free(&e->flows, f);
+	commons_free(e->commons, &e->flows, f);
 	e->count[EC_FlowsClosed]++;
 }
 
@@ -171,17 +171,17 @@ static bool pick_source(struct engine *e, struct flow *f)
 	if (c->source.mode == SOURCE_CLIENT)
 		return true;
 	l->t.local = c->source.addr;
-	if (service_ports_of(c, e->worker, e->workers, &mine) &&
+	if (service_ports_of(c, e->worker, commons_workers(e->commons),
+			     &mine) &&
 	    pick_port(e, l, mine))
 		return true;
-	return e->workers > 1 && pick_port(e, l, all);
+	return commons_workers(e->commons) > 1 && pick_port(e, l, all);
 }
 
 /* Its 4-tuple is free at all workers, and has been taken. */
 static bool take_tuple(struct engine *e, struct leg *l)
 {
-	if (table_find(e, &l->t) ||
-	    owners_other_leg(e->owners, &l->t, e->worker))
+	if (table_find(e, &l->t))
 		return false;
 	table_insert(e, l);
 	if (likely(!owners_other_leg(e->owners, &l->t, e->worker)))
@@ -423,13 +423,13 @@ static void check_orphan(struct flow *f, mono_t now)
 		return;
 	if (left->state == TS_CLOSED || left->state == TS_TIME_WAIT)
 		return;
-	if (f->svc->stats->orphans >= f->svc->cfg->max_orphans) {
+	if (shared_sum(&f->svc->stats->orphans) >= f->svc->cfg->max_orphans) {
 		f->svc->stats->tcp.c[CNT_TcpExtTCPAbortOnMemory]++;
 		leg_abort(left);
 		return;
 	}
 	f->orphan = true;
-	f->svc->stats->orphans++;
+	shared_add(&f->svc->stats->orphans, 1);
 	if (!f->hooked) /* a fault may end one leg and keep the other */
 		leg_sink_gone(left, now);
 }

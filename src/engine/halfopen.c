@@ -189,7 +189,7 @@ enum verdict halfopen_queue(struct engine *e, struct svc *s,
 		e->drop[DROP_SYN_LIMIT]++;
 		return VERDICT_CONSUMED;
 	}
-	s->stats->half_open++;
+	shared_add(&s->stats->half_open, 1);
 	queue_answer(s, &q, &open->fast, now, reply);
 	return VERDICT_REPLY;
 }
@@ -266,8 +266,8 @@ static void leave_queue(struct engine *e, const struct synq_syn *q)
 {
 	struct svc_stats *st = &e->slots[q->service];
 
-	if (st->half_open)
-		st->half_open--;
+	if (st->half_open.here)
+		shared_add(&st->half_open, -1);
 }
 
 static enum verdict queue_open(struct engine *e, struct svc *s,
@@ -309,7 +309,7 @@ static enum verdict queue_open(struct engine *e, struct svc *s,
 	}
 	if (done != OPENED) {
 		synq_refuse(&e->synq, q, now);
-		s->stats->half_open++;
+		shared_add(&s->stats->half_open, 1);
 		return VERDICT_CONSUMED;
 	}
 	if (seg->data.len || seg->flags & TCP_FIN || seg->opts.nsack ||
@@ -446,7 +446,7 @@ static void cookie_taken(struct engine *e, struct svc *s,
 			 const struct segment *seg, mono_t now)
 {
 	pressure_answered(&s->stats->pressure);
-	validated_add(&e->access.validated, &seg->t.remote, s->index, now,
+	validated_add(&e->access.validated, &seg->t.remote, s->stats->id, now,
 		      s->cfg->shield.validated_for);
 	s->stats->shield[SC_TcpExtSyncookiesRecv]++;
 }

@@ -38,6 +38,11 @@ uint32_t engine_max_flows(const struct engine *e)
 	return e->flows.max;
 }
 
+void *engine_in_common(const struct engine *e, size_t size)
+{
+	return commons_wing(e->commons, size);
+}
+
 mono_t engine_now(const struct engine *e)
 {
 	return e->now;

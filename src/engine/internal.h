@@ -14,7 +14,7 @@
 #include "shield/cookie.h"
 #include "shield/doubts.h"
 #include "shield/known.h"
-#include "shield/owners.h"
+#include "shield/commons.h"
 #include "shield/pressure.h"
 #include "shield/share.h"
 #include "shield/spent.h"
@@ -38,7 +38,9 @@ struct svc_stats {
 	mono_t cookies_until; /* the last one sent is valid until then */
 	struct tfo_pending tfo_pending;
 	struct server_answer server;
-	uint32_t half_open, orphans, users;
+	struct shared_count half_open, orphans;
+	uint32_t users;
+	uint32_t id; /* in the shield's tables */
 };
 
 /**
@@ -90,8 +92,9 @@ struct engine {
 	const struct engine_hooks *hooks; /* NULL: none */
 	void *wing;			  /* of @hooks */
 	const struct known *known; /* table of the front; NULL: no front */
-	struct owners *owners;	   /* NULL: there is one worker only */
-	uint32_t worker, workers;
+	struct commons *commons;   /* NULL: there is one worker only */
+	struct owners *owners;	   /* of @commons */
+	uint32_t worker;
 	bool strays; /* what servers send may come by other workers */
 	const struct splice_hooks *splice; /* NULL: no translator */
 	void *splicer;			   /* of @splice */

@@ -11,7 +11,8 @@ enum drop_reason limits_connect(struct engine *e, struct svc *s,
 
 	if (e->stopping)
 		return DROP_STOPPING;
-	switch (access_syn(&e->access, &s->cfg->shield, s->index, seg, now)) {
+	switch (access_syn(&e->access, &s->cfg->shield, s->stats->id, seg,
+			   now)) {
 	case ACCESS_DENIED:
 		c[SC_Denied]++;
 		return DROP_SYN_DENIED;
@@ -35,13 +36,13 @@ static bool count(const struct svc *s, bool ok)
 bool limits_proven(struct engine *e, const struct svc *s,
 		   const struct ipaddr *client, mono_t now)
 {
-	return count(s, access_proven(&e->access, &s->cfg->shield, s->index,
+	return count(s, access_proven(&e->access, &s->cfg->shield, s->stats->id,
 				      client, now));
 }
 
 bool limits_unproven(struct engine *e, const struct svc *s,
 		     const struct ipaddr *client, mono_t now)
 {
-	return count(s, access_unproven(&e->access, &s->cfg->shield, s->index,
-					client, now));
+	return count(s, access_unproven(&e->access, &s->cfg->shield,
+					s->stats->id, client, now));
 }

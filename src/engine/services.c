@@ -14,7 +14,8 @@ static struct svc_stats *slot_again(struct engine *e)
 	for (uint32_t i = 0; i < STAT_SLOTS; i++) {
 		struct svc_stats *s = &e->slots[i];
 
-		if (!s->users && !s->half_open && !e->tw.held[i]) {
+		if (!s->users && !s->half_open.here && !e->tw.held[i]) {
+			commons_service_put(e->commons, s->id);
 			memset(s, 0, sizeof(*s));
 			return s;
 		}
@@ -34,6 +35,8 @@ static struct svc_stats *stats_for(struct engine *e, const char *name)
 	if (!s) /* too many old names: the rest share the last slot */
 		return &e->slots[STAT_SLOTS - 1];
 	memcpy(s->name, name, sizeof(s->name));
+	s->id = commons_service_get(e->commons, name, (uint32_t)(s - e->slots),
+				    &s->half_open, &s->orphans);
 	return s;
 }
 
@@ -51,7 +54,7 @@ struct svc_set *svc_set_new(struct engine *e, struct policy *p)
 		struct svc *s = &set->svc[i];
 
 		s->cfg = &p->service[i];
-		e->strays |= e->owners && service_has_two_pairs(s->cfg);
+		e->strays |= e->commons && service_has_two_pairs(s->cfg);
 		s->engine = e;
 		s->set = set;
 		s->stats = stats_for(e, s->cfg->name);

@@ -79,7 +79,7 @@ bool flow_join_source(struct engine *e, struct flow *f)
 
 	if (f->source)
 		return true;
-	f->source = share_join(&e->shares, a, f->svc->index) + 1;
+	f->source = share_join(&e->shares, a, f->svc->stats->id) + 1;
 	flow_account(e, f);
 	return !most || source_flows(e, f->svc, a) <= most;
 }
@@ -147,10 +147,9 @@ uint64_t flow_share(struct leg *l, enum leg_share what)
 uint32_t source_flows(const struct engine *e, const struct svc *s,
 		      const struct ipaddr *a)
 {
-	const struct share_source *src = share_find(&e->shares, a, s->index);
-	uint32_t all;
+	uint32_t all, flows = share_flows(&e->shares, a, s->stats->id);
 
-	return (src ? src->flows : 0) + spliced(e, s, a, &all);
+	return flows + spliced(e, s, a, &all);
 }
 
 bool source_is_full(const struct engine *e, const struct svc *s,
@@ -163,14 +162,16 @@ bool source_is_full(const struct engine *e, const struct svc *s,
 bool source_has_room(const struct engine *e, const struct svc *s,
 		     const struct ipaddr *a)
 {
-	const struct share_source *src = share_find(&e->shares, a, s->index);
+	const struct share_source *src =
+		share_find(&e->shares, a, s->stats->id);
 	uint64_t bytes = src ? src->held[SHARE_BYTES] : 0, free = bytes_free(e);
-	uint32_t all, flows = spliced(e, s, a, &all) + (src ? src->flows : 0);
+	uint32_t all, flows = spliced(e, s, a, &all) +
+			      share_flows(&e->shares, a, s->stats->id);
 
 	if (free < LEAST_BYTES ||
 	    (memory_out(e) && !share_left(free, 0, bytes)))
 		return false;
-	all += e->flows.used;
+	all += commons_used(e->commons, &e->flows);
 	return all < e->flows.max && share_flows_ok(e->flows.max - all, flows);
 }
 
@@ -178,5 +179,5 @@ uint32_t flow_source_flows(const struct engine *e, const struct flow *f)
 {
 	const struct share_source *s = source_of(e, f);
 
-	return s ? s->flows : 1;
+	return s ? share_flows(&e->shares, &s->addr, s->service) : 1;
 }

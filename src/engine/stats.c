@@ -25,9 +25,9 @@ void engine_gauges(const struct engine *e, struct engine_gauges *g)
 {
 	memset(g, 0, sizeof(*g));
 	g->flows = e->flows.used;
-	g->flows_max = e->flows.max;
+	g->flows_max = commons_part(e->commons, e->worker, e->flows.max);
 	for (uint32_t i = 0; i < e->nslots; i++)
-		g->half_open += e->slots[i].half_open;
+		g->half_open += e->slots[i].half_open.here;
 	g->time_wait = tw_count(&e->tw);
 	g->time_wait_max = tw_limit(&e->tw);
 	g->mem_held = e->pool->held;
@@ -100,9 +100,13 @@ const struct offenders *engine_offenders(const struct engine *e, bool proven)
 	return &e->access.offenders[proven];
 }
 
-const char *engine_service_name(const struct engine *e, uint32_t index)
+const char *engine_service_name(const struct engine *e, uint32_t id)
 {
-	return index < e->nslots ? e->slots[index].name : "";
+	for (uint32_t i = 0; i < e->nslots; i++) {
+		if (e->slots[i].id == id)
+			return e->slots[i].name;
+	}
+	return "";
 }
 
 static void describe_leg(const struct leg *l, struct engine_leg *out)

@@ -139,6 +139,42 @@ int fault_set_add(struct fault_set *s, const struct fault_spec *spec,
 	return slot;
 }
 
+/* --- counts, of this set or of all --- */
+
+/* The next ordinal, in the order of all sets. */
+static uint32_t take_ordinal(struct fault_set *s, int slot)
+{
+	uint32_t mine = ++s->fault[slot].conns;
+
+	return s->totals ? __atomic_add_fetch(&s->totals->conns[slot], 1,
+					      __ATOMIC_RELAXED)
+			 : mine;
+}
+
+/* A place among max_active connections; false: all are taken. */
+static bool take_place(struct fault_set *s, int slot)
+{
+	struct fault *f = &s->fault[slot];
+	uint32_t *n = s->totals ? &s->totals->active[slot] : &f->active;
+	uint32_t is = __atomic_load_n(n, __ATOMIC_RELAXED);
+
+	do {
+		if (f->spec.max_active && is >= f->spec.max_active)
+			return false;
+	} while (!__atomic_compare_exchange_n(
+		n, &is, is + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	f->active += s->totals != NULL;
+	return true;
+}
+
+static void give_places(struct fault_set *s, int slot, uint32_t n)
+{
+	s->fault[slot].active -= n;
+	if (s->totals)
+		__atomic_sub_fetch(&s->totals->active[slot], n,
+				   __ATOMIC_RELAXED);
+}
+
 void fault_set_del(struct fault_set *s, int slot)
 {
 	uint32_t k = 0;
@@ -150,6 +186,9 @@ void fault_set_del(struct fault_set *s, int slot)
 			s->order[k++] = s->order[i];
 	s->n = k;
 	s->fault[slot].used = false;
+	give_places(s, slot, s->fault[slot].active);
+	if (s->totals) /* all sets delete it before one adds another */
+		__atomic_store_n(&s->totals->conns[slot], 0, __ATOMIC_RELAXED);
 	find_lease_end(s);
 }
 
@@ -215,30 +254,29 @@ static bool ordinal_matches(const struct fault_conns *c, uint32_t n)
  * The selectors match a connection: give it its ordinal, and roll toxicity
  * once.  Return: true if the fault acts on it
  */
-static bool select_conn(struct fault *f, uint32_t *ordinal)
+static bool select_conn(struct fault_set *s, int slot, uint32_t *ordinal)
 {
+	struct fault *f = &s->fault[slot];
 	double u;
 
-	*ordinal = ++f->conns;
+	*ordinal = take_ordinal(s, slot);
 	if (!ordinal_matches(&f->spec.conn, *ordinal))
 		return false;
 	u = (double)(fault_dice(f->key, *ordinal, 0, 6) >> 11) * 0x1.0p-53;
 	if (u >= f->spec.toxicity.d)
 		return false;
-	if (f->spec.max_active && f->active >= f->spec.max_active) {
+	if (!take_place(s, slot)) {
 		f->count[FC_SUPPRESSED]++;
 		return false;
 	}
 	return true;
 }
 
-static void carry(struct fault_set *s, struct fault_flow *w, int slot,
-		  uint32_t ordinal)
+static void carry(struct fault_flow *w, int slot, uint32_t ordinal)
 {
 	memset(&w->c[slot], 0, sizeof(w->c[slot]));
 	w->c[slot].ordinal = ordinal;
 	w->active |= BIT(slot);
-	s->fault[slot].active++;
 }
 
 /* Make room: forget the oldest unbound connection, first of those of which only
@@ -281,7 +319,9 @@ struct fault_flow *fault_flow_new(struct fault_set *s, const char *service,
 {
 	struct fault_flow *w = NULL;
 
-	s->serial++;
+	s->serial = s->totals ? __atomic_add_fetch(&s->totals->serial, 1,
+						   __ATOMIC_RELAXED)
+			      : s->serial + 1;
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct fault *f = &s->fault[s->order[i]];
 		uint32_t ordinal;
@@ -292,8 +332,12 @@ struct fault_flow *fault_flow_new(struct fault_set *s, const char *service,
 			w = fault_flow_alloc(s, t, now);
 		if (!w)
 			f->count[FC_SUPPRESSED]++;
-		if (select_conn(f, &ordinal) && w)
-			carry(s, w, s->order[i], ordinal);
+		if (!select_conn(s, s->order[i], &ordinal))
+			continue;
+		if (w)
+			carry(w, s->order[i], ordinal);
+		else
+			give_places(s, s->order[i], 1);
 	}
 	return w;
 }
@@ -305,9 +349,9 @@ bool fault_flow_join(struct fault_set *s, struct fault_flow *w, int slot,
 	uint32_t ordinal;
 
 	if (!fault_spec_selects(&f->spec, service, &w->t) ||
-	    !select_conn(f, &ordinal))
+	    !select_conn(s, slot, &ordinal))
 		return false;
-	carry(s, w, slot, ordinal);
+	carry(w, slot, ordinal);
 	return true;
 }
 
@@ -316,7 +360,7 @@ void fault_flow_free(struct fault_set *s, struct fault_flow *w)
 	fault_react_end(s, w);
 	for (uint32_t i = 0; i < s->n; i++)
 		if (w->active & BIT(s->order[i]))
-			s->fault[s->order[i]].active--;
+			give_places(s, s->order[i], 1);
 	wheel_cancel(&s->wheel, &w->timer);
 	if (w->prev)
 		w->prev->next = w->next;
@@ -405,7 +449,7 @@ bool fault_unbound_listen(struct fault_set *s, struct fault_flow *w, mono_t now)
 		return false;
 	for (uint32_t i = 0; i < s->n; i++)
 		if (w->active & BIT(s->order[i]))
-			s->fault[s->order[i]].active--;
+			give_places(s, s->order[i], 1);
 	w->active = 0;
 	fault_unbound_keep(s, w, now);
 	return true;

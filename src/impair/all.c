@@ -29,12 +29,15 @@ bool impair_all_perform(const struct impair_all *a,
 {
 	bool adds = adds_any(c, n), good = true;
 
-	for (uint32_t i = 0; i < a->n; i++) {
-		struct engine *e = a->engine[i];
-
-		if (adds && impair_sink(e, a->line, a->arg[i], now))
+	for (uint32_t i = 0; i < a->n && adds; i++) {
+		if (impair_sink(a->engine[i], a->line, a->arg[i], now))
 			good = false;
-		impair_perform(e, c, n, now);
+	}
+	/* One after the other: what engines count together begins anew
+	 * between a fault that goes and one that comes. */
+	for (uint32_t k = 0; k < n; k++) {
+		for (uint32_t i = 0; i < a->n; i++)
+			impair_perform(a->engine[i], &c[k], 1, now);
 	}
 	return good;
 }

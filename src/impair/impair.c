@@ -160,6 +160,7 @@ struct impair *impair_open(struct engine *e, mono_t now)
 		free(im);
 		return NULL;
 	}
+	im->set.totals = engine_in_common(e, sizeof(*im->set.totals));
 	engine_hook(e, &hooks, im);
 	return im;
 }

@@ -21,8 +21,20 @@ int access_init(struct access *t, const uint8_t secret[32])
 void access_fini(struct access *t)
 {
 	recycle_fini(&t->recycle);
+	if (t->shared)
+		return;
 	validated_fini(&t->validated);
 	ratelimit_fini(&t->rates);
+}
+
+void access_share(struct access *t, const struct ratelimit *rates,
+		  const struct validated *validated)
+{
+	validated_fini(&t->validated);
+	ratelimit_fini(&t->rates);
+	t->rates = *rates;
+	t->validated = *validated;
+	t->shared = true;
 }
 
 /* Count a refused source.  Anybody may have sent a SYN; an address is proven

@@ -17,6 +17,7 @@ int assoc_init(struct assoc *a, size_t size, uint32_t entries,
 	while (sets < UINT32_C(1) << 28 && sets * ASSOC_WAYS < entries)
 		sets *= 2;
 	a->size = size;
+	a->lock = NULL;
 	a->mask = sets - 1;
 	hash_derive(&a->hash, secret, purpose, 0);
 	a->mem = calloc((size_t)sets * ASSOC_WAYS, size);

@@ -166,7 +166,7 @@ const struct opt_desc shield_options[] = {
 	 CFG(max_time_wait),
 	 INT(0, 1 << 26),
 	 .def = "0",
-	 .help = "this service's in TIME_WAIT in a worker; 0: no own limit"},
+	 .help = "this service's in TIME_WAIT; 0: no own limit"},
 	{.name = "tcp_defer_accept",
 	 CFG(defer_accept),
 	 TIME(SEC, 0, 3600 * SEC),

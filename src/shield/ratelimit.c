@@ -51,20 +51,22 @@ bool ratelimit_take(struct ratelimit *r, const struct rate *rate,
 	struct assoc_key k = {.space = service};
 	int64_t now_ns = now.us * 1000;
 	struct bucket *b;
-	bool fresh;
+	bool fresh, ok;
 
 	if (rate->interval_ns == 0)
 		return true;
 	k.addr = ipaddr_masked(a, rate->prefix4, rate->prefix6);
+	assoc_enter(&r->table);
 	b = assoc_use(&r->table, &k, now, &fresh);
 	if (b->full_ns < now_ns)
 		b->full_ns = now_ns;
-	if (b->full_ns - now_ns > (rate->burst - 1) * rate->interval_ns) {
+	ok = b->full_ns - now_ns <= (rate->burst - 1) * rate->interval_ns;
+	if (ok)
+		b->full_ns += rate->interval_ns;
+	else
 		r->refused++;
-		return false;
-	}
-	b->full_ns += rate->interval_ns;
-	return true;
+	assoc_leave(&r->table);
+	return ok;
 }
 
 bool ratelimit_has(const struct ratelimit *r, const struct rate *rate,
@@ -72,13 +74,17 @@ bool ratelimit_has(const struct ratelimit *r, const struct rate *rate,
 {
 	struct assoc_key k = {.space = service};
 	const struct bucket *b;
+	bool ok;
 
 	if (rate->interval_ns == 0)
 		return true;
 	k.addr = ipaddr_masked(a, rate->prefix4, rate->prefix6);
+	assoc_enter(&r->table);
 	b = assoc_find(&r->table, &k);
-	return !b || b->full_ns - now.us * 1000 <=
-			     (rate->burst - 1) * rate->interval_ns;
+	ok = !b || b->full_ns - now.us * 1000 <=
+			   (rate->burst - 1) * rate->interval_ns;
+	assoc_leave(&r->table);
+	return ok;
 }
 
 /* --- parsing --- */

@@ -77,6 +77,40 @@ struct share_source *share_find(const struct shares *t, const struct ipaddr *a,
 	return t->slab.used ? share_at(t, look_up(t, &k, &p)) : NULL;
 }
 
+/* The same in the table of all workers, under its lock. */
+static void all_join(struct shares *t, const struct ipaddr *a, uint32_t service)
+{
+	pthread_mutex_lock(t->all_lock);
+	share_join(t->all, a, service);
+	pthread_mutex_unlock(t->all_lock);
+}
+
+static void all_leave(struct shares *t, const struct share_source *s)
+{
+	const struct share_source *one;
+
+	pthread_mutex_lock(t->all_lock);
+	one = share_find(t->all, &s->addr, s->service);
+	if (one)
+		share_leave(t->all, slab_index(&t->all->slab, one));
+	pthread_mutex_unlock(t->all_lock);
+}
+
+uint32_t share_flows(const struct shares *t, const struct ipaddr *a,
+		     uint32_t service)
+{
+	const struct share_source *s;
+	uint32_t n;
+
+	if (t->all)
+		pthread_mutex_lock(t->all_lock);
+	s = share_find(t->all ? t->all : t, a, service);
+	n = s ? s->flows : 0;
+	if (t->all)
+		pthread_mutex_unlock(t->all_lock);
+	return n;
+}
+
 uint32_t share_join(struct shares *t, const struct ipaddr *a, uint32_t service)
 {
 	struct share_key k = key_of(a, service);
@@ -93,6 +127,8 @@ uint32_t share_join(struct shares *t, const struct ipaddr *a, uint32_t service)
 		hindex_insert(&t->index, key_hash(t, &k), i);
 	}
 	share_at(t, i)->flows++;
+	if (t->all)
+		all_join(t, a, service);
 	return i;
 }
 
@@ -102,6 +138,8 @@ void share_leave(struct shares *t, uint32_t source)
 	struct hindex_probe p;
 	struct share_key k;
 
+	if (s && t->all)
+		all_leave(t, s);
 	if (!s || --s->flows)
 		return;
 	assert(!s->held[SHARE_NODES] && !s->held[SHARE_BYTES]);

@@ -303,6 +303,8 @@ int tw_init(struct tw_table *t, const struct tw_cfg *cfg,
 	memset(t, 0, sizeof(*t));
 	t->now = now;
 	t->max = min_u32(cfg->max, TW_MAX);
+	t->owners = cfg->owners;
+	t->worker = cfg->worker;
 	hash_derive(&t->key, secret, "time wait", 0);
 	t->oow = calloc(TW_OOW_SLOTS, sizeof(*t->oow));
 	rc = t->oow ? 0 : -ENOMEM;

@@ -31,15 +31,22 @@ void validated_add(struct validated *v, const struct ipaddr *a,
 
 	if (for_us <= 0)
 		return;
+	assoc_enter(&v->table);
 	e = assoc_use(&v->table, &k, now, &fresh);
 	e->until = mono_add(now, for_us);
+	assoc_leave(&v->table);
 }
 
 bool validated_has(const struct validated *v, const struct ipaddr *a,
 		   uint32_t service, mono_t now)
 {
 	struct assoc_key k = {.addr = *a, .space = service};
-	const struct entry *e = assoc_find(&v->table, &k);
+	const struct entry *e;
+	bool is;
 
-	return e && mono_before(now, e->until);
+	assoc_enter(&v->table);
+	e = assoc_find(&v->table, &k);
+	is = e && mono_before(now, e->until);
+	assoc_leave(&v->table);
+	return is;
 }

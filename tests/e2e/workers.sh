@@ -86,6 +86,26 @@ workers_source() {
 	assert_clean
 }
 
+# All addresses ask for a file at once, and keep their connections: so many are
+# answered.  What is beyond the limit is refused, or hears nothing.
+workers_answered() {
+	local i a=()
+	for ((i = 0; i < WORKERS_CLIENTS; i++)); do
+		a+=("$(workers_client "$i")")
+	done
+	in_c /usr/bin/python3 tests/e2e/answered.py "$1" "$SERVER" \
+		"$PORT_HTTP" "${a[@]}"
+}
+
+# workers_limit N [COUNTER]: N of 16 are answered, whichever workers they meet.
+workers_limit() {
+	shield_only
+	assert_eq "clients that were answered" "$1" "$(workers_answered "$1")"
+	assert_num "workers with packets" "$(workers_busy)" -ge 3
+	[ $# = 1 ] || assert_counted "$2"
+	assert_clean
+}
+
 workers_cases() {
 	local hs="handshake = server_first" w="[penstock] workers = 8"
 	penstock_on || return 0
@@ -100,6 +120,17 @@ workers_cases() {
 	run_case workers_connect_is_shared_by_all 60 workers_connect
 	workers_service "source = $(workers_own)"
 	run_case workers_source_is_shared_by_all 60 workers_source
+	shield_conf "$hs" "$w" "rate_limit = 5/h per 24/64"
+	run_case workers_count_a_rate_together 60 workers_limit 5 RateLimited
+	shield_conf "$hs" "$w" "[penstock] max_flows = 12"
+	# IPv6 addresses here are all one source, which leaves others a part
+	[ "$FAMILY" = 6 ] ||
+		run_case workers_count_max_flows_together 60 workers_limit 12
+	if [ "$FAMILY" = 6 ]; then # a source is a /64
+		shield_conf "$hs" "$w" "max_per_source = 5"
+		run_case workers_count_a_source_together 60 \
+			workers_limit 5 SourceLimited
+	fi
 	workers_addresses del
 	shield_conf "$hs"
 }

@@ -8,16 +8,18 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
-#include "shield/owners.h"
+#include "impair/all.h"
+#include "shield/commons.h"
 #include "wire/build.h"
 #include "wire/segment.h"
 
 static struct engine *e[2];
 static struct buf_pool pool[2];
-static struct owners owners;
+static struct commons commons;
 static struct policy *policy;
 static struct tx out[8];
 static int nout;
+static uint32_t max_flows;
 static mono_t now;
 
 static const uint8_t secret[32] = "two of them";
@@ -40,20 +42,20 @@ static void setup(void)
 	s->handshake = HANDSHAKE_SERVER_FIRST;
 	s->syncookies = 0;
 	now = (mono_t){1000000};
+	max_flows = 64;
 }
 
 static void start(void)
 {
-	ck_assert_int_eq(owners_init(&owners, 512, secret), 0);
+	ck_assert_int_eq(commons_init(&commons, 2, max_flows, 64, secret), 0);
 	for (uint32_t i = 0; i < 2; i++) {
 		struct engine_cfg cfg = {.policy = policy,
 					 .pool = &pool[i],
-					 .max_flows = 64,
+					 .max_flows = max_flows / 2,
 					 .max_tw = 8,
 					 .seed = i,
 					 .worker = i,
-					 .workers = 2,
-					 .owners = &owners};
+					 .commons = &commons};
 
 		ck_assert_int_eq(buf_pool_init(&pool[i], 1 << 24, 4), 0);
 		e[i] = engine_new(&cfg, now);
@@ -67,7 +69,7 @@ static void teardown(void)
 		engine_free(e[i]);
 		buf_pool_fini(&pool[i]);
 	}
-	owners_fini(&owners);
+	commons_fini(&commons);
 	policy_put(policy);
 }
 
@@ -254,6 +256,212 @@ START_TEST(dial_by_own_ports_takes_those_of_its_engine)
 }
 END_TEST
 
+/* --- limits count once for all --- */
+
+/* A connection of @port through engine @i; false: it got no dial. */
+static bool connect_by(int i, uint16_t port)
+{
+	struct tuple t = from_server(server, port);
+	uint32_t iss;
+
+	segment_in(i, from_client(port), TCP_SYN, 100, 0);
+	if (nout != 1 || out[0].hdr[out[0].l4_off + 13] != TCP_SYN)
+		return false;
+	iss = get_be32(out[0].hdr + out[0].l4_off + 4);
+	segment_in(i, t, TCP_SYN | TCP_ACK, 500, iss + 1);
+	ck_assert_int_eq(nout, 1); /* to the client */
+	iss = get_be32(out[0].hdr + out[0].l4_off + 4);
+	segment_in(i, from_client(port), TCP_ACK, 101, iss + 1);
+	return true;
+}
+
+static uint32_t flows(void)
+{
+	struct engine_gauges g[2];
+
+	engine_gauges(e[0], &g[0]);
+	engine_gauges(e[1], &g[1]);
+	ck_assert_uint_eq(g[0].flows_max + g[1].flows_max, max_flows);
+	return g[0].flows + g[1].flows;
+}
+
+static void reset(int i)
+{
+	engine_reset_all(e[i], now);
+	while (engine_pull(e[i], out, 8, now) > 0)
+		;
+}
+
+/* All of them may be at one engine. */
+START_TEST(flows_of_both_engines_are_max_flows)
+{
+	max_flows = 5;
+	start();
+	for (uint16_t i = 0; i < 4; i++)
+		ck_assert(connect_by(0, (uint16_t)(1001 + i)));
+	ck_assert(connect_by(1, 1005));
+	for (int i = 0; i < 2; i++)
+		ck_assert(!connect_by(i, (uint16_t)(1006 + i)));
+	ck_assert_uint_eq(flows(), 5);
+	reset(0);
+	for (uint16_t i = 0; i < 4; i++)
+		ck_assert(connect_by(1, (uint16_t)(1011 + i)));
+	ck_assert(!connect_by(0, 1021));
+	ck_assert_uint_eq(flows(), 5);
+}
+END_TEST
+
+START_TEST(connections_of_a_source_are_counted_at_both_engines)
+{
+	policy->service[0].max_per_source = 3;
+	start();
+	ck_assert(connect_by(0, 1001));
+	ck_assert(connect_by(1, 1002));
+	ck_assert(connect_by(1, 1003));
+	ck_assert(!connect_by(0, 1004));
+	ck_assert(!connect_by(1, 1005));
+	ck_assert_uint_eq(counter(0, "SourceLimited"), 1);
+	ck_assert_uint_eq(counter(1, "SourceLimited"), 1);
+	reset(1);
+	ck_assert(connect_by(0, 1006));
+	ck_assert(connect_by(0, 1007));
+	ck_assert(!connect_by(0, 1008));
+}
+END_TEST
+
+START_TEST(rate_of_a_source_is_counted_at_both_engines)
+{
+	char err[200];
+
+	ck_assert_int_eq(rate_parse("3/h",
+				    &policy->service[0].shield.rate_limit, err,
+				    sizeof(err)),
+			 0);
+	start();
+	ck_assert(connect_by(0, 1001));
+	ck_assert(connect_by(1, 1002));
+	ck_assert(connect_by(0, 1003));
+	ck_assert(!connect_by(0, 1004));
+	ck_assert(!connect_by(1, 1005));
+	ck_assert_uint_eq(counter(0, "RateLimited"), 1);
+	ck_assert_uint_eq(counter(1, "RateLimited"), 1);
+}
+END_TEST
+
+START_TEST(half_open_of_both_engines_are_the_backlog)
+{
+	policy->service[0].max_syn_backlog = 3;
+	start();
+	dial(1001);
+	dial(1002);
+	segment_in(1, from_client(1003), TCP_SYN, 100, 0);
+	ck_assert_int_eq(nout, 1);
+	for (int i = 0; i < 2; i++) {
+		segment_in(i, from_client((uint16_t)(1004 + i)), TCP_SYN, 100,
+			   0);
+		ck_assert_int_eq(nout, 0);
+	}
+	reset(0);
+	segment_in(1, from_client(1006), TCP_SYN, 100, 0);
+	ck_assert_int_eq(nout, 1);
+}
+END_TEST
+
+/* --- and so do faults --- */
+
+static void no_line(void *arg, const char *json)
+{
+	(void)arg;
+	(void)json;
+}
+
+static void *no_arg[2];
+static const struct impair_all faults = {
+	.engine = e, .line = no_line, .arg = no_arg, .n = 2};
+
+static void change(const char *const *line, uint32_t n)
+{
+	struct fault_change c[4] = {0};
+	const char *why = "";
+	char err[1600];
+	uint32_t bad;
+
+	for (uint32_t i = 0; i < n; i++)
+		ck_assert_msg(!fault_change_parse(line[i], &c[i], err,
+						  sizeof(err)),
+			      "%s", err);
+	ck_assert_int_eq(impair_all_rehearse(&faults, c, n, now, &bad, &why),
+			 0);
+	ck_assert(impair_all_perform(&faults, c, n, now));
+}
+
+static struct fault_sum sum_of(const char *name)
+{
+	struct fault_sum f[FAULT_MAX];
+	uint32_t n = impair_all_list(&faults, f, now);
+	const struct fault_sum *one = fault_sum_find(f, n, name);
+
+	ck_assert_ptr_nonnull(one);
+	return *one;
+}
+
+START_TEST(ordinals_of_a_fault_count_at_both_engines)
+{
+	static const char *const add[] = {"add x type=ttl value=60 conn=2,3"};
+
+	start();
+	change(add, 1);
+	ck_assert(connect_by(0, 1001));
+	ck_assert_uint_eq(sum_of("x").active, 0);
+	ck_assert(connect_by(1, 1002));
+	ck_assert_uint_eq(sum_of("x").active, 1);
+	ck_assert(connect_by(0, 1003));
+	ck_assert(connect_by(1, 1004));
+	ck_assert_uint_eq(sum_of("x").active, 2);
+	ck_assert_uint_eq(sum_of("x").conns, 4);
+}
+END_TEST
+
+START_TEST(places_of_a_fault_count_at_both_engines)
+{
+	static const char *const add[] = {
+		"add x type=ttl value=60 max_active=2"};
+
+	start();
+	change(add, 1);
+	ck_assert(connect_by(0, 1001));
+	ck_assert(connect_by(1, 1002));
+	ck_assert(connect_by(0, 1003));
+	ck_assert(connect_by(1, 1004));
+	ck_assert_uint_eq(sum_of("x").active, 2);
+	ck_assert_uint_eq(sum_of("x").count[FC_SUPPRESSED], 2);
+	reset(0);
+	ck_assert(connect_by(1, 1005));
+	ck_assert(connect_by(1, 1006));
+	ck_assert_uint_eq(sum_of("x").active, 2);
+}
+END_TEST
+
+/* What lives already gets its ordinals from one engine after the other. */
+START_TEST(fault_that_replaces_another_begins_to_count_anew)
+{
+	static const char *const add[] = {"add x type=ttl value=60"};
+	static const char *const again[] = {
+		"del x",
+		"add x type=ttl value=60 scope=all max_active=3 conn=first:3"};
+
+	start();
+	for (uint16_t i = 0; i < 4; i++)
+		ck_assert(connect_by(i % 2, (uint16_t)(1001 + i)));
+	change(add, 1);
+	ck_assert(connect_by(0, 1005));
+	change(again, 2);
+	ck_assert_uint_eq(sum_of("x").conns, 5);
+	ck_assert_uint_eq(sum_of("x").active, 3);
+	ck_assert_uint_eq(sum_of("x").count[FC_SUPPRESSED], 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("engine_workers");
@@ -269,6 +477,13 @@ int main(void)
 		t, segment_of_an_ordinary_service_is_looked_for_at_one_engine);
 	tcase_add_test(t, dial_of_a_tuple_that_another_engine_has_waits);
 	tcase_add_test(t, dial_by_own_ports_takes_those_of_its_engine);
+	tcase_add_test(t, flows_of_both_engines_are_max_flows);
+	tcase_add_test(t, connections_of_a_source_are_counted_at_both_engines);
+	tcase_add_test(t, rate_of_a_source_is_counted_at_both_engines);
+	tcase_add_test(t, half_open_of_both_engines_are_the_backlog);
+	tcase_add_test(t, ordinals_of_a_fault_count_at_both_engines);
+	tcase_add_test(t, places_of_a_fault_count_at_both_engines);
+	tcase_add_test(t, fault_that_replaces_another_begins_to_count_anew);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
