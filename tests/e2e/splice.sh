@@ -320,6 +320,10 @@ splice_cases() {
 	run_case splice_is_reset_by_command 60 splice_reset
 	run_case splice_syn_queue_download_is_intact 60 splice_run \
 		transfer_download http $((16 * m))
+	splice_restart "tcp_syncookies = 2" "[penstock] front = xdp" \
+		"[penstock] front_interfaces = cl"
+	run_case splice_behind_the_front_is_intact 60 splice_run \
+		transfer_download http $m
 	stop_penstockd
 	TRAFFIC_EARLIER=1 EXPECT_DEATH=1 \
 		run_case splice_is_removed_without_a_trace 10 splice_removed
