@@ -72,12 +72,20 @@ struct engine *__wrap_engine_new(const struct engine_cfg *cfg, mono_t now)
 }
 
 /* What all bytes take at a window every 100 ms: it is small for ever where a
- * fault clamped the MSS, which is said only once. */
+ * fault clamped the MSS, which is said only once.  And what the application
+ * takes to write them. */
 static int64_t least_ms(const struct peer *p)
 {
 	uint64_t window = (uint64_t)p->smss * max_u32(p->cfg.cwnd_max, 1);
+	uint64_t thin = p->cfg.tx_total;
+	int64_t ms = (int64_t)(thin / window * 100);
 
-	return (int64_t)(p->cfg.tx_total / window * 100);
+	if (p->cfg.tx_thin)
+		thin = min_u64(thin, p->cfg.tx_thin);
+	if (p->cfg.tx_chunk)
+		ms += (int64_t)(thin / p->cfg.tx_chunk) *
+		      (p->cfg.tx_gap_us / 1000);
+	return ms;
 }
 
 /* What the first client had read, and when it was done. */
@@ -496,6 +504,8 @@ static const uint64_t regress[] = {
 	36748,
 	/* an upload in segments of 8 bytes takes its time */
 	2996717773,
+	/* an application that writes 187 bytes every 16 s */
+	36609899,
 };
 
 static void quiet(enum log_level lvl, const char *line)
