@@ -296,7 +296,8 @@ struct cc_newreno {
  * @sample: of the ACK at hand
  * @pacing_rate: bytes a second
  * @quantum: most bytes in one packet
- * @rtt_us:  of what was delivered last and sent once; 0: none yet
+ * @rtt_us:  least of the last round trip, of what was sent once; 0: none yet
+ * @round_rtt_us: the same of this round trip so far
  */
 struct leg_bbr {
 	mono_t now;
@@ -304,7 +305,7 @@ struct leg_bbr {
 	struct rate_meter rate;
 	struct rate_sample sample;
 	uint64_t pacing_rate;
-	uint32_t quantum, rtt_us;
+	uint32_t quantum, rtt_us, round_rtt_us;
 };
 
 /**

@@ -24,8 +24,8 @@
 
 static_assert(sizeof(struct flow) <= 1232,
 	      "an idle flow costs 1,232 bytes at most");
-static_assert(sizeof(struct leg_bbr) <= 304,
-	      "BBR costs a leg 304 bytes at most");
+static_assert(sizeof(struct leg_bbr) <= 312,
+	      "BBR costs a leg 312 bytes at most");
 
 static int reserve_shield(struct engine *e, const struct engine_cfg *c)
 {

@@ -49,6 +49,7 @@ static bool start(struct leg_cong *cc, const struct leg *l, mono_t now)
 		return false;
 	memset(m, 0, sizeof(*m));
 	m->now = now;
+	m->round_rtt_us = UINT32_MAX;
 	cc->bbr = m;
 	v = look(cc, l);
 	bbr_init(&m->model, &v);
@@ -78,7 +79,8 @@ static void delivered(struct leg_cong *cc, const struct run *r)
 	rate_delivered(&m->rate, &m->sample, &r->mark, r->tx_us, r->end,
 		       seq_span(r->end, r->start), m->now);
 	if (!r->retx)
-		m->rtt_us = (uint32_t)m->now.us - r->tx_us;
+		m->round_rtt_us = min_u32(m->round_rtt_us,
+					  (uint32_t)m->now.us - r->tx_us);
 }
 
 static void lost(struct leg_cong *cc, const struct leg *l, const struct run *r)
@@ -111,6 +113,12 @@ static void update(struct leg_cong *cc, const struct leg *l,
 			 v.cwnd;
 	bbr_on_ack(&m->model, &v, s);
 	obey(cc, &v);
+	/* the least of a round trip: a queue that stands delays every segment,
+	 * a busy host only some */
+	if (m->model.round_start && m->round_rtt_us != UINT32_MAX) {
+		m->rtt_us = m->round_rtt_us;
+		m->round_rtt_us = UINT32_MAX;
+	}
 }
 
 static void sent(struct leg_cong *cc, const struct leg *l, struct run *r,
