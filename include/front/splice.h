@@ -56,12 +56,11 @@ struct splice_map;
 /**
  * splice_map_open() - Open the maps that are pinned below @dir
  * @mark:    firewall mark of translated packets, in the bits of @mask
- * @workers: how many workers share the limits
  * @p:       the policy, to find the services of connections in the map
  * Return: 0, -ENOENT when nothing is pinned, or another -errno
  */
 int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
-		    uint32_t mask, uint32_t workers, const struct policy *p);
+		    uint32_t mask, const struct policy *p);
 void splice_map_close(struct splice_map *m);
 
 /* For splice_open(); its context is the map.  Any thread. */

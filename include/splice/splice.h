@@ -79,7 +79,7 @@ struct splice_found {
  *           remote is the segment's source
  * @remove:  remove a connection, by the tuple of either direction
  * @count:   connections of @client at @service that have not ended.  *@all:
- *           those of all clients, as far as they concern this engine
+ *           those of all clients
  *
  * Several engines may call them at the same time.
  */

@@ -28,7 +28,7 @@ void relay_open(struct daemon *d)
 {
 	const struct daemon_cfg *c = &d->cfg->daemon;
 	int err = splice_map_open(&d->splice, c->bpf_dir, c->mark, c->mark_mask,
-				  d->n, d->cfg->policy);
+				  d->cfg->policy);
 
 	if (!err)
 		d->ev_ends = event_new(d->base, splice_map_ends_fd(d->splice),

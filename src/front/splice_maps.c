@@ -38,14 +38,13 @@
 /**
  * struct splice_map - The open map
  * @fd:      of the map; @ring_fd, @ring: of the ring
- * @workers: how many share the limits
  * @at:      where the walk through the map is now; valid with @on
  * @key, @dir: a batch of the map
  */
 struct splice_map {
 	int fd, ring_fd;
 	struct ring_buffer *ring;
-	uint32_t mark, mask, workers;
+	uint32_t mark, mask;
 	struct splice_book book;
 	uint32_t at;
 	bool on;
@@ -213,15 +212,12 @@ static void map_remove(void *ctx, const struct tuple *t)
 	book_remove(&m->book, t);
 }
 
-/* Limits are for all workers together, and each has its part. */
 static uint32_t map_count(void *ctx, const char *service,
 			  const struct ipaddr *client, uint32_t *all)
 {
 	struct splice_map *m = ctx;
-	uint32_t n = book_count(&m->book, service, client, all);
 
-	*all = (*all + m->workers - 1) / m->workers;
-	return n;
+	return book_count(&m->book, service, client, all);
 }
 
 const struct splice_ops splice_map_ops = {.install = map_install,
@@ -480,7 +476,7 @@ static int open_all(struct splice_map *m, const char *dir,
 }
 
 int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
-		    uint32_t mask, uint32_t workers, const struct policy *p)
+		    uint32_t mask, const struct policy *p)
 {
 	struct splice_map *m = calloc(1, sizeof(*m));
 	int rc;
@@ -489,7 +485,6 @@ int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
 		return -ENOMEM;
 	m->mark = mark;
 	m->mask = mask;
-	m->workers = workers;
 	m->ring_fd = -1;
 	rc = open_all(m, dir, p);
 	if (rc)

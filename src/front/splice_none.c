@@ -31,9 +31,8 @@ int splice_check(const struct splice_host *h, FILE *out)
 }
 
 int splice_map_open(struct splice_map **out, const char *dir, uint32_t mark,
-		    uint32_t mask, uint32_t workers, const struct policy *p)
+		    uint32_t mask, const struct policy *p)
 {
-	(void)workers;
 	(void)p;
 	(void)out;
 	(void)dir;

@@ -112,7 +112,7 @@ static void make_policy(void)
 
 static void start(void)
 {
-	errno = -splice_map_open(&map, dir, 1, 1, 1, policy);
+	errno = -splice_map_open(&map, dir, 1, 1, policy);
 	if (errno)
 		die("splice_map_open");
 }
