@@ -9,7 +9,9 @@
  *   {"service": NAME, "serial": N, "client": LEG, "server": LEG}
  *   LEG: {"address": "192.0.2.7:1234", "state": "ESTABLISHED", "inflight":
  *         BYTES, "queued": BYTES, "cwnd": BYTES, "wnd": BYTES, "rcv": BYTES,
- *         "srtt": MICROSECONDS, "cc": congestion control}
+ *         "srtt": MICROSECONDS, "cc": congestion control}, and those times
+ *         of tcp/chrono.h that are not 0: "idle_ms", "app_ms", ...,
+ *         "hole_ms", with "resent": SEGMENTS
  *
  * A flow that the kernel relays has no serial number.  Its legs have only an
  * address, and there is

@@ -16,6 +16,7 @@
 #include "shield/cookie.h"
 #include "shield/known.h"
 #include "shield/offenders.h"
+#include "tcp/view.h"
 #include "util/buf.h"
 #include "wire/packet.h"
 
@@ -192,38 +193,23 @@ const struct offenders *engine_offenders(const struct engine *e, bool proven);
 const char *engine_service_name(const struct engine *e, uint32_t id);
 
 /**
- * struct engine_leg - One leg of a flow, for display
- * @peer: the peer's address; its port is @port
- * @state: enum tcp_state
- * @queued_bytes: bytes in the send queue, including those in flight
- * @wnd_bytes: the peer's window
- * @rcv_wnd_bytes: ours
- * @cc:    enum tcp_cc_kind in force
- */
-struct engine_leg {
-	struct ipaddr peer;
-	uint16_t port;
-	uint8_t state, cc;
-	uint32_t inflight_bytes, queued_bytes, cwnd_bytes;
-	uint32_t wnd_bytes, rcv_wnd_bytes, srtt_us;
-};
-
-/**
  * struct engine_flow - A flow, for display
  * @service: its service's name; borrowed
  * @serial:  its number among the engine's flows, from 1
+ * @faulty:  faults may act on it
  * @leg:     towards the client, towards the server
  */
 struct engine_flow {
 	const char *service;
 	uint64_t serial;
-	struct engine_leg leg[2];
+	bool faulty;
+	struct leg_view leg[2];
 };
 
 typedef void (*engine_flow_fn)(void *arg, const struct engine_flow *f);
 
-/* Call @fn for each flow, at most @max of them. */
+/* Call @fn for each flow as it is @now, at most @max of them. */
 void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
-		       void *arg);
+		       void *arg, mono_t now);
 
 #endif

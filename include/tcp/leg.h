@@ -11,6 +11,7 @@
  */
 #include "tcp/bbr.h"
 #include "tcp/cfg.h"
+#include "tcp/chrono.h"
 #include "tcp/state.h"
 #include "tcp/stats.h"
 #include "util/buf.h"
@@ -407,6 +408,7 @@ struct leg_end {
  *   loss  ack board internal leg output rack recovery timers
  *   tmr   ack acker input leg output timers
  *   end   input leg output timers
+ *   chrono chrono recovery
  */
 struct leg {
 	struct tuple t;
@@ -438,6 +440,7 @@ struct leg {
 	struct leg_cong cc;
 	struct leg_loss loss;
 	struct leg_timers tmr;
+	struct leg_chrono chrono;
 };
 
 /**
@@ -578,6 +581,15 @@ void leg_watch_idle(struct leg *l, int64_t us, mono_t now);
 
 /* Nobody reads the leg's bytes any more: further data causes a RST. */
 void leg_sink_gone(struct leg *l, mono_t now);
+
+/**
+ * leg_chrono_update() - What the leg may send has been taken: what holds the
+ * rest back?
+ * @from: the other leg of the flow
+ */
+void leg_chrono_update(struct leg *l, const struct leg *from, mono_t now);
+/* The leg's times, what goes on since the last update among them. */
+struct leg_chrono leg_chrono_read(const struct leg *l, mono_t now);
 
 /* Arm the timer for the earliest deadline.  Only this function sets it. */
 void leg_arm(struct leg *l);

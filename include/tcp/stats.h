@@ -10,6 +10,17 @@
 #include "wire/drop.h"
 
 /* clang-format off */
+/* Where the time of legs went, in the order of enum leg_limit (tcp/chrono.h).
+ * Kept in milliseconds. */
+#define LIMIT_COUNTERS(X, side, peer) \
+	X(side##IdleSeconds, "nothing was on its way to " peer) \
+	X(side##AppLimitedSeconds, "all that there was for " peer " was in flight") \
+	X(side##RwndLimitedSeconds, "the receive window of " peer " was full") \
+	X(side##CwndLimitedSeconds, "the congestion window towards " peer " was full") \
+	X(side##PacingLimitedSeconds, "pacing towards " peer " held a segment back") \
+	X(side##BufferLimitedSeconds, "our buffer, or a fault, held back what is for " peer) \
+	X(side##HoleSeconds, "a segment from " peer " was missing")
+
 #define TCP_COUNTERS(X) \
 	X(TcpActiveOpens, "connections to servers that were begun") \
 	X(TcpPassiveOpens, "connections from clients whose handshake is complete") \
@@ -60,7 +71,9 @@
 	X(CongestionFallbacks, "legs that CUBIC governs because there was no memory for BBR") \
 	X(BytesReceived, "bytes received in order") \
 	X(BytesAcked, "bytes that peers acknowledged") \
-	X(BytesRetrans, "bytes sent again")
+	X(BytesRetrans, "bytes sent again") \
+	LIMIT_COUNTERS(X, Client, "clients") \
+	LIMIT_COUNTERS(X, Server, "servers")
 /* clang-format on */
 
 enum tcp_counter {
@@ -74,11 +87,14 @@ enum tcp_counter {
 extern const char *const tcp_counter_name[TCP_COUNTER_COUNT];
 extern const char *const tcp_counter_help[TCP_COUNTER_COUNT];
 
+/* From here on, time. */
+#define CNT_FIRST_TIME CNT_ClientIdleSeconds
+
 #define TCP_STATES 11
 
 /**
  * struct tcp_stats - Counters of all legs of one service
- * @c:       by enum tcp_counter
+ * @c:       by enum tcp_counter; times in milliseconds
  * @drop:    refused segments by reason
  * @entered: transitions into each state
  */
@@ -87,5 +103,11 @@ struct tcp_stats {
 	uint64_t drop[DROP_REASON_COUNT];
 	uint64_t entered[TCP_STATES];
 };
+
+/* Counter @i in its unit. */
+static inline uint64_t tcp_counter_value(const struct tcp_stats *s, uint32_t i)
+{
+	return i < CNT_FIRST_TIME ? s->c[i] : s->c[i] / 1000;
+}
 
 #endif

@@ -34,6 +34,10 @@ static const char usage_text[] =
 	"of the running daemon:\n"
 	"  status         what it is doing\n"
 	"  flows          one line per connection\n"
+	"  why [FILTER]   what limits each connection, in a sentence.  FILTER: "
+	"a\n"
+	"                 service, ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT, "
+	"serial=N\n"
 	"  nstat          counters, by the kernel's names\n"
 	"  reset CLIENT [PORT]  reset the connections of a client\n"
 	"  reload         read the configuration again, as SIGHUP does; exits "
@@ -51,7 +55,7 @@ static const char usage_text[] =
 	"  -c FILE   configuration (" CONF_DEFAULT ")\n"
 	"  -S PATH   control socket (by the configuration)\n"
 	"  -s FILE   rules: where the host's state before is kept\n"
-	"  -n MAX    flows: at most so many lines\n"
+	"  -n MAX    flows, why: at most so many\n"
 	"  -z        nstat: also counters that are 0\n"
 	"  -j, --json     answer in JSON\n"
 	"  --set N=VALUE  scenario: a variable\n"
@@ -202,7 +206,7 @@ static const struct {
 	{"reload", cmd_daemon},	  {"stop", cmd_daemon},
 	{"ask", cmd_ask},	  {"fault", cmd_fault},
 	{"profile", cmd_profile}, {"scenario", cmd_scenario},
-	{"reset", cmd_reset},
+	{"reset", cmd_reset},	  {"why", cmd_why},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)

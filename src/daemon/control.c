@@ -14,10 +14,6 @@
 #include "penstockd.h"
 #include "util/address.h"
 
-/* Lines of one flow list.  Each takes some microseconds in which its worker
- * handles no packet. */
-#define FLOWS_MAX 20000u
-
 /* --- numbers --- */
 
 static int64_t uptime_s(const struct daemon *d)
@@ -263,6 +259,8 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 {
 	if (!strcmp(cmd, "reset"))
 		return reset_command(arg, request, result, errors);
+	if (!strcmp(cmd, "why"))
+		return why_command(arg, request, result, errors);
 	return faults_command(arg, cmd, request, result, errors);
 }
 

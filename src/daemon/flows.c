@@ -33,21 +33,41 @@ static void do_flows(void *arg, mono_t now)
 {
 	struct flows_call *c = arg;
 
-	(void)now;
-	engine_walk_flows(c->engine, c->max - c->n, copy_flow, c);
+	engine_walk_flows(c->engine, c->max - c->n, copy_flow, c, now);
 }
 
-static json_t *leg_json(const struct engine_leg *l)
+static void put(json_t *o, const char *key, uint32_t n, bool zero)
 {
-	return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
-			 "address", flow_address_json(&l->peer, l->port),
-			 "state", state_names[l->state], "inflight",
-			 (json_int_t)l->inflight_bytes, "queued",
-			 (json_int_t)l->queued_bytes, "cwnd",
-			 (json_int_t)l->cwnd_bytes, "wnd",
-			 (json_int_t)l->wnd_bytes, "rcv",
-			 (json_int_t)l->rcv_wnd_bytes, "srtt",
-			 (json_int_t)l->srtt_us, "cc", tcp_cc_name(l->cc));
+	if (n || zero)
+		json_object_set_new(o, key, json_integer(n));
+}
+
+void flow_add_times(json_t *o, const struct leg_chrono *c, bool zeros)
+{
+	for (int i = 0; i < LEG_LIMITS; i++) {
+		char key[24];
+
+		snprintf(key, sizeof(key), "%s_ms", leg_limit_name[i]);
+		put(o, key, c->ms[i], zeros);
+	}
+	put(o, "hole_ms", c->hole_ms, zeros);
+	put(o, "resent", c->resent, zeros);
+}
+
+static json_t *leg_json(const struct leg_view *l)
+{
+	json_t *o = json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+			      "address", flow_address_json(&l->peer, l->port),
+			      "state", state_names[l->state], "inflight",
+			      (json_int_t)l->inflight_bytes, "queued",
+			      (json_int_t)l->queued_bytes, "cwnd",
+			      (json_int_t)l->cwnd_bytes, "wnd",
+			      (json_int_t)l->wnd_bytes, "rcv",
+			      (json_int_t)l->rcv_wnd_bytes, "srtt",
+			      (json_int_t)l->srtt_us, "cc", tcp_cc_name(l->cc));
+
+	flow_add_times(o, &l->chrono, false);
+	return o;
 }
 
 static void add_spliced(void *arg, const struct splice_flow *f)

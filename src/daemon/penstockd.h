@@ -224,9 +224,23 @@ uint32_t units_refused(struct daemon *d, struct refused_source *r,
 /* Packets that wait in the kernel's queues, summed over all workers. */
 void units_waiting(struct daemon *d, struct worker_waiting *sum);
 
-/* flows.c: an array of objects (api/flows.h), @max at most, owned by the
- * caller.  NULL: no memory. */
+/* --- flows.c --- */
+
+/* Lines of one flow list.  Making a line takes some microseconds in which
+ * its worker handles no packet. */
+#define FLOWS_MAX 20000u
+
+/* An array of objects (api/flows.h), @max at most, owned by the caller.  NULL:
+ * no memory. */
 json_t *flows_json(struct daemon *d, uint32_t max);
+/* Add a leg's times to the object @o; what is 0 only with @zeros. */
+void flow_add_times(json_t *o, const struct leg_chrono *c, bool zeros);
+
+/* --- why.c --- */
+
+/* {"cmd":"why"}, with "filter" and "max": what limits connections. */
+int why_command(struct daemon *d, const json_t *request, json_t **result,
+		FILE *errors);
 
 /* --- control.c --- */
 

@@ -22,8 +22,8 @@
 #define EXPECT_FLOWS 8192u  /* so many do not fit into a cache */
 #define COOKIE_FAILS 16384u /* sources whose failed cookies are counted */
 
-static_assert(sizeof(struct flow) <= 1232,
-	      "an idle flow costs 1,232 bytes at most");
+static_assert(sizeof(struct flow) <= 1312,
+	      "an idle flow costs 1,312 bytes at most");
 static_assert(sizeof(struct leg_bbr) <= 312,
 	      "BBR costs a leg 312 bytes at most");
 
@@ -345,6 +345,8 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 		if (n == max) /* perhaps more: ask again */
 			break;
 		flow_unready(e, f);
+		for (int i = 0; i < 2; i++)
+			leg_chrono_update(&f->leg[i], &f->leg[i ^ 1], now);
 		if (unlikely(f->held))
 			e->splice->look(e->splicer, f);
 		for (int i = 0; i < 2; i++) {

@@ -65,7 +65,7 @@ bool engine_counter(const struct engine *e, uint32_t i,
 	if (i < TCP_COUNTER_COUNT) {
 		c->name = tcp_counter_name[i];
 		c->help = tcp_counter_help[i];
-		c->value = s->tcp.c[i];
+		c->value = tcp_counter_value(&s->tcp, i);
 	} else if (i < TCP_COUNTER_COUNT + DROP_REASON_COUNT) {
 		i -= TCP_COUNTER_COUNT;
 		c->name = drop_name[i];
@@ -109,21 +109,6 @@ const char *engine_service_name(const struct engine *e, uint32_t id)
 	return "";
 }
 
-static void describe_leg(const struct leg *l, struct engine_leg *out)
-{
-	*out = (struct engine_leg){.peer = l->t.remote,
-				   .port = l->t.rport,
-				   .state = l->state,
-				   .cc = l->cc.kind,
-				   .inflight_bytes =
-					   seq_span(l->snd.nxt, l->snd.una),
-				   .queued_bytes = l->snd.q.bytes,
-				   .cwnd_bytes = l->cc.cwnd,
-				   .wnd_bytes = l->snd.wnd,
-				   .rcv_wnd_bytes = leg_rcv_wnd(&l->rcv),
-				   .srtt_us = l->rtt.smoothed_us};
-}
-
 uint64_t flow_serial(const struct engine *e, const struct flow *f)
 {
 	const uint64_t opened = e->count[EC_FlowsOpened];
@@ -132,7 +117,7 @@ uint64_t flow_serial(const struct engine *e, const struct flow *f)
 }
 
 void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
-		       void *arg)
+		       void *arg, mono_t now)
 {
 	const struct flow *f = engine_flow_first(e);
 	struct engine_flow d;
@@ -140,8 +125,9 @@ void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
 	for (; f && max--; f = engine_flow_next(e, f)) {
 		d.service = f->svc->stats->name;
 		d.serial = flow_serial(e, f);
+		d.faulty = f->hooked;
 		for (int i = 0; i < 2; i++)
-			describe_leg(&f->leg[i], &d.leg[i]);
+			d.leg[i] = leg_view(&f->leg[i], now);
 		fn(arg, &d);
 	}
 }

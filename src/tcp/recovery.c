@@ -403,6 +403,7 @@ void recovery_note_retransmit(struct leg *l, uint32_t bytes, seq_t end,
 		if (!l->loss.retrans_ts)
 			l->loss.retrans_ts = 1;
 	}
+	l->chrono.resent += (bytes + l->snd.mss - 1) / l->snd.mss;
 	l->env->stats->c[CNT_BytesRetrans] += bytes;
 	leg_count(l, CNT_TcpRetransSegs);
 	if (l->loss.ca == CA_LOSS)

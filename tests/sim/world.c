@@ -106,7 +106,8 @@ static void complain_unfinished(struct world *w)
 	if (!w->failed && !middle_idle(w)) {
 		world_fail(w, "the engine never rests");
 		if (w->trace)
-			engine_walk_flows(w->engine, 20, show_flow, w->trace);
+			engine_walk_flows(w->engine, 20, show_flow, w->trace,
+					  (mono_t){w->now});
 	}
 }
 
@@ -218,7 +219,8 @@ int world_run(struct plan *p, bool direct, const struct view *view,
 	else
 		run(w);
 	if (w->trace && w->engine && w->failed)
-		engine_walk_flows(w->engine, 20, show_flow, w->trace);
+		engine_walk_flows(w->engine, 20, show_flow, w->trace,
+				  (mono_t){w->now});
 	if (res)
 		sum_up(w, res);
 	middle_fini(w);

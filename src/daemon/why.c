@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What limits each connection, for `penstockctl why'.
+ */
+#include <errno.h>
+
+#include "penstockd.h"
+#include "tcp/why.h"
+#include "util/address.h"
+
+struct why_call {
+	const struct engine *engine;
+	const struct why_filter *filter;
+	json_t *list;
+	uint32_t max;
+	bool all; /* without a filter */
+};
+
+static json_t *times_json(const struct leg_chrono *c)
+{
+	json_t *o = json_object();
+
+	flow_add_times(o, c, true);
+	return o;
+}
+
+static void judge_flow(void *arg, const struct engine_flow *f)
+{
+	const struct leg_view *c = &f->leg[0], *s = &f->leg[1];
+	char from[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX];
+	struct why_call *call = arg;
+	const struct why_flow flow = {.service = f->service,
+				      .serial = f->serial,
+				      .faulty = f->faulty,
+				      .leg = f->leg};
+	struct why w;
+
+	if (!call->max || !why_filter_matches(call->filter, &flow))
+		return;
+	call->max--;
+	why_judge(&flow, &w);
+	json_array_append_new(
+		call->list,
+		json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:i, s:i, s:s, s:o, "
+			  "s:o}",
+			  "service", f->service, "client",
+			  address_print_port(&c->peer, c->port, from), "server",
+			  address_print_port(&s->peer, s->port, to), "serial",
+			  (json_int_t)f->serial, "side", why_side_name[w.side],
+			  "limit",
+			  w.opening ? "handshake" : leg_limit_name[w.limit],
+			  "percent", (int)w.percent, "total_ms",
+			  (int)w.total_ms, "why", w.text, "client_leg",
+			  times_json(&c->chrono), "server_leg",
+			  times_json(&s->chrono)));
+}
+
+static void do_why(void *arg, mono_t now)
+{
+	struct why_call *c = arg;
+
+	engine_walk_flows(c->engine, c->all ? c->max : UINT32_MAX, judge_flow,
+			  c, now);
+}
+
+int why_command(struct daemon *d, const json_t *request, json_t **result,
+		FILE *errors)
+{
+	const char *word =
+		json_string_value(json_object_get(request, "filter"));
+	json_int_t max = json_integer_value(json_object_get(request, "max"));
+	struct why_filter filter;
+	struct why_call c = {.filter = &filter,
+			     .max = CONTROL_FLOWS_MAX,
+			     .all = !word || !*word};
+
+	if (why_filter_parse(word, &filter)) {
+		fprintf(errors,
+			"filter \"%.64s\": a service, ADDRESS, ADDRESS:PORT, "
+			"[ADDRESS]:PORT or serial=N\n",
+			word);
+		return -EINVAL;
+	}
+	if (max > 0 && max < FLOWS_MAX)
+		c.max = (uint32_t)max;
+	c.list = json_array();
+	for (uint32_t i = 0; i < d->n && c.list && c.max; i++) {
+		c.engine = d->unit[i].engine;
+		worker_call(d->unit[i].worker, do_why, &c);
+	}
+	*result = c.list;
+	return c.list ? 0 : -ENOMEM;
+}
