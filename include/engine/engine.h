@@ -22,11 +22,13 @@
 
 struct engine;
 struct commons;
+struct paths;
 
 /**
  * struct engine_cfg - What an engine is made of
  * @policy:     services; the engine takes a reference
  * @pool:       buffers; borrowed, outlives the engine
+ * @paths:      path memory; borrowed, outlives the engine.  NULL: none
  * @max_flows:  flows at once
  * @max_tw:     TIME_WAIT entries at once
  * @seed:       for every random choice that is not a secret
@@ -42,6 +44,7 @@ struct commons;
 struct engine_cfg {
 	struct policy *policy;
 	struct buf_pool *pool;
+	struct paths *paths;
 	uint32_t max_flows, max_tw;
 	uint64_t seed;
 	uint8_t secret[32];

@@ -25,6 +25,7 @@ struct tcp_cfg {
 	uint32_t synack_retries, syn_retries, retries2, orphan_retries;
 	uint32_t timestamps, window_scaling, sack, dsack, ecn;
 	uint32_t slow_start_after_idle;
+	uint32_t no_metrics_save, no_ssthresh_metrics_save;
 	uint32_t keepalive_probes;
 	uint32_t min_snd_mss;
 	uint32_t challenge_ack_limit;

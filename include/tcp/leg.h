@@ -15,12 +15,14 @@
 #include "tcp/state.h"
 #include "tcp/stats.h"
 #include "util/buf.h"
+#include "util/path.h"
 #include "util/prng.h"
 #include "util/wheel.h"
 #include "wire/build.h"
 #include "wire/segment.h"
 
 struct leg;
+struct paths;
 
 /* leg->ev: what happened.  The engine acts on it and clears it. */
 #define LEG_EV_ESTABLISHED BIT(0)
@@ -77,6 +79,9 @@ enum leg_share {
  *             NULL
  * @tfo_opts: adds the Fast Open option to a SYN or SYN-ACK of a leg whose
  *         @tfo_opt is set; may be NULL
+ * @path:  what @paths knows of the path to a host, NULL: nothing, unless it is
+ * to be made
+ * @paths: path memory; NULL: there is none
  */
 struct leg_env {
 	struct buf_pool *pool;
@@ -90,6 +95,9 @@ struct leg_env {
 	uint64_t (*share)(struct leg *l, enum leg_share what);
 	int64_t (*idle_left)(struct leg *l, mono_t now);
 	void (*tfo_opts)(struct leg *l, struct tcp_opts *o);
+	struct path_metrics *(*path)(struct paths *p, const struct ipaddr *host,
+				     bool make, mono_t now);
+	struct paths *paths;
 };
 
 /**
@@ -399,12 +407,12 @@ struct leg_end {
  *
  * Who writes which part, by file of src/tcp unless another folder is named:
  *
- *   snd   ack handshake input leg output recovery timers engine/fastopen
- *         engine/flow impair/departure
+ *   snd   ack handshake input leg metrics output recovery timers
+ *         engine/fastopen engine/flow impair/departure
  *   rcv   acker handshake input internal leg output reasm timers window
  *         impair/arrival impair/transit impair/timer splice/hold
- *   rtt   ack leg recovery rtt timers
- *   cc    bbr_leg cc cubic hystart leg newreno output recovery
+ *   rtt   ack leg metrics recovery rtt timers
+ *   cc    bbr_leg cc cubic hystart leg metrics newreno output recovery
  *   loss  ack board internal leg output rack recovery timers
  *   tmr   ack acker input leg output timers
  *   end   input leg output timers

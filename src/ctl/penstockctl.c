@@ -38,6 +38,8 @@ static const char usage_text[] =
 	"a\n"
 	"                 service, ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT, "
 	"serial=N\n"
+	"  paths [ADDRESS] | del ADDRESS | flush\n"
+	"                 what connections have learnt of the paths to hosts\n"
 	"  nstat          counters, by the kernel's names\n"
 	"  reset CLIENT [PORT]  reset the connections of a client\n"
 	"  reload         read the configuration again, as SIGHUP does; exits "
@@ -207,6 +209,7 @@ static const struct {
 	{"ask", cmd_ask},	  {"fault", cmd_fault},
 	{"profile", cmd_profile}, {"scenario", cmd_scenario},
 	{"reset", cmd_reset},	  {"why", cmd_why},
+	{"paths", cmd_paths},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)

@@ -74,6 +74,8 @@ int cmd_doctor(const struct args *a, int argc, char **argv);
 int cmd_fault(const struct args *a, int argc, char **argv);
 /* report.c: `fault report [NAME]' */
 int cmd_fault_report(const struct args *a, int argc, char **argv);
+/* paths.c: `paths [ADDRESS]', `paths del ADDRESS', `paths flush' */
+int cmd_paths(const struct args *a, int argc, char **argv);
 /* why.c: `why [FILTER]' */
 int cmd_why(const struct args *a, int argc, char **argv);
 /* profile.c: `profile [reset]' */

@@ -261,6 +261,8 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 		return reset_command(arg, request, result, errors);
 	if (!strcmp(cmd, "why"))
 		return why_command(arg, request, result, errors);
+	if (!strcmp(cmd, "paths"))
+		return paths_command(arg, request, result, errors);
 	return faults_command(arg, cmd, request, result, errors);
 }
 

@@ -17,17 +17,20 @@
 #include "front/splice.h"
 #include "io/worker.h"
 #include "shield/commons.h"
+#include "shield/paths.h"
 #include "util/log.h"
 
 /**
  * struct unit - One worker and what belongs to it
  * @pool:   buffers
+ * @paths:  what connections have learnt of the paths to their hosts
  * @engine: flows
  * @worker: thread, queue, TUN
  * @lost:   packets lost in the kernel, when last reported
  */
 struct unit {
 	struct buf_pool pool;
+	struct paths paths;
 	struct engine *engine;
 	struct splicer *splicer; /* NULL: there is no translator */
 	struct worker *worker;
@@ -235,6 +238,12 @@ void units_waiting(struct daemon *d, struct worker_waiting *sum);
 json_t *flows_json(struct daemon *d, uint32_t max);
 /* Add a leg's times to the object @o; what is 0 only with @zeros. */
 void flow_add_times(json_t *o, const struct leg_chrono *c, bool zeros);
+
+/* --- paths.c --- */
+
+/* {"cmd":"paths"}, with "address" and "forget": the path memory. */
+int paths_command(struct daemon *d, const json_t *request, json_t **result,
+		  FILE *errors);
 
 /* --- why.c --- */
 

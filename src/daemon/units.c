@@ -80,6 +80,7 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 	struct engine_cfg ec = {
 		.policy = d->cfg->policy,
 		.pool = &u->pool,
+		.paths = &u->paths,
 		.max_flows = share_of(c->max_flows, d->n),
 		.max_tw = share_of(c->max_tw, d->n),
 		.wall_offset_us = units_wall_offset(),
@@ -118,6 +119,8 @@ static int unit_init(struct daemon *d, uint32_t i,
 
 	err = buf_pool_init(&u->pool, c->max_memory / d->n, WORKER_RX_RESERVE);
 	if (!err)
+		err = paths_init(&u->paths, PATHS_ENTRIES, secret);
+	if (!err)
 		err = unit_new_engine(d, u, secret);
 	if (err) {
 		log_err("worker %u: cannot reserve memory for max_flows, "
@@ -134,6 +137,7 @@ static void unit_fini(struct unit *u)
 	worker_free(u->worker);
 	if (u->engine)
 		engine_free(u->engine);
+	paths_fini(&u->paths);
 	buf_pool_fini(&u->pool);
 }
 

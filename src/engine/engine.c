@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "internal.h"
+#include "shield/paths.h"
 
 #define RUNS_PER_FLOW 4u
 #define RUNS_SPARE 65536u
@@ -88,7 +89,9 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 				  .share = flow_share,
 				  .idle_left = flow_idle_left,
 				  .trace = flow_trace,
-				  .tfo_opts = fastopen_opts};
+				  .tfo_opts = fastopen_opts,
+				  .path = paths_get,
+				  .paths = cfg->paths};
 	e->wall_offset_us = cfg->wall_offset_us;
 	memcpy(e->secret, cfg->secret, sizeof(e->secret));
 	e->seed = cfg->seed;

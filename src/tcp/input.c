@@ -164,12 +164,14 @@ static void ack_of_fin(struct leg *l, mono_t now)
 		timers_keep(l, now);
 		break;
 	case TS_CLOSING:
+		metrics_save(l, now);
 		leg_set_state(l, TS_TIME_WAIT, TE_RCV_ACK);
 		l->ev |= LEG_EV_TIME_WAIT;
 		l->tmr.keep = MONO_UNSET;
 		timers_close(&l->tmr, l->cfg->timewait_len, now);
 		break;
 	case TS_LAST_ACK:
+		metrics_save(l, now);
 		leg_closed(l, TE_RCV_ACK, LEG_EV_CLOSED);
 		break;
 	default:
@@ -259,6 +261,7 @@ static void fin_reached(struct leg *l, mono_t now)
 		leg_set_state(l, TS_CLOSING, TE_RCV_FIN);
 		break;
 	case TS_FIN_WAIT_2:
+		metrics_save(l, now);
 		leg_set_state(l, TS_TIME_WAIT, TE_RCV_FIN);
 		l->ev |= LEG_EV_TIME_WAIT;
 		l->tmr.keep = MONO_UNSET;

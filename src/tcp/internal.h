@@ -26,6 +26,7 @@
 #define DUPTHRESH 3u
 #define SSTHRESH_INF 0x7fffffffu
 #define CWND_MAX (1u << 30)
+#define PMTU_MAX 1500u /* of an interface of ours, bytes */
 #define FAR (1u << 30) /* sequence numbers: far from the beginning */
 
 static inline void leg_count(const struct leg *l, enum tcp_counter c)
@@ -267,6 +268,12 @@ uint32_t cc_slow_start(struct leg_cong *cc, uint32_t acked);
 bool rtt_sample(struct leg_rtt *rtt, int64_t rtt_us, mono_t now);
 void rtt_init(struct leg_rtt *rtt);
 uint32_t rtt_rto(const struct leg_rtt *rtt); /* with back-off, microseconds */
+
+/* metrics.c: path memory.  Of what was learnt before; when data may be sent. */
+void metrics_recall_mtu(struct leg *l, mono_t now);
+void metrics_recall(struct leg *l, mono_t now);
+/* Both sides have closed. */
+void metrics_save(struct leg *l, mono_t now);
 
 /* ack.c: the ACK step. */
 enum drop_reason ack_process(struct leg *l, const struct segment *s,

@@ -63,7 +63,7 @@ void leg_init(struct leg *l, struct leg_env *env, const struct tcp_cfg *cfg,
 	l->cc.kind = cfg->cc[side] < CC_KINDS ? cfg->cc[side] : CC_CUBIC;
 	l->rcv.cap = cfg->rmem[1];
 	l->tmr.uto_ms = (uint32_t)(cfg->user_timeout / USEC_PER_MSEC);
-	l->snd.pmtu = 1500;
+	l->snd.pmtu = PMTU_MAX;
 	bufq_init(&l->snd.q);
 	rtt_init(&l->rtt);
 }
@@ -183,6 +183,7 @@ void leg_set_mss(struct leg *l)
 /* Set the congestion state when data may first be sent. */
 static void leg_begin(struct leg *l, mono_t now)
 {
+	metrics_recall_mtu(l, now);
 	leg_set_mss(l);
 	cc_begin(l, now);
 	l->loss.recover = l->snd.una;
@@ -244,6 +245,7 @@ void leg_established(struct leg *l, mono_t now)
 		l->cc.cwnd = l->snd.mss;
 	if (l->tmr.retries && !l->rtt.smoothed_us)
 		l->rtt.rto_us = RTO_FALLBACK_US; /* RFC 6298, 5.7 */
+	metrics_recall(l, now);
 	l->tmr.retries = l->rtt.backoff = 0;
 	timers_stop_rtx(&l->tmr);
 	if (l->loss.run_head) /* Fast Open data is on its way */

@@ -277,6 +277,8 @@ topo_heal() {
 		ip -n "$n" route flush cache
 		ip -n "$n" -6 route flush cache
 	done
+	# and those that penstockd has learnt
+	timeout 5 "$PENSTOCKCTL" -S "$TMP/control.sock" paths flush >&2
 } 2>/dev/null
 
 # --- penstockd ------------------------------------------------------------

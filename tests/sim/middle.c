@@ -69,7 +69,7 @@ struct policy *middle_policy(const struct world *w)
 
 int middle_init(struct world *w)
 {
-	struct engine_cfg cfg = {.pool = &w->pool};
+	struct engine_cfg cfg = {.pool = &w->pool, .paths = &w->paths};
 	struct plan *p = w->plan;
 
 	if (w->direct)
@@ -83,6 +83,8 @@ int middle_init(struct world *w)
 	for (uint32_t i = 0; i < sizeof(cfg.secret); i++)
 		cfg.secret[i] = (uint8_t)(p->seed >> (i & 7) * 8);
 	cfg.wall_offset_us = 1700000000ll * 1000000;
+	if (paths_init(&w->paths, 16, cfg.secret))
+		return -1;
 	w->engine = engine_new(&cfg, (mono_t){w->now});
 	if (w->engine && p->splice)
 		w->translator = translate_new(w);
@@ -120,6 +122,7 @@ void middle_fini(struct world *w)
 	if (!w->failed && w->pool.held)
 		world_fail(w, "%lu bytes of buffers outlive the engine",
 			   (unsigned long)w->pool.held);
+	paths_fini(&w->paths);
 	buf_pool_fini(&w->pool);
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "engine/engine.h"
+#include "shield/paths.h"
 #include "sim/capture.h"
 #include "sim/net.h"
 #include "sim/peer.h"
@@ -68,6 +69,7 @@ struct world {
 	struct known known;
 	struct translator *translator; /* NULL: no relay = splice */
 	struct buf_pool pool;
+	struct paths paths;
 	uint64_t pool_base;
 	bool reset_done;
 	/* bounds */

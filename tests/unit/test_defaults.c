@@ -61,6 +61,8 @@ static const struct {
 	{"tcp_rmem", "4096 131072 33554432"},
 	{"tcp_sack", "1"},
 	{"tcp_slow_start_after_idle", "1"},
+	{"tcp_no_metrics_save", "0"},
+	{"tcp_no_ssthresh_metrics_save", "1"},
 	{"tcp_syn_retries", "6"},
 	{"tcp_synack_retries", "5"},
 	{"tcp_syncookies", "1"},
