@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: io/nfq io/nfq_open io/nfq_verdict io/tun io/priv io/worker */
+/* LINKS: io/nfq io/nfq_open io/nfq_verdict io/tun io/priv io/sandbox io/worker */
 /* LINKS: io/egress io/counters util/buf util/region util/slab util/log */
 /* LINKS: wire/build wire/csum */
 /*
@@ -183,18 +183,28 @@ static void no_expire(void *engine, mono_t now)
 	(void)now;
 }
 
+static void no_expect(const void *engine, const struct packet *const *pkt,
+		      int n)
+{
+	(void)engine;
+	(void)pkt;
+	(void)n;
+}
+
 static const struct io_engine_ops forward_ops = {
-	fwd_input,
-	fwd_pull,
-	no_deadline,
-	no_expire,
+	.input = fwd_input,
+	.expect = no_expect,
+	.pull = fwd_pull,
+	.deadline = no_deadline,
+	.expire = no_expire,
 };
 
 static const struct io_engine_ops reflect_ops = {
-	reflect_input,
-	reflect_pull,
-	no_deadline,
-	no_expire,
+	.input = reflect_input,
+	.expect = no_expect,
+	.pull = reflect_pull,
+	.deadline = no_deadline,
+	.expire = no_expire,
 };
 
 static void print_counters(struct worker *w)
