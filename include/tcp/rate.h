@@ -74,14 +74,22 @@ void rate_sent(struct rate_meter *r, struct rate_mark *m, uint32_t inflight,
 void rate_begin(struct rate_sample *s);
 
 /**
- * rate_delivered() - The ACK acknowledges a packet
- * @sent_us: when the packet was sent, modulo 2^32 us
+ * struct rate_packet - A packet that an ACK acknowledges
+ * @mark:    what rate_sent() wrote
+ * @sent_us: when it was sent, modulo 2^32 us
  * @end:     one past its last sequence number
  * @len:     bytes
  */
+struct rate_packet {
+	const struct rate_mark *mark;
+	uint32_t sent_us;
+	seq_t end;
+	uint32_t len;
+};
+
+/* The ACK acknowledges @p. */
 void rate_delivered(struct rate_meter *r, struct rate_sample *s,
-		    const struct rate_mark *m, uint32_t sent_us, seq_t end,
-		    uint32_t len, mono_t now);
+		    const struct rate_packet *p, mono_t now);
 
 /* The ACK is complete: compute the rate.  @min_rtt_us: of the connection. */
 void rate_finish(struct rate_meter *r, struct rate_sample *s,

@@ -107,7 +107,7 @@ struct tcp_stats {
 /* Counter @i in its unit. */
 static inline uint64_t tcp_counter_value(const struct tcp_stats *s, uint32_t i)
 {
-	return i < CNT_FIRST_TIME ? s->c[i] : s->c[i] / 1000;
+	return s->c[i] / (i < CNT_FIRST_TIME ? 1 : 1000);
 }
 
 #endif

@@ -699,10 +699,12 @@ static __always_inline void mask_options(const struct front_service *v,
 		o->has_wscale = 0;
 }
 
-static __always_inline int on_syn(void *ctx, const bool skb, __u32 ifindex,
+static __always_inline int on_syn(void *ctx, const bool skb,
 				  struct front_state *st, struct seg *s,
 				  const struct front_service *v, __u64 now_us)
 {
+	__u32 ifindex = skb ? ((struct __sk_buff *)ctx)->ifindex
+			    : ((struct xdp_md *)ctx)->ingress_ifindex;
 	struct walk w = {.len = 0};
 	struct answer a = {.n = 0};
 	struct synack y;
@@ -792,8 +794,8 @@ static __always_inline int on_stranger(struct front_state *st, struct seg *s,
 	return XDP_DROP;
 }
 
-static __always_inline int front(void *ctx, const bool skb, __u32 ifindex,
-				 void *data, void *end)
+static __always_inline int front(void *ctx, const bool skb, void *data,
+				 void *end)
 {
 	struct ethhdr *eth = data;
 	struct front_service *v;
@@ -825,14 +827,14 @@ static __always_inline int front(void *ctx, const bool skb, __u32 ifindex,
 		return XDP_PASS;
 	}
 	if ((s.flags & 0x17) == 0x02) /* SYN; no ACK, RST, FIN */
-		return on_syn(ctx, skb, ifindex, st, &s, v, now_us);
+		return on_syn(ctx, skb, st, &s, v, now_us);
 	return on_stranger(st, &s, v, now_us, hash);
 }
 
 SEC("xdp")
 int penstock_front(struct xdp_md *ctx)
 {
-	return front(ctx, false, ctx->ingress_ifindex, (void *)(long)ctx->data,
+	return front(ctx, false, (void *)(long)ctx->data,
 		     (void *)(long)ctx->data_end);
 }
 
@@ -847,7 +849,7 @@ int penstock_front_tc(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if (skb->data_end - skb->data < want && bpf_skb_pull_data(skb, want))
 		return TC_ACT_UNSPEC;
-	act = front(skb, true, skb->ifindex, (void *)(long)skb->data,
+	act = front(skb, true, (void *)(long)skb->data,
 		    (void *)(long)skb->data_end);
 	return act == XDP_PASS	 ? TC_ACT_UNSPEC
 	       : act == XDP_DROP ? TC_ACT_SHOT

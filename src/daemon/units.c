@@ -162,7 +162,6 @@ int units_make(struct daemon *d)
 	err = secret_load(d->cfg->daemon.secret_file, secret, stderr);
 	if (err < 0)
 		return err;
-	err = 0;
 	d->unit = calloc(d->n, sizeof(*d->unit));
 	if (!d->unit) {
 		explicit_bzero(secret, sizeof(secret));

@@ -322,7 +322,7 @@ static int flow_pull(struct engine *e, struct flow *f, struct tx *tx, int max,
 {
 	int n = 0;
 
-	if (unlikely(f->hooked))
+	if (unlikely(f->hooked) && e->hooks)
 		return e->hooks->flow_pull(e->wing, f, tx, max, now);
 	for (int i = 0; i < 2; i++) {
 		while (n < max && leg_output(&f->leg[i], &tx[n], now))

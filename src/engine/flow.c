@@ -206,7 +206,7 @@ static bool try_dial(struct engine *e, struct flow *f, mono_t now)
 	if (unlikely(e->splice))
 		e->splice->above(e->splicer, &l->t, now, &iss, &ts_off);
 	f->dialled = true;
-	if (unlikely(f->held))
+	if (unlikely(f->held) && e->splice)
 		e->splice->dial(e->splicer, f, iss, ts_off, now);
 	else
 		leg_open_active(l, iss, ts_off, NULL, now);

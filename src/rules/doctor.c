@@ -63,11 +63,13 @@ report(const struct look *d, enum doctor_level level, const char *check,
 static bool number_from(const char *path, long *out)
 {
 	FILE *f = fopen(path, "re");
-	bool ok = f && fscanf(f, "%ld", out) == 1;
+	char line[32], *end = line;
 
+	if (f && fgets(line, sizeof(line), f))
+		*out = strtol(line, &end, 10);
 	if (f)
 		fclose(f);
-	return ok;
+	return end != line;
 }
 
 static bool has_program(const char *name)
@@ -131,23 +133,35 @@ static void look_tun(const struct look *d)
 
 /* --- queues --- */
 
+/* The numbers of a line.  Return: how many */
+static int numbers_of(const char *line, unsigned long *out, int max)
+{
+	int n = 0;
+
+	for (char *end; n < max; n++, line = end) {
+		out[n] = strtoul(line, &end, 10);
+		if (end == line)
+			break;
+	}
+	return n;
+}
+
 /* Has each queue of the plan a reader?  In *dropped: packets that found it
  * full. */
 static uint32_t queues_bound(const struct rules_plan *p, unsigned long *dropped)
 {
-	unsigned long queue, full, user;
+	/* queue, port, waiting, mode, range, full, user, id, 1 */
+	unsigned long v[7];
 	FILE *f = fopen(QUEUES, "re");
 	char line[LINE];
 	uint32_t n = 0;
 
 	*dropped = 0;
 	while (f && fgets(line, sizeof(line), f)) {
-		/* queue, port, waiting, mode, range, full, user, id, 1 */
-		if (sscanf(line, "%lu %*u %*u %*u %*u %lu %lu", &queue, &full,
-			   &user) != 3 ||
-		    queue < p->queue || queue - p->queue >= p->queues)
+		if (numbers_of(line, v, 7) < 7 || v[0] < p->queue ||
+		    v[0] - p->queue >= p->queues)
 			continue;
-		*dropped += full + user;
+		*dropped += v[5] + v[6];
 		n++;
 	}
 	if (f)

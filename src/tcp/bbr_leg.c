@@ -74,10 +74,11 @@ static void begin(struct leg_cong *cc, mono_t now)
 
 static void delivered(struct leg_cong *cc, const struct run *r)
 {
+	const struct rate_packet p = {&r->mark, r->tx_us, r->end,
+				      seq_span(r->end, r->start)};
 	struct leg_bbr *m = cc->bbr;
 
-	rate_delivered(&m->rate, &m->sample, &r->mark, r->tx_us, r->end,
-		       seq_span(r->end, r->start), m->now);
+	rate_delivered(&m->rate, &m->sample, &p, m->now);
 	if (!r->retx)
 		m->round_rtt_us = min_u32(m->round_rtt_us,
 					  (uint32_t)m->now.us - r->tx_us);

@@ -35,25 +35,26 @@ static bool is_newer(const struct rate_sample *s, uint32_t sent_us, seq_t end)
 }
 
 void rate_delivered(struct rate_meter *r, struct rate_sample *s,
-		    const struct rate_mark *m, uint32_t sent_us, seq_t end,
-		    uint32_t len, mono_t now)
+		    const struct rate_packet *p, mono_t now)
 {
-	r->delivered += len;
+	const struct rate_mark *m = p->mark;
+
+	r->delivered += p->len;
 	r->delivered_us = (uint32_t)now.us;
-	s->newly_acked += len;
-	if (!is_newer(s, sent_us, end))
+	s->newly_acked += p->len;
+	if (!is_newer(s, p->sent_us, p->end))
 		return;
 	s->has = true;
-	s->sent_us = sent_us;
-	s->end = end;
+	s->sent_us = p->sent_us;
+	s->end = p->end;
 	s->prior_delivered = m->delivered;
 	s->prior_us = m->delivered_us;
 	s->app_limited = m->app_limited;
-	s->send_elapsed_us = sent_us - m->first_sent_us;
+	s->send_elapsed_us = p->sent_us - m->first_sent_us;
 	s->tx_in_flight = m->tx_in_flight;
 	s->lost = m->lost; /* until rate_finish() */
-	s->rtt_us = (uint32_t)now.us - sent_us;
-	r->first_sent_us = sent_us;
+	s->rtt_us = (uint32_t)now.us - p->sent_us;
+	r->first_sent_us = p->sent_us;
 }
 
 void rate_finish(struct rate_meter *r, struct rate_sample *s,

@@ -272,7 +272,6 @@ front_restarted() {
 	poll 5 pid_gone "$PENSTOCK_PID" || fail "it cannot be killed"
 	before=$(wc -l <"$TMP/penstockd.log")
 	front_begin_again
-	tail -n "+$((before + 1))" "$TMP/penstockd.log" >"$TMP/again.log"
 	in_c nstat -n
 	for n in 1 2 3 4 5; do
 		http_ok 10 || fail "no page after the restart ($n)"
@@ -285,6 +284,7 @@ front_restarted() {
 	n=$(counter FrontSynAcks)
 	http_ok 10 || fail "no page by the front"
 	assert_num "SYNs answered there" "$(counter FrontSynAcks)" -gt "$n"
+	tail -n "+$((before + 1))" "$TMP/penstockd.log" >"$TMP/again.log"
 	assert_eq "lines about the front" 1 \
 		"$(grep -c "front: " "$TMP/again.log")"
 	pid_end "$AGAIN"

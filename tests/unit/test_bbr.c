@@ -112,7 +112,9 @@ static void take_ack(uint32_t i)
 
 	view();
 	rate_begin(&s);
-	rate_delivered(&w.r, &s, &p->mark, (uint32_t)p->sent, SEQ(i), MSS,
+	rate_delivered(&w.r, &s,
+		       &(struct rate_packet){&p->mark, (uint32_t)p->sent,
+					     SEQ(i), MSS},
 		       w.v.now);
 	p->done = true;
 	w.v.rtt_us = (uint32_t)(w.now - p->sent);
