@@ -81,12 +81,16 @@ reloads() {
 	systemctl reload penstockd.service && penstockctl status
 }
 
+# runs_anew PID: another process is ready.
+runs_anew() {
+	systemctl is-active penstockd.service && [ "$(main_pid)" != "$1" ]
+}
+
 restarts_after_a_crash() {
 	local before
 	before=$(main_pid)
 	[ "$before" != 0 ] && kill -9 "$before" || return 1
-	until_true 20 systemctl is-active penstockd.service &&
-		[ "$(main_pid)" != "$before" ] && penstockctl status
+	until_true 40 runs_anew "$before" && penstockctl status
 }
 
 bad_file_is_not_tried_again() {
@@ -111,12 +115,12 @@ exposure() {
 
 upgrades() {
 	dpkg -i --force-confold /give/penstock.deb &&
-		until_true 20 systemctl is-active penstockd.service
+		until_true 40 systemctl is-active penstockd.service
 }
 
 goes() {
 	dpkg -r penstock || return 1
-	until_true 20 test ! -e /sys/class/net/penstock0 || return 1
+	until_true 40 test ! -e /sys/class/net/penstock0 || return 1
 	! iptables-save -t raw | grep PENSTOCK && dpkg -P penstock &&
 		[ ! -e /etc/penstock ]
 }
