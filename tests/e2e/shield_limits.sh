@@ -148,7 +148,7 @@ limits_hold() {
 	shield_only
 	# shellcheck disable=SC2086
 	in_c /usr/bin/python3 tests/e2e/rawtcp.py hold $RAW_HTTP n=2 win=20 \
-		wait="${3:-1.5}" >"$TMP/hold.out" &
+		wait="${3:-5}" >"$TMP/hold.out" &
 	pid=$!
 	poll 3 grep -q open=2 "$TMP/hold.out" || fail "no two connections"
 	poll 3 holds_two || fail "two flows are not held"
