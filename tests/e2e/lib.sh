@@ -615,31 +615,13 @@ case_traffic_check() {
 # run_case NAME SECONDS FUNCTION ARG...: in a subshell and a process group of
 # its own, ended after SECONDS.
 run_case() {
-	local name="$1 (IPv$FAMILY)" limit=$((SLOW * $2)) rc try=1 t0
+	local name="$1 (IPv$FAMILY)" limit=$((SLOW * $2)) log=$TMP/case.log rc pid dog t0 seq
 	# shellcheck disable=SC2053 # a pattern
 	[[ $1 == ${E2E_CASE:-*} ]] || return 0
 	shift 2
+	seq=$(queue_sequence)
 	N_CASE=$((N_CASE + 1))
 	t0=$(date +%s%N)
-	while :; do
-		case_try "$limit" "$@"
-		rc=$?
-		case $rc in
-		0 | 77) break ;;
-		esac
-		[ "$try" -lt "${E2E_TRIES:-1}" ] || break
-		try=$((try + 1))
-		echo "# failed, and tried again: $name"
-		tail -n 40 "$TMP/case.log" | sed 's/^/#   /'
-	done
-	case_report "$name" "$rc" $((($(date +%s%N) - t0) / 1000000))
-}
-
-# case_try SECONDS COMMAND...: 0, 77 for what was left out, or it failed.
-case_try() {
-	local limit=$1 log=$TMP/case.log rc pid dog seq
-	shift
-	seq=$(queue_sequence)
 	set -m
 	(
 		trap - EXIT INT TERM HUP PIPE
@@ -661,7 +643,7 @@ case_try() {
 	topo_heal
 	case_traffic_check "$seq" "$rc" >>"$log" 2>&1 || rc=1
 	case_gateway_check >>"$log" 2>&1 || rc=1
-	return "$rc"
+	case_report "$name" "$rc" $((($(date +%s%N) - t0) / 1000000))
 }
 
 case_report() {
