@@ -11,13 +11,15 @@
  * back, in order.  SIGPIPE is ignored from the first server on.
  *   {"cmd": "status"}                -> {"ok": true, "result": {...}}
  *   {"cmd": "counters"}              -> result: [{"name", "value", ...}, ...]
- *   {"cmd": "flows", "max": 100}     -> result: [{...}, ...] (flows.h)
+ *   {"cmd": "flows", "max": 100}     -> result: [{...}, ...] (flows.h); with
+ *                                       "filter": ops->command()
  *   {"cmd": "reload"}, {"cmd": "stop"}, {"cmd": "ping"}
  *   any other                        -> ops->command()
  *   what fails                       -> {"ok": false, "error": "text"}
  *
  * HTTP: /metrics (Prometheus), / (a page), /api/status, /api/counters,
- * /api/flows?max=N, /healthz, which read; and toxiproxy's API (toxiproxy.h).
+ * /api/flows?max=N&filter=F, /healthz, which read; and toxiproxy's API
+ * (toxiproxy.h).
  */
 #include <event2/event.h>
 #include <jansson.h>

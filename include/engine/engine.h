@@ -16,7 +16,6 @@
 #include "shield/cookie.h"
 #include "shield/known.h"
 #include "shield/offenders.h"
-#include "tcp/view.h"
 #include "util/buf.h"
 #include "wire/packet.h"
 
@@ -194,25 +193,5 @@ const struct offenders *engine_offenders(const struct engine *e, bool proven);
 
 /* Name of the service that refused an offender; "" when it is gone. */
 const char *engine_service_name(const struct engine *e, uint32_t id);
-
-/**
- * struct engine_flow - A flow, for display
- * @service: its service's name; borrowed
- * @serial:  its number among the engine's flows, from 1
- * @faulty:  faults may act on it
- * @leg:     towards the client, towards the server
- */
-struct engine_flow {
-	const char *service;
-	uint64_t serial;
-	bool faulty;
-	struct leg_view leg[2];
-};
-
-typedef void (*engine_flow_fn)(void *arg, const struct engine_flow *f);
-
-/* Call @fn for each flow as it is @now, at most @max of them. */
-void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
-		       void *arg, mono_t now);
 
 #endif

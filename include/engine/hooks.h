@@ -208,6 +208,8 @@ uint32_t engine_flow_index(const struct engine *e, const struct flow *f);
 /* Walk all flows, newest first; NULL after the last. */
 struct flow *engine_flow_first(const struct engine *e);
 struct flow *engine_flow_next(const struct engine *e, const struct flow *f);
+/* The flow's number among all flows since the start, from 1. */
+uint64_t flow_serial(const struct engine *e, const struct flow *f);
 /* The name of a flow's service. */
 const char *flow_service(const struct flow *f);
 /* The name of the service for what clients send to @a and @port, or NULL. */

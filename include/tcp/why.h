@@ -8,7 +8,6 @@
 #include "tcp/view.h"
 
 #define WHY_TEXT_MAX 512
-#define WHY_NAME_MAX 64 /* of a service */
 
 /**
  * struct why_flow - A connection that is judged
@@ -55,30 +54,5 @@ struct why {
 
 /* Of the direction in which more was under way. */
 void why_judge(const struct why_flow *f, struct why *w);
-
-/**
- * struct why_filter - Which connections are asked about
- * @service: a name, or "": of any
- * @addr:    of the client or the server, if @has_addr
- * @port:    and this port of it; 0: any
- * @serial:  0: any
- */
-struct why_filter {
-	char service[WHY_NAME_MAX + 1];
-	struct ipaddr addr;
-	uint64_t serial;
-	uint16_t port;
-	bool has_addr;
-};
-
-/**
- * why_filter_parse() - SERVICE, ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT or
- * serial=N
- * @word: NULL or "": all connections
- * Return: 0 or -EINVAL
- */
-int why_filter_parse(const char *word, struct why_filter *f);
-bool why_filter_matches(const struct why_filter *f,
-			const struct why_flow *flow);
 
 #endif

@@ -80,7 +80,8 @@ json_t *control_answer(const struct control_ops *ops, const char *line,
 		answer = answer_result(ops->status(ops->arg));
 	} else if (!strcmp(cmd, "counters")) {
 		answer = answer_result(control_metrics_json(ops));
-	} else if (!strcmp(cmd, "flows")) {
+	} else if (!strcmp(cmd, "flows") &&
+		   !json_object_get(request, "filter")) {
 		answer = answer_result(
 			ops->flows(ops->arg, request_max(request)));
 	} else if (!strcmp(cmd, "stop")) {

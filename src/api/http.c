@@ -255,26 +255,53 @@ static void text_page(const struct control_ops *ops, FILE *out)
 	html_status(ops, out);
 	html_counters(ops, out);
 	html_flows(ops, out);
-	fputs("<p>/metrics /api/status /api/counters /api/flows?max=N "
+	fputs("<p>/metrics /api/status /api/counters "
+	      "/api/flows?max=N&amp;filter=F "
 	      "/healthz /proxies</p></body></html>\n",
 	      out);
 }
 
-static uint32_t query_max(const struct evhttp_uri *uri)
+/* The command that the query asks for; owned by the caller. */
+static json_t *flows_request(const struct evhttp_uri *uri)
 {
+	json_t *request = json_pack("{s:s}", "cmd", "flows");
 	const char *query = evhttp_uri_get_query(uri);
-	uint32_t max = CONTROL_FLOWS_MAX;
 	struct evkeyvalq params;
 	const char *v;
 
 	if (!query || evhttp_parse_query_str(query, &params))
-		return max;
+		return request;
 	v = evhttp_find_header(&params, "max");
 	if (v && *v >= '1' && *v <= '9')
-		max = (uint32_t)min_u32((uint32_t)strtoul(v, NULL, 10),
-					1000000);
+		json_object_set_new(
+			request, "max",
+			json_integer(min_u32((uint32_t)strtoul(v, NULL, 10),
+					     1000000)));
+	v = evhttp_find_header(&params, "filter");
+	if (v && json_object_set_new(request, "filter", json_string(v))) {
+		json_decref(request); /* it is no UTF-8 */
+		request = NULL;
+	}
 	evhttp_clear_headers(&params);
-	return max;
+	return request;
+}
+
+static void reply_flows(struct evhttp_request *req,
+			const struct control_ops *ops,
+			const struct evhttp_uri *uri)
+{
+	json_t *request = flows_request(uri);
+	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	json_t *answer = line ? control_answer(ops, line, strlen(line)) : NULL;
+	json_t *list = json_object_get(answer, "result");
+
+	if (answer && !list)
+		reply_json_status(req, 400, json_incref(answer));
+	else
+		reply_json(req, json_incref(list));
+	free(line);
+	json_decref(request);
+	json_decref(answer);
 }
 
 /* Is it one of the words of @names? */
@@ -419,7 +446,7 @@ static void on_request(struct evhttp_request *req, void *arg)
 	else if (!strcmp(path, "/api/counters"))
 		reply_json(req, control_metrics_json(ops));
 	else if (!strcmp(path, "/api/flows"))
-		reply_json(req, ops->flows(ops->arg, query_max(uri)));
+		reply_flows(req, ops, uri);
 	else
 		evhttp_send_error(req, HTTP_NOTFOUND, NULL);
 }

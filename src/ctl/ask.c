@@ -57,6 +57,17 @@ const char *socket_path(const struct args *a)
 	return NULL;
 }
 
+json_t *filter_words(int n, char *const *words)
+{
+	char text[4096] = "";
+	size_t len = 0;
+
+	for (int i = 0; i < n && len < sizeof(text); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
+					i ? " " : "", words[i]);
+	return json_string(text);
+}
+
 /* Error lines of the daemon end in a newline, a single word does not. */
 static void print_error(const char *text)
 {

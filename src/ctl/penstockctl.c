@@ -15,7 +15,6 @@
 #include "config/keys.h"
 #include "config/textfile.h"
 #include "fault/cfg.h"
-#include "api/flows.h"
 #include "penstockctl.h"
 #include "util/word.h"
 
@@ -33,11 +32,12 @@ static const char usage_text[] =
 	"  keys           every key: section, default, allowed, meaning\n"
 	"of the running daemon:\n"
 	"  status         what it is doing\n"
-	"  flows          one line per connection\n"
-	"  why [FILTER]   what limits each connection, in a sentence.  FILTER: "
-	"a\n"
-	"                 service, ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT, "
-	"serial=N\n"
+	"  flows [FILTER] one line per connection.  FILTER is ss's: state "
+	"STATE,\n"
+	"                 src, dst, sport, dport, and, or, not, ( ); also "
+	"service\n"
+	"                 NAME, serial=N, ADDRESS, ADDRESS:PORT\n"
+	"  why [FILTER]   what limits each connection, in a sentence\n"
 	"  paths [ADDRESS] | del ADDRESS | flush\n"
 	"                 what connections have learnt of the paths to hosts\n"
 	"  nstat          counters, by the kernel's names\n"
@@ -106,17 +106,6 @@ static void print_object(const json_t *o)
 	}
 }
 
-static void print_flows(const json_t *list)
-{
-	json_t *v;
-	size_t i;
-
-	json_array_foreach(list, i, v) {
-		flow_print(v, stdout);
-		putchar('\n');
-	}
-}
-
 /* Print like nstat, with the service after the name. */
 static void print_counters(const json_t *list, bool zeros)
 {
@@ -166,8 +155,6 @@ static void print_result(const struct args *a, const char *cmd,
 		print_json(result);
 	else if (!strcmp(cmd, "status"))
 		print_object(result);
-	else if (!strcmp(cmd, "flows"))
-		print_flows(result);
 	else if (!strcmp(cmd, "counters"))
 		print_counters(result, a->zeros);
 }
@@ -182,8 +169,6 @@ static int cmd_daemon(const struct args *a, int argc, char **argv)
 	if (argc != 1)
 		return usage("too many words for this command");
 	request = json_pack("{s:s}", "cmd", cmd);
-	if (a->max)
-		json_object_set_new(request, "max", json_integer(a->max));
 	result = ask(a, request, &answer);
 	rc = result ? EXIT_GOOD : EXIT_USAGE;
 	warning = json_string_value(json_object_get(result, "warning"));
@@ -204,7 +189,7 @@ static const struct {
 } commands[] = {
 	{"rules", cmd_rules},	  {"keys", cmd_keys},
 	{"doctor", cmd_doctor},	  {"status", cmd_daemon},
-	{"flows", cmd_daemon},	  {"nstat", cmd_daemon},
+	{"flows", cmd_flows},	  {"nstat", cmd_daemon},
 	{"reload", cmd_daemon},	  {"stop", cmd_daemon},
 	{"ask", cmd_ask},	  {"fault", cmd_fault},
 	{"profile", cmd_profile}, {"scenario", cmd_scenario},

@@ -64,6 +64,10 @@ json_t *ask(const struct args *a, json_t *request, json_t **answer);
 
 void print_json(const json_t *j);
 
+/* The words of a filter, as the daemon takes them.  NULL: no memory, or no
+ * UTF-8. */
+json_t *filter_words(int n, char *const *words);
+
 /* rules.c: the configuration, checked for this host. 0 or -EINVAL */
 int load_for_host(const struct args *a, struct config **cfg);
 /* rules.c: `rules ...'  Return: the exit code */
@@ -76,8 +80,9 @@ int cmd_fault(const struct args *a, int argc, char **argv);
 int cmd_fault_report(const struct args *a, int argc, char **argv);
 /* paths.c: `paths [ADDRESS]', `paths del ADDRESS', `paths flush' */
 int cmd_paths(const struct args *a, int argc, char **argv);
-/* why.c: `why [FILTER]' */
+/* why.c: `why [FILTER]', `flows [FILTER]' */
 int cmd_why(const struct args *a, int argc, char **argv);
+int cmd_flows(const struct args *a, int argc, char **argv);
 /* profile.c: `profile [reset]' */
 int cmd_profile(const struct args *a, int argc, char **argv);
 

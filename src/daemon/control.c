@@ -233,7 +233,9 @@ static json_t *op_services(void *arg)
 
 static json_t *op_flows(void *arg, uint32_t max)
 {
-	return flows_json(arg, min_u32(max, FLOWS_MAX));
+	static const struct filter all = {.n = 0};
+
+	return flows_json(arg, &all, min_u32(max, FLOWS_MAX));
 }
 
 static int op_reload(void *arg, FILE *errors)
@@ -259,6 +261,8 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 {
 	if (!strcmp(cmd, "reset"))
 		return reset_command(arg, request, result, errors);
+	if (!strcmp(cmd, "flows"))
+		return flows_command(arg, request, result, errors);
 	if (!strcmp(cmd, "why"))
 		return why_command(arg, request, result, errors);
 	if (!strcmp(cmd, "paths"))

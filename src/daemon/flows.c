@@ -4,6 +4,7 @@
  *
  * A worker only copies what is asked for: it stands still meanwhile.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "api/flows.h"
@@ -18,11 +19,12 @@ static const char *const state_names[] = {
 
 struct flows_call {
 	const struct engine *engine;
-	struct engine_flow *flow;
+	const struct filter *filter;
+	struct flow_view *flow;
 	uint32_t n, max;
 };
 
-static void copy_flow(void *arg, const struct engine_flow *f)
+static void copy_flow(void *arg, const struct flow_view *f)
 {
 	struct flows_call *c = arg;
 
@@ -33,7 +35,7 @@ static void do_flows(void *arg, mono_t now)
 {
 	struct flows_call *c = arg;
 
-	engine_walk_flows(c->engine, c->max - c->n, copy_flow, c, now);
+	flow_view_walk(c->engine, c->filter, c->max - c->n, copy_flow, c, now);
 }
 
 static void put(json_t *o, const char *key, uint32_t n, bool zero)
@@ -70,53 +72,105 @@ static json_t *leg_json(const struct leg_view *l)
 	return o;
 }
 
+/**
+ * struct relayed_call - Connections that the kernel relays
+ * @max: so many more
+ */
+struct relayed_call {
+	const struct filter *filter;
+	json_t *list;
+	uint32_t max;
+};
+
 static void add_spliced(void *arg, const struct splice_flow *f)
 {
-	json_t *spliced = json_pack("{s:s, s:I, s:I, s:I, s:I}", "state",
-				    f->ended ? "ended" : "open", "up",
-				    (json_int_t)f->up_bytes, "down",
-				    (json_int_t)f->down_bytes, "packets",
-				    (json_int_t)f->packets, "idle",
-				    (json_int_t)f->idle_s);
+	struct relayed_call *c = arg;
+	const struct filter_end server = {f->server, f->server_port};
+	const struct filter_subject subject = {
+		.service = f->service ? f->service : "-",
+		.client = {f->client, f->client_port},
+		.used = server,
+		.server = server,
+		.states = f->ended ? BIT(TS_CLOSED) : BIT(TS_ESTABLISHED),
+		.spliced = true,
+	};
+	json_t *spliced;
 
+	if (!c->max || !filter_matches(c->filter, &subject))
+		return;
+	c->max--;
+	spliced = json_pack("{s:s, s:I, s:I, s:I, s:I}", "state",
+			    f->ended ? "ended" : "open", "up",
+			    (json_int_t)f->up_bytes, "down",
+			    (json_int_t)f->down_bytes, "packets",
+			    (json_int_t)f->packets, "idle",
+			    (json_int_t)f->idle_s);
 	json_array_append_new(
-		arg,
+		c->list,
 		json_pack("{s:s, s:{s:o}, s:{s:o}, s:o}", "service",
-			  f->service ? f->service : "-", "client", "address",
+			  subject.service, "client", "address",
 			  flow_address_json(&f->client, f->client_port),
 			  "server", "address",
 			  flow_address_json(&f->server, f->server_port),
 			  "spliced", spliced));
 }
 
-json_t *flows_json(struct daemon *d, uint32_t max)
+static json_t *flow_json(const struct flow_view *f)
 {
-	struct flows_call c = {.max = min_u32(max, units_flows(d))};
-	json_t *all = json_array();
+	return json_pack("{s:s, s:I, s:o, s:o}", "service", f->service,
+			 "serial", (json_int_t)f->serial, "client",
+			 leg_json(&f->leg[0]), "server", leg_json(&f->leg[1]));
+}
+
+json_t *flows_json(struct daemon *d, const struct filter *filter, uint32_t max)
+{
+	struct flows_call c = {.filter = filter,
+			       .max = min_u32(max, units_flows(d))};
+	struct relayed_call r = {.filter = filter, .list = json_array()};
 
 	c.flow = calloc((size_t)c.max + 1, sizeof(*c.flow));
-	if (!c.flow || !all) {
+	if (!c.flow || !r.list) {
 		free(c.flow);
-		json_decref(all);
+		json_decref(r.list);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < d->n && c.n < c.max; i++) {
 		c.engine = d->unit[i].engine;
 		worker_call(d->unit[i].worker, do_flows, &c);
 	}
-	for (uint32_t i = 0; i < c.n; i++) {
-		const struct engine_flow *f = &c.flow[i];
-
-		json_array_append_new(all,
-				      json_pack("{s:s, s:I, s:o, s:o}",
-						"service", f->service, "serial",
-						(json_int_t)f->serial, "client",
-						leg_json(&f->leg[0]), "server",
-						leg_json(&f->leg[1])));
-	}
+	for (uint32_t i = 0; i < c.n; i++)
+		json_array_append_new(r.list, flow_json(&c.flow[i]));
 	free(c.flow);
-	if (d->splice && c.n < max)
+	r.max = max - c.n;
+	if (d->splice && r.max)
 		splice_map_list(d->splice, d->cfg->policy, worker_clock(),
-				max - c.n, add_spliced, all);
-	return all;
+				filter->n ? UINT32_MAX : r.max, add_spliced,
+				&r);
+	return r.list;
+}
+
+int flows_filter(const json_t *request, struct filter *f, FILE *errors)
+{
+	const char *text =
+		json_string_value(json_object_get(request, "filter"));
+	char err[256];
+
+	if (!filter_parse(text, f, err, sizeof(err)))
+		return 0;
+	fprintf(errors, "filter \"%.200s\": %s\n", text, err);
+	return -EINVAL;
+}
+
+int flows_command(struct daemon *d, const json_t *request, json_t **result,
+		  FILE *errors)
+{
+	json_int_t max = json_integer_value(json_object_get(request, "max"));
+	struct filter filter;
+
+	if (flows_filter(request, &filter, errors))
+		return -EINVAL;
+	if (max < 1 || max > FLOWS_MAX)
+		max = max > FLOWS_MAX ? FLOWS_MAX : CONTROL_FLOWS_MAX;
+	*result = flows_json(d, &filter, (uint32_t)max);
+	return *result ? 0 : -ENOMEM;
 }

@@ -19,6 +19,7 @@
 #include "shield/commons.h"
 #include "shield/paths.h"
 #include "util/log.h"
+#include "view/flow.h"
 
 /**
  * struct unit - One worker and what belongs to it
@@ -233,9 +234,14 @@ void units_waiting(struct daemon *d, struct worker_waiting *sum);
  * its worker handles no packet. */
 #define FLOWS_MAX 20000u
 
-/* An array of objects (api/flows.h), @max at most, owned by the caller.  NULL:
- * no memory. */
-json_t *flows_json(struct daemon *d, uint32_t max);
+/* An array of objects (api/flows.h), @max at most of those that @filter
+ * matches, owned by the caller.  NULL: no memory. */
+json_t *flows_json(struct daemon *d, const struct filter *filter, uint32_t max);
+/* {"cmd":"flows"} with "filter", and perhaps "max". */
+int flows_command(struct daemon *d, const json_t *request, json_t **result,
+		  FILE *errors);
+/* The "filter" of a request.  0, or -EINVAL with a line on @errors. */
+int flows_filter(const json_t *request, struct filter *f, FILE *errors);
 /* Add a leg's times to the object @o; what is 0 only with @zeros. */
 void flow_add_times(json_t *o, const struct leg_chrono *c, bool zeros);
 

@@ -10,10 +10,9 @@
 
 struct why_call {
 	const struct engine *engine;
-	const struct why_filter *filter;
+	const struct filter *filter;
 	json_t *list;
 	uint32_t max;
-	bool all; /* without a filter */
 };
 
 static json_t *times_json(const struct leg_chrono *c)
@@ -24,7 +23,7 @@ static json_t *times_json(const struct leg_chrono *c)
 	return o;
 }
 
-static void judge_flow(void *arg, const struct engine_flow *f)
+static void judge_flow(void *arg, const struct flow_view *f)
 {
 	const struct leg_view *c = &f->leg[0], *s = &f->leg[1];
 	char from[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX];
@@ -35,8 +34,6 @@ static void judge_flow(void *arg, const struct engine_flow *f)
 				      .leg = f->leg};
 	struct why w;
 
-	if (!call->max || !why_filter_matches(call->filter, &flow))
-		return;
 	call->max--;
 	why_judge(&flow, &w);
 	json_array_append_new(
@@ -59,28 +56,18 @@ static void do_why(void *arg, mono_t now)
 {
 	struct why_call *c = arg;
 
-	engine_walk_flows(c->engine, c->all ? c->max : UINT32_MAX, judge_flow,
-			  c, now);
+	flow_view_walk(c->engine, c->filter, c->max, judge_flow, c, now);
 }
 
 int why_command(struct daemon *d, const json_t *request, json_t **result,
 		FILE *errors)
 {
-	const char *word =
-		json_string_value(json_object_get(request, "filter"));
 	json_int_t max = json_integer_value(json_object_get(request, "max"));
-	struct why_filter filter;
-	struct why_call c = {.filter = &filter,
-			     .max = CONTROL_FLOWS_MAX,
-			     .all = !word || !*word};
+	struct filter filter;
+	struct why_call c = {.filter = &filter, .max = CONTROL_FLOWS_MAX};
 
-	if (why_filter_parse(word, &filter)) {
-		fprintf(errors,
-			"filter \"%.64s\": a service, ADDRESS, ADDRESS:PORT, "
-			"[ADDRESS]:PORT or serial=N\n",
-			word);
+	if (flows_filter(request, &filter, errors))
 		return -EINVAL;
-	}
 	if (max > 0 && max < FLOWS_MAX)
 		c.max = (uint32_t)max;
 	c.list = json_array();

@@ -182,8 +182,6 @@ bool flow_join_source(struct engine *e, struct flow *f);
 void flow_leave_source(struct engine *e, struct flow *f);
 /* Charge the source for what the flow holds now. */
 void flow_account(struct engine *e, struct flow *f);
-/* The flow's number among all flows since the start, from 1. */
-uint64_t flow_serial(const struct engine *e, const struct flow *f);
 /* leg_env.trace */
 void flow_trace(struct leg *l, enum tcp_state to, enum tcp_event why);
 

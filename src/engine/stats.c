@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine tells of itself: gauges, counters, flows.
+ * What the engine tells of itself: gauges and counters.
  */
 #include <errno.h>
 
@@ -114,20 +114,4 @@ uint64_t flow_serial(const struct engine *e, const struct flow *f)
 	const uint64_t opened = e->count[EC_FlowsOpened];
 
 	return opened - ((opened - f->serial) & FLOW_SERIAL_MASK);
-}
-
-void engine_walk_flows(const struct engine *e, uint32_t max, engine_flow_fn fn,
-		       void *arg, mono_t now)
-{
-	const struct flow *f = engine_flow_first(e);
-	struct engine_flow d;
-
-	for (; f && max--; f = engine_flow_next(e, f)) {
-		d.service = f->svc->stats->name;
-		d.serial = flow_serial(e, f);
-		d.faulty = f->hooked;
-		for (int i = 0; i < 2; i++)
-			d.leg[i] = leg_view(&f->leg[i], now);
-		fn(arg, &d);
-	}
 }

@@ -8,14 +8,11 @@
  * peer, the path to it, or us.  The congestion window and pacing are one limit
  * in two forms, so they are judged together.
  */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "tcp/leg.h"
 #include "tcp/why.h"
-#include "util/address.h"
 
 #define HOLES_PERCENT 5u /* of the time: worth a sentence */
 
@@ -207,72 +204,4 @@ void why_judge(const struct why_flow *f, struct why *w)
 		say_buffer(f, w);
 	else
 		say_path(l, w);
-}
-
-/* ADDRESS, ADDRESS:PORT (IPv4), [ADDRESS], [ADDRESS]:PORT.  False: none. */
-static bool parse_peer(const char *word, struct why_filter *f)
-{
-	bool bracket = *word == '[';
-	const char *end = bracket ? strchr(word, ']') : strrchr(word, ':');
-	char addr[ADDRESS_TEXT_MAX], *rest;
-	unsigned long port;
-
-	if (!bracket && address_parse(word, &f->addr))
-		return f->has_addr = true;
-	if (!end || (size_t)(end - word) >= sizeof(addr))
-		return false;
-	snprintf(addr, sizeof(addr), "%.*s", (int)(end - word - bracket),
-		 word + bracket);
-	if (!address_parse(addr, &f->addr))
-		return false;
-	f->has_addr = true;
-	end += bracket;
-	if (!*end)
-		return true;
-	if (*end != ':' || end[1] < '0' || end[1] > '9')
-		return false;
-	port = strtoul(end + 1, &rest, 10);
-	f->port = (uint16_t)port;
-	return !*rest && port && port <= UINT16_MAX;
-}
-
-static bool parse_serial(const char *word, uint64_t *out)
-{
-	const char *digits = word + strlen("serial=");
-	char *end;
-
-	if (strncmp(word, "serial=", strlen("serial=")) != 0 || *digits < '0' ||
-	    *digits > '9')
-		return false;
-	*out = strtoull(digits, &end, 10);
-	return !*end && *out;
-}
-
-int why_filter_parse(const char *word, struct why_filter *f)
-{
-	*f = (struct why_filter){0};
-	if (!word || !*word || parse_serial(word, &f->serial) ||
-	    parse_peer(word, f))
-		return 0;
-	if (strlen(word) >= sizeof(f->service) || strpbrk(word, ":=[] "))
-		return -EINVAL;
-	f->has_addr = false;
-	strcpy(f->service, word);
-	return 0;
-}
-
-static bool is_peer(const struct why_filter *f, const struct leg_view *l)
-{
-	return ipaddr_eq(&f->addr, &l->peer) &&
-	       (!f->port || f->port == l->port);
-}
-
-bool why_filter_matches(const struct why_filter *f, const struct why_flow *flow)
-{
-	if (*f->service && strcmp(f->service, flow->service) != 0)
-		return false;
-	if (f->serial && f->serial != flow->serial)
-		return false;
-	return !f->has_addr || is_peer(f, &flow->leg[0]) ||
-	       is_peer(f, &flow->leg[1]);
 }

@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/e2e/lib.sh
 
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_seg
-	fault_xfer fault_profile fault_conf why paths modes
+	fault_xfer fault_profile fault_conf why sight paths modes
 	splice proof shield lanes workers front bypass host shield_tfo shield_tw shield_limits shield_source
 	shares
 	toxi daemon rules scenario"

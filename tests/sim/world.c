@@ -5,6 +5,7 @@
  */
 #include "sim/world.h"
 #include "tcp/state.h"
+#include "view/flow.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -73,7 +74,7 @@ static void deliver_due(struct world *w)
 	}
 }
 
-static void show_flow(void *trace, const struct engine_flow *f)
+static void show_flow(void *trace, const struct flow_view *f)
 {
 	fprintf(trace, "flow %llu:", (unsigned long long)f->serial);
 	for (int i = 0; i < 2; i++)
@@ -106,8 +107,8 @@ static void complain_unfinished(struct world *w)
 	if (!w->failed && !middle_idle(w)) {
 		world_fail(w, "the engine never rests");
 		if (w->trace)
-			engine_walk_flows(w->engine, 20, show_flow, w->trace,
-					  (mono_t){w->now});
+			flow_view_walk(w->engine, NULL, 20, show_flow, w->trace,
+				       (mono_t){w->now});
 	}
 }
 
@@ -219,8 +220,8 @@ int world_run(struct plan *p, bool direct, const struct view *view,
 	else
 		run(w);
 	if (w->trace && w->engine && w->failed)
-		engine_walk_flows(w->engine, 20, show_flow, w->trace,
-				  (mono_t){w->now});
+		flow_view_walk(w->engine, NULL, 20, show_flow, w->trace,
+			       (mono_t){w->now});
 	if (res)
 		sum_up(w, res);
 	middle_fini(w);

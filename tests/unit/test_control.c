@@ -93,6 +93,17 @@ static int fake_command(void *arg, const char *cmd, const json_t *request,
 			json_t **result, FILE *errors)
 {
 	(void)arg;
+	if (!strcmp(cmd, "flows")) {
+		const char *filter =
+			json_string_value(json_object_get(request, "filter"));
+
+		if (strcmp(filter, "dst x & y")) {
+			fprintf(errors, "filter \"%s\": none\n", filter);
+			return -EINVAL;
+		}
+		*result = json_array();
+		return 0;
+	}
 	if (strcmp(cmd, "fault"))
 		return -ENOSYS;
 	if (!json_object_get(request, "name")) {
@@ -666,6 +677,11 @@ START_TEST(http_pages_are_served)
 		 "\"name\": \"drop_seq_old\""},
 		{GET("/api/flows?max=9"), "200", "application/json",
 		 "\"srtt\": 250"},
+		{GET("/api/flows?filter=dst%20x+%26%20y"), "200",
+		 "application/json", "[]"},
+		{GET("/api/flows?filter=dst"), "400", "application/json",
+		 "filter \\\"dst\\\": none"},
+		{GET("/api/flows?filter=%ff"), "500", "", ""},
 		{GET("/nothing"), "404", "text/html", ""},
 		{GET("/../etc/passwd"), "404", "text/html", ""},
 		{"POST /api/status HTTP/1.0\r\nContent-Length: 0\r\n\r\n",

@@ -4,7 +4,6 @@
  * LINKS: tcp/% wire/% util/%
  */
 #include <check.h>
-#include <errno.h>
 #include <stdlib.h>
 
 #include "tcp/leg.h"
@@ -169,64 +168,6 @@ START_TEST(handshake_that_is_not_over_is_said_first)
 }
 END_TEST
 
-static bool matches(const char *word)
-{
-	struct why_filter filter;
-
-	ck_assert_msg(!why_filter_parse(word, &filter), "%s", word);
-	return why_filter_matches(&filter, &f);
-}
-
-START_TEST(filter_takes_services_peers_and_serials)
-{
-	static const char *const good[] = {
-		"",
-		"web",
-		"198.51.100.2",
-		"198.51.100.2:40000",
-		"203.0.113.10",
-		"203.0.113.10:443",
-		"serial=77",
-		"[198.51.100.2]:40000",
-	};
-	static const char *const other[] = {
-		"mail",
-		"198.51.100.3",
-		"198.51.100.2:40001",
-		"198.51.100.2:443",
-		"serial=78",
-		"2001:db8::1",
-		"[2001:db8::1]:443",
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(good); i++)
-		ck_assert_msg(matches(good[i]), "%s", good[i]);
-	for (size_t i = 0; i < ARRAY_LEN(other); i++)
-		ck_assert_msg(!matches(other[i]), "%s", other[i]);
-	leg[0].peer = (struct ipaddr){{0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
-	ck_assert(matches("2001:db8::1"));
-	ck_assert(matches("[2001:db8::1]"));
-	ck_assert(matches("[2001:db8::1]:40000"));
-	ck_assert(!matches("[2001:db8::1]:443"));
-}
-END_TEST
-
-START_TEST(filter_refuses_what_is_none)
-{
-	static const char *const bad[] = {
-		"1.2.3.4:",	  "1.2.3.4:nine", "1.2.3.4:0",
-		"1.2.3.4:65536",  "[2001:db8::1", "[2001:db8::1]x",
-		"[2001:db8::1]:", "serial=",	  "serial=0",
-		"serial=7x",	  "port=7",	  "two words",
-	};
-	struct why_filter filter;
-
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		ck_assert_msg(why_filter_parse(bad[i], &filter) == -EINVAL,
-			      "%s", bad[i]);
-}
-END_TEST
-
 int main(void)
 {
 	TCase *tc = tcase_create("why");
@@ -245,8 +186,6 @@ int main(void)
 	tcase_add_test(tc, direction_with_more_under_way_is_judged);
 	tcase_add_test(tc, no_byte_either_way_accuses_nobody);
 	tcase_add_test(tc, handshake_that_is_not_over_is_said_first);
-	tcase_add_test(tc, filter_takes_services_peers_and_serials);
-	tcase_add_test(tc, filter_refuses_what_is_none);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
