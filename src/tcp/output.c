@@ -303,7 +303,8 @@ static int64_t pace_gap(const struct leg *l, uint32_t bytes)
 	uint64_t num, den;
 
 	if (m)
-		return (int64_t)(bytes * USEC_PER_SEC / m->rate(&l->cc));
+		return (int64_t)((uint64_t)bytes * USEC_PER_SEC /
+				 m->rate(&l->cc));
 	if (l->rtt.smoothed_us < PACE_MIN_RTT_US || !l->cc.cwnd)
 		return 0;
 	num = (uint64_t)bytes * l->rtt.smoothed_us * 10;

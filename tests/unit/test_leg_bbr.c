@@ -134,6 +134,22 @@ START_TEST(established_second_window_keeps_the_rate)
 }
 END_TEST
 
+/* So do the large packets of a fast path. */
+START_TEST(established_large_packets_keep_the_rate)
+{
+	const uint32_t rate = 40000000; /* bytes a second: packets of 40 KB */
+
+	first_round();
+	r.l.cc.bbr->pacing_rate = rate;
+	r.l.cc.bbr->quantum = rate / 1000;
+	r.l.cc.cwnd = 4 << 20;
+	rig_write(&r, 2 << 20);
+	rig_run(&r, MS(20));
+	ck_assert_uint_ge(sent_bytes(), rate / 1000 * 20 - rate / 1000);
+	ck_assert_uint_le(sent_bytes(), rate / 1000 * 21 + 2 * rate / 1000);
+}
+END_TEST
+
 /* 5.6.4.4: what was lost is sent again; the window and ssthresh stay. */
 START_TEST(recovery_keeps_window)
 {
@@ -259,6 +275,7 @@ int main(void)
 	tcase_add_test(tc, established_full_window_in_a_queue_is_the_rate);
 	tcase_add_test(tc, established_more_to_send_is_not_limited);
 	tcase_add_test(tc, established_second_window_keeps_the_rate);
+	tcase_add_test(tc, established_large_packets_keep_the_rate);
 	tcase_add_test(tc, recovery_keeps_window);
 	tcase_add_test(tc, timeout_begins_with_one_segment_and_gets_it_back);
 	tcase_add_test(tc, cruise_congestion_mark_bounds_the_model);
