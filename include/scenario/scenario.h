@@ -23,6 +23,7 @@
 #define SCN_NAME_MAX 63
 #define SCN_MATCH_MAX 8
 #define SCN_STEPS_MAX 1000
+#define SCN_SERVICES_MAX 16
 #define SCN_POLL_MS 20
 #define SCN_TIMEOUT_US (60 * (int64_t)USEC_PER_SEC)
 #define SCN_WITHIN_US (5 * (int64_t)USEC_PER_SEC) /* of an expectation */
@@ -106,8 +107,10 @@ enum scn_verb {
  * @waits: wait until @when is true, @when_within_us at most; < 0: as long as
  *         the scenario may last
  * @verb:  enum scn_verb
- * @arg:   SCN_DO_FAULT: the line; SCN_DO_RUN: the command; in @text
+ * @arg:   SCN_DO_FAULT: the line; SCN_DO_RUN: the command; SCN_DO_EXPECT: the
+ *         condition; in @text
  * @fault: SCN_DO_FAULT: the name that it adds or removes, or ""
+ * @service: with @adds: the service whose connections it acts on; "" = all
  * @adds:  it adds @fault
  * @removes: it removes @fault; "" = all
  * @background: SCN_DO_RUN: go on at once
@@ -123,7 +126,7 @@ struct scn_step {
 	bool timed, relative, waits, adds, removes, background;
 	uint8_t verb;
 	int64_t at_us, when_within_us, within_us, for_us;
-	char fault[SCN_NAME_MAX + 1];
+	char fault[SCN_NAME_MAX + 1], service[SCN_NAME_MAX + 1];
 	struct scn_cond when, expect;
 };
 
@@ -133,12 +136,15 @@ struct scn_step {
  * @timeout_us: for all of it
  * @has_conn:   some condition asks for a connection by its ordinal
  * @has_report: some condition asks for reports
+ * @service:    @nservice names: what its traffic is for, as it says itself
  */
 struct scenario {
 	uint32_t n;
 	struct scn_step *step;
 	int64_t timeout_us;
 	bool has_conn, has_report;
+	char service[SCN_SERVICES_MAX][SCN_NAME_MAX + 1];
+	uint32_t nservice;
 };
 
 /**
@@ -157,6 +163,16 @@ int scenario_parse(const char *text, const char *file, const char *const *set,
 		   uint32_t nset, struct scenario **out, FILE *errors);
 /* NULL is fine. */
 void scenario_free(struct scenario *s);
+
+/**
+ * scenario_collide() - Would two scenarios disturb each other?
+ *
+ * Two that run at the same time on one daemon must share neither a service nor
+ * the name of a fault.  One that says nothing of services, or looks at the
+ * whole daemon (connections by number, counters of all services, all faults),
+ * collides with every other one.
+ */
+bool scenario_collide(const struct scenario *a, const struct scenario *b);
 
 /**
  * struct scn_view - A snapshot of the daemon; members are borrowed
@@ -238,5 +254,34 @@ enum scn_result {
  * Return: SCN_HELD, SCN_FAILED (also when stopped) or SCN_NO_DAEMON
  */
 enum scn_result scenario_run(const struct scenario *s, const struct scn_run *r);
+
+/* The result as a word: "held", "failed", "bad file", "no daemon". */
+const char *scenario_result_name(enum scn_result r);
+
+/**
+ * scenario_print() - The report of a run, from its JSON object
+ * @o:   as scenario_run() writes it
+ * @out: gets the same lines that scenario_run() would have printed
+ */
+void scenario_print(const json_t *o, FILE *out);
+
+/**
+ * scenario_junit() - The results of several scenarios as JUnit's XML
+ * @list: array of JSON objects, as scenario_run() writes them; "output" is
+ *        what the commands printed
+ * @out:  one suite, with a case for each
+ */
+void scenario_junit(const json_t *list, FILE *out);
+
+/* The same as TAP 13: the plan, and one point. @n: number of the point */
+void scenario_tap_plan(uint32_t points, FILE *out);
+void scenario_tap(const json_t *o, uint32_t n, FILE *out);
+
+/**
+ * scenario_clean_text() - Make a text fit for JSON and XML
+ * Replaces in place what is not UTF-8, or a control character, by question
+ * marks.  Tabs and line feeds stay.
+ */
+void scenario_clean_text(char *s);
 
 #endif

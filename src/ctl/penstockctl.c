@@ -52,7 +52,7 @@ static const char usage_text[] =
 	"  fault list | report [NAME] | watch | types [TYPE]\n"
 	"  profile        how peers behave, as measured; `profile reset': and\n"
 	"                 forget it\n"
-	"  scenario run|check FILE\n"
+	"  scenario run|check FILE|DIRECTORY ...\n"
 	"\n"
 	"  -c FILE   configuration (" CONF_DEFAULT ")\n"
 	"  -S PATH   control socket (by the configuration)\n"
@@ -62,6 +62,9 @@ static const char usage_text[] =
 	"  -j, --json     answer in JSON\n"
 	"  --set N=VALUE  scenario: a variable\n"
 	"  --keep         scenario: leave its faults\n"
+	"  --jobs N       scenario: so many at once, where they allow it\n"
+	"  --junit FILE   scenario: the results as JUnit's XML, too\n"
+	"  --tap          scenario: the results as TAP\n"
 	"  --dry-run      fault: change nothing, say what it would hit\n"
 	"  -t        only check the configuration; exits 0 or 2\n"
 	"  -h, --help     this text\n"
@@ -209,6 +212,37 @@ static int run_command(const struct args *a, int argc, char **argv)
 	return unknown_word("command", argv[0], names);
 }
 
+/* Options that have no letter. */
+enum {
+	OPT_JUNIT = 256,
+	OPT_TAP,
+	OPT_JOBS,
+};
+
+/* Return: -1 to continue, else the exit status. */
+static int read_long_option(struct args *a, int opt)
+{
+	char *end;
+	long n;
+
+	switch (opt) {
+	case OPT_JUNIT:
+		a->junit = optarg;
+		return -1;
+	case OPT_TAP:
+		a->tap = true;
+		return -1;
+	case OPT_JOBS:
+		n = strtol(optarg, &end, 10);
+		if (*end || n < 1 || n > JOBS_MAX)
+			return usage("--jobs takes a number from 1 to 64");
+		a->jobs = (uint32_t)n;
+		return -1;
+	default: /* getopt has printed the error */
+		return usage(NULL);
+	}
+}
+
 /* Return: -1 to continue, else the exit status. */
 static int read_option(struct args *a, int opt)
 {
@@ -254,8 +288,8 @@ static int read_option(struct args *a, int opt)
 	case 'V':
 		puts("penstockctl " PENSTOCK_VERSION);
 		return EXIT_GOOD;
-	default: /* getopt has printed the error */
-		return usage(NULL);
+	default:
+		return read_long_option(a, opt);
 	}
 }
 
@@ -267,11 +301,14 @@ int main(int argc, char **argv)
 		{"dry-run", no_argument, NULL, 'D'},
 		{"keep", no_argument, NULL, 'K'},
 		{"set", required_argument, NULL, 'E'},
+		{"junit", required_argument, NULL, OPT_JUNIT},
+		{"tap", no_argument, NULL, OPT_TAP},
+		{"jobs", required_argument, NULL, OPT_JOBS},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
-	struct args a = {.conf = CONF_DEFAULT};
+	struct args a = {.conf = CONF_DEFAULT, .jobs = 1};
 	int opt, rc;
 
 	fault_files_by(textfile_read);

@@ -13,6 +13,8 @@
 
 #include "util/types.h"
 
+struct scenario;
+
 /* Exit codes. */
 enum {
 	EXIT_GOOD = 0,
@@ -22,6 +24,7 @@ enum {
 
 #define CONF_DEFAULT "/etc/penstock/penstock.conf"
 #define SET_MAX 64
+#define JOBS_MAX 64
 
 /**
  * struct args - The options
@@ -35,6 +38,9 @@ enum {
  * @keep:    scenario: do not remove its faults
  * @set:     scenario: @nset "NAME=VALUE"
  * @max:     most lines of a list; 0: as many as the daemon returns
+ * @junit:   scenario: file for the results as XML, "-" for standard output
+ * @tap:     scenario: print TAP
+ * @jobs:    scenario: so many at once
  */
 struct args {
 	const char *conf, *state, *socket;
@@ -42,6 +48,9 @@ struct args {
 	long max;
 	const char *set[SET_MAX];
 	uint32_t nset;
+	const char *junit;
+	bool tap;
+	uint32_t jobs;
 };
 
 /* ask.c: the path of the control socket, or NULL after an error was printed. */
@@ -91,5 +100,26 @@ int cmd_reset(const struct args *a, int argc, char **argv);
 
 /* scenario.c: `scenario ...'.  Return: enum scn_result */
 int cmd_scenario(const struct args *a, int argc, char **argv);
+
+/**
+ * struct scn_file - One scenario of a batch
+ * @path:   of the file; owned
+ * @s:      parsed, or NULL
+ * @errors: what is wrong with it, or NULL; owned
+ */
+struct scn_file {
+	char *path;
+	struct scenario *s;
+	char *errors;
+};
+
+/* runner.c: run one, and write its report to @out.  Return: enum scn_result */
+int scenario_run_one(const struct args *a, const struct scn_file *f, FILE *out,
+		     bool json);
+/* batch.c: run @n of them, and report.  Return: the highest enum scn_result */
+int scenario_batch(const struct args *a, struct scn_file *f, uint32_t n);
+/* runner.c: catch SIGINT, SIGTERM and SIGHUP; has one come? */
+void scenario_hold_signals(void);
+bool scenario_must_stop(void);
 
 #endif

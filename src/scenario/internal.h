@@ -106,13 +106,16 @@ void scn_child_end(struct scn_child *c);
  * struct scn_report - The report of a run
  * @r:     how to print it
  * @steps: JSON array, of each step
- * @n:     number of steps reported
+ * @held:  number of steps that were good
  */
 struct scn_report {
 	const struct scn_run *r;
 	json_t *steps;
 	uint32_t held;
 };
+
+/* A text for JSON, whatever its bytes are. */
+json_t *scn_text(const char *s);
 
 void scn_report_step(struct scn_report *p, const struct scn_step *s,
 		     int64_t at_us, const char *verdict, const char *detail);

@@ -18,7 +18,7 @@
 	"COMMAND, expect CONDITION"
 #define STATEMENTS                                \
 	"at TIME ..., when CONDITION ..., " VERBS \
-	", set NAME=VALUE, timeout TIME"
+	", set NAME=VALUE, timeout TIME, services NAME..."
 
 struct parser {
 	struct scenario *s;
@@ -46,9 +46,9 @@ static bool parse_fault_add(struct scn_cur *c, struct scn_step *st)
 	if (!spec)
 		return scn_refuse(c, "more memory");
 	good = !fault_parse_line(rest(c), spec, err, sizeof(err));
-	if (good)
-		snprintf(st->fault, sizeof(st->fault), "%s", spec->name);
-	else
+	snprintf(st->fault, sizeof(st->fault), "%s", spec->name);
+	snprintf(st->service, sizeof(st->service), "%s", spec->service);
+	if (!good)
 		diag_add(c->d, c->line, "%s", err);
 	st->adds = true;
 	free(spec);
@@ -85,6 +85,7 @@ static bool parse_expect(struct scn_cur *c, struct scn_step *st)
 	bool good;
 
 	st->verb = SCN_DO_EXPECT;
+	st->arg = rest(c);
 	st->within_us = -1;
 	if (!copy)
 		return scn_refuse(c, "more memory");
@@ -246,6 +247,34 @@ static void read_timeout(struct parser *p, struct scn_cur *c)
 		scn_refuse(c, "the end of the line");
 }
 
+/* "services NAME..." */
+static void read_services(struct parser *p, struct scn_cur *c)
+{
+	struct scenario *s = p->s;
+
+	if (p->begun) {
+		diag_add(c->d, c->line,
+			 "found \"services\" behind a step, allowed: before "
+			 "the first");
+		return;
+	}
+	do {
+		char name[SCN_NAME_MAX + 1];
+
+		if (s->nservice == SCN_SERVICES_MAX) {
+			diag_add(c->d, c->line,
+				 "found more services, allowed: %d",
+				 SCN_SERVICES_MAX);
+			return;
+		}
+		if (!scn_take_name(c, name, sizeof(name))) {
+			scn_refuse(c, "names of services");
+			return;
+		}
+		memcpy(s->service[s->nservice++], name, sizeof(name));
+	} while (!scn_at_end(c));
+}
+
 static void read_line(struct parser *p, const char *raw, uint32_t line)
 {
 	bool bad = false;
@@ -264,6 +293,8 @@ static void read_line(struct parser *p, const char *raw, uint32_t line)
 		read_set(p, &c, text);
 	else if (scn_take(&c, "timeout"))
 		read_timeout(p, &c);
+	else if (scn_take(&c, "services"))
+		read_services(p, &c);
 	else {
 		read_step(p, text, line);
 		return;

@@ -163,6 +163,103 @@ scn_options() {
 	assert_eq "exit status without a daemon" 3 $?
 }
 
+# Several files and a directory, side by side: one of them cannot be read and
+# one fails, and neither keeps the others from running.
+scn_batch_files() {
+	local d=$TMP/batch
+	penstock_on || skip "plain forwarding has no faults"
+	rm -rf "$d" "$d.one.scn"
+	mkdir "$d"
+	echo 'expect sh true' >"$d/a.scn"
+	echo 'expect flos == 0' >"$d/b.scn"
+	printf '%s\n' 'run printf "<\\001&>" >&2; exit 3' 'expect exit 0' \
+		>"$d/c.scn"
+	echo 'no scenario' >"$d/README"
+	echo 'expect flows >= 0' >"$d.one.scn"
+}
+
+# batch_run OPTION...: `scenario run' of all of them; sets RC.
+batch_run() {
+	timeout 100 "$PENSTOCKCTL" -S "$TMP/control.sock" scenario run \
+		"$TMP/batch" "$TMP/batch.one.scn" "$@" \
+		>"$TMP/batch.out" 2>"$TMP/batch.err"
+	RC=$?
+}
+
+scn_batch() {
+	scn_batch_files
+	batch_run --junit "$TMP/batch.xml"
+	assert_eq "exit status, the file's" 2 "$RC"
+	python3 tests/e2e/junit.py "$TMP/batch.xml" \
+		"$TMP/batch/a.scn=held" "$TMP/batch/b.scn=error" \
+		"$TMP/batch/c.scn=failed" "$TMP/batch.one.scn=held" \
+		>"$TMP/batch.said" || fail "the XML: $(<"$TMP/batch.said")"
+	grep -q "line 2: expected: exit 0; came: exit 3" "$TMP/batch.said" ||
+		fail "no expectation in it: $(<"$TMP/batch.said")"
+	assert_eq "said by whom" "expected: exit 0, came: exit 3" \
+		"$(sed -n 's/^  *\(expected: .*\)/\1,/p; s/^  *came:  */came: /p' \
+			"$TMP/batch.out" | paste -sd ' ')"
+	grep -q "b.scn:1: found \"flos" "$TMP/batch.err" ||
+		fail "the mistake is not named: $(<"$TMP/batch.err")"
+	rm "$TMP/batch/b.scn"
+	batch_run -j
+	assert_eq "exit status, the expectation's" 1 "$RC"
+	assert_eq "results in JSON" "held failed held" \
+		"$(jq -r '[.[].result] | join(" ")' "$TMP/batch.out")"
+	rm "$TMP/batch/c.scn"
+	batch_run --tap
+	assert_eq "exit status, all held" 0 "$RC"
+	assert_eq "points" 2 "$(grep -c '^ok [12] - ' "$TMP/batch.out")"
+	assert_eq "plan" 1 "$(grep -c '^1\.\.2$' "$TMP/batch.out")"
+	mkdir -p "$TMP/empty"
+	"$PENSTOCKCTL" -S "$TMP/control.sock" scenario run "$TMP/empty"
+	assert_eq "exit status of an empty directory" 2 $?
+}
+
+# Two that touch different services wait for each other, so they end only if
+# they run side by side; two of one service must not meet.
+scn_jobs() {
+	local d=$TMP/jobs s
+	penstock_on || skip "plain forwarding has no faults"
+	rm -rf "$d"
+	mkdir "$d"
+	for s in a b; do
+		printf '%s\n' "services $s" "timeout 100s" "run touch $d/$s" \
+			"expect sh test -e $d/a -a -e $d/b within 80s" \
+			>"$d/$s.scn"
+	done
+	"$PENSTOCKCTL" -S "$TMP/control.sock" scenario run --jobs 2 "$d" ||
+		fail "services apart did not run side by side"
+	rm "$d"/*
+	for s in a b; do
+		printf '%s\n' "services same" "timeout 100s" \
+			"run mkdir $d/busy" "expect exit 0" "run sleep 0.3" \
+			"run rmdir $d/busy" "expect exit 0" >"$d/$s.scn"
+	done
+	"$PENSTOCKCTL" -S "$TMP/control.sock" scenario run --jobs 2 "$d" ||
+		fail "one service, two scenarios at once"
+}
+
+# An interrupted batch: what runs cleans up, the rest does not begin.
+scn_batch_interrupted() {
+	local pid d=$TMP/int
+	penstock_on || skip "plain forwarding has no faults"
+	rm -rf "$d"
+	mkdir "$d"
+	printf '%s\n' "add a type=loss percent=1" "run sleep 50" >"$d/a.scn"
+	echo "run touch $d/begun" >"$d/b.scn"
+	"$PENSTOCKCTL" -S "$TMP/control.sock" scenario run "$d" \
+		>"$TMP/int.out" &
+	pid=$!
+	poll 5 scn_has_faults 1 || fail "no fault"
+	kill -INT "$pid"
+	wait "$pid"
+	assert_eq "exit status" 1 $?
+	assert_eq "interrupted" 2 "$(grep -c ": failed, interrupted" "$TMP/int.out")"
+	[ ! -e "$d/begun" ] || fail "the second one began"
+	assert_eq "faults left" 0 "$(scn_faults)"
+}
+
 scenario_cases() {
 	data_file 1024 >/dev/null
 	data_file 20000 >/dev/null
@@ -187,6 +284,11 @@ scenario_cases() {
 	TRAFFIC_EARLIER=1 run_case scenario_killed_faults_have_a_lease 30 \
 		scn_killed
 	TRAFFIC_EARLIER=1 run_case scenario_options_and_exit_statuses 20 scn_options
+	TRAFFIC_EARLIER=1 run_case scenario_batch_reports_each_file 60 scn_batch
+	TRAFFIC_EARLIER=1 run_case scenario_jobs_only_if_services_differ 60 \
+		scn_jobs
+	TRAFFIC_EARLIER=1 run_case scenario_batch_interrupted_cleans_up 30 \
+		scn_batch_interrupted
 	run_case scenario_tw_recycle_as_described 30 scn_recycle
 	penstock_on && scn_recycle_undo
 }
