@@ -32,6 +32,8 @@
  *   - a SYN gets a challenge ACK while the connection exists (RFC 5961, 4).  If
  *     it has ended, its entry is removed and its highest number is remembered:
  *     the next dial begins above it, as the server may be in TIME_WAIT
+ *   - a SYN-ACK gets the ACK again that the server has not received.  If the
+ *     connection has ended, it gets the RST that the client would send
  *   - an ICMP error is translated back, and passed on
  */
 #include <errno.h>
@@ -255,19 +257,17 @@ static enum verdict straggler(struct splicer *sp, const struct splice_shift *d,
  * peer was last sent.  The peer may be a server that has not received the ACK
  * of our handshake.
  */
-static enum verdict challenge(struct splicer *sp, const struct segment *s,
-			      const struct splice_found *f, struct tx *reply)
+static void challenge(const struct segment *s, const struct splice_found *f,
+		      struct tx *reply)
 {
 	struct tcp_opts o = {0};
 
-	engine_count(sp->e, EC_SpliceSyns);
 	if (f->back.ts) {
 		o.has = OPT_HAS_TS;
 		o.tsval = f->back.newest_ts;
 		o.tsecr = s->opts.has & OPT_HAS_TS ? s->opts.tsval : 0;
 	}
 	answer_ack(reply, s, f->back.nxt, f->back.acked, f->back.wnd, &o);
-	return VERDICT_REPLY;
 }
 
 static bool splice_input(void *wing, const struct segment *s, mono_t now,
@@ -287,7 +287,12 @@ static bool splice_input(void *wing, const struct segment *s, mono_t now,
 		sp->ops->remove(sp->ctx, &s->t);
 		return false;
 	}
-	*v = challenge(sp, s, &f, reply);
+	*v = VERDICT_REPLY;
+	engine_count(sp->e, EC_SpliceSyns);
+	if (f.ended && s->flags & TCP_ACK)
+		answer_rst(reply, s);
+	else
+		challenge(s, &f, reply);
 	return true;
 }
 

@@ -204,12 +204,21 @@ static void change_options(uint8_t *o, uint32_t len, const struct dir *d,
 	}
 }
 
-/* What the other side of this direction is left to know, from @s after. */
+/*
+ * What the other side of this direction is left to know, from @s after.  A RST
+ * says only that it ends: its number may be forged, and its window is none.
+ */
 static void note(struct dir *d, const struct dir *back, const struct sseg *s,
 		 const struct sseg *was)
 {
 	uint32_t end = s->seq + s->len + !!(s->flags & F_FIN);
 
+	if (s->has_ts && (int32_t)(s->tsval - d->d.newest_ts) > 0)
+		d->d.newest_ts = s->tsval;
+	if (s->flags & F_RST) {
+		d->reset |= s->seq == d->d.nxt.v || was->seq == back->d.acked.v;
+		return;
+	}
 	if ((int32_t)(end - d->d.nxt.v) >= 0) {
 		d->d.nxt = SEQ(end);
 		d->fin |= !!(s->flags & F_FIN);
@@ -218,10 +227,6 @@ static void note(struct dir *d, const struct dir *back, const struct sseg *s,
 		d->d.acked = SEQ(s->ack);
 		d->d.wnd = s->wnd;
 	}
-	if (s->has_ts && (int32_t)(s->tsval - d->d.newest_ts) > 0)
-		d->d.newest_ts = s->tsval;
-	if (s->flags & F_RST)
-		d->reset |= s->seq == d->d.nxt.v || was->seq == back->d.acked.v;
 }
 
 static void change(struct spkt *p, const struct dir *d, const struct sseg *s)

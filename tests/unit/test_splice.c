@@ -563,6 +563,23 @@ START_TEST(syn_ack_again_draws_the_ack_again)
 }
 END_TEST
 
+/* The client is gone: a server that waits for an ACK is told so. */
+START_TEST(syn_ack_after_the_end_draws_a_rst)
+{
+	spliced();
+	kernel.found.ended = true;
+	ck_assert_int_eq(give((struct seg){.down = true,
+					   .flags = TCP_SYN | TCP_ACK,
+					   .seq = S_ISN,
+					   .ack = s_iss + 1,
+					   .tsval = S_TS + 1000}),
+			 VERDICT_REPLY);
+	ck_assert_uint_eq(reply.hdr[33], TCP_RST);
+	ck_assert_uint_eq(seq_of(&reply), s_iss + 1);
+	ck_assert_int_eq(kernel.removes, 0);
+}
+END_TEST
+
 /* Even a GiB later: what the server holds in TIME_WAIT is below. */
 START_TEST(dial_after_an_ended_connection_begins_above_it)
 {
@@ -644,6 +661,7 @@ int main(void)
 	tcase_add_test(t, straggler_goes_through_the_tun);
 	tcase_add_test(t, syn_of_a_living_connection_draws_a_challenge_ack);
 	tcase_add_test(t, syn_ack_again_draws_the_ack_again);
+	tcase_add_test(t, syn_ack_after_the_end_draws_a_rst);
 	tcase_add_test(t, dial_after_an_ended_connection_begins_above_it);
 	tcase_add_test(t, icmp_about_a_translated_segment_is_translated_back);
 	suite_add_tcase(s, t);
