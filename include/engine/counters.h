@@ -55,6 +55,7 @@
 	X(SpliceOptions, "connections not spliced: the options of the legs differ") \
 	X(SpliceMss, "connections not spliced: the MSS of the server is too small") \
 	X(SpliceWindow, "connections not spliced: the first window of the server is too small") \
+	X(SpliceFault, "connections not spliced: a fault had delayed what the client sent") \
 	X(SpliceNoRoom, "connections not spliced: the map is full, or there is no BPF")
 /* clang-format on */
 

@@ -251,8 +251,8 @@ static enum opened open_flow(struct engine *e, struct svc *s,
 		first.flags = TCP_ACK;
 	}
 	leg_input(l, &first, now);
-	if (f->held)
-		e->splice->hold(e->splicer, l, seg, now);
+	if (f->held && !e->splice->hold(e->splicer, l, seg, now) && !f->held)
+		leg_input(l, seg, now);
 	flow_settle(e, f, now);
 	return OPENED;
 }

@@ -150,10 +150,19 @@ void hold_begin_verb(void *wing, const struct packet *pkt)
 	}
 }
 
-/* Has the leg sent and received no data yet? */
+/* Has the leg received no data yet? */
 static bool untouched(const struct leg *l)
 {
 	return seq_eq(l->rcv.nxt, seq_add(l->rcv.irs, 1)) && !l->rcv.ooo_count;
+}
+
+/* A segment that a fault had delayed goes to the leg past hold_segment(). */
+bool hold_passed_by(const struct flow *f)
+{
+	for (int i = 0; i < 2; i++)
+		if (f->leg[i].state >= TS_ESTABLISHED && !untouched(&f->leg[i]))
+			return true;
+	return false;
 }
 
 static int held_packets(const struct splice_hold *h)
@@ -197,8 +206,9 @@ bool hold_segment(void *wing, struct leg *l, const struct segment *s,
 		return false;
 	if (l == v && v->state != TS_ESTABLISHED)
 		return false;
-	if (!plain_header(sp->pkt->data)) {
-		hold_give_up(sp, f, SC_SpliceOptions, now);
+	if (!sp->pkt || !plain_header(sp->pkt->data)) {
+		hold_give_up(sp, f, sp->pkt ? SC_SpliceOptions : SC_SpliceFault,
+			     now);
 		return false;
 	}
 	hold(sp, hold_of(sp, f), l, s);
@@ -280,7 +290,8 @@ void hold_look(void *wing, struct flow *f)
 	struct splicer *sp = wing;
 	struct splice_hold *h = hold_of(sp, f);
 
-	if (h->due || !quiet(&f->leg[0]) || !quiet(&f->leg[1]))
+	if (h->due || (!hold_passed_by(f) &&
+		       (!quiet(&f->leg[0]) || !quiet(&f->leg[1]))))
 		return;
 	h->due = true;
 	h->next = NULL;

@@ -59,7 +59,8 @@ struct splice_rst {
  * @out:  holds whose packets are being sent
  * @gone: holds whose packets were all returned by a pull; freed at the next
  *        call
- * @pkt:  the packet of the current engine_input()
+ * @pkt:  the packet of the current engine_input(); NULL in other calls: a
+ *        segment comes from a fault that had delayed it
  */
 struct splicer {
 	struct engine *e;
@@ -96,6 +97,8 @@ uint32_t packet_bytes(const uint8_t *p, uint32_t l4);
 /* Do not splice: the flow becomes an ordinary one.  The caller settles it. */
 void hold_give_up(struct splicer *sp, struct flow *f,
 		  enum shield_counter_id why, mono_t now);
+/* Has a leg received what should have been held?  Then do not splice. */
+bool hold_passed_by(const struct flow *f);
 /* What this server agrees to, for the next clients. */
 void hold_learn(const struct flow *f);
 /* The next connection of these addresses begins above this one. */

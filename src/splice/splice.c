@@ -13,8 +13,9 @@
  *     The translator is told how many packets were held in each direction.  It
  *     translates packets that come in from the hosts only after those, so that
  *     none overtakes a held one.  All that is left is the translator's entry
- *   - they do not: the held packets are given to the legs as if they had just
- *     arrived, the flow becomes an ordinary one, and the reason is counted
+ *   - they do not, or a fault has delayed a segment, which is no packet any
+ *     more: the held packets are given to the legs as if they had just arrived,
+ *     the flow becomes an ordinary one, and the reason is counted
  *
  * The translation is installed one pull after the legs became quiet, so that
  * the last packet of our own handshake is sent before anything else.  To make
@@ -52,6 +53,8 @@ static enum shield_counter_id judge(const struct flow *f)
 {
 	const struct leg *c = &f->leg[LEG_CLIENT], *s = &f->leg[LEG_SERVER];
 
+	if (hold_passed_by(f))
+		return SC_SpliceFault;
 	if (c->ts_ok != s->ts_ok || c->sack_ok != s->sack_ok ||
 	    c->wscale_ok != s->wscale_ok || c->ecn_ok != s->ecn_ok)
 		return SC_SpliceOptions;
@@ -100,7 +103,8 @@ static void splice(struct splicer *sp, struct flow *f, mono_t now)
 	struct splice_hold *h = hold_of(sp, f);
 	enum shield_counter_id why = judge(f);
 
-	hold_learn(f);
+	if (why != SC_SpliceFault) /* its server may not have answered yet */
+		hold_learn(f);
 	if (why == SC_Spliced && install(sp, f, now))
 		why = SC_SpliceNoRoom;
 	if (why != SC_Spliced) {

@@ -506,6 +506,8 @@ static const uint64_t regress[] = {
 	2996717773,
 	/* an application that writes 187 bytes every 16 s */
 	36609899,
+	/* a spliced connection's first segment, delayed by a fault */
+	1793814916,
 };
 
 static void quiet(enum log_level lvl, const char *line)

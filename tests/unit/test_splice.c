@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
+#include "fault/told.h"
 #include "splice/splice.h"
 #include "wire/build.h"
 #include "wire/segment.h"
@@ -377,7 +378,7 @@ START_TEST(more_than_32_packets_are_not_held)
 END_TEST
 
 /* What is held is then taken as if it came now. */
-static void expect_terminated(const char *why)
+static void expect_terminated_with(const char *why, uint32_t bytes)
 {
 	int n;
 
@@ -389,8 +390,13 @@ static void expect_terminated(const char *why)
 	ck_assert_int_ge(n, 1);
 	n--; /* behind an ACK for the client */
 	ck_assert_uint_eq(seq_of(&out[n]), s_iss + 1);
-	ck_assert_uint_eq(out[n].payload, 500);
+	ck_assert_uint_eq(out[n].payload, bytes);
 	ck_assert(!out[n].tun_only);
+}
+
+static void expect_terminated(const char *why)
+{
+	expect_terminated_with(why, 500);
 }
 
 START_TEST(a_smaller_mss_of_the_server_terminates)
@@ -449,6 +455,69 @@ START_TEST(without_a_translator_terminates)
 	give(data(0, 500));
 	answer_server(65160, 0);
 	expect_terminated("SpliceNoRoom");
+}
+END_TEST
+
+static void fault(const char *line)
+{
+	char err[700] = "";
+
+	ck_assert_msg(!told_change(e, &line, 1, now, err, sizeof(err)), "%s",
+		      err);
+}
+
+static uint32_t echo; /* the timestamp of our SYN-ACK */
+
+static enum verdict give_first(uint32_t off)
+{
+	struct seg first = data(off, 500);
+
+	first.tsecr = echo;
+	return give(first);
+}
+
+/* A cookie, and a fault that delays what comes next. */
+static void begin_delayed(void)
+{
+	fault("add late type=delay time=50 dir=from_peer");
+	give((struct seg){.flags = TCP_SYN, .seq = C_ISN, .tsval = C_TS});
+	now.us += 60000;
+	engine_expire(e, now);
+	ck_assert_int_eq(pull(), 1);
+	cookie = seq_of(&out[0]);
+	echo = get_be32(out[0].hdr + 20 + 20 + 8);
+}
+
+/* What a fault gives back is no packet any more: it cannot be held again. */
+START_TEST(a_first_segment_that_a_fault_delayed_terminates)
+{
+	begin_delayed();
+	give_first(0);
+	ck_assert_int_eq(pull(), 0);
+	fault("del late");
+	now.us += 60000;
+	engine_expire(e, now);
+	ck_assert_int_eq(pull(), 2); /* behind an ACK */
+	s_iss = seq_of(&out[1]);
+	answer_server(65160, 0);
+	expect_terminated("SpliceFault");
+}
+END_TEST
+
+/* It was held back while the connection began without it. */
+START_TEST(data_that_a_fault_delayed_terminates)
+{
+	begin_delayed();
+	give_first(500);
+	fault("del late");
+	give_first(0);
+	ck_assert_int_eq(pull(), 1);
+	s_iss = seq_of(&out[0]);
+	now.us += 60000;
+	engine_expire(e, now);
+	pull();
+	answer_server(65160, 0);
+	expect_terminated_with("SpliceFault", 1000);
 }
 END_TEST
 
@@ -655,6 +724,8 @@ int main(void)
 	tcase_add_test(t, a_smaller_window_of_the_server_terminates);
 	tcase_add_test(t, a_full_map_terminates);
 	tcase_add_test(t, without_a_translator_terminates);
+	tcase_add_test(t, a_first_segment_that_a_fault_delayed_terminates);
+	tcase_add_test(t, data_that_a_fault_delayed_terminates);
 	tcase_add_test(t, what_the_kernel_relays_counts_for_max_per_source);
 	tcase_add_test(t, what_the_kernel_relays_counts_for_max_flows);
 	tcase_add_test(t, reset_leaves_at_both_numbers_for_both_hosts);
