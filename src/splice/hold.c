@@ -290,8 +290,9 @@ void hold_look(void *wing, struct flow *f)
 	struct splicer *sp = wing;
 	struct splice_hold *h = hold_of(sp, f);
 
-	if (h->due || (!hold_passed_by(f) &&
-		       (!quiet(&f->leg[0]) || !quiet(&f->leg[1]))))
+	if (h->due)
+		return;
+	if (!hold_passed_by(f) && (!quiet(&f->leg[0]) || !quiet(&f->leg[1])))
 		return;
 	h->due = true;
 	h->next = NULL;
