@@ -50,8 +50,8 @@ void describe_in(struct fault_event *ev, struct fault_flow *w,
 		.now = now};
 	if (!l && w->old)
 		ev->state = TS_CLOSED;
-	if (syn)
-		ev->again = l ? l->state >= TS_SYN_RECEIVED
+	if (syn) /* a leg of the client's has its SYN, also in LISTEN */
+		ev->again = l ? l->state != TS_SYN_SENT
 			      : mono_before(w->born, now);
 	if (!l || s->flags & TCP_SYN || l->state < TS_SYN_RECEIVED)
 		return;

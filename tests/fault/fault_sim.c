@@ -500,6 +500,7 @@ static const uint64_t regress[] = {
 	22290,
 	30921,
 	3868673458,
+	2739459114,
 	/* all of a peer's keepalives swallowed */
 	36748,
 	/* an upload in segments of 8 bytes takes its time */
