@@ -17,4 +17,14 @@
  */
 int client_ask(const char *path, const json_t *request, json_t **answer);
 
+/**
+ * client_stream() - The same for a request whose answer is followed by a stream
+ * @fd: out: the connection, behind the answer's line; owned by the caller.  -1
+ *      after an error, or if the answer says that there is no stream
+ *
+ * Reads from it wait as long as it takes.
+ */
+int client_stream(const char *path, const json_t *request, json_t **answer,
+		  int *fd);
+
 #endif

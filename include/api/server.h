@@ -14,7 +14,9 @@
  *   {"cmd": "flows", "max": 100}     -> result: [{...}, ...] (flows.h); with
  *                                       "filter": ops->command()
  *   {"cmd": "reload"}, {"cmd": "stop"}, {"cmd": "ping"}
- *   any other                        -> ops->command()
+ *   any other                        -> ops->command(); where its result has
+ *                                       "stream": true, the connection is a
+ *                                       stream from then on (capture: pcapng)
  *   what fails                       -> {"ok": false, "error": "text"}
  *
  * HTTP: /metrics (Prometheus), / (a page), /api/status, /api/counters,
@@ -26,6 +28,8 @@
 #include <stdio.h>
 
 #include "util/types.h"
+
+struct bufferevent;
 
 #define CONTROL_LINE_MAX 65536 /* bytes of a request */
 #define CONTROL_CLIENTS_MAX 32
@@ -67,10 +71,13 @@ struct control_metric {
  * @stop:    begin to stop, as SIGTERM does; returns at once
  * @command: any other command, or NULL.  The result is owned by the caller.
  *           0, -ENOSYS (no such command), or -errno with a reason in @errors
+ * @stream:  a command's result has "stream": true.  The connection is the
+ *           callback's from now on, behind the answer's line.  NULL: no command
+ *           has
  * @services: [{"name", "listen": [text, ...], "connect": text or ""}, ...],
  *           owned by the caller; NULL: there are none
  *
- * All but @arg, @command and @services are required.
+ * All but @arg, @command, @stream and @services are required.
  */
 struct control_ops {
 	void *arg;
@@ -81,6 +88,7 @@ struct control_ops {
 	void (*stop)(void *arg);
 	int (*command)(void *arg, const char *cmd, const json_t *request,
 		       json_t **result, FILE *errors);
+	void (*stream)(void *arg, struct bufferevent *bev);
 	json_t *(*services)(void *arg);
 };
 

@@ -108,4 +108,10 @@ void impair_profile_reset(struct engine *e);
 int impair_sink(struct engine *e, void (*fn)(void *arg, const char *json),
 		void *arg, mono_t now);
 
+/* Tell of each packet that a fault has lost instead of sending it; NULL: no
+ * more.  Nothing happens in an engine that never had a fault. */
+void impair_watch_lost(struct engine *e,
+		       void (*fn)(void *arg, const struct tx *tx, mono_t now),
+		       void *arg);
+
 #endif

@@ -110,6 +110,18 @@ void worker_call(struct worker *w, void (*fn)(void *arg, mono_t now),
 		 void *arg);
 
 /**
+ * worker_divert() - Call these in place of the engine's calls
+ * @ops:    they pass on to the engine what they get; @ops->pull() may return
+ *          fewer packets than there are, but not none.  NULL: the engine's own
+ *          again
+ * @engine: their first argument; borrowed
+ *
+ * Only within worker_call(), or before worker_start().
+ */
+void worker_divert(struct worker *w, const struct io_engine_ops *ops,
+		   void *engine);
+
+/**
  * struct worker_waiting - Packets that wait in the kernel's queues
  * @syn:   in those for SYNs
  * @other: in the other one

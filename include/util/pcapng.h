@@ -48,6 +48,18 @@ int pcapng_begin(FILE *f, const char *app);
 /* Write the next interface's description, named @name.  As pcapng_begin(). */
 int pcapng_interface(FILE *f, const char *name);
 
+/**
+ * pcapng_statistics() - Write what was captured at an interface so far
+ * @interface: its number
+ * @us:        the present time
+ * @received:  packets, those lost included
+ * @lost:      for want of room
+ *
+ * As pcapng_begin().
+ */
+int pcapng_statistics(FILE *f, uint32_t interface, int64_t us,
+		      uint64_t received, uint64_t lost);
+
 /* Write a packet.  As pcapng_begin(). */
 int pcapng_packet(FILE *f, const struct pcapng_packet *p);
 

@@ -55,6 +55,56 @@ static int line_send(int fd, const json_t *request)
 	return done == len ? 0 : -errno;
 }
 
+/* The answer's line, byte by byte: what is behind it is not ours. */
+static int line_read(int fd, json_t **answer)
+{
+	char *line = NULL, c = '\0';
+	size_t len;
+	FILE *f = open_memstream(&line, &len);
+	int err = f ? 0 : -ENOMEM;
+
+	while (!err && c != '\n') {
+		ssize_t n = recv(fd, &c, 1, 0);
+
+		if (n == 1)
+			fputc(c, f);
+		else if (!n || errno != EINTR)
+			err = n ? -errno : -EPROTO;
+	}
+	if (f && fclose(f) && !err)
+		err = -ENOMEM;
+	if (!err) {
+		*answer = json_loadb(line, len, 0, NULL);
+		err = *answer ? 0 : -EPROTO;
+	}
+	free(line);
+	return err;
+}
+
+int client_stream(const char *path, const json_t *request, json_t **answer,
+		  int *fd)
+{
+	static const struct timeval no_limit;
+	int s = client_connect(path), err;
+
+	*answer = NULL;
+	*fd = -1;
+	if (s < 0)
+		return s;
+	err = line_send(s, request);
+	if (!err)
+		err = line_read(s, answer);
+	if (!err && json_is_true(json_object_get(
+			    json_object_get(*answer, "result"), "stream"))) {
+		setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &no_limit,
+			   sizeof(no_limit));
+		*fd = s;
+	} else {
+		close(s);
+	}
+	return err;
+}
+
 int client_ask(const char *path, const json_t *request, json_t **answer)
 {
 	int fd = client_connect(path), err;

@@ -40,7 +40,8 @@ struct control_server {
 static void client_close(struct client *c)
 {
 	c->server->nclients--;
-	bufferevent_free(c->bev);
+	if (c->bev)
+		bufferevent_free(c->bev);
 	free(c);
 }
 
@@ -54,11 +55,25 @@ static void client_free(struct client *c)
 	client_close(c);
 }
 
-static void client_answer(struct client *c, const char *line, size_t len)
+/* The connection belongs to the command from now on. */
+static void client_give(struct client *c)
+{
+	struct bufferevent *bev = c->bev;
+
+	c->server->ops->stream(c->server->ops->arg, bev);
+	c->bev = NULL;
+	client_free(c);
+}
+
+/* Return: false: the connection is a stream now, and the client is gone. */
+static bool client_answer(struct client *c, const char *line, size_t len)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
 	json_t *answer = control_answer(c->server->ops, line, len);
 	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	bool stream = c->server->ops->stream &&
+		      json_is_true(json_object_get(
+			      json_object_get(answer, "result"), "stream"));
 
 	if (text)
 		evbuffer_add_printf(out, "%s\n", text);
@@ -67,6 +82,9 @@ static void client_answer(struct client *c, const char *line, size_t len)
 			out, "{\"ok\":false,\"error\":\"out of memory\"}\n");
 	free(text);
 	json_decref(answer);
+	if (stream)
+		client_give(c);
+	return !stream;
 }
 
 /* Also called when an answer was sent: then the next request is read. */
@@ -75,13 +93,14 @@ static void on_ready(struct bufferevent *bev, void *arg)
 	struct client *c = arg;
 	struct evbuffer *in = bufferevent_get_input(bev);
 	struct evbuffer *out = bufferevent_get_output(bev);
+	bool ours = true;
 
-	while (!evbuffer_get_length(out)) {
+	while (ours && !evbuffer_get_length(out)) {
 		size_t len;
 		char *line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
 
 		if (line) {
-			client_answer(c, line, len);
+			ours = client_answer(c, line, len);
 			free(line);
 		} else if (c->eof) {
 			client_free(c);

@@ -77,7 +77,9 @@ static void print_error(const char *text)
 		n && text[n - 1] == '\n' ? "" : "\n");
 }
 
-json_t *ask(const struct args *a, json_t *request, json_t **answer)
+/* @fd: out: the stream behind the answer; NULL: none is expected. */
+static json_t *ask_for(const struct args *a, json_t *request, json_t **answer,
+		       int *fd)
 {
 	const char *path = socket_path(a);
 	json_t *ok;
@@ -86,7 +88,8 @@ json_t *ask(const struct args *a, json_t *request, json_t **answer)
 	*answer = NULL;
 	if (!path || !request)
 		return NULL;
-	err = client_ask(path, request, answer);
+	err = fd ? client_stream(path, request, answer, fd)
+		 : client_ask(path, request, answer);
 	if (err) {
 		fprintf(stderr, "penstockctl: %s: %s%s\n", path,
 			err == -EPROTO ? "no answer" : strerror(-err),
@@ -100,6 +103,17 @@ json_t *ask(const struct args *a, json_t *request, json_t **answer)
 		return json_object_get(*answer, "result");
 	print_error(json_string_value(json_object_get(*answer, "error")));
 	return NULL;
+}
+
+json_t *ask(const struct args *a, json_t *request, json_t **answer)
+{
+	return ask_for(a, request, answer, NULL);
+}
+
+bool ask_stream(const struct args *a, json_t *request, json_t **answer, int *fd)
+{
+	*fd = -1;
+	return ask_for(a, request, answer, fd) && *fd >= 0;
 }
 
 void print_json(const json_t *j)

@@ -40,6 +40,9 @@ static const char usage_text[] =
 	"  why [FILTER]   what limits each connection, in a sentence\n"
 	"  paths [ADDRESS] | del ADDRESS | flush\n"
 	"                 what connections have learnt of the paths to hosts\n"
+	"  capture [FILTER] -w FILE\n"
+	"                 packets of both sides as pcapng, each with what was\n"
+	"                 decided about it; -w -: to standard output\n"
 	"  nstat          counters, by the kernel's names\n"
 	"  reset CLIENT [PORT]  reset the connections of a client\n"
 	"  reload         read the configuration again, as SIGHUP does; exits "
@@ -57,7 +60,9 @@ static const char usage_text[] =
 	"  -c FILE   configuration (" CONF_DEFAULT ")\n"
 	"  -S PATH   control socket (by the configuration)\n"
 	"  -s FILE   rules: where the host's state before is kept\n"
-	"  -n MAX    flows, why: at most so many\n"
+	"  -n MAX    flows, why, capture: at most so many\n"
+	"  --seconds N, --snaplen N\n"
+	"            capture: how long, and bytes of each packet\n"
 	"  -z        nstat: also counters that are 0\n"
 	"  -j, --json     answer in JSON\n"
 	"  --set N=VALUE  scenario: a variable\n"
@@ -196,8 +201,8 @@ static const struct {
 	{"reload", cmd_daemon},	  {"stop", cmd_daemon},
 	{"ask", cmd_ask},	  {"fault", cmd_fault},
 	{"profile", cmd_profile}, {"scenario", cmd_scenario},
-	{"reset", cmd_reset},	  {"why", cmd_why},
-	{"paths", cmd_paths},
+	{"reset", cmd_reset},	  {"capture", cmd_capture},
+	{"why", cmd_why},	  {"paths", cmd_paths},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)
@@ -217,12 +222,28 @@ enum {
 	OPT_JUNIT = 256,
 	OPT_TAP,
 	OPT_JOBS,
+	OPT_SECONDS,
+	OPT_SNAPLEN,
 };
+
+/* A number of an option, from 1 to @max.  False after the error was printed. */
+static bool read_number(const char *option, long max, long *out)
+{
+	char why[80], *end;
+
+	errno = 0;
+	*out = strtol(optarg, &end, 10);
+	if (!errno && !*end && *out >= 1 && *out <= max)
+		return true;
+	snprintf(why, sizeof(why), "%s takes a number from 1 to %ld", option,
+		 max);
+	usage(why);
+	return false;
+}
 
 /* Return: -1 to continue, else the exit status. */
 static int read_long_option(struct args *a, int opt)
 {
-	char *end;
 	long n;
 
 	switch (opt) {
@@ -233,11 +254,18 @@ static int read_long_option(struct args *a, int opt)
 		a->tap = true;
 		return -1;
 	case OPT_JOBS:
-		n = strtol(optarg, &end, 10);
-		if (*end || n < 1 || n > JOBS_MAX)
-			return usage("--jobs takes a number from 1 to 64");
+		if (!read_number("--jobs", JOBS_MAX, &n))
+			return EXIT_USAGE;
 		a->jobs = (uint32_t)n;
 		return -1;
+	case OPT_SECONDS:
+		return read_number("--seconds", 1000000000, &a->seconds)
+			       ? -1
+			       : EXIT_USAGE;
+	case OPT_SNAPLEN:
+		return read_number("--snaplen", 65535, &a->snaplen)
+			       ? -1
+			       : EXIT_USAGE;
 	default: /* getopt has printed the error */
 		return usage(NULL);
 	}
@@ -264,6 +292,9 @@ static int read_option(struct args *a, int opt)
 					  : -1;
 	case 't':
 		a->test = true;
+		return -1;
+	case 'w':
+		a->write = optarg;
 		return -1;
 	case 'j':
 		a->json = true;
@@ -303,6 +334,8 @@ int main(int argc, char **argv)
 		{"set", required_argument, NULL, 'E'},
 		{"junit", required_argument, NULL, OPT_JUNIT},
 		{"tap", no_argument, NULL, OPT_TAP},
+		{"seconds", required_argument, NULL, OPT_SECONDS},
+		{"snaplen", required_argument, NULL, OPT_SNAPLEN},
 		{"jobs", required_argument, NULL, OPT_JOBS},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
@@ -312,8 +345,8 @@ int main(int argc, char **argv)
 	int opt, rc;
 
 	fault_files_by(textfile_read);
-	while ((opt = getopt_long(argc, argv, "c:s:S:n:tjzhV", longs, NULL)) !=
-	       -1) {
+	while ((opt = getopt_long(argc, argv, "c:s:S:n:w:tjzhV", longs,
+				  NULL)) != -1) {
 		rc = read_option(&a, opt);
 		if (rc >= 0)
 			return rc;

@@ -38,6 +38,9 @@ enum {
  * @keep:    scenario: do not remove its faults
  * @set:     scenario: @nset "NAME=VALUE"
  * @max:     most lines of a list; 0: as many as the daemon returns
+ * @write:   capture: file, "-" for standard output
+ * @seconds: capture: how long; 0: no limit
+ * @snaplen: capture: bytes of a packet; 0: all
  * @junit:   scenario: file for the results as XML, "-" for standard output
  * @tap:     scenario: print TAP
  * @jobs:    scenario: so many at once
@@ -48,6 +51,8 @@ struct args {
 	long max;
 	const char *set[SET_MAX];
 	uint32_t nset;
+	const char *write;
+	long seconds, snaplen;
 	const char *junit;
 	bool tap;
 	uint32_t jobs;
@@ -70,6 +75,10 @@ int unknown_word(const char *what, const char *word, const char *const *known);
  * Return: the result, or NULL after an error was printed
  */
 json_t *ask(const struct args *a, json_t *request, json_t **answer);
+
+/* The same for a request that a stream answers: @fd, owned by the caller. */
+bool ask_stream(const struct args *a, json_t *request, json_t **answer,
+		int *fd);
 
 void print_json(const json_t *j);
 
@@ -97,6 +106,9 @@ int cmd_profile(const struct args *a, int argc, char **argv);
 
 /* reset.c: `reset CLIENT [PORT]' */
 int cmd_reset(const struct args *a, int argc, char **argv);
+
+/* capture.c: `capture [FILTER] -w FILE' */
+int cmd_capture(const struct args *a, int argc, char **argv);
 
 /* scenario.c: `scenario ...'.  Return: enum scn_result */
 int cmd_scenario(const struct args *a, int argc, char **argv);

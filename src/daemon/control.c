@@ -265,9 +265,16 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 		return flows_command(arg, request, result, errors);
 	if (!strcmp(cmd, "why"))
 		return why_command(arg, request, result, errors);
+	if (!strcmp(cmd, "capture"))
+		return capture_command(arg, request, result, errors);
 	if (!strcmp(cmd, "paths"))
 		return paths_command(arg, request, result, errors);
 	return faults_command(arg, cmd, request, result, errors);
+}
+
+static void op_stream(void *arg, struct bufferevent *bev)
+{
+	capture_stream(arg, bev);
 }
 
 /* --- life --- */
@@ -286,6 +293,7 @@ int control_start(struct daemon *d)
 		.stop = op_stop,
 		.services = op_services,
 		.command = op_command,
+		.stream = op_stream,
 	};
 	if (*c->control)
 		d->control =
@@ -310,6 +318,7 @@ int control_start(struct daemon *d)
 
 void control_free(struct daemon *d)
 {
+	capture_free(d);
 	control_http_free(d->http);
 	control_server_free(d->control);
 	free(d->metrics.m);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "api/faults.h"
+#include "capture/tap.h"
 #include "impair/all.h"
 #include "penstockd.h"
 #include "util/lines.h"
@@ -29,9 +30,10 @@
 
 struct faults;
 
-/* Who reports: a worker's engine; @before: how its lines begin. */
+/* Who reports: the engine of @worker; @before: how its lines begin. */
 struct reporter {
 	struct faults *faults;
+	uint32_t worker;
 	char before[32];
 };
 
@@ -46,6 +48,7 @@ struct reporter {
  * @from:   by worker
  */
 struct faults {
+	struct daemon *daemon;
 	struct impair_all all;
 	struct engine *engine[WORKERS_MAX];
 	void *arg[WORKERS_MAX];
@@ -65,8 +68,12 @@ static void on_report(void *arg, const char *json)
 	const struct reporter *from = arg;
 	struct faults *f = from->faults;
 	const uint64_t one = 1;
+	struct tap *tap;
 
 	lines_put(f->lines, from->before, json + 1);
+	tap = f->daemon->unit[from->worker].tap;
+	if (unlikely(tap))
+		tap_fault(tap, json);
 	if (!atomic_load(&f->logs) || atomic_exchange(&f->woken, true))
 		return;
 	/* It can only fail when the main thread has been woken already. */
@@ -417,11 +424,13 @@ int faults_open(struct daemon *d)
 	if (!f)
 		return -ENOMEM;
 	d->faults = f;
+	f->daemon = d;
 	f->wake_fd = -1;
 	for (uint32_t i = 0; i < WORKERS_MAX; i++) {
 		struct reporter *r = &f->from[i];
 
 		r->faults = f;
+		r->worker = i;
 		if (d->cfg->daemon.workers > 1)
 			snprintf(r->before, sizeof(r->before),
 				 "{\"worker\":%u,", i);

@@ -19,6 +19,10 @@
 #include "shield/commons.h"
 #include "shield/paths.h"
 #include "util/log.h"
+
+struct bufferevent;
+struct capture;
+struct tap;
 #include "view/flow.h"
 
 /**
@@ -27,6 +31,8 @@
  * @paths:  what connections have learnt of the paths to their hosts
  * @engine: flows
  * @worker: thread, queue, TUN
+ * @tap:    between worker and engine, while there is a capture; only within
+ *          worker_call()
  * @lost:   packets lost in the kernel, when last reported
  */
 struct unit {
@@ -35,6 +41,7 @@ struct unit {
 	struct engine *engine;
 	struct splicer *splicer; /* NULL: there is no translator */
 	struct worker *worker;
+	struct tap *tap;
 	uint64_t lost;
 };
 
@@ -55,6 +62,7 @@ struct metrics {
  * @commons:  what several units have in common
  * @seed:     of all random choices that are no secrets
  * @ops:      what @control and @http answer
+ * @capture:  that runs, or NULL
  * @metrics:  taken when the first metric is asked for
  * @faults:   the log and the reports of faults
  * @watch:    attacks on services
@@ -82,6 +90,7 @@ struct daemon {
 	struct control_ops ops;
 	struct control_server *control;
 	struct control_http *http;
+	struct capture *capture;
 	struct metrics metrics;
 	struct faults *faults;
 	struct rules_watch *rules;
@@ -244,6 +253,17 @@ int flows_command(struct daemon *d, const json_t *request, json_t **result,
 int flows_filter(const json_t *request, struct filter *f, FILE *errors);
 /* Add a leg's times to the object @o; what is 0 only with @zeros. */
 void flow_add_times(json_t *o, const struct leg_chrono *c, bool zeros);
+
+/* --- capture.c --- */
+
+/* {"cmd":"capture"}, with "filter", "count", "seconds" and "snaplen": makes
+ * ready for capture_stream(). */
+int capture_command(struct daemon *d, const json_t *request, json_t **result,
+		    FILE *errors);
+/* The client's connection, behind the answer: begin.  Takes @bev. */
+void capture_stream(struct daemon *d, struct bufferevent *bev);
+/* End it at once. */
+void capture_free(struct daemon *d);
 
 /* --- paths.c --- */
 

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "capture/tap.h"
 #include "config/secret.h"
 #include "penstockd.h"
 
@@ -237,7 +238,7 @@ void units_stopped_call(struct daemon *d, void (*fn)(void *arg, mono_t now),
 }
 
 struct policy_call {
-	struct engine *engine;
+	struct unit *u;
 	struct policy *policy;
 };
 
@@ -246,7 +247,9 @@ static void do_set_policy(void *arg, mono_t now)
 	struct policy_call *c = arg;
 
 	(void)now;
-	engine_set_policy(c->engine, c->policy);
+	engine_set_policy(c->u->engine, c->policy);
+	if (c->u->tap)
+		tap_set_policy(c->u->tap, c->policy);
 }
 
 void units_set_policy(struct daemon *d, struct policy *p)
@@ -255,8 +258,8 @@ void units_set_policy(struct daemon *d, struct policy *p)
 	uint32_t i;
 
 	for (i = 0; i < d->n; i++) {
-		c.engine = d->unit[i].engine;
-		worker_call(d->unit[i].worker, do_set_policy, &c);
+		c.u = &d->unit[i];
+		worker_call(c.u->worker, do_set_policy, &c);
 	}
 }
 

@@ -123,26 +123,29 @@ void outq_forget(struct impair *im)
 	}
 }
 
+void outq_tx(struct tx *t, const struct held *h)
+{
+	memcpy(t->hdr, h->hdr, h->hdr_len);
+	t->hdr_len = h->hdr_len;
+	t->l4_off = h->l4_off;
+	t->family = h->family;
+	t->csum_done = true;
+	t->tun_only = t->in_place = false;
+	t->gso_size = 0;
+	t->payload = h->len;
+	t->niov = h->len ? 1 : 0;
+	if (h->len)
+		t->iov[0] = (struct iovec){h->buf->data, h->len};
+}
+
 int outq_drain(struct impair *im, struct tx *tx, int max)
 {
 	struct held *h;
 	int n = 0;
 
 	while (n < max && (h = im->out_head)) {
-		struct tx *t = &tx[n++];
-
+		outq_tx(&tx[n++], h);
 		im->out_head = h->next;
-		memcpy(t->hdr, h->hdr, h->hdr_len);
-		t->hdr_len = h->hdr_len;
-		t->l4_off = h->l4_off;
-		t->family = h->family;
-		t->csum_done = true;
-		t->tun_only = t->in_place = false;
-		t->gso_size = 0;
-		t->payload = h->len;
-		t->niov = h->len ? 1 : 0;
-		if (h->len)
-			t->iov[0] = (struct iovec){h->buf->data, h->len};
 		h->next = im->spent;
 		im->spent = h;
 	}

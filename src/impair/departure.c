@@ -21,6 +21,19 @@ void departure_send(struct impair *im, struct held *h, mono_t due, mono_t now)
 }
 
 /* Takes @h. */
+static void lose(struct impair *im, struct held *h, mono_t now)
+{
+	struct tx tx;
+
+	engine_drop(im->e, DROP_FAULT);
+	if (im->lost) {
+		outq_tx(&tx, h);
+		im->lost(im->lost_arg, &tx, now);
+	}
+	held_free(im, h);
+}
+
+/* Takes @h. */
 static void dispatch_out(struct impair *im, struct held *h,
 			 const struct fault_verdict *v, mono_t now)
 {
@@ -33,8 +46,7 @@ static void dispatch_out(struct impair *im, struct held *h,
 		departure_send(im, held_unack(im, h, v->ack_us),
 			       mono_add(now, v->ack_us), now);
 	if (v->drop) {
-		engine_drop(im->e, DROP_FAULT);
-		held_free(im, h);
+		lose(im, h, now);
 		return;
 	}
 	if (v->inject)

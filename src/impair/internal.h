@@ -94,6 +94,7 @@ struct impair_flow {
  * @spent: packets that were sent: valid until the next pull
  * @serial: of the next packet
  * @overflow: packets lost because there was no room
+ * @lost: gets packets that are lost instead of sent, or NULL
  */
 struct impair {
 	struct engine *e;
@@ -105,6 +106,8 @@ struct impair {
 	struct held *out_head, *out_tail;
 	struct held *spent;
 	uint64_t serial, overflow;
+	void (*lost)(void *arg, const struct tx *tx, mono_t now);
+	void *lost_arg;
 };
 
 /* Only for a flow that is hooked. */
@@ -235,6 +238,8 @@ mono_t delayq_deadline(const struct impair *im);
 void delayq_release(struct impair *im, int slot, bool drop, mono_t now);
 /* A packet is ready to be sent. */
 void outq_push(struct impair *im, struct held *h);
+/* A packet as it is sent; @tx borrows its payload. */
+void outq_tx(struct tx *tx, const struct held *h);
 /* Move ready packets into @tx. */
 int outq_drain(struct impair *im, struct tx *tx, int max);
 /* The packets in @tx were sent: free them. */

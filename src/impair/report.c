@@ -38,6 +38,18 @@ int impair_sink(struct engine *e, void (*fn)(void *arg, const char *json),
 	return 0;
 }
 
+void impair_watch_lost(struct engine *e,
+		       void (*fn)(void *arg, const struct tx *tx, mono_t now),
+		       void *arg)
+{
+	struct impair *im = engine_wing(e);
+
+	if (!im)
+		return;
+	im->lost = fn;
+	im->lost_arg = arg;
+}
+
 bool impair_get(const struct engine *e, uint32_t i, mono_t now,
 		struct impair_fault *out)
 {

@@ -88,6 +88,8 @@ struct lane {
 
 /**
  * struct worker - See worker.h
+ * @ops:     what is called with @engine: the engine's calls, or, if @diverted,
+ *           those of worker_divert()
  * @lane:    @nlane of them; the first is not for SYNs
  * @ev_serve: made active when a lane is ready, so that all ready lanes are
  *           known before the first one is served
@@ -99,6 +101,9 @@ struct lane {
  */
 struct worker {
 	struct worker_cfg cfg;
+	const struct io_engine_ops *ops;
+	void *engine;
+	bool diverted;
 	struct lane lane[LANES_MAX];
 	int nlane;
 	struct tun tun;
@@ -136,17 +141,17 @@ static void drain(struct worker *w, mono_t now)
 	int i, n;
 
 	do {
-		n = w->cfg.ops->pull(w->cfg.engine, w->tx, TX_BATCH, now);
+		n = w->ops->pull(w->engine, w->tx, TX_BATCH, now);
 		for (i = 0; i < n; i++)
 			egress_send(&w->out, &w->tx[i]);
-	} while (n == TX_BATCH);
+	} while (n == TX_BATCH || (unlikely(w->diverted) && n));
 }
 
 /* There is one timer.  A deadline that became later is noticed when it
  * fires. */
 static void arm_timer(struct worker *w, mono_t now)
 {
-	mono_t d = w->cfg.ops->deadline(w->cfg.engine);
+	mono_t d = w->ops->deadline(w->engine);
 	struct timeval tv;
 	int64_t us;
 
@@ -162,10 +167,10 @@ static void arm_timer(struct worker *w, mono_t now)
 
 static void expire_due(struct worker *w, mono_t now)
 {
-	if (!mono_due(w->cfg.ops->deadline(w->cfg.engine), now))
+	if (!mono_due(w->ops->deadline(w->engine), now))
 		return;
 	w->c.timer_expiries++;
-	w->cfg.ops->expire(w->cfg.engine, now);
+	w->ops->expire(w->engine, now);
 	drain(w, now);
 }
 
@@ -204,7 +209,7 @@ static void handle_packet(struct worker *w, const struct nfq_packet *p,
 		egress_decide(&w->out, p, NFQ_DROP);
 		return;
 	}
-	v = w->cfg.ops->input(w->cfg.engine, &p->pkt, now, &w->reply);
+	v = w->ops->input(w->engine, &p->pkt, now, &w->reply);
 	if (unlikely(v >= IO_WORKER)) {
 		egress_move(&w->out, p, queue_of(w, (int)(v - IO_WORKER)));
 		return;
@@ -253,7 +258,7 @@ static void handle_batch(struct worker *w, int messages, mono_t now)
 		}
 	}
 	if (n)
-		w->cfg.ops->expect(w->cfg.engine, next, n);
+		w->ops->expect(w->engine, next, n);
 	for (int i = 0; i < n; i++)
 		handle_packet(w, &w->packet[i], now);
 }
@@ -578,6 +583,14 @@ static int open_lanes(struct worker *w)
 	return err;
 }
 
+void worker_divert(struct worker *w, const struct io_engine_ops *ops,
+		   void *engine)
+{
+	w->diverted = ops;
+	w->ops = ops ? ops : w->cfg.ops;
+	w->engine = ops ? engine : w->cfg.engine;
+}
+
 int worker_new(struct worker **out, const struct worker_cfg *cfg)
 {
 	struct worker *w;
@@ -590,6 +603,7 @@ int worker_new(struct worker **out, const struct worker_cfg *cfg)
 		return -ENOMEM;
 	w->cfg = *cfg;
 	w->cfg.tun = NULL;
+	worker_divert(w, NULL, NULL);
 	w->call_fd = w->tun.fd = -1;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_mutex_init(&w->callers, NULL);

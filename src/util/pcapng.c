@@ -11,6 +11,7 @@
 
 #define BLOCK_SECTION 0x0a0d0d0au
 #define BLOCK_INTERFACE 1u
+#define BLOCK_STATISTICS 5u
 #define BLOCK_PACKET 6u
 #define BYTE_ORDER_MAGIC 0x1a2b3c4du
 #define LINKTYPE_RAW 101u /* a bare IPv4 or IPv6 packet */
@@ -18,6 +19,8 @@
 #define OPT_APPLICATION 4u
 #define OPT_IF_NAME 2u
 #define OPT_PACKET_FLAGS 2u
+#define OPT_IF_RECEIVED 4u
+#define OPT_IF_DROPPED 5u
 #define BLOCK_FRAME 12u /* type and both lengths */
 
 static uint32_t padded(size_t n)
@@ -117,6 +120,24 @@ int pcapng_packet(FILE *f, const struct pcapng_packet *p)
 	put_padded(f, p->data, p->len);
 	put_opt(f, OPT_COMMENT, p->comment, n);
 	put_opt(f, OPT_PACKET_FLAGS, &flags, sizeof(flags));
+	put32(f, 0);
+	put32(f, total);
+	return status(f);
+}
+
+int pcapng_statistics(FILE *f, uint32_t interface, int64_t us,
+		      uint64_t received, uint64_t lost)
+{
+	uint64_t t = (uint64_t)us;
+	uint32_t total = BLOCK_FRAME + 12 + 2 * opt_size(sizeof(lost)) + 4;
+
+	put32(f, BLOCK_STATISTICS);
+	put32(f, total);
+	put32(f, interface);
+	put32(f, (uint32_t)(t >> 32));
+	put32(f, (uint32_t)t);
+	put_opt(f, OPT_IF_RECEIVED, &received, sizeof(received));
+	put_opt(f, OPT_IF_DROPPED, &lost, sizeof(lost));
 	put32(f, 0);
 	put32(f, total);
 	return status(f);

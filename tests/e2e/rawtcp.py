@@ -494,6 +494,26 @@ def case_overtaken(w, a):
         close_both(c)
 
 
+def case_capture(w, a):
+    """A connection with a segment out of order and one with an old timestamp,
+    and an ACK of no connection."""
+    c = Conn(w, a["server"], int(a["port"]), ws=7, ts=100000)
+    s = c.open()
+    c.data(b"G")
+    c.recv(1.0)
+    c.send(ACK | PSH, seq=c.seq + 100, data=b"later")
+    c.recv(1.0)
+    c.ts = 50000
+    c.send(ACK | PSH, data=b"old")
+    c.recv(1.0)
+    c.ts = 100001
+    c.send(RST)
+    d = Conn(w, a["server"], int(a["port"]), ws=7)
+    d.send(ACK, seq=1, ack=1)
+    d.recv(1.0)
+    say(synack=int(s is not None))
+
+
 def case_unknown(w, a):
     """Segments of no connection: what comes back?"""
     out = {}

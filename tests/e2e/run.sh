@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/e2e/lib.sh
 
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_seg
-	fault_xfer fault_profile fault_conf why sight paths modes
+	fault_xfer fault_profile fault_conf why sight capture paths modes
 	splice proof shield lanes workers front bypass host shield_tfo shield_tw shield_limits shield_source
 	shares
 	toxi daemon rules scenario"
@@ -23,7 +23,7 @@ FAMILIES="4 6"
 
 # Groups that restart the daemon, so no idle connection may be open; and one
 # that has a topology of its own.
-RESTARTS='^(modes|splice|proof|lanes|workers|front|bypass|host|shares|toxi|daemon|shield.*|fault_conf)$'
+RESTARTS='^(modes|capture|splice|proof|lanes|workers|front|bypass|host|shares|toxi|daemon|shield.*|fault_conf)$'
 APART='^rules$'
 # These try both families themselves, so once is enough.
 BOTH='^(shield_tfo|shield_source)$'

@@ -27,6 +27,7 @@ DOWN = {
     "impair": {"engine", "policy", "fault", "tcp", "wire", "util"},
     "splice": {"engine", "policy", "tcp", "wire", "util"},
     "view": {"engine", "policy", "shield", "tcp", "wire", "util"},
+    "capture": {"engine", "impair", "view", "policy", "tcp", "wire", "util"},
     "io": {"wire", "util"},
     "front": {"policy", "shield", "tcp", "util"},
     "bpf": {"front", "shield"},
@@ -35,7 +36,7 @@ DOWN = {
     "api": {"util"},
     "scenario": {"config", "util"},
     "daemon": {"config", "rules", "front", "api", "io", "impair", "splice",
-               "view",
+               "view", "capture",
                "engine", "policy", "fault", "shield", "util"},
     "ctl": {"config", "rules", "front", "api", "scenario", "util"},
 }
@@ -50,7 +51,7 @@ TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
           # the library's headers
           "front": {"bpf/bpf.h", "bpf/libbpf.h", "splice/splice.h"}}
 PURE = {"wire", "tcp", "shield", "fault", "policy", "engine",
-        "impair", "splice", "view"}
+        "impair", "splice", "view", "capture"}
 IMPURE = re.compile(
     r"(?<![\w.>])(clock_gettime|gettimeofday|time|getrandom|randombytes\w*|"
     r"s?rand|s?random|arc4random\w*|socket|sendto|sendmsg|sendmmsg|recvfrom|"

@@ -100,6 +100,24 @@ START_TEST(packet_without_comment_has_none)
 }
 END_TEST
 
+/* 4.6: the interface, the time, what was received and what was lost. */
+START_TEST(statistics_have_received_and_lost)
+{
+	ck_assert_int_eq(pcapng_statistics(f, 1, 0x123456789aLL, 7, 3), 0);
+	ck_assert_uint_eq(word(0), 5);
+	ck_assert_uint_eq(word(4), size);
+	ck_assert_uint_eq(word(8), 1);
+	ck_assert_uint_eq(word(12), 0x12);
+	ck_assert_uint_eq(word(16), 0x3456789a);
+	ck_assert_uint_eq(word(20), 4u | 8u << 16); /* isb_ifrecv */
+	ck_assert_uint_eq(word(24), 7);
+	ck_assert_uint_eq(word(32), 5u | 8u << 16); /* isb_ifdrop */
+	ck_assert_uint_eq(word(36), 3);
+	ck_assert_uint_eq(word(44), 0);
+	ck_assert_uint_eq(word(48), size);
+}
+END_TEST
+
 START_TEST(full_disk_is_an_error)
 {
 	FILE *full = fopen("/dev/full", "w");
@@ -126,6 +144,7 @@ int main(void)
 	tcase_add_test(tc, interface_is_named_and_raw);
 	tcase_add_test(tc, packet_has_time_data_comment_and_direction);
 	tcase_add_test(tc, packet_without_comment_has_none);
+	tcase_add_test(tc, statistics_have_received_and_lost);
 	tcase_add_test(tc, full_disk_is_an_error);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
