@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,10 +40,13 @@ int unknown_word(const char *what, const char *word, const char *const *known)
 const char *socket_path(const struct args *a)
 {
 	static char path[sizeof(((struct daemon_cfg *)0)->control)];
+	const char *socket = getenv("PENSTOCK_SOCKET");
 	int err;
 
 	if (a->socket)
 		return a->socket;
+	if (socket && *socket && !strcmp(a->conf, CONF_DEFAULT))
+		return socket;
 	if (access(a->conf, R_OK) && !strcmp(a->conf, CONF_DEFAULT))
 		return SOCKET_DEFAULT;
 	err = config_control(a->conf, path, sizeof(path));

@@ -30,6 +30,8 @@ static const char usage_text[] =
 	"  doctor         what keeps penstock from its work here, and the\n"
 	"                 command that mends it; exits 1 when something does\n"
 	"  keys           every key: section, default, allowed, meaning\n"
+	"  lab -- COMMAND  client, gateway and server in namespaces; runs the\n"
+	"                 command as the client, and removes them\n"
 	"of the running daemon:\n"
 	"  status         what it is doing\n"
 	"  flows [FILTER] one line per connection.  FILTER is ss's: state "
@@ -61,12 +63,13 @@ static const char usage_text[] =
 	"  -S PATH   control socket (by the configuration)\n"
 	"  -s FILE   rules: where the host's state before is kept\n"
 	"  -n MAX    flows, why, capture: at most so many\n"
+	"  --server CMD   lab: a command that runs on the server\n"
 	"  --seconds N, --snaplen N\n"
 	"            capture: how long, and bytes of each packet\n"
 	"  -z        nstat: also counters that are 0\n"
 	"  -j, --json     answer in JSON\n"
 	"  --set N=VALUE  scenario: a variable\n"
-	"  --keep         scenario: leave its faults\n"
+	"  --keep         scenario: leave its faults; lab: stay until ^C\n"
 	"  --jobs N       scenario: so many at once, where they allow it\n"
 	"  --junit FILE   scenario: the results as JUnit's XML, too\n"
 	"  --tap          scenario: the results as TAP\n"
@@ -202,7 +205,8 @@ static const struct {
 	{"ask", cmd_ask},	  {"fault", cmd_fault},
 	{"profile", cmd_profile}, {"scenario", cmd_scenario},
 	{"reset", cmd_reset},	  {"capture", cmd_capture},
-	{"why", cmd_why},	  {"paths", cmd_paths},
+	{"lab", cmd_lab},	  {"why", cmd_why},
+	{"paths", cmd_paths},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)
@@ -223,6 +227,7 @@ enum {
 	OPT_TAP,
 	OPT_JOBS,
 	OPT_SECONDS,
+	OPT_SERVER,
 	OPT_SNAPLEN,
 };
 
@@ -257,6 +262,9 @@ static int read_long_option(struct args *a, int opt)
 		if (!read_number("--jobs", JOBS_MAX, &n))
 			return EXIT_USAGE;
 		a->jobs = (uint32_t)n;
+		return -1;
+	case OPT_SERVER:
+		a->server = optarg;
 		return -1;
 	case OPT_SECONDS:
 		return read_number("--seconds", 1000000000, &a->seconds)
@@ -334,6 +342,7 @@ int main(int argc, char **argv)
 		{"set", required_argument, NULL, 'E'},
 		{"junit", required_argument, NULL, OPT_JUNIT},
 		{"tap", no_argument, NULL, OPT_TAP},
+		{"server", required_argument, NULL, OPT_SERVER},
 		{"seconds", required_argument, NULL, OPT_SECONDS},
 		{"snaplen", required_argument, NULL, OPT_SNAPLEN},
 		{"jobs", required_argument, NULL, OPT_JOBS},

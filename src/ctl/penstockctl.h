@@ -41,6 +41,7 @@ enum {
  * @write:   capture: file, "-" for standard output
  * @seconds: capture: how long; 0: no limit
  * @snaplen: capture: bytes of a packet; 0: all
+ * @server:  lab: command that runs on the server
  * @junit:   scenario: file for the results as XML, "-" for standard output
  * @tap:     scenario: print TAP
  * @jobs:    scenario: so many at once
@@ -51,7 +52,7 @@ struct args {
 	long max;
 	const char *set[SET_MAX];
 	uint32_t nset;
-	const char *write;
+	const char *write, *server;
 	long seconds, snaplen;
 	const char *junit;
 	bool tap;
@@ -109,6 +110,9 @@ int cmd_reset(const struct args *a, int argc, char **argv);
 
 /* capture.c: `capture [FILTER] -w FILE' */
 int cmd_capture(const struct args *a, int argc, char **argv);
+
+/* lab.c: `lab -- COMMAND'.  Return: the exit status of COMMAND, or 125 */
+int cmd_lab(const struct args *a, int argc, char **argv);
 
 /* scenario.c: `scenario ...'.  Return: enum scn_result */
 int cmd_scenario(const struct args *a, int argc, char **argv);

@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.." || exit 1
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_seg
 	fault_xfer fault_profile fault_conf why sight capture paths modes
 	splice proof shield lanes workers front bypass host shield_tfo shield_tw shield_limits shield_source
-	shares
+	shares lab
 	toxi daemon rules scenario"
 FAMILIES="4 6"
 
