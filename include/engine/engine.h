@@ -113,6 +113,8 @@ void engine_set_policy(struct engine *e, struct policy *p);
 
 /* Accept no new connections. */
 void engine_stop_accepting(struct engine *e);
+/* Forget which servers have Fast Open, and trouble with it; NULL: of all. */
+void engine_forget_fastopen(struct engine *e, const struct ipaddr *server);
 /* Reset every flow. engine_pull() then returns RSTs to both peers. */
 void engine_reset_all(struct engine *e, mono_t now);
 

@@ -72,6 +72,9 @@ int assoc_init(struct assoc *a, size_t size, uint32_t entries,
 	       const uint8_t secret[32], const char *purpose);
 void assoc_fini(struct assoc *a);
 
+/* Forget all entries. */
+void assoc_clear(struct assoc *a);
+
 /* Find an entry; NULL: none.  Does not count as use. */
 void *assoc_find(const struct assoc *a, const struct assoc_key *k);
 

@@ -165,6 +165,9 @@ void tfo_cache_answered(struct tfo_cache *c, const struct ipaddr *server,
 void tfo_cache_lost(struct tfo_cache *c, const struct ipaddr *server,
 		    mono_t now);
 
+/* Know nothing of @server any more; NULL: of no server. */
+void tfo_cache_forget(struct tfo_cache *c, const struct ipaddr *server);
+
 /**
  * struct tfo_blackhole - tcp_fastopen_blackhole_timeout_sec
  * @times: detections in a row

@@ -9,12 +9,14 @@
 
 /**
  * struct paths_call - What is asked of each worker
+ * @engine: of the worker
  * @host:   of this host alone, NULL: of all
  * @forget: forget it; else list it
  * @forgotten: how many were
  */
 struct paths_call {
 	struct paths *paths;
+	struct engine *engine;
 	const struct ipaddr *host;
 	json_t *list;
 	mono_t now;
@@ -54,10 +56,13 @@ static void do_paths(void *arg, mono_t now)
 	struct paths_call *c = arg;
 
 	c->now = now;
-	if (c->forget)
-		c->forgotten += paths_forget(c->paths, c->host, now);
-	else
+	if (!c->forget) {
 		paths_walk(c->paths, list_path, c, now);
+		return;
+	}
+	c->forgotten += paths_forget(c->paths, c->host, now);
+	/* as in the kernel, where both are in one memory */
+	engine_forget_fastopen(c->engine, c->host);
 }
 
 int paths_command(struct daemon *d, const json_t *request, json_t **result,
@@ -78,6 +83,7 @@ int paths_command(struct daemon *d, const json_t *request, json_t **result,
 	c.list = json_array();
 	for (; c.worker < d->n && c.list; c.worker++) {
 		c.paths = &d->unit[c.worker].paths;
+		c.engine = d->unit[c.worker].engine;
 		worker_call(d->unit[c.worker].worker, do_paths, &c);
 	}
 	*result = c.list;

@@ -137,3 +137,9 @@ void fastopen_learn(struct engine *e, struct flow *f, const struct segment *s,
 		count[SC_TcpExtTCPFastOpenActiveFail]++;
 	}
 }
+
+void engine_forget_fastopen(struct engine *e, const struct ipaddr *server)
+{
+	tfo_cache_forget(&e->tfo_cache, server);
+	tfo_blackhole_clear(&e->tfo_blackhole);
+}

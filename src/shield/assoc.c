@@ -30,6 +30,11 @@ void assoc_fini(struct assoc *a)
 	memset(a, 0, sizeof(*a));
 }
 
+void assoc_clear(struct assoc *a)
+{
+	memset(a->mem, 0, (size_t)assoc_room(a) * a->size);
+}
+
 static uint8_t *set_of(const struct assoc *a, const struct assoc_key *k)
 {
 	uint32_t h = (uint32_t)hash_bytes(&a->hash, k, sizeof(*k));

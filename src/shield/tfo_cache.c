@@ -104,6 +104,19 @@ void tfo_cache_lost(struct tfo_cache *c, const struct ipaddr *server,
 	s->last_lost = now;
 }
 
+void tfo_cache_forget(struct tfo_cache *c, const struct ipaddr *server)
+{
+	struct server *s;
+
+	if (!server) {
+		assoc_clear(&c->table);
+		return;
+	}
+	s = find(c, server);
+	if (s)
+		s->head.used = 0;
+}
+
 void tfo_blackhole_hit(struct tfo_blackhole *b, int64_t timeout_us, mono_t now)
 {
 	if (timeout_us == 0)

@@ -76,9 +76,18 @@ rules_group() {
 	fi
 }
 
+# What the groups before have taught the kernels and penstock about the paths
+# (reordering, windows, servers without Fast Open) is no concern of the next.
+forget_paths() {
+	in_c ip tcp_metrics flush
+	in_s ip tcp_metrics flush
+	penstock_on && "$PENSTOCKCTL" -S "$TMP/control.sock" paths flush
+} >/dev/null 2>&1
+
 # run_group NAME: its cases.  A group without one would pass for ever.
 run_group() {
 	local before=$N_CASE
+	forget_paths
 	"${1}_cases"
 	[ "$1" = idle ] || [ -n "${E2E_CASE:-}" ] ||
 		[ "$N_CASE" -gt "$before" ] || empty_group "$1"

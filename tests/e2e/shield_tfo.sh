@@ -239,6 +239,13 @@ tfo_blackhole() {
 	poll 5 syns_seen 1
 	assert_eq "SYNs with data after two losses" 0 "$(syns_with_data)"
 	assert_counted TcpExtTCPFastOpenActiveFail 2
+	in_s iptables -F INPUT
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" paths flush || fail "paths flush"
+	tfo_client "$TFO_PORT" six # asks for a cookie again
+	tfo_client "$TFO_PORT" seven
+	assert_fields "$LINE" echo=seven
+	poll 5 syns_seen 3
+	assert_eq "SYNs with data after paths flush" 1 "$(syns_with_data)"
 }
 
 # tfo_timeout DATA: a connection whose SYN was lost twice; whether the next one

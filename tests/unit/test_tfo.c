@@ -267,6 +267,26 @@ START_TEST(cache_lost_syns_leave_server_alone)
 }
 END_TEST
 
+START_TEST(cache_forgets_one_server_or_all)
+{
+	struct tfo_cookie give = {.len = 8}, got;
+	struct ipaddr a = make_syn(0).t.local, b = make_syn(0).t.remote;
+	struct tfo_cache c;
+
+	ck_assert_int_eq(tfo_cache_init(&c, 64, secret), 0);
+	tfo_cache_lost(&c, &a, now);
+	tfo_cache_lost(&c, &a, now);
+	tfo_cache_store(&c, &b, &give, now);
+	tfo_cache_forget(&c, &a);
+	ck_assert_int_eq(tfo_cache_plan(&c, &a, 1, now, &got), TFO_USE_ASK);
+	ck_assert_int_eq(tfo_cache_plan(&c, &b, 1, now, &got), TFO_USE_DATA);
+	tfo_cache_forget(&c, &a); /* there is none */
+	tfo_cache_forget(&c, NULL);
+	ck_assert_int_eq(tfo_cache_plan(&c, &b, 1, now, &got), TFO_USE_ASK);
+	tfo_cache_fini(&c);
+}
+END_TEST
+
 START_TEST(blackhole_backs_off_and_clears)
 {
 	struct tfo_blackhole b = {0};
@@ -309,6 +329,7 @@ int main(void)
 	tcase_add_test(tc, pending_reset_ring_never_loses_count);
 	tcase_add_test(tc, cache_asks_then_uses_cookie);
 	tcase_add_test(tc, cache_lost_syns_leave_server_alone);
+	tcase_add_test(tc, cache_forgets_one_server_or_all);
 	tcase_add_test(tc, blackhole_backs_off_and_clears);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
