@@ -142,20 +142,34 @@ static int worker_of(uint64_t word)
 	return (int)(word & (REST - 1)) - 1;
 }
 
-int owners_find(const struct owners *o, const struct tuple *t)
+static int look_once(const struct owners *o, uint64_t hash)
 {
 	int at = 0, found = OWNERS_NONE;
-	uint64_t hash, word;
+	uint64_t word;
 
-	if (!o)
-		return OWNERS_NONE;
-	hash = hash_bytes(&o->key, t, sizeof(*t));
 	while ((word = next_word(o, hash, &at))) {
 		found = worker_of(word);
 		if (!(word & REST))
 			break;
 	}
 	return found;
+}
+
+/*
+ * A leg that goes to TIME_WAIT leaves its second note before it takes the first
+ * one back.  The second may be where we have looked already, and the first gone
+ * before we come to it.  Then the second is there when we look again.
+ */
+int owners_find(const struct owners *o, const struct tuple *t)
+{
+	uint64_t hash;
+	int found;
+
+	if (!o)
+		return OWNERS_NONE;
+	hash = hash_bytes(&o->key, t, sizeof(*t));
+	found = look_once(o, hash);
+	return found == OWNERS_NONE ? look_once(o, hash) : found;
 }
 
 bool owners_other_leg(const struct owners *o, const struct tuple *t,

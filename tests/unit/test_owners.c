@@ -93,6 +93,65 @@ START_TEST(owners_full_as_promised_none_is_refused)
 }
 END_TEST
 
+#define FINDS 1000000u
+
+static uint32_t moves;
+static bool found_all;
+
+/* @n others in the emptier bucket let a note go into the other one. */
+static void crowd(uint32_t n, bool come)
+{
+	for (uint32_t k = 0; k < n; k++) {
+		struct tuple t = leg(100 + k);
+
+		if (come)
+			owners_add(&o, &t, 1, OWNED_LEG);
+		else
+			owners_leave(&o, &t, 1, OWNED_LEG);
+	}
+}
+
+/* From a leg to TIME_WAIT and back, as the engine does: there is always a note
+ * of it. */
+static void *to_and_fro(void *arg)
+{
+	const struct tuple *t = arg;
+	enum owned is = OWNED_LEG, next;
+
+	for (uint32_t i = 0; !__atomic_load_n(&found_all, __ATOMIC_ACQUIRE);
+	     i++, is = next) {
+		next = is == OWNED_LEG ? OWNED_REST : OWNED_LEG;
+		crowd(i / 2 % 5, i % 2);
+		__atomic_add_fetch(&moves, 1, __ATOMIC_SEQ_CST);
+		owners_add(&o, t, 7, next);
+		owners_leave(&o, t, 7, is);
+	}
+	return NULL;
+}
+
+START_TEST(owner_is_found_while_it_goes_to_time_wait)
+{
+	struct tuple t = leg(1);
+	uint32_t bad = 0, seen;
+	pthread_t th;
+
+	owners_fini(&o); /* two buckets: all is close together */
+	ck_assert_int_eq(owners_init(&o, 8, secret), 0);
+	owners_add(&o, &t, 7, OWNED_LEG);
+	ck_assert_int_eq(pthread_create(&th, NULL, to_and_fro, &t), 0);
+	for (uint32_t i = 0; i < FINDS; i++) {
+		seen = __atomic_load_n(&moves, __ATOMIC_SEQ_CST);
+		/* only one move at a time is what the engine does */
+		if (owners_find(&o, &t) != 7 &&
+		    __atomic_load_n(&moves, __ATOMIC_SEQ_CST) == seen)
+			bad++;
+	}
+	__atomic_store_n(&found_all, true, __ATOMIC_RELEASE);
+	pthread_join(th, NULL);
+	ck_assert_uint_eq(bad, 0);
+}
+END_TEST
+
 #define ROUNDS 20000u
 #define THREADS 4u
 
@@ -151,6 +210,7 @@ int main(void)
 	tcase_add_test(t, owner_of_a_leg_counts_before_that_of_a_time_wait);
 	tcase_add_test(t, owner_that_has_nothing_takes_nothing_back);
 	tcase_add_test(t, owners_full_as_promised_none_is_refused);
+	tcase_add_test(t, owner_is_found_while_it_goes_to_time_wait);
 	tcase_add_test(t, owners_of_several_threads_lose_no_note);
 	tcase_add_test(t, owners_of_one_worker_are_none);
 	suite_add_tcase(s, t);
