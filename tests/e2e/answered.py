@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""answered.py WANT SERVER PORT ADDRESS... - who is answered?
+"""answered.py [-1] WANT SERVER PORT ADDRESS... - who is answered?
 
 From each address at once a connection and a request for /f1024; all are kept
-open.  Prints how many were answered: when it is WANT, two seconds later, and
-after a minute at the latest.
+open.  -1: until WANT were answered, one begins when the one before was.  Prints
+how many were answered: when it is WANT, two seconds later, and after a minute
+at the latest.
 """
 import select
 import socket
@@ -45,15 +46,20 @@ def step(s, poll):
 
 def main():
     """Parse the command line and run."""
-    want = int(sys.argv[1])
+    args = [a for a in sys.argv[1:] if a != "-1"]
+    want, server, port = int(args[0]), args[1], int(args[2])
+    waiting = args[3:]
+    in_turn = "-1" in sys.argv
     poll = select.poll()
     socks = {}
-    for address in sys.argv[4:]:
-        s = begin(address, sys.argv[2], int(sys.argv[3]))
-        socks[s.fileno()] = s
-        poll.register(s, select.POLLOUT)
     answered, end = 0, time.monotonic() + 60
     while time.monotonic() < end:
+        turn = answered == len(socks)
+        while waiting and (turn or not in_turn or answered >= want):
+            s = begin(waiting.pop(0), server, port)
+            socks[s.fileno()] = s
+            poll.register(s, select.POLLOUT)
+            turn = False
         for fd, _ in poll.poll(200):
             answered += step(socks[fd], poll)
         if answered >= want:
