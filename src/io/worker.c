@@ -380,14 +380,25 @@ static void on_queue(evutil_socket_t fd, short what, void *arg)
 	event_active(l->w->ev_serve, what, 0);
 }
 
+/*
+ * A worker that the scheduler kept waiting finds packets and a timer that is
+ * due.  The packets come first: an ACK that has arrived may be all that the
+ * timer is about.  on_queue() has run already, as libevent looks for readable
+ * descriptors before it looks for timers.
+ */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	mono_t now = worker_clock();
+	mono_t now;
 
-	(void)fd;
-	(void)what;
 	w->armed = MONO_UNSET;
+	for (int i = 0; i < w->nlane; i++) {
+		if (!w->lane[i].ready)
+			continue;
+		on_serve(fd, what, w);
+		break;
+	}
+	now = worker_clock();
 	expire_due(w, now);
 	arm_timer(w, now);
 }

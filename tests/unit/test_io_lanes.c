@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,6 +248,136 @@ START_TEST(lanes_of_syns_take_turns)
 }
 END_TEST
 
+#define DUE_US (50 * USEC_PER_MSEC)
+
+/* A deadline, and what had come when it was over. */
+static struct {
+	mono_t due;
+	int seen, expiries;
+} timed;
+
+static mono_t timed_deadline(const void *engine)
+{
+	(void)engine;
+	return mono_is_set(timed.due) ? timed.due : MONO_NEVER;
+}
+
+static void timed_expire(void *engine, mono_t now)
+{
+	(void)engine;
+	(void)now;
+	timed.due = MONO_UNSET;
+	timed.seen = seen.n;
+	timed.expiries++;
+}
+
+static void timed_begin(void *arg, mono_t now)
+{
+	(void)arg;
+	timed.due = mono_add(now, DUE_US);
+}
+
+/* What the stalled worker waits for. */
+static enum {
+	BEFORE,
+	STALLED,
+	TOO_LATE,
+	SENT
+} stall;
+
+static int stall_is(void)
+{
+	return __atomic_load_n(&stall, __ATOMIC_ACQUIRE);
+}
+
+/* The scheduler keeps the worker waiting: a packet comes, and then it is time.
+ * Not if it is time already.  In the thread, where few system calls are
+ * allowed. */
+static void timed_stall(void *arg, mono_t now)
+{
+	bool late = !mono_is_set(timed.due);
+
+	(void)arg;
+	(void)now;
+	__atomic_store_n(&stall, late ? TOO_LATE : STALLED, __ATOMIC_RELEASE);
+	if (late)
+		return;
+	while (stall_is() != SENT || !mono_due(timed.due, worker_clock()))
+		;
+}
+
+/* The kernel has put a packet into the queue; a busy one does so later. */
+static void wait_queued(void)
+{
+	char line[256];
+	int queue = 0, port = 0, total = 0;
+
+	for (int ms = 0; ms < WAIT_MS && !(queue == QUEUE && total); ms++) {
+		FILE *f = fopen("/proc/net/netfilter/nfnetlink_queue", "r");
+
+		ck_assert_ptr_nonnull(f);
+		while (queue != QUEUE && fgets(line, sizeof(line), f))
+			sscanf(line, "%d %d %d", &queue, &port, &total);
+		fclose(f);
+		if (!total) {
+			queue = 0;
+			usleep(1000);
+		}
+	}
+	ck_assert_int_eq(total, 1);
+}
+
+static void *call_stall(void *arg)
+{
+	(void)arg;
+	worker_call(w, timed_stall, NULL);
+	return NULL;
+}
+
+/* False: the timer was faster than we. */
+static bool stall_and_send(void)
+{
+	pthread_t th;
+
+	stall = BEFORE;
+	worker_call(w, timed_begin, NULL);
+	ck_assert_int_eq(pthread_create(&th, NULL, call_stall, NULL), 0);
+	while (stall_is() == BEFORE)
+		usleep(100);
+	if (stall_is() == STALLED) {
+		send_udp(9, 1);
+		wait_queued();
+		__atomic_store_n(&stall, SENT, __ATOMIC_RELEASE);
+	}
+	pthread_join(th, NULL);
+	return stall_is() == SENT;
+}
+
+START_TEST(packets_are_seen_before_a_timer_that_is_due)
+{
+	struct io_engine_ops with_timer = ops;
+	struct worker_cfg cfg = lanes_cfg;
+	int before = 0, tries = 0;
+
+	with_timer.deadline = timed_deadline;
+	with_timer.expire = timed_expire;
+	cfg.ops = &with_timer;
+	ck_assert_int_eq(worker_new(&w, &cfg), 0);
+	divert(9, QUEUE);
+	ck_assert_int_eq(worker_start(w), 0);
+	do {
+		before = timed.expiries;
+	} while (!stall_and_send() && ++tries < 100);
+	wait_seen(1);
+	for (int ms = 0; ms < WAIT_MS && timed.expiries == before; ms++)
+		usleep(1000);
+	worker_stop(w);
+	ck_assert_int_eq(timed.expiries, before + 1);
+	ck_assert_int_eq(timed.seen, 1);
+	lanes_stop();
+}
+END_TEST
+
 START_TEST(worker_of_too_many_lanes_is_refused)
 {
 	struct worker_cfg cfg = lanes_cfg;
@@ -281,6 +412,7 @@ static Suite *suite(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, lane_of_syns_overflows_alone_and_waits);
 	tcase_add_test(t, lanes_of_syns_take_turns);
+	tcase_add_test(t, packets_are_seen_before_a_timer_that_is_due);
 	tcase_add_test(t, worker_of_too_many_lanes_is_refused);
 	tcase_add_test(t, worker_whose_lane_is_taken_lets_go_of_all);
 	suite_add_tcase(s, t);
