@@ -12,8 +12,8 @@
 #   reflector  an NFQUEUE reader that turns each SYN into a SYN-ACK, no logic
 #   penstock   tcp_syncookies = 2, one worker: the lanes alone
 #   front      the same with the XDP front (veth: at the ingress of tc)
-# and, when they are named:
 #   spliced    the front and relay = splice
+# and, when they are named:
 #   kernel     plain forwarding to a listening socket, tcp_syncookies = 2
 #   auto       handshake = auto, cookies when the SYN queue fills
 #
@@ -27,18 +27,22 @@
 #   16 kept-alive connections, one request after the other on each
 #   16 newcomers at a time, a request each.  The flood lasts until the last of
 #   them is through or has given up, after 20 s
+#   newcomers at one rate (NEWCOMER_RATE), in the flood alone: a row whose
+#   newcomers stall has the same load as the others
 # and at last, in calm, short connections over fresh 4-tuples, then over some
 # that the server still holds in TIME_WAIT.  Rows take turns; the table shows
-# medians.  "kept" compares with calm in the same round.
+# medians.  "kept" compares with calm in the same round.  Below the table stands
+# what the rows must show, and whether they did.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BENCH_FAMILY=${FAMILY:-4} # lib.sh has a FAMILY of its own
 # shellcheck source=tests/e2e/lib.sh
 . tests/e2e/lib.sh
 
-ROUNDS=${BENCH_ROUNDS:-3} SECS=${BENCH_SECONDS:-2}
+ROUNDS=${BENCH_ROUNDS:-5} SECS=${BENCH_SECONDS:-2}
 OUT=$BUILD/flood.json FLOOD_RATE=${FLOOD_RATE:-0}
-MEASURES="flood bulk keep newcomers tw"
+NEWCOMER_RATE=${NEWCOMER_RATE:-1000}
+MEASURES="flood bulk keep newcomers equal tw"
 while getopts f:r:t:o:m:h opt; do
 	case $opt in
 	f) BENCH_FAMILY=$OPTARG ;;
@@ -51,7 +55,7 @@ while getopts f:r:t:o:m:h opt; do
 done
 shift $((OPTIND - 1))
 ROWS=("$@")
-[ $# -gt 0 ] || ROWS=(drop synproxy reflector penstock front)
+[ $# -gt 0 ] || ROWS=(drop synproxy reflector penstock front spliced)
 
 declare -A ROW_PID=() TUPLE=() ACKS=()
 N_ADDR=32 TW_TUPLES=1000 NEWCOMER_LIMIT=20
@@ -165,6 +169,14 @@ row_make() {
 	poll 5 listening "$PORT_IPERF"
 	"row_$1"
 	TUPLE[$1]=0
+	# a first connection: the front answers for a spliced service once one
+	# has shown what its server agrees to
+	row_serves "$1" || return 0
+	poll 5 in_c curl -sfg --max-time 5 -o /dev/null \
+		"http://$URL/keep/f1024" || {
+		echo "flood: no page by row $1" >&2
+		exit 1
+	}
 }
 
 # --- measuring ----------------------------------------------------------------
@@ -252,6 +264,7 @@ newcomers() {
 	record "$1" "$2_per_s" "$(jq .per_second "$TMP/short")"
 	record "$1" "$2_failed_pct" "$(jq '100 * .errors /
 		([.connections + .errors, 1] | max)' "$TMP/short")"
+	record "$1" "$2_stalls" "$(jq .stalls "$TMP/short")"
 	record "$1" "$2_first_syn_pct" "$(jq '100 * (.connections - .stalls) /
 		([.connections + .errors, 1] | max) | [., 0] | max' \
 		"$TMP/short")"
@@ -271,6 +284,16 @@ bench_newcomers() {
 	short "$1" -t "$SECS"
 	flood_end
 	newcomers "$1" flood
+}
+
+# Nobody has less load because his newcomers wait.
+bench_equal() {
+	row_serves "$1" || return 0
+	flood_begin $((SECS + NEWCOMER_LIMIT + 5)) "$2"
+	sleep 0.3
+	short "$1" -c 4000 -r "$NEWCOMER_RATE" -t "$SECS"
+	flood_end
+	newcomers "$1" equal
 }
 
 # Begun in calm; the first second, in which the flood begins, does not count.
@@ -363,6 +386,7 @@ data_file 1024 >/dev/null
 for row in "${ROWS[@]}"; do
 	row_make "$row"
 done
+sleep 1.5 # within a second each front has its offers
 for ((r = 0; r < ROUNDS; r++)); do
 	for ((i = 0; i < ${#ROWS[@]}; i++)); do
 		row=${ROWS[(i + r) % ${#ROWS[@]}]}

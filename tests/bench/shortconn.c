@@ -2,8 +2,9 @@
 /*
  * shortconn - Short HTTP connections, many at a time, over fresh 4-tuples
  *
- *   shortconn [-k] [-c AT-ONCE] [-t SECONDS] [-b SECONDS] [-a ADDRESSES]
- *             [-o OFFSET] [-w WINDOW] [-x LEAST-BYTES] HOST PORT PATH
+ *   shortconn [-k] [-c AT-ONCE] [-r RATE] [-t SECONDS] [-b SECONDS]
+ *             [-a ADDRESSES] [-o OFFSET] [-w WINDOW] [-x LEAST-BYTES]
+ *             HOST PORT PATH
  *
  * Theory of operation: each slot binds a source address and a port of its
  * own choice, connects, sends one request with `Connection: close', reads
@@ -16,6 +17,12 @@
  * With -k a connection is kept for one request after the other, each answered
  * by LEAST-BYTES exactly, and requests are counted instead.  What ends within
  * the SECONDS of -b at the beginning does not count.
+ *
+ * With -r connections begin at so many a second, however long earlier ones
+ * take; only what would exceed AT-ONCE waits.  A connection's life then begins
+ * when it was due, so time that it waited in this program counts as well.
+ * Without -r a connection that stalls holds its slot, and whoever stalls most
+ * has the least load.
  *
  * ADDRESSES is a comma separated list of client addresses.
  *
@@ -62,14 +69,17 @@ struct slot {
  * @skipped: tuples that the client itself still holds
  * @keep:   one request after the other
  * @head_s: seconds at the beginning that do not count, until @count_us
+ * @rate:   connections to begin a second (0: whenever another one has ended)
+ * @begun:  how many have
  */
 struct load {
 	struct sockaddr_storage to, from[MAX_ADDR];
 	socklen_t len;
 	unsigned naddr, nslot;
 	uint64_t next, first, window;
-	double seconds, head_s;
-	int64_t count_us;
+	double seconds, head_s, rate;
+	uint64_t begun;
+	int64_t begin_us, count_us;
 	bool keep;
 	size_t expect;
 	int ep;
@@ -261,15 +271,44 @@ static bool slot_turn(struct slot *s, uint32_t events, bool more)
 	return true;
 }
 
+/* When the next connection is to begin (-r). */
+static int64_t load_due_us(void)
+{
+	return ld.begin_us + (int64_t)((double)ld.begun * 1e6 / ld.rate);
+}
+
+/* Begin what is due, as far as there are slots (-r). */
+static void load_begin_due(void)
+{
+	for (unsigned i = 0; i < ld.nslot && load_due_us() <= now_us(); i++) {
+		int64_t due = load_due_us();
+
+		if (ld.slot[i].fd >= 0)
+			continue;
+		slot_open(&ld.slot[i]);
+		ld.slot[i].begun_us = due;
+		ld.begun++;
+	}
+}
+
 static void load_events(bool more)
 {
+	int64_t wait_us = 100000;
 	struct epoll_event ev[256];
-	int n = epoll_wait(ld.ep, ev, 256, 100);
+	struct timespec ts = {0};
+	int n;
 
+	if (more && ld.rate > 0) {
+		load_begin_due();
+		wait_us = load_due_us() - now_us();
+	}
+	/* what is overdue waits for a slot */
+	ts.tv_nsec = (wait_us <= 0 ? 1000 : wait_us) % 1000000 * 1000;
+	n = epoll_pwait2(ld.ep, ev, 256, &ts, NULL);
 	for (int i = 0; i < n; i++) {
 		struct slot *s = ev[i].data.ptr;
 
-		if (slot_turn(s, ev[i].events, more) && more)
+		if (slot_turn(s, ev[i].events, more) && more && ld.rate <= 0)
 			slot_open(s);
 	}
 }
@@ -292,13 +331,16 @@ static void load_give_up(void)
 
 static double load_run(void)
 {
-	int64_t begin = now_us();
 	int64_t end, over;
 
-	ld.count_us = begin + (int64_t)(ld.head_s * 1e6);
+	ld.begin_us = now_us();
+	ld.count_us = ld.begin_us + (int64_t)(ld.head_s * 1e6);
 	end = ld.count_us + (int64_t)(ld.seconds * 1e6);
-	for (unsigned i = 0; i < ld.nslot; i++)
-		slot_open(&ld.slot[i]);
+	for (unsigned i = 0; i < ld.nslot; i++) {
+		ld.slot[i].fd = -1;
+		if (ld.rate <= 0)
+			slot_open(&ld.slot[i]);
+	}
 	while (now_us() < end)
 		load_events(true);
 	over = now_us();
@@ -344,13 +386,16 @@ static int options(int argc, char **argv)
 
 	ld.nslot = 64;
 	ld.seconds = 2;
-	while ((c = getopt(argc, argv, "b:c:kt:a:o:w:x:")) != -1) {
+	while ((c = getopt(argc, argv, "b:c:kr:t:a:o:w:x:")) != -1) {
 		switch (c) {
 		case 'b':
 			ld.head_s = atof(optarg);
 			break;
 		case 'k':
 			ld.keep = true;
+			break;
+		case 'r':
+			ld.rate = atof(optarg);
 			break;
 		case 'c':
 			ld.nslot = (unsigned)atoi(optarg);
@@ -384,8 +429,8 @@ int main(int argc, char **argv)
 	if (options(argc, argv) < 0) {
 		fprintf(stderr,
 			"usage: shortconn -a ADDRESSES [-k] [-c AT-ONCE] "
-			"[-t SECONDS] [-b SECONDS]\n"
-			"                 [-o OFFSET] [-w WINDOW] "
+			"[-r RATE] [-t SECONDS]\n"
+			"                 [-b SECONDS] [-o OFFSET] [-w WINDOW] "
 			"[-x LEAST-BYTES] HOST PORT PATH\n");
 		return 2;
 	}

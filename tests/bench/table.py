@@ -93,7 +93,8 @@ def print_table(medians, peers):
         print(f"{title:26}{row}")
 
 
-def main():
+def main(more=None):
+    """Print and save; @more prints below the table and adds to the JSON."""
     path, out, family, rounds, seconds = sys.argv[1:6]
     peers = sys.argv[6:]
     samples = read_samples(path)
@@ -103,6 +104,7 @@ def main():
           f"{os.cpu_count()} CPUs, Linux {os.uname().release}; "
           "p/x = penstock over x, s/x = splice over x")
     print_table(medians, peers)
+    added = more(samples) if more else {}
     ratios = {m: {f"{a}/{b}": ratio(medians, m, a, b)
                   for a, b in pairs(peers)} for m in medians}
     with open(out, "w", encoding="ascii") as f:
@@ -111,7 +113,7 @@ def main():
                    "kernel": os.uname().release, "peers": peers,
                    "more_is_better": {m: b for m, _, b in METRICS},
                    "medians": medians, "ratios": ratios,
-                   "samples": samples}, f, indent=1, sort_keys=True)
+                   "samples": samples, **added}, f, indent=1, sort_keys=True)
     print(f"saved: {out}")
 
 

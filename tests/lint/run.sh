@@ -29,7 +29,10 @@ while read -r line; do
 	"ok "*) passed=$((passed + 1)) ;;
 	"not ok "*) failed=$((failed + 1)) ;;
 	esac
-done < <("$here/selftest.sh" "${checks[@]}")
+done < <(
+	"$here/selftest.sh" "${checks[@]}"
+	"$here/../bench/selftest.sh"
+)
 
 echo "lint: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
