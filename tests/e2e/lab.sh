@@ -126,6 +126,65 @@ lab_own_file() {
 		"$(paste -sd' ' "$TMP/lab.out")"
 }
 
+# --- the examples that bring what they need: side by side, each in a lab ---
+
+LAB_EXAMPLES="accept-queue-full deferred-accept syn-backoff paws
+	keepalive-half-dead linger paws-without"
+
+# The one that is not there is another one without its fault: it must not hold.
+lab_example_file() {
+	if [ "$1" = paws-without ]; then
+		sed '/^add/,/[^\\]$/d; /expect fault/d; /expect report/d' \
+			conf/examples/paws.scn >"$TMP/paws-without.scn"
+		echo "$TMP/paws-without.scn"
+	else
+		echo "conf/examples/$1.scn"
+	fi
+}
+
+lab_example_case() { echo "lab_example_${1//-/_}_as_described"; }
+
+# Begin those that E2E_CASE selects, and wait for all.
+lab_examples_run() {
+	local n i pid=() name=()
+	for n in $LAB_EXAMPLES; do
+		# shellcheck disable=SC2053 # a pattern
+		[[ $(lab_example_case "$n") == ${E2E_CASE:-*} ]] || continue
+		# shellcheck disable=SC2016 # the lab's own $
+		"$PENSTOCKCTL" lab --server \
+			"exec python3 -m http.server -b 203.0.113.10 -d conf 80" \
+			-- sh -c 'sysctl -qw net.ipv4.tcp_syn_retries=5
+			sysctl -qw net.ipv4.tcp_syn_linear_timeouts=0 2>/dev/null
+			exec "$0" scenario run "$1" \
+			--set ON_SERVER="ip netns exec $PENSTOCK_SERVER_NS"' \
+			"$PENSTOCKCTL" "$(lab_example_file "$n")" \
+			>"$TMP/example.$n" 2>&1 </dev/null &
+		pid+=($!) name+=("$n")
+		lib_own_pid $!
+	done
+	for i in "${!pid[@]}"; do
+		wait "${pid[i]}"
+		echo $? >"$TMP/example.${name[i]}.rc"
+	done
+}
+
+lab_example() {
+	cat "$TMP/example.$1"
+	assert_eq "exit status" "$2" "$(<"$TMP/example.$1.rc")"
+	[ "$2" = 0 ] || grep -q "FAILED.*PAWSEstab" "$TMP/example.$1" ||
+		fail "it does not look at the kernel"
+}
+
+lab_examples() {
+	local n
+	penstock_on || return 0
+	lab_examples_run
+	for n in $LAB_EXAMPLES; do
+		run_case "$(lab_example_case "$n")" 10 lab_example "$n" \
+			"$([ "$n" = paws-without ] && echo 1 || echo 0)"
+	done
+}
+
 lab_cases() {
 	# shellcheck disable=SC2034 # for run_case
 	local TRAFFIC_EARLIER=1 # there is no packet for the others' daemon
@@ -135,4 +194,5 @@ lab_cases() {
 	run_case lab_signal_removes_everything 100 lab_ends_with_its_signal
 	run_case lab_failure_removes_everything 60 lab_failures
 	run_case lab_with_a_file_has_its_addresses 60 lab_own_file
+	lab_examples
 }
