@@ -255,7 +255,7 @@ install: all ## install programs, man pages, units and configuration (PREFIX, DE
 		>'$(DESTDIR)$(unitdir)/$(notdir $(u))' &&) true
 	$(foreach c,$(CONF),{ test -e '$(DESTDIR)$(sysconfdir)/penstock/penstock.conf' || \
 		install -m 644 $(c) '$(DESTDIR)$(sysconfdir)/penstock/penstock.conf'; } &&) true
-	install -m 644 $(wildcard README.md LICENSE) docs/OPERATIONS.md docs/FAULTS.md '$(DESTDIR)$(docdir)'
+	install -m 644 $(wildcard README.md LICENSE) docs/OPERATIONS.md docs/FAULTS.md docs/RECIPES.md '$(DESTDIR)$(docdir)'
 	install -D -m 644 conf/completion/penstockctl.bash '$(DESTDIR)$(datadir)/bash-completion/completions/penstockctl'
 	install -D -m 644 conf/completion/_penstockctl '$(DESTDIR)$(datadir)/zsh/vendor-completions/_penstockctl'
 	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples' conf/prometheus/penstock.rules.yml conf/grafana/penstock.json systemd/penstockd-bpf.conf
