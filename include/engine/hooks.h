@@ -35,6 +35,7 @@ struct svc;
  * @waiting: the server leg's 4-tuple is still used by its last incarnation
  * @ready_prev: in the list of flows that may have something to send; with
  *           @ready_next, valid with @ready
+ * @opened:  when it was made
  * @in_all:  its place in the list of all flows
  * @in_waiting: its place in the list of waiting flows; valid with @waiting
  * @serial:  lowest bits of its number among the engine's flows, from 1
@@ -48,6 +49,7 @@ struct flow {
 	struct leg leg[2];
 	struct svc *svc;
 	struct flow *ready_prev, *ready_next;
+	mono_t opened;
 	struct slab_link in_all, in_waiting;
 	uint32_t wait_ms; /* waiting since, ms clock */
 	bool ready : 1, dialled : 1, counted : 1, waiting : 1;

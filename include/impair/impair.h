@@ -10,6 +10,8 @@
 #include "fault/change.h"
 #include "fault/profile.h"
 
+struct flow;
+
 /**
  * impair_add() - Add one fault
  * @err: out: why not With scope=all it also acts on living connections.
@@ -70,6 +72,11 @@ struct impair_fault {
 /* The fault number @i (0, 1, ...) in their order; false: there are no more. */
 bool impair_get(const struct engine *e, uint32_t i, mono_t now,
 		struct impair_fault *f);
+
+/* The name of fault number @i (0, 1, ...) among those that act on @f; NULL:
+ * there are no more. */
+const char *impair_fault_of(const struct engine *e, const struct flow *f,
+			    uint32_t i);
 
 /**
  * impair_gone() - A fault whose lease has ended, with its expectation

@@ -400,6 +400,32 @@ struct leg_end {
 	bool rst_pending : 1, rst_ack : 1, rst_after_drain : 1;
 };
 
+/* How a leg ended. */
+enum leg_ended {
+	ENDED_NOT,
+	ENDED_CLOSED,  /* in order: FINs of both sides */
+	ENDED_RESET,   /* by the peer's RST */
+	ENDED_REFUSED, /* our SYN met a RST or an ICMP error */
+	ENDED_TIMEOUT, /* the peer did not answer */
+	ENDED_ABORTED, /* by us */
+};
+
+/**
+ * struct leg_tally - What has passed over a leg, for display
+ * @acked:    bytes that the peer acknowledged
+ * @received: bytes received in order
+ * @resent:   bytes sent again
+ * @segs_in, @segs_out: segments; one received in a GSO packet with others does
+ *            not count by itself
+ * @dropped:  enum drop_reason: why a segment was last dropped
+ * @ended:    enum leg_ended
+ */
+struct leg_tally {
+	uint64_t acked, received, resent;
+	uint32_t segs_in, segs_out;
+	uint8_t dropped, ended;
+};
+
 /**
  * struct leg - One TCP endpoint
  *
@@ -417,6 +443,7 @@ struct leg_end {
  *   tmr   ack acker input leg output timers
  *   end   input leg output timers
  *   chrono chrono recovery
+ *   tally ack input leg output reasm recovery
  */
 struct leg {
 	struct tuple t;
@@ -449,6 +476,7 @@ struct leg {
 	struct leg_loss loss;
 	struct leg_timers tmr;
 	struct leg_chrono chrono;
+	struct leg_tally tally;
 };
 
 /**

@@ -17,6 +17,8 @@ struct flow;
  * @service: its service's name; borrowed
  * @serial:  its number among the engine's flows, from 1
  * @faulty:  faults may act on it
+ * @age_us:  since its first segment
+ * @idle_ms: since either side acknowledged bytes
  * @leg:     towards the client, towards the server
  */
 struct flow_view {
@@ -24,8 +26,14 @@ struct flow_view {
 	const char *service;
 	uint64_t serial;
 	bool faulty;
+	int64_t age_us;
+	uint32_t idle_ms;
 	struct leg_view leg[2];
 };
+
+/* The flow as it is @now. */
+struct flow_view flow_view(const struct engine *e, const struct flow *f,
+			   mono_t now);
 
 typedef void (*flow_view_fn)(void *arg, const struct flow_view *v);
 

@@ -39,6 +39,8 @@ static const char usage_text[] =
 	"                 src, dst, sport, dport, and, or, not, ( ); also "
 	"service\n"
 	"                 NAME, serial=N, ADDRESS, ADDRESS:PORT\n"
+	"  ss [-t -i -o -e -n -H] [FILTER]\n"
+	"                 both legs of each connection, as ss prints sockets\n"
 	"  why [FILTER]   what limits each connection, in a sentence\n"
 	"  paths [ADDRESS] | del ADDRESS | flush\n"
 	"                 what connections have learnt of the paths to hosts\n"
@@ -206,7 +208,7 @@ static const struct {
 	{"profile", cmd_profile}, {"scenario", cmd_scenario},
 	{"reset", cmd_reset},	  {"capture", cmd_capture},
 	{"lab", cmd_lab},	  {"why", cmd_why},
-	{"paths", cmd_paths},
+	{"paths", cmd_paths},	  {"ss", cmd_ss},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)
@@ -332,8 +334,15 @@ static int read_option(struct args *a, int opt)
 	}
 }
 
-/* Options may be before or after the command. */
-int main(int argc, char **argv)
+/* These have options of their own. */
+static bool has_options(const char *command)
+{
+	return !strcmp(command, "ss");
+}
+
+/* The options among the words; with @only, those before the first other word.
+ * Return: -1 to continue, else the exit status. */
+static int read_options(struct args *a, int argc, char **argv, bool only)
 {
 	static const struct option longs[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -350,16 +359,37 @@ int main(int argc, char **argv)
 		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
-	struct args a = {.conf = CONF_DEFAULT, .jobs = 1};
+	const char *letters = only ? "+c:s:S:n:w:tjzhV" : "c:s:S:n:w:tjzhV";
 	int opt, rc;
 
-	fault_files_by(textfile_read);
-	while ((opt = getopt_long(argc, argv, "c:s:S:n:w:tjzhV", longs,
-				  NULL)) != -1) {
-		rc = read_option(&a, opt);
+	optind = 0; /* begin again */
+	while ((opt = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		rc = read_option(a, opt);
 		if (rc >= 0)
 			return rc;
 	}
+	return -1;
+}
+
+/* Options may be before or after the command. */
+int main(int argc, char **argv)
+{
+	struct args a = {.conf = CONF_DEFAULT, .jobs = 1};
+	int rc, at;
+
+	fault_files_by(textfile_read);
+	rc = read_options(&a, argc, argv, true);
+	at = optind;
+	if (rc < 0 && at < argc && has_options(argv[at]))
+		return run_command(&a, argc - at, argv + at);
+	if (rc < 0 && at < argc) {
+		argv[at - 1] = argv[0];
+		argc -= at - 1;
+		argv += at - 1;
+		rc = read_options(&a, argc, argv, false);
+	}
+	if (rc >= 0)
+		return rc;
 	if (a.test && optind == argc)
 		return cmd_test(&a);
 	if (a.test || optind == argc)

@@ -102,6 +102,8 @@ int cmd_paths(const struct args *a, int argc, char **argv);
 /* why.c: `why [FILTER]', `flows [FILTER]' */
 int cmd_why(const struct args *a, int argc, char **argv);
 int cmd_flows(const struct args *a, int argc, char **argv);
+/* ss.c: `ss [OPTION] [FILTER]', with options of its own */
+int cmd_ss(const struct args *a, int argc, char **argv);
 /* profile.c: `profile [reset]' */
 int cmd_profile(const struct args *a, int argc, char **argv);
 

@@ -50,6 +50,7 @@ struct flow *flow_new(struct engine *e, struct svc *s, const struct tuple *t)
 		return NULL;
 	memset(f, 0, sizeof(*f));
 	f->svc = s;
+	f->opened = e->now;
 	s->set->refs++;
 	svc_server_tuple(s, t, &st);
 	leg_init(&f->leg[LEG_CLIENT], &s->env, &s->cfg->tcp, LEG_CLIENT, t,

@@ -50,6 +50,22 @@ void impair_watch_lost(struct engine *e,
 	im->lost_arg = arg;
 }
 
+const char *impair_fault_of(const struct engine *e, const struct flow *f,
+			    uint32_t i)
+{
+	const struct impair *im = engine_wing(e);
+
+	if (!im || !f->hooked)
+		return NULL;
+	for (uint32_t k = 0; k < im->set.n; k++) {
+		int slot = im->set.order[k];
+
+		if (impaired(f)->w->active & BIT(slot) && !i--)
+			return im->set.fault[slot].spec.name;
+	}
+	return NULL;
+}
+
 bool impair_get(const struct engine *e, uint32_t i, mono_t now,
 		struct impair_fault *out)
 {

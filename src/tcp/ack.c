@@ -32,6 +32,7 @@ static void release(struct leg *l, seq_t ack)
 		n = min_u32(seq_span(ack, front), l->snd.q.bytes);
 		bufq_consume(&l->snd.q, l->env->pool, n);
 		l->env->stats->c[CNT_BytesAcked] += n;
+		l->tally.acked += n;
 		l->ev |= LEG_EV_ROOM;
 	}
 	if (l->snd.urg_out && seq_ge(ack, l->snd.urg))

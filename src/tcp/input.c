@@ -383,6 +383,7 @@ enum drop_reason leg_input(struct leg *l, const struct segment *s, mono_t now)
 	enum drop_reason why;
 
 	leg_count(l, CNT_TcpInSegs);
+	l->tally.segs_in++;
 	switch (l->state) {
 	case TS_CLOSED:
 		why = DROP_STATE;
@@ -402,8 +403,10 @@ enum drop_reason leg_input(struct leg *l, const struct segment *s, mono_t now)
 	}
 	if (why == DROP_NONE || why == DROP_DUPLICATE)
 		timers_on_receive(l, now);
-	if (why != DROP_NONE)
+	if (why != DROP_NONE) {
 		l->env->stats->drop[why]++;
+		l->tally.dropped = (uint8_t)why;
+	}
 	leg_arm(l);
 	return why;
 }

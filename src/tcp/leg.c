@@ -36,8 +36,24 @@ static void leg_release(struct leg *l)
 	l->end.fin_queued = false;
 }
 
+/* How it ended is what came first. */
+static enum leg_ended how_ended(const struct leg *l, uint16_t ev)
+{
+	if (l->tally.ended)
+		return (enum leg_ended)l->tally.ended;
+	if (ev & LEG_EV_RST)
+		return ENDED_RESET;
+	if (ev & (LEG_EV_REFUSED | LEG_EV_UNREACH))
+		return ENDED_REFUSED;
+	if (ev & LEG_EV_TIMEOUT)
+		return ENDED_TIMEOUT;
+	return ev & LEG_EV_CLOSED || l->state == TS_TIME_WAIT ? ENDED_CLOSED
+							      : ENDED_ABORTED;
+}
+
 void leg_closed(struct leg *l, enum tcp_event why, uint16_t ev)
 {
+	l->tally.ended = (uint8_t)how_ended(l, ev);
 	if (l->state == TS_LISTEN || l->state == TS_SYN_SENT ||
 	    l->state == TS_SYN_RECEIVED)
 		leg_count(l, CNT_TcpAttemptFails);

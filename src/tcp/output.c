@@ -81,9 +81,9 @@ static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 			     .df = !l->snd.pmtu_blackhole,
 			     .flow_label = wire_flow_label(l->snd.iss),
 			     .tos = ect(l, m->len > 0, m->retx)};
+	uint32_t packets = m->len > m->gso ? (m->len - 1) / m->gso + 1 : 1;
 
-	h.ip_id = take_ip_id(&l->snd,
-			     m->len > m->gso ? (m->len - 1) / m->gso + 1 : 1);
+	h.ip_id = take_ip_id(&l->snd, packets);
 	set_flags(l, &h, m);
 	h.wnd = window_advertise(l, false);
 	if (!m->len)
@@ -92,6 +92,7 @@ static void emit(struct leg *l, struct tx *tx, const struct emit *m,
 	tx->gso_size = m->len > m->gso ? m->gso : 0;
 	wire_build(tx, &h, m->len);
 	leg_count(l, CNT_TcpOutSegs);
+	l->tally.segs_out += packets;
 	reasm_sacked(&l->rcv, o);
 	acker_sent(l);
 }
@@ -149,6 +150,7 @@ static bool out_rst(struct leg *l, struct tx *tx, mono_t now)
 	tx->gso_size = 0;
 	wire_build(tx, &h, 0);
 	leg_count(l, CNT_TcpOutSegs);
+	l->tally.segs_out++;
 	leg_count(l, CNT_TcpOutRsts);
 	return true;
 }
@@ -226,6 +228,7 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 	tx->payload = ack ? 0 : syn_data(l, tx, now);
 	wire_build(tx, &h, tx->payload);
 	leg_count(l, CNT_TcpOutSegs);
+	l->tally.segs_out++;
 	if (ack)
 		acker_sent(l);
 	return true;

@@ -361,6 +361,7 @@ static bool deliver(struct leg *l, const struct slice *d)
 	if (l->rcv.urg_in && seq_ge(l->rcv.nxt, l->rcv.urg))
 		l->rcv.urg_in = false;
 	l->env->stats->c[CNT_BytesReceived] += d->len;
+	l->tally.received += d->len;
 	l->ev |= LEG_EV_DATA;
 	return true;
 }

@@ -405,6 +405,7 @@ void recovery_note_retransmit(struct leg *l, uint32_t bytes, seq_t end,
 	}
 	l->chrono.resent += (bytes + l->snd.mss - 1) / l->snd.mss;
 	l->env->stats->c[CNT_BytesRetrans] += bytes;
+	l->tally.resent += bytes;
 	leg_count(l, CNT_TcpRetransSegs);
 	if (l->loss.ca == CA_LOSS)
 		leg_count(l, CNT_TcpExtTCPSlowStartRetrans);

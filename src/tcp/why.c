@@ -62,7 +62,7 @@ static int main_direction(const struct why_flow *f)
 	}
 	if (busy[0] != busy[1])
 		return busy[1] > busy[0];
-	return f->leg[1].sent_bytes > f->leg[0].sent_bytes;
+	return f->leg[1].acked_bytes > f->leg[0].acked_bytes;
 }
 
 static bool is_opening(const struct leg_view *l)
@@ -106,7 +106,7 @@ static void say_app(const struct why_flow *f, struct why *w)
 	const char *sender = peer_name[w->to ^ 1], *peer = peer_name[w->to];
 	uint32_t holes = percent_of(from->chrono.hole_ms, w->total_ms);
 
-	if (!f->leg[0].sent_bytes && !f->leg[1].sent_bytes) {
+	if (!f->leg[0].acked_bytes && !f->leg[1].acked_bytes) {
 		w->side = WHY_NOBODY;
 		say(w, "Neither side has sent anything: ");
 		say_time(w);

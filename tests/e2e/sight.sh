@@ -67,6 +67,150 @@ sight_filters() {
 	why_end
 }
 
+# sight_mirror: this connection's sockets as both peers' own ss has them, seen
+# from the other side: STATE LOCAL PEER.
+sight_mirror() {
+	local ns
+	for ns in "$NS_C" "$NS_S"; do
+		ip netns exec "$ns" ss -Htn \
+			"( sport = :$SIGHT_PORT or dport = :$SIGHT_PORT )" |
+			awk '{ print $1, $5, $4 }'
+	done | sed -E 's/\[::ffff:([0-9.]*)\]/\1/g' |
+		sed 's/^CLOSE-WAIT/x/; s/^FIN-WAIT-2/CLOSE-WAIT/; s/^x/FIN-WAIT-2/' |
+		sort
+}
+
+# The same by penstockctl: the legs are what the peers speak to.
+sight_legs() {
+	sight_ctl ss -Hn "src $SIGHT_FLOW" | awk '{ print $1, $4, $5 }' | sort
+}
+
+sight_agree() {
+	[ "$(sight_legs)" = "$(sight_mirror)" ] &&
+		[ "$(sight_legs | grep -c "^$1 ")" = "$2" ]
+}
+
+sight_ss_states() {
+	sight_open rest rest
+	poll 10 sight_agree ESTAB 2 ||
+		fail "ESTAB: $(sight_legs) but $(sight_mirror)"
+	sight_ctl ss -n "$SIGHT_FLOW" | head -1 |
+		grep -Eq '^State  *Recv-Q Send-Q  *Local Address:Port  *Peer Address:Port$' ||
+		fail "no columns: $(sight_ctl ss -n "$SIGHT_FLOW")"
+	assert_eq "service names" "$PORT_DYING" "$(sight_ctl ss -H "$SIGHT_FLOW" |
+		awk 'NR == 1 { sub(/.*:/, "", $4); print $4 }')"
+	why_end
+	why_connect rest shut
+	SIGHT_FLOW=$WHY_FLOW SIGHT_PORT=${WHY_FLOW##*:}
+	poll 10 sight_agree CLOSE-WAIT 1 ||
+		fail "half closed: $(sight_legs) but $(sight_mirror)"
+	sight_chosen 1 "state close-wait and state fin-wait-2"
+	why_end
+}
+
+# sight_words: the words of `ss -i' before each value, one a line.
+sight_words() {
+	tr -s '[:blank:]' '\n' | sed -nE 's/^([a-z_]+):.*/\1/p; /^(send|pacing_rate|app_limited|ts|sack)$/p' |
+		sort -u
+}
+
+# sight_value NAME LEG: NAME:VALUE in that leg's line of ss -i.
+sight_value() {
+	sight_ctl ss -Hine "$SIGHT_FLOW" | tr '\n' '~' | sed 's/~\t/ /g' |
+		tr '~' '\n' | grep " leg:$2 " |
+		grep -oE " $1:[^ ]*" | cut -d: -f2
+}
+
+# sight_peer NAME NAMESPACE: the same of a peer's own socket.
+sight_peer() {
+	ip netns exec "$2" ss -Htin \
+		"( sport = :$SIGHT_PORT or dport = :$SIGHT_PORT )" |
+		grep -oE " $1:[^ ]*" | cut -d: -f2
+}
+
+# The server has sent a million bytes, and all have been acknowledged.
+sight_million() {
+	[ "$(sight_value bytes_acked client)" = 1000000 ] &&
+		[ "$(sight_value bytes_received server)" = 1000000 ]
+}
+
+# So they have by the peers' own sockets: an ACK may be late.
+sight_peers_agree() {
+	[ "$(sight_peer bytes_received "$NS_C")" = 1000000 ] &&
+		[ "$(sight_peer bytes_acked "$NS_S")" = 1000000 ]
+}
+
+sight_ss_words() {
+	local ours theirs w swapped
+	sight_open send drink
+	poll 20 sight_million || fail "$(sight_ctl ss -in "$SIGHT_FLOW")"
+	poll 10 sight_peers_agree || fail "the peers have other sums"
+	ours=$(sight_ctl ss -Htino "$SIGHT_FLOW" | sight_words)
+	theirs=$(for w in "$NS_C" "$NS_S"; do
+		ip netns exec "$w" ss -Htino \
+			"( sport = :$SIGHT_PORT or dport = :$SIGHT_PORT )"
+	done | sight_words)
+	for w in ts sack wscale rto rtt mss pmtu rcvmss advmss cwnd bytes_sent \
+		bytes_acked bytes_received segs_out segs_in send lastsnd \
+		lastrcv lastack pacing_rate app_limited busy minrtt snd_wnd; do
+		grep -qx "$w" <<<"$theirs" || fail "ss itself has no $w: $theirs"
+		grep -qx "$w" <<<"$ours" || fail "no $w: $ours"
+	done
+	# and nothing that ss would never say
+	for w in $(comm -23 <(echo "$ours") <(echo "$theirs")); do
+		[[ $w =~ ^(timer|ssthresh|retrans|bytes_retrans|lost|sacked|unacked|rwnd_limited|sndbuf_limited|rcv_wnd|rcv_ooopack)$ ]] ||
+			fail "ss has no word $w"
+	done
+	swapped=$(sight_peer wscale "$NS_C" | sed -E 's/(.*),(.*)/\2,\1/')
+	assert_eq "window scales of the client leg" "$swapped" \
+		"$(sight_value wscale client)"
+	assert_eq "service and faults" e2e "$(sight_value service client)"
+	why_end
+}
+
+# A reader that never reads: what penstock holds is in its queues, and the
+# closed window is probed.
+sight_full() {
+	sight_of flows | jq -e '.[0] | .client.info.send_q > 0 and
+		.server.info.recv_q > 0 and .client.info.snd_wnd < 1000 and
+		.client.info.timer.name == "persist"'
+} >/dev/null
+
+sight_ss_queues() {
+	sight_open flood rest
+	poll 20 sight_full || fail "$(sight_ctl ss -nio "$SIGHT_FLOW")"
+	sight_ctl ss -Hno "src $SIGHT_FLOW" |
+		grep -q " timer:(persist,[0-9.a-z]*,[0-9]*)" ||
+		fail "no timer: $(sight_ctl ss -Hno "$SIGHT_FLOW")"
+	why_end
+}
+
+# Age and idle time pass, what a fault does is named, a refused segment has its
+# reason.
+sight_objects() {
+	local before
+	sight_open rest rest
+	before=$(sight_of flows | jq '.[0].idle_ms')
+	poll 10 sight_older "$before" || fail "$(sight_of flows)"
+	assert_eq "no faults" null "$(sight_of flows | jq -c '.[0].faults')"
+	sight_ctl fault add slowly type=delay time=1ms scope=all >/dev/null ||
+		fail "no fault"
+	assert_eq "its fault" '"slowly"' "$(sight_of flows | jq -c '.[0].faults')"
+	sight_ctl ss -He "$SIGHT_FLOW" | grep -q ' faults:(slowly)' ||
+		fail "ss -e: $(sight_ctl ss -He "$SIGHT_FLOW")"
+	sight_ctl fault del slowly >/dev/null
+	why_end
+}
+
+sight_older() {
+	sight_of flows | jq -e --argjson b "$1" '.[0] | .idle_ms > $b and
+		.age_ms >= .idle_ms and .client.info.lastrcv_ms > 0'
+} >/dev/null
+
 sight_cases() {
 	run_case sight_filters_choose 30 sight_filters
+	run_case sight_ss_states_are_the_peers 30 sight_ss_states
+	run_case sight_ss_words_are_the_kernels 40 sight_ss_words
+	run_case sight_ss_queues_and_timers 40 sight_ss_queues
+	fault_case sight_objects_age_and_name_faults 30 sight_objects
 }

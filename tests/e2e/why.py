@@ -7,6 +7,7 @@ why.py connect HOST PORT MODE [rcvbuf=BYTES]
 
 MODE: flood (write as fast as it goes), drip (1,000 bytes ten times a second),
 drink (read as fast as it goes), sip (2,000 bytes ten times a second), rest (do
+nothing), send (1,000,000 bytes, then nothing), shut (close for writing, then
 nothing).  Both end when the other does, or when they are killed.  The client
 prints local=PORT.
 """
@@ -19,6 +20,10 @@ READS = {"drink": (65536, 0), "sip": (2000, 0.1)}
 
 
 def act(sock, mode):
+    if mode == "send":
+        sock.sendall(b"x" * 1000000)
+    elif mode == "shut":
+        sock.shutdown(socket.SHUT_WR)
     size, pause = WRITES.get(mode) or READS.get(mode) or (0, 1)
     while True:
         if mode in WRITES:

@@ -15,7 +15,7 @@ HEADER = "include/tcp/leg.h"
 ROOMS = ("tcp", "engine", "impair", "splice", "api")
 PARTS = {"snd": "leg_snd", "rcv": "leg_rcv", "rtt": "leg_rtt",
          "cc": "leg_cong", "loss": "leg_loss", "tmr": "leg_timers",
-         "end": "leg_end", "chrono": "leg_chrono"}
+         "end": "leg_end", "chrono": "leg_chrono", "tally": "leg_tally"}
 HEAD = "Who writes which part"
 WRITE = r"(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))"
 

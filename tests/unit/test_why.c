@@ -22,7 +22,7 @@ static void setup(void)
 		leg[i].mss_bytes = 1448;
 		leg[i].wnd_bytes = 65535;
 		leg[i].srtt_us = 20100;
-		leg[i].sent_bytes = 1000;
+		leg[i].acked_bytes = 1000;
 		leg[i].chrono.ms[LIMIT_IDLE] = 12000;
 	}
 	leg[0].peer = ipaddr_v4((const uint8_t[]){198, 51, 100, 2});
@@ -145,7 +145,7 @@ END_TEST
 
 START_TEST(no_byte_either_way_accuses_nobody)
 {
-	leg[0].sent_bytes = leg[1].sent_bytes = 0;
+	leg[0].acked_bytes = leg[1].acked_bytes = 0;
 	judged(WHY_NOBODY, LIMIT_APP, 100,
 	       "Neither side has sent anything: for 100 % of 12.0 s there was "
 	       "nothing to pass on.");
