@@ -154,6 +154,16 @@ struct engine_counter {
 bool engine_counter(const struct engine *e, uint32_t i,
 		    struct engine_counter *c);
 
+/**
+ * engine_draining() - Does service @i of the policy take no new connections?
+ * @half_open: out: handshakes that are not complete
+ *
+ * While it is set, its SYNs are treated as the service treats what is unknown.
+ * It belongs to the name, so a reload does not change it.
+ * Return: the flag, which may be written; NULL: there is no such service
+ */
+bool *engine_draining(struct engine *e, uint32_t i, uint32_t *half_open);
+
 /* Add the counts of admission of service @i of the policy to @c. */
 void engine_attack_counts(const struct engine *e, uint32_t i,
 			  struct attack_counts *c);

@@ -18,6 +18,7 @@
 #include "util/slablist.h"
 
 struct svc;
+struct tw_table;
 
 #define FLOW_SERIAL_BITS 22
 #define FLOW_SERIAL_MASK (BIT(FLOW_SERIAL_BITS) - 1)
@@ -212,6 +213,8 @@ struct flow *engine_flow_first(const struct engine *e);
 struct flow *engine_flow_next(const struct engine *e, const struct flow *f);
 /* The flow's number among all flows since the start, from 1. */
 uint64_t flow_serial(const struct engine *e, const struct flow *f);
+/* The table of TIME_WAIT. */
+const struct tw_table *engine_time_wait(const struct engine *e);
 /* The name of a flow's service. */
 const char *flow_service(const struct flow *f);
 /* The name of the service for what clients send to @a and @port, or NULL. */

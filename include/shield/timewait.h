@@ -222,6 +222,24 @@ mono_t tw_deadline(const struct tw_table *t);
  * long.  If more are due, tw_deadline() stays in the past. */
 void tw_expire(struct tw_table *t, mono_t now);
 
+/**
+ * struct tw_place - An entry, for a walk
+ * @service: index of the service
+ * @len_us:  the length of its TIME_WAIT
+ * @end:     when it ends
+ */
+struct tw_place {
+	const struct tw_entry *e;
+	struct tuple t;
+	uint16_t service;
+	int64_t len_us;
+	mono_t end;
+};
+typedef void (*tw_fn)(void *arg, const struct tw_place *p);
+
+/* Call @fn for each entry, in the order in which they end, list by list. */
+void tw_walk(const struct tw_table *t, tw_fn fn, void *arg);
+
 static inline uint32_t tw_count(const struct tw_table *t)
 {
 	return t->half[0].slab.used + t->half[1].slab.used;

@@ -42,6 +42,12 @@ static const char usage_text[] =
 	"  ss [-t -i -o -e -n -H] [FILTER]\n"
 	"                 both legs of each connection, as ss prints sockets\n"
 	"  why [FILTER]   what limits each connection, in a sentence\n"
+	"  states         how many are in which state\n"
+	"  tw [FILTER]    the entries in TIME_WAIT\n"
+	"  kill FILTER    reset those connections on both sides; --all: each\n"
+	"  drain SERVICE  no new connections; waits for the last, up to\n"
+	"                 --timeout=SECONDS (60); exits 1 if some are left.\n"
+	"                 --undo: take connections again\n"
 	"  paths [ADDRESS] | del ADDRESS | flush\n"
 	"                 what connections have learnt of the paths to hosts\n"
 	"  capture [FILTER] -w FILE\n"
@@ -209,6 +215,8 @@ static const struct {
 	{"reset", cmd_reset},	  {"capture", cmd_capture},
 	{"lab", cmd_lab},	  {"why", cmd_why},
 	{"paths", cmd_paths},	  {"ss", cmd_ss},
+	{"states", cmd_states},	  {"tw", cmd_tw},
+	{"kill", cmd_kill},	  {"drain", cmd_drain},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)
@@ -231,6 +239,9 @@ enum {
 	OPT_SECONDS,
 	OPT_SERVER,
 	OPT_SNAPLEN,
+	OPT_ALL,
+	OPT_UNDO,
+	OPT_TIMEOUT,
 };
 
 /* A number of an option, from 1 to @max.  False after the error was printed. */
@@ -274,6 +285,16 @@ static int read_long_option(struct args *a, int opt)
 			       : EXIT_USAGE;
 	case OPT_SNAPLEN:
 		return read_number("--snaplen", 65535, &a->snaplen)
+			       ? -1
+			       : EXIT_USAGE;
+	case OPT_ALL:
+		a->all = true;
+		return -1;
+	case OPT_UNDO:
+		a->undo = true;
+		return -1;
+	case OPT_TIMEOUT:
+		return read_number("--timeout", 86400, &a->timeout_s)
 			       ? -1
 			       : EXIT_USAGE;
 	default: /* getopt has printed the error */
@@ -355,6 +376,9 @@ static int read_options(struct args *a, int argc, char **argv, bool only)
 		{"seconds", required_argument, NULL, OPT_SECONDS},
 		{"snaplen", required_argument, NULL, OPT_SNAPLEN},
 		{"jobs", required_argument, NULL, OPT_JOBS},
+		{"all", no_argument, NULL, OPT_ALL},
+		{"undo", no_argument, NULL, OPT_UNDO},
+		{"timeout", required_argument, NULL, OPT_TIMEOUT},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
@@ -374,7 +398,7 @@ static int read_options(struct args *a, int argc, char **argv, bool only)
 /* Options may be before or after the command. */
 int main(int argc, char **argv)
 {
-	struct args a = {.conf = CONF_DEFAULT, .jobs = 1};
+	struct args a = {.conf = CONF_DEFAULT, .jobs = 1, .timeout_s = -1};
 	int rc, at;
 
 	fault_files_by(textfile_read);

@@ -37,6 +37,9 @@ enum {
  * @dry_run: change nothing
  * @keep:    scenario: do not remove its faults
  * @set:     scenario: @nset "NAME=VALUE"
+ * @all:     kill: every connection
+ * @undo:    drain: take connections again
+ * @timeout_s: drain: how long to wait; -1: the default
  * @max:     most lines of a list; 0: as many as the daemon returns
  * @write:   capture: file, "-" for standard output
  * @seconds: capture: how long; 0: no limit
@@ -49,6 +52,8 @@ enum {
 struct args {
 	const char *conf, *state, *socket;
 	bool test, json, zeros, dry_run, keep;
+	bool all, undo;
+	long timeout_s;
 	long max;
 	const char *set[SET_MAX];
 	uint32_t nset;
@@ -102,6 +107,11 @@ int cmd_paths(const struct args *a, int argc, char **argv);
 /* why.c: `why [FILTER]', `flows [FILTER]' */
 int cmd_why(const struct args *a, int argc, char **argv);
 int cmd_flows(const struct args *a, int argc, char **argv);
+/* states.c: `states', `tw [FILTER]', `kill FILTER', `drain SERVICE' */
+int cmd_states(const struct args *a, int argc, char **argv);
+int cmd_tw(const struct args *a, int argc, char **argv);
+int cmd_kill(const struct args *a, int argc, char **argv);
+int cmd_drain(const struct args *a, int argc, char **argv);
 /* ss.c: `ss [OPTION] [FILTER]', with options of its own */
 int cmd_ss(const struct args *a, int argc, char **argv);
 /* profile.c: `profile [reset]' */

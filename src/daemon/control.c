@@ -193,6 +193,7 @@ static json_t *op_status(void *arg)
 	json_object_set_new(o, "rules", json_string(rules_word(d)));
 	json_object_set_new(o, "front", json_string(xdp_word(d)));
 	json_object_set_new(o, "services", service_names(d->cfg->policy));
+	json_object_set_new(o, "drained", drained_services(d));
 	attacks_status(d, o);
 	return o;
 }
@@ -261,6 +262,14 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 {
 	if (!strcmp(cmd, "reset"))
 		return reset_command(arg, request, result, errors);
+	if (!strcmp(cmd, "kill"))
+		return kill_command(arg, request, result, errors);
+	if (!strcmp(cmd, "states"))
+		return states_command(arg, result);
+	if (!strcmp(cmd, "tw"))
+		return tw_command(arg, request, result, errors);
+	if (!strcmp(cmd, "drain"))
+		return drain_command(arg, request, result, errors);
 	if (!strcmp(cmd, "flows"))
 		return flows_command(arg, request, result, errors);
 	if (!strcmp(cmd, "why"))

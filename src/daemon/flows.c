@@ -210,21 +210,32 @@ struct relayed_call {
 	uint32_t max;
 };
 
-static void add_spliced(void *arg, const struct splice_flow *f)
+static const char *service_name(const struct splice_flow *f)
 {
-	struct relayed_call *c = arg;
+	return f->service ? f->service : "-";
+}
+
+bool relayed_is_meant(const struct splice_flow *f, const struct filter *filter)
+{
 	const struct filter_end server = {f->server, f->server_port};
 	const struct filter_subject subject = {
-		.service = f->service ? f->service : "-",
+		.service = service_name(f),
 		.client = {f->client, f->client_port},
 		.used = server,
 		.server = server,
 		.states = f->ended ? BIT(TS_CLOSED) : BIT(TS_ESTABLISHED),
 		.spliced = true,
 	};
+
+	return filter_matches(filter, &subject);
+}
+
+static void add_spliced(void *arg, const struct splice_flow *f)
+{
+	struct relayed_call *c = arg;
 	json_t *spliced;
 
-	if (!c->max || !filter_matches(c->filter, &subject))
+	if (!c->max || !relayed_is_meant(f, c->filter))
 		return;
 	c->max--;
 	spliced = json_pack("{s:s, s:I, s:I, s:I, s:I}", "state",
@@ -236,7 +247,7 @@ static void add_spliced(void *arg, const struct splice_flow *f)
 	json_array_append_new(
 		c->list,
 		json_pack("{s:s, s:{s:o}, s:{s:o}, s:o}", "service",
-			  subject.service, "client", "address",
+			  service_name(f), "client", "address",
 			  flow_address_json(&f->client, f->client_port),
 			  "server", "address",
 			  flow_address_json(&f->server, f->server_port),

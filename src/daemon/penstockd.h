@@ -249,6 +249,8 @@ json_t *flows_json(struct daemon *d, const struct filter *filter, uint32_t max);
 /* {"cmd":"flows"} with "filter", and perhaps "max". */
 int flows_command(struct daemon *d, const json_t *request, json_t **result,
 		  FILE *errors);
+/* Does @filter match a connection that the kernel relays? */
+bool relayed_is_meant(const struct splice_flow *f, const struct filter *filter);
 /* The "filter" of a request.  0, or -EINVAL with a line on @errors. */
 int flows_filter(const json_t *request, struct filter *f, FILE *errors);
 /* Add a leg's times to the object @o; what is 0 only with @zeros. */
@@ -329,7 +331,23 @@ int profile_command(struct daemon *d, const json_t *request, json_t **result);
 void faults_finish(struct daemon *d);
 void faults_close(struct daemon *d);
 
-/* reset.c: {"cmd":"reset"}. */
+/* --- states.c --- */
+
+/* {"cmd":"states"}: how many connections are in which state. */
+int states_command(struct daemon *d, json_t **result);
+/* {"cmd":"tw"}, with "filter" and "max": the entries in TIME_WAIT. */
+int tw_command(struct daemon *d, const json_t *request, json_t **result,
+	       FILE *errors);
+/* {"cmd":"drain"}, with "service" and perhaps "on": take no new connections, or
+ * take them again.  "left" is how many there are. */
+int drain_command(struct daemon *d, const json_t *request, json_t **result,
+		  FILE *errors);
+/* The names of services that are drained. */
+json_t *drained_services(struct daemon *d);
+
+/* kill.c: {"cmd":"kill"}, with "filter" or "all"; {"cmd":"reset"}. */
+int kill_command(struct daemon *d, const json_t *request, json_t **result,
+		 FILE *errors);
 int reset_command(struct daemon *d, const json_t *request, json_t **result,
 		  FILE *errors);
 

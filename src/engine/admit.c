@@ -195,7 +195,7 @@ enum verdict admit(struct engine *e, const struct segment *seg, mono_t now,
 		}
 		return unknown(e, s, false, seg, reply);
 	}
-	if (kind == TCP_SYN)
+	if (kind == TCP_SYN && !s->stats->draining)
 		return admit_syn(e, s, seg, &next, now, reply);
 	if ((kind & ~TCP_FIN) == TCP_ACK &&
 	    halfopen_cookie_ack(e, s, seg, now, reply, &v))

@@ -38,7 +38,7 @@ enum front_wish engine_front(struct engine *e, uint32_t i, uint64_t sent,
 		halfopen_cookies_out(e, s, now);
 	pressure_sent(&s->stats->pressure,
 		      sent < UINT32_MAX ? (uint32_t)sent : UINT32_MAX);
-	if (e->hooks || e->stopping)
+	if (e->hooks || e->stopping || s->stats->draining)
 		return WISH_LEAVE;
 	return admit_by_cookie(e, s, now) ? WISH_COOKIES : WISH_CALM;
 }

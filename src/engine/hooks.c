@@ -28,6 +28,11 @@ struct buf_pool *engine_pool(const struct engine *e)
 	return e->pool;
 }
 
+const struct tw_table *engine_time_wait(const struct engine *e)
+{
+	return &e->tw;
+}
+
 uint64_t engine_seed(const struct engine *e)
 {
 	return e->seed;

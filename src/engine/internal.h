@@ -41,6 +41,7 @@ struct svc_stats {
 	struct shared_count half_open, orphans;
 	uint32_t users;
 	uint32_t id; /* in the shield's tables */
+	bool draining;
 };
 
 /**

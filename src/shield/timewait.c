@@ -627,3 +627,23 @@ void tw_expire(struct tw_table *t, mono_t now)
 	}
 	t->now = now;
 }
+
+void tw_walk(const struct tw_table *t, tw_fn fn, void *arg)
+{
+	for (int i = 0; i < 2 * TW_LISTS; i++) {
+		const struct tw_half *h = &t->half[i / TW_LISTS];
+		const struct tw_list *l = &h->list[i % TW_LISTS];
+		uint32_t at = l->head;
+
+		for (; at != NIL; at = entry_at(h, at)->next) {
+			const struct tw_entry *e = entry_at(h, at);
+			struct tw_place p = {.e = e,
+					     .service = e->service,
+					     .len_us = l->len_us};
+
+			p.end.us = deadline_tick(t, e) << TICK_SHIFT;
+			entry_tuple(h, e, &p.t);
+			fn(arg, &p);
+		}
+	}
+}

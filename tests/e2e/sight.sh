@@ -207,10 +207,107 @@ sight_older() {
 		.age_ms >= .idle_ms and .client.info.lastrcv_ms > 0'
 } >/dev/null
 
+sight_gone() {
+	! ip netns exec "$1" ss -Htn \
+		"( sport = :$SIGHT_PORT or dport = :$SIGHT_PORT )" | grep -q .
+}
+
+# Both hosts are told; an empty filter is no filter; another's is not touched.
+sight_kill() {
+	sight_open
+	sight_ctl kill 2>"$TMP/sight.err" && fail "everything was killed"
+	grep -q -- --all "$TMP/sight.err" || fail "$(<"$TMP/sight.err")"
+	sight_ctl kill src "$SIGHT_FLOW" dport 1 | grep -qx "0 connections killed" ||
+		fail "another one was meant"
+	sight_chosen 1 "$SIGHT_FLOW"
+	sight_ctl kill "src $SIGHT_FLOW" >"$TMP/sight.out" || fail "not killed"
+	grep -qx "1 connections killed" "$TMP/sight.out" ||
+		fail "$(<"$TMP/sight.out")"
+	poll 10 sight_gone "$NS_C" || fail "the client was not told"
+	poll 10 sight_gone "$NS_S" || fail "the server was not told"
+	why_end
+}
+
+# sight_established: how many client legs are.
+sight_established() { sight_ctl -j states | jq '.client.ESTABLISHED // 0'; }
+
+sight_states() {
+	local before
+	penstock_on || skip "nobody to ask"
+	before=$(sight_established)
+	sight_open
+	assert_eq "one more" $((before + 1)) "$(sight_established)"
+	sight_ctl states | grep -q "^TCP:   [0-9]* (estab $((before + 1)), " ||
+		fail "$(sight_ctl states)"
+	sight_ctl states | grep -Eq "^ESTABLISHED  *$((before + 1)) " ||
+		fail "$(sight_ctl states)"
+	why_end
+	assert_eq "and gone" "$before" "$(sight_established)"
+}
+
+# The client closes first, so penstock does towards the server.
+sight_tw() {
+	local port
+	penstock_on || skip "nobody to ask"
+	port=$(in_c curl -s -o /dev/null -w '%{local_port}' "http://$URL/")
+	poll 10 sight_waits "$port" || fail "$(sight_ctl tw)"
+	sight_ctl tw "src $CLIENT sport $port" |
+		grep -Eq "^e2e .*:$port -> .*:80 [0-9]+[.][0-9]{3}s$" ||
+		fail "$(sight_ctl tw "sport $port")"
+	assert_eq "those of a stranger" 0 \
+		"$(sight_ctl -j tw "sport $port and not dst $SERVER" | jq length)"
+}
+
+sight_waits() {
+	sight_ctl -j tw "dst $SERVER dport = :80 sport = $1" |
+		jq -e --arg p ":$1" 'length == 1 and .[0].left_ms > 0 and
+			(.[0].local | endswith($p))'
+} >/dev/null
+
+sight_refused() {
+	in_c curl -s --max-time 20 -o /dev/null "http://$URL/"
+	[ $? = 7 ]
+}
+
+# A drained service refuses newcomers as it refuses what it does not know; who
+# is there stays, until killed; then the command ends by itself.
+sight_drain() {
+	local rc before=${IDLE_FLOWS:-0}
+	sight_open
+	sight_ctl drain nobody 2>/dev/null && fail "an unknown service"
+	sight_ctl drain e2e --timeout=1 >"$TMP/sight.out"
+	rc=$?
+	assert_eq "exit with connections left" 1 "$rc"
+	grep -qx "e2e is drained, $((before + 1)) connections left" \
+		"$TMP/sight.out" || fail "$(<"$TMP/sight.out")"
+	assert_eq "in the status" '["e2e"]' "$(sight_ctl -j status | jq -c .drained)"
+	sight_refused || fail "a newcomer was taken"
+	sight_chosen 1 "$SIGHT_FLOW"
+	sight_ctl reload >/dev/null
+	sight_refused || fail "taken after a reload"
+	(sleep 1 && sight_ctl kill "$SIGHT_FLOW") &
+	sight_ctl drain e2e --timeout=$((before ? 3 : 60)) >"$TMP/sight.out"
+	assert_eq "exit in the end" "$((before != 0))" "$?"
+	sight_ctl drain e2e --undo | grep -qx "e2e takes connections again" ||
+		fail "not undone"
+	in_c curl -s --max-time 20 -o /dev/null "http://$URL/" ||
+		fail "not taken again"
+	why_end
+}
+
+sight_drain_case() {
+	run_case sight_drain_refuses_newcomers_until_undone 60 sight_drain
+	! penstock_on || sight_ctl drain e2e --undo >/dev/null
+}
+
 sight_cases() {
 	run_case sight_filters_choose 30 sight_filters
 	run_case sight_ss_states_are_the_peers 30 sight_ss_states
 	run_case sight_ss_words_are_the_kernels 40 sight_ss_words
 	run_case sight_ss_queues_and_timers 40 sight_ss_queues
+	run_case sight_kill_tells_both_hosts 30 sight_kill
+	run_case sight_states_count 30 sight_states
+	run_case sight_tw_lists_time_wait 30 sight_tw
+	sight_drain_case
 	fault_case sight_objects_age_and_name_faults 30 sight_objects
 }

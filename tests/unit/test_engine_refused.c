@@ -159,6 +159,49 @@ START_TEST(source_that_returned_a_cookie_is_proven)
 }
 END_TEST
 
+/* A drained service treats a SYN as it treats what is unknown; a client that
+ * has a cookie may still come; and the mark survives a reload. */
+START_TEST(drained_service_takes_no_syn_until_undone)
+{
+	static const struct {
+		uint8_t unknown;
+		enum verdict verdict;
+	} rows[] = {
+		{UNKNOWN_RESET, VERDICT_REPLY},
+		{UNKNOWN_DROP, VERDICT_CONSUMED},
+		{UNKNOWN_PASS, VERDICT_PASS},
+	};
+	struct tx reply = {0};
+	uint32_t half_open, cookie;
+	bool *drained = engine_draining(e, 0, &half_open);
+
+	ck_assert_ptr_null(engine_draining(e, 1, &half_open));
+	ck_assert_ptr_nonnull(drained);
+	ck_assert_int_eq(syn(honest, 1000, &reply), VERDICT_REPLY);
+	cookie = get_be32((const uint8_t *)reply.hdr + 20 + 4);
+	*drained = true;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct policy *p = policy_make("10.0.0.0/8");
+
+		p->service[0].unknown = rows[i].unknown;
+		engine_set_policy(e, p);
+		policy_put(p);
+		ck_assert(*engine_draining(e, 0, &half_open));
+		ck_assert_int_eq(syn(honest, (uint16_t)(2000 + i), &reply),
+				 rows[i].verdict);
+	}
+	segment_in(honest, 1000,
+		   (struct hdr_spec){.seq = SEQ(101),
+				     .ack = SEQ(cookie + 1),
+				     .flags = TCP_ACK},
+		   &reply);
+	ck_assert_uint_eq(counts().proven, 1);
+	*engine_draining(e, 0, &half_open) = false;
+	ck_assert_int_eq(syn(honest, 3000, &reply), VERDICT_REPLY);
+	ck_assert_uint_eq(counts().cookies, 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("engine_refused");
@@ -169,6 +212,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, syn_of_anybody_is_refused_but_proves_nothing);
 	tcase_add_test(t, source_that_returned_a_cookie_is_proven);
+	tcase_add_test(t, drained_service_takes_no_syn_until_undone);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

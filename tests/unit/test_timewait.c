@@ -132,6 +132,43 @@ START_TEST(table_entry_survives_exactly_its_length)
 }
 END_TEST
 
+struct walked {
+	uint32_t n, v6;
+	mono_t last;
+};
+
+static void note(void *arg, const struct tw_place *p)
+{
+	struct walked *w = arg;
+	bool v6 = !ipaddr_is_v4(&p->t.remote);
+
+	ck_assert(present((uint32_t)p->t.rport - 1024, v6));
+	ck_assert_int_eq(p->len_us, LEN);
+	if (v6 == (w->v6 > 0))
+		ck_assert_int_le(w->last.us, p->end.us);
+	w->last = p->end;
+	w->n++;
+	w->v6 += v6;
+}
+
+START_TEST(table_walk_shows_each_entry_and_its_end)
+{
+	struct walked w = {.n = 0};
+
+	tw_walk(&tw, note, &w);
+	ck_assert_uint_eq(w.n, 0);
+	for (uint32_t i = 0; i < 20; i++) {
+		add(i, i % 2, true, TW_DESTROY, LEN);
+		after(SEC);
+	}
+	tw_walk(&tw, note, &w);
+	ck_assert_uint_eq(w.n, 20);
+	ck_assert_uint_eq(w.v6, 10);
+	ck_assert_int_ge(w.last.us, now.us + LEN - SEC);
+	ck_assert_int_le(w.last.us, now.us + LEN - SEC + SLACK);
+}
+END_TEST
+
 START_TEST(table_entry_keeps_what_was_given)
 {
 	struct tuple t = tuple_n(3, true);
@@ -540,6 +577,7 @@ static TCase *case_table(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, table_entry_survives_exactly_its_length);
+	tcase_add_test(tc, table_walk_shows_each_entry_and_its_end);
 	tcase_add_test(tc, table_entry_keeps_what_was_given);
 	tcase_add_test(tc, table_many_due_end_in_batches);
 	tcase_add_test(tc, table_same_tuple_is_replaced);
