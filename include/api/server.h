@@ -38,6 +38,15 @@ struct bufferevent;
 #define CONTROL_HTTP_MAX 64    /* connections to the HTTP server */
 #define CONTROL_NAMES_MAX 255  /* characters of http_names */
 
+/* A metric is a number, or a part of a histogram: METRIC_SUM is in
+ * microseconds, the others are counts. */
+enum metric_part {
+	METRIC_NUMBER,
+	METRIC_BUCKET,
+	METRIC_SUM,
+	METRIC_COUNT
+};
+
 /**
  * struct control_metric - One number
  * @name:    nstat's where the kernel has it; "drop_REASON" for drops
@@ -48,6 +57,7 @@ struct bufferevent;
  * @value:   the number
  * @label:   name of one more label; NULL = none
  * @text:    and its value
+ * @part:    enum metric_part
  */
 struct control_metric {
 	const char *name, *service;
@@ -56,6 +66,7 @@ struct control_metric {
 	const char *help;
 	uint64_t value;
 	const char *label, *text;
+	uint8_t part;
 };
 
 /**

@@ -61,6 +61,7 @@ struct front_ifs {
  * @http_write: it may change faults
  * @http_names: host names that it answers to, besides addresses
  * @fault_log:  path of the file for decisions of faults; empty = none
+ * @connection_log: path of the connection log, or "journal"; empty = none
  * @bpf_dir:    directory on a BPF file system for pinned programs and maps
  * @bpf_interfaces: names of the interfaces that get programs, separated by
  *                  blanks
@@ -82,6 +83,7 @@ struct daemon_cfg {
 	char http[64];
 	char http_names[256];
 	char fault_log[256];
+	char connection_log[256];
 	char bpf_dir[108];
 	char bpf_interfaces[256];
 	struct trace log_debug;

@@ -17,6 +17,7 @@
 #include "shield/known.h"
 #include "shield/offenders.h"
 #include "util/buf.h"
+#include "util/hist.h"
 #include "wire/packet.h"
 
 struct engine;
@@ -155,14 +156,21 @@ bool engine_counter(const struct engine *e, uint32_t i,
 		    struct engine_counter *c);
 
 /**
- * engine_draining() - Does service @i of the policy take no new connections?
- * @half_open: out: handshakes that are not complete
- *
- * While it is set, its SYNs are treated as the service treats what is unknown.
- * It belongs to the name, so a reload does not change it.
- * Return: the flag, which may be written; NULL: there is no such service
+ * struct engine_service - What an engine has of a service
+ * @hist:      TCP_HIST_COUNT of them, by enum tcp_hist; borrowed
+ * @draining:  it takes no new connections; may be written.  While it is set, its
+ *             SYNs are treated as the service treats what is unknown.  It
+ *             belongs to the name, so a reload does not change it
+ * @half_open: handshakes that are not complete
  */
-bool *engine_draining(struct engine *e, uint32_t i, uint32_t *half_open);
+struct engine_service {
+	const struct hist *hist;
+	bool *draining;
+	uint32_t half_open;
+};
+
+/* That of service @i of the policy; false: there is no such service. */
+bool engine_service(struct engine *e, uint32_t i, struct engine_service *out);
 
 /* Add the counts of admission of service @i of the policy to @c. */
 void engine_attack_counts(const struct engine *e, uint32_t i,

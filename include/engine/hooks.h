@@ -172,6 +172,19 @@ void engine_hook_splice(struct engine *e, const struct splice_hooks *h,
 			void *wing);
 
 /**
+ * struct engine_watch - Who looks on; each member must be set
+ * @opened: both sides of a flow are connected
+ * @ended:  a flow is about to be freed
+ */
+struct engine_watch {
+	void (*opened)(void *arg, const struct flow *f, mono_t now);
+	void (*ended)(void *arg, const struct flow *f, mono_t now);
+};
+
+/* Call these from now on, with @arg; borrowed. */
+void engine_watch(struct engine *e, const struct engine_watch *w, void *arg);
+
+/**
  * struct server_answer - What a server last agreed to (relay = splice)
  * @lacks: OPT_HAS_* that it was offered and did not accept
  * @mss:   bytes; 0: not known yet

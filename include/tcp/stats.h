@@ -6,6 +6,7 @@
  * The counters of the stack, one set for each service.  They have nstat's names
  * where the kernel counts the same thing.
  */
+#include "util/hist.h"
 #include "util/types.h"
 #include "wire/drop.h"
 
@@ -92,17 +93,47 @@ extern const char *const tcp_counter_help[TCP_COUNTER_COUNT];
 
 #define TCP_STATES 11
 
+/* Histograms of each service: name, the first bucket's end as a power of two of
+ * microseconds, and what it counts. */
+/* clang-format off */
+#define TCP_HISTS(X) \
+	X(ClientRttSeconds, 7, "round trips to clients, one for each sample") \
+	X(ServerRttSeconds, 7, "round trips to servers, one for each sample") \
+	X(HandshakeSeconds, 7, "from the first segment of a flow until both sides were connected") \
+	X(FlowDurationSeconds, 13, "from the first segment of a flow until its end")
+/* clang-format on */
+
+enum tcp_hist {
+#define X(n, shift, help) HIST_##n,
+	TCP_HISTS(X)
+#undef X
+	TCP_HIST_COUNT
+};
+
+extern const char *const tcp_hist_name[TCP_HIST_COUNT];
+extern const char *const tcp_hist_help[TCP_HIST_COUNT];
+extern const uint8_t tcp_hist_shift[TCP_HIST_COUNT];
+
 /**
  * struct tcp_stats - Counters of all legs of one service
  * @c:       by enum tcp_counter; times in milliseconds
  * @drop:    refused segments by reason
  * @entered: transitions into each state
+ * @hist:    by enum tcp_hist
  */
 struct tcp_stats {
 	uint64_t c[TCP_COUNTER_COUNT];
 	uint64_t drop[DROP_REASON_COUNT];
 	uint64_t entered[TCP_STATES];
+	struct hist hist[TCP_HIST_COUNT];
 };
+
+/* Count a time in one of the histograms. */
+static inline void tcp_hist_add(struct tcp_stats *s, enum tcp_hist which,
+				int64_t us)
+{
+	hist_add(&s->hist[which], tcp_hist_shift[which], us);
+}
 
 /* Counter @i in its unit. */
 static inline uint64_t tcp_counter_value(const struct tcp_stats *s, uint32_t i)

@@ -211,7 +211,7 @@ static void html_counters(const struct control_ops *ops, FILE *out)
 	for (uint32_t i = 0; ops->metric(ops->arg, i, &m); i++) {
 		snprintf(value, sizeof(value), "%llu",
 			 (unsigned long long)m.value);
-		if (m.value)
+		if (m.value && m.part == METRIC_NUMBER)
 			html_row(out, m.name, m.service ? m.service : "",
 				 value);
 		m = (struct control_metric){.worker = -1};

@@ -22,6 +22,7 @@ struct sample {
 	uint32_t order;
 	int worker;
 	bool gauge;
+	uint8_t part;
 	uint64_t value;
 };
 
@@ -61,6 +62,7 @@ static void sample_from(struct sample *s, const struct control_metric *m,
 			     .order = order,
 			     .worker = m->worker,
 			     .gauge = m->gauge,
+			     .part = m->part,
 			     .value = m->value};
 	if (drop)
 		snprintf(s->reason, sizeof(s->reason), "%s",
@@ -120,11 +122,29 @@ static void label_print(FILE *out, char *sep, const char *key,
 	*sep = ',';
 }
 
+static const char *ending(const struct sample *s)
+{
+	static const char *const parts[] = {[METRIC_BUCKET] = "_bucket",
+					    [METRIC_SUM] = "_sum",
+					    [METRIC_COUNT] = "_count"};
+
+	if (s->part != METRIC_NUMBER)
+		return parts[s->part];
+	return s->gauge ? "" : "_total";
+}
+
+static const char *type_of(const struct sample *s)
+{
+	if (s->part != METRIC_NUMBER)
+		return "histogram";
+	return s->gauge ? "gauge" : "counter";
+}
+
 static void sample_print(const struct sample *s, FILE *out)
 {
 	char sep = '{', worker[16];
 
-	fprintf(out, "%s%s", s->family, s->gauge ? "" : "_total");
+	fprintf(out, "%s%s", s->family, ending(s));
 	if (*s->service)
 		label_print(out, &sep, "service", s->service);
 	if (*s->reason)
@@ -135,8 +155,13 @@ static void sample_print(const struct sample *s, FILE *out)
 	}
 	if (s->label)
 		label_print(out, &sep, s->label, s->text);
-	fprintf(out, "%s %llu\n", sep == ',' ? "}" : "",
-		(unsigned long long)s->value);
+	fputs(sep == ',' ? "} " : " ", out);
+	if (s->part == METRIC_SUM)
+		fprintf(out, "%llu.%06llu\n",
+			(unsigned long long)s->value / USEC_PER_SEC,
+			(unsigned long long)s->value % USEC_PER_SEC);
+	else
+		fprintf(out, "%llu\n", (unsigned long long)s->value);
 }
 
 /* The unit that a family's name ends with; NULL: it has none. */
@@ -156,13 +181,13 @@ static const char *unit_of(const char *family)
 static void family_print(const struct sample *s, enum metrics_form form,
 			 FILE *out)
 {
-	const char *end = form == METRICS_OPEN || s->gauge ? "" : "_total";
+	const char *end =
+		form == METRICS_OPEN || s->gauge || s->part ? "" : "_total";
 	const char *unit = unit_of(s->family);
 
 	if (s->help)
 		fprintf(out, "# HELP %s%s %s\n", s->family, end, s->help);
-	fprintf(out, "# TYPE %s%s %s\n", s->family, end,
-		s->gauge ? "gauge" : "counter");
+	fprintf(out, "# TYPE %s%s %s\n", s->family, end, type_of(s));
 	if (form == METRICS_OPEN && unit)
 		fprintf(out, "# UNIT %s %s\n", s->family, unit);
 }
@@ -196,9 +221,12 @@ json_t *control_metrics_json(const struct control_ops *ops)
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; list && ops->metric(ops->arg, i, &m); i++) {
-		json_t *o = json_pack("{s:s, s:s*, s:I}", "name", m.name,
-				      "service", m.service, "value",
-				      (json_int_t)m.value);
+		json_t *o;
+
+		if (m.part != METRIC_NUMBER) /* /metrics has histograms */
+			continue;
+		o = json_pack("{s:s, s:s*, s:I}", "name", m.name, "service",
+			      m.service, "value", (json_int_t)m.value);
 
 		if (m.worker >= 0)
 			json_object_set_new(o, "worker",

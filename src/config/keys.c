@@ -271,6 +271,12 @@ static const struct opt_desc daemon_options[] = {
 	 .help = "file that decisions of faults are appended to, as JSON "
 		 "lines; "
 		 "empty: none"},
+	{.name = "connection_log",
+	 TEXT(connection_log),
+	 .def = "",
+	 .help = "a line of JSON for each connection that has ended, appended "
+		 "to this file; journal: to the journal, with fields; empty: "
+		 "none"},
 	{.name = "bpf_interfaces",
 	 TEXT(bpf_interfaces),
 	 .def = "",

@@ -96,7 +96,9 @@ static void metrics_take(struct daemon *d)
 
 	d->metrics.n = 0;
 	if ((units_counters(d, &d->metrics) || gauges_append(d, &d->metrics) ||
-	     attacks_metrics(d, &d->metrics) || xdp_metrics(d, &d->metrics)) &&
+	     attacks_metrics(d, &d->metrics) || xdp_metrics(d, &d->metrics) ||
+	     connlog_metrics(d, &d->metrics) ||
+	     hists_metrics(d, &d->metrics)) &&
 	    log_limit_ok(&limit, worker_clock(), LISTENER_LOG_US, &n))
 		log_warn("metrics: out of memory, some are left out");
 }
@@ -123,7 +125,7 @@ void control_print_counters(struct daemon *d, FILE *out)
 		const struct control_metric *m = &d->metrics.m[i];
 		char label[128];
 
-		if (!m->value)
+		if (!m->value || m->part != METRIC_NUMBER)
 			continue;
 		snprintf(label, sizeof(label), "%s%s%s", m->name,
 			 m->service ? "@" : "", m->service ? m->service : "");

@@ -202,6 +202,8 @@ static int run(struct daemon *d)
 	if (!err)
 		err = xdp_start(d);
 	if (!err)
+		err = connlog_open(d, d->cfg->daemon.connection_log);
+	if (!err)
 		err = priv_drop();
 	if (!err)
 		err = faults_adopt(d, d->cfg, stderr);
@@ -225,6 +227,7 @@ out:
 	control_free(d);
 	rules_watch_free(d);
 	units_free(d);
+	connlog_close(d);
 	relay_close(d);
 	xdp_free(d);
 	faults_close(d);

@@ -23,6 +23,7 @@
 struct bufferevent;
 struct capture;
 struct tap;
+#include "view/ends.h"
 #include "view/flow.h"
 
 /**
@@ -33,6 +34,7 @@ struct tap;
  * @worker: thread, queue, TUN
  * @tap:    between worker and engine, while there is a capture; only within
  *          worker_call()
+ * @ends:   looks on the flows of @engine
  * @lost:   packets lost in the kernel, when last reported
  */
 struct unit {
@@ -42,6 +44,7 @@ struct unit {
 	struct splicer *splicer; /* NULL: there is no translator */
 	struct worker *worker;
 	struct tap *tap;
+	struct ends ends;
 	uint64_t lost;
 };
 
@@ -65,6 +68,7 @@ struct metrics {
  * @capture:  that runs, or NULL
  * @metrics:  taken when the first metric is asked for
  * @faults:   the log and the reports of faults
+ * @connlog:  the connection log; NULL: there was none yet
  * @watch:    attacks on services
  * @splice:   connections that the kernel relays; NULL: there is no such relay
  * @rules:    what is known about the host's rules
@@ -93,6 +97,7 @@ struct daemon {
 	struct capture *capture;
 	struct metrics metrics;
 	struct faults *faults;
+	struct connlog *connlog;
 	struct rules_watch *rules;
 	struct watch *watch;
 	struct splice_map *splice;
@@ -330,6 +335,21 @@ int profile_command(struct daemon *d, const json_t *request, json_t **result);
  * exit status becomes EXIT_EXPECT when an expectation is not true. */
 void faults_finish(struct daemon *d);
 void faults_close(struct daemon *d);
+
+/* hists.c: append the histograms of all services, summed over all workers.
+ * Return: 0 or -ENOMEM */
+int hists_metrics(struct daemon *d, struct metrics *m);
+
+/* --- connlog.c --- */
+
+/* Log connections that end from now on to @path: a file, "journal", or "" for
+ * nowhere.  A file is opened again, so logrotate can move it away.  0, or
+ * -errno with a line logged; then there is no log */
+int connlog_open(struct daemon *d, const char *path);
+/* Append its counters.  Return: 0 or -ENOMEM */
+int connlog_metrics(const struct daemon *d, struct metrics *m);
+/* At the end, when no worker runs any more: write the rest. */
+void connlog_close(struct daemon *d);
 
 /* --- states.c --- */
 

@@ -102,6 +102,8 @@ static void adopt_daemon_cfg(struct daemon_cfg *now,
 	now->front = new->front;
 	now->front_ifs = new->front_ifs;
 	memcpy(now->bpf_dir, new->bpf_dir, sizeof(now->bpf_dir));
+	memcpy(now->connection_log, new->connection_log,
+	       sizeof(now->connection_log));
 	log_set_level(now->log_level);
 }
 
@@ -121,6 +123,7 @@ static int adopt_config(struct daemon *d, struct config *c, FILE *errors)
 	d->cfg = c;
 	daemon_warn_harm(c->policy);
 	log_info("reload: %u services from %s", c->policy->nservice, d->path);
+	connlog_open(d, c->daemon.connection_log);
 	xdp_follow(d);
 	rules_look(d);
 	return 0;

@@ -175,19 +175,20 @@ struct drain_call {
 static void do_drain(void *arg, mono_t now)
 {
 	struct drain_call *c = arg;
-	uint32_t half_open;
-	bool *draining = engine_draining(c->engine, c->service, &half_open);
 	const struct flow *f = engine_flow_first(c->engine);
+	struct engine_service s;
 
 	(void)now;
-	if (draining && c->wish >= 0)
-		*draining = c->wish;
-	c->draining = draining && *draining;
+	if (!engine_service(c->engine, c->service, &s))
+		return;
+	if (c->wish >= 0)
+		*s.draining = c->wish;
+	c->draining = *s.draining;
 	for (; f; f = engine_flow_next(c->engine, f)) {
 		if (!f->counted && !strcmp(flow_service(f), c->name))
 			c->left++;
 	}
-	c->left += half_open; /* these are counted */
+	c->left += s.half_open; /* these are counted */
 }
 
 static void count_relayed(void *arg, const struct splice_flow *f)
@@ -247,10 +248,10 @@ int drain_command(struct daemon *d, const json_t *request, json_t **result,
 static void do_is_draining(void *arg, mono_t now)
 {
 	struct drain_call *c = arg;
-	const bool *on = engine_draining(c->engine, c->service, &c->left);
+	struct engine_service s;
 
 	(void)now;
-	c->draining = on && *on;
+	c->draining = engine_service(c->engine, c->service, &s) && *s.draining;
 }
 
 json_t *drained_services(struct daemon *d)

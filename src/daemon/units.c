@@ -96,6 +96,7 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 	explicit_bzero(ec.secret, sizeof(ec.secret));
 	if (!u->engine)
 		return -ENOMEM;
+	ends_watch(u->engine, &u->ends);
 	return d->splice ? splice_open(u->engine, &splice_map_ops, d->splice,
 				       &u->splicer)
 			 : 0;

@@ -111,6 +111,8 @@ static void wait_remove(struct engine *e, struct flow *f)
 
 void flow_free(struct engine *e, struct flow *f)
 {
+	if (likely(e->watch))
+		e->watch->ended(e->watch_arg, f, e->now);
 	flow_unready(e, f);
 	wait_remove(e, f);
 	flow_uncount(f);
@@ -278,6 +280,8 @@ static void on_established(struct engine *e, struct flow *f, struct leg *l,
 	} else {
 		leg_accept(client, now); /* server_first: it is in LISTEN */
 	}
+	if (e->watch && f->leg[l->side ^ 1].state >= TS_ESTABLISHED)
+		e->watch->opened(e->watch_arg, f, now);
 }
 
 /* The server refused, or never answered. */

@@ -23,6 +23,12 @@ void engine_hook_splice(struct engine *e, const struct splice_hooks *h,
 	e->splicer = wing;
 }
 
+void engine_watch(struct engine *e, const struct engine_watch *w, void *arg)
+{
+	e->watch = w;
+	e->watch_arg = arg;
+}
+
 struct buf_pool *engine_pool(const struct engine *e)
 {
 	return e->pool;

@@ -97,6 +97,8 @@ struct engine {
 	struct owners *owners;	   /* of @commons */
 	uint32_t worker;
 	bool strays; /* what servers send may come by other workers */
+	const struct engine_watch *watch; /* NULL: nobody */
+	void *watch_arg;
 	const struct splice_hooks *splice; /* NULL: no translator */
 	void *splicer;			   /* of @splice */
 	struct slab_list all;		   /* flows, oldest first */

@@ -80,12 +80,14 @@ bool engine_counter(const struct engine *e, uint32_t i,
 	return true;
 }
 
-bool *engine_draining(struct engine *e, uint32_t i, uint32_t *half_open)
+bool engine_service(struct engine *e, uint32_t i, struct engine_service *out)
 {
 	struct svc_stats *s = i < e->set->n ? e->set->svc[i].stats : NULL;
 
-	*half_open = s ? s->half_open.here : 0;
-	return s ? &s->draining : NULL;
+	if (s)
+		*out = (struct engine_service){s->tcp.hist, &s->draining,
+					       s->half_open.here};
+	return s != NULL;
 }
 
 void engine_attack_counts(const struct engine *e, uint32_t i,

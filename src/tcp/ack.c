@@ -105,7 +105,13 @@ void ack_take_rtt(struct leg *l, int64_t rtt_us, mono_t now)
 {
 	const struct cc_ops *ops = leg_cc(&l->cc);
 
-	if (rtt_sample(&l->rtt, rtt_us, now) && ops->on_rtt)
+	if (!rtt_sample(&l->rtt, rtt_us, now))
+		return;
+	tcp_hist_add(l->env->stats,
+		     l->side == LEG_CLIENT ? HIST_ClientRttSeconds
+					   : HIST_ServerRttSeconds,
+		     rtt_us);
+	if (ops->on_rtt)
 		ops->on_rtt(&l->cc, l, max_u32((uint32_t)rtt_us, 1));
 }
 

@@ -470,16 +470,19 @@ daemon_metrics_form() {
 	assert_num "lines" "$(grep -c . "$TMP/metrics")" -gt 100
 	grep -vE '^# (HELP|TYPE) penstock_[a-z0-9_]+ [[:print:]]+$' \
 		"$TMP/metrics" | grep -vE \
-		'^penstock_[a-z0-9_]+(\{([a-z]+="[^"]*",?)+\})? [0-9]+$' &&
+		'^penstock_[a-z0-9_]+(\{([a-z]+="[^"]*",?)+\})? [0-9]+$' |
+		grep -vE '^penstock_[a-z_]+_seconds_sum\{[^}]*\} [0-9]+\.[0-9]{6}$' &&
 		fail "malformed"
 	assert_eq "names with two TYPE lines" "" \
 		"$(grep '^# TYPE' "$TMP/metrics" | sort | uniq -d)"
 	assert_eq "samples twice" "" "$(grep -v '^#' "$TMP/metrics" |
 		sed 's/ [0-9]*$//' | sort | uniq -d)"
 	assert_eq "types of names apart" "" "$(awk '
-		/^# TYPE/ { if (seen[$3]++) print $3; now = $3; next }
+		/^# TYPE/ { if (seen[$3]++) print $3; now = $3; hist = $4 == "histogram"; next }
 		/^#/ { next }
-		{ sub(/[{ ].*/, ""); if ($0 != now) print }' "$TMP/metrics")"
+		{ sub(/[{ ].*/, "") }
+		hist { if (!sub(/_(bucket|sum|count)$/, "")) print }
+		$0 != now' "$TMP/metrics")"
 	daemon_end
 }
 

@@ -47,7 +47,7 @@ TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
           "api": {"fault/cfg.h", "fault/sum.h"},
           "scenario": {"fault/cfg.h"},
           "ctl": {"fault/cfg.h"},
-          "daemon": {"tcp/why.h"},
+          "daemon": {"tcp/why.h", "tcp/stats.h"},
           # the library's headers
           "front": {"bpf/bpf.h", "bpf/libbpf.h", "splice/splice.h"}}
 PURE = {"wire", "tcp", "shield", "fault", "policy", "engine",

@@ -41,15 +41,23 @@ static bool fake_metric(void *arg, uint32_t i, struct control_metric *m)
 {
 	static const struct control_metric list[] = {
 		{"TcpActiveOpens", "web", -1, false, "SYNs sent", 12, NULL,
-		 NULL},
-		{"drop_seq_old", "web", -1, false, NULL, 3, NULL, NULL},
-		{"flows", NULL, 0, true, "connections", 5, NULL, NULL},
-		{"TcpActiveOpens", "a\"b\\", -1, false, NULL, 1, NULL, NULL},
-		{"TCPTimeouts", NULL, -1, false, NULL, 0, NULL, NULL},
+		 NULL, 0},
+		{"drop_seq_old", "web", -1, false, NULL, 3, NULL, NULL, 0},
+		{"flows", NULL, 0, true, "connections", 5, NULL, NULL, 0},
+		{"TcpActiveOpens", "a\"b\\", -1, false, NULL, 1, NULL, NULL, 0},
+		{"TCPTimeouts", NULL, -1, false, NULL, 0, NULL, NULL, 0},
 		{"flows", NULL, 1, true, "connections", UINT32_MAX + 1ull, NULL,
-		 NULL},
-		{"up_seconds", NULL, -1, true, "since", 9, "by", "me\n"},
-		{"rx_bytes", NULL, -1, false, "received", 2, NULL, NULL},
+		 NULL, 0},
+		{"up_seconds", NULL, -1, true, "since", 9, "by", "me\n", 0},
+		{"rx_bytes", NULL, -1, false, "received", 2, NULL, NULL, 0},
+		{"WaitSeconds", "web", -1, false, "waits", 1, "le", "0.5",
+		 METRIC_BUCKET},
+		{"WaitSeconds", "web", -1, false, "waits", 3, "le", "+Inf",
+		 METRIC_BUCKET},
+		{"WaitSeconds", "web", -1, false, "waits", 3, NULL, NULL,
+		 METRIC_COUNT},
+		{"WaitSeconds", "web", -1, false, "waits", 2000007, NULL, NULL,
+		 METRIC_SUM},
 	};
 
 	(void)arg;
@@ -294,7 +302,13 @@ START_TEST(metrics_text_groups_names_and_escapes_labels)
 		"penstock_tcp_timeouts_total 0\n"
 		"# HELP penstock_up_seconds since\n"
 		"# TYPE penstock_up_seconds gauge\n"
-		"penstock_up_seconds{by=\"me \"} 9\n");
+		"penstock_up_seconds{by=\"me \"} 9\n"
+		"# HELP penstock_wait_seconds waits\n"
+		"# TYPE penstock_wait_seconds histogram\n"
+		"penstock_wait_seconds_bucket{service=\"web\",le=\"0.5\"} 1\n"
+		"penstock_wait_seconds_bucket{service=\"web\",le=\"+Inf\"} 3\n"
+		"penstock_wait_seconds_count{service=\"web\"} 3\n"
+		"penstock_wait_seconds_sum{service=\"web\"} 2.000007\n");
 	free(text);
 }
 END_TEST
@@ -308,7 +322,10 @@ START_TEST(open_metrics_name_families_and_units)
 		"# UNIT penstock_rx_bytes bytes\n"
 		"penstock_rx_bytes_total 2\n",
 		"# UNIT penstock_up_seconds seconds\n",
-		"# TYPE penstock_drops counter\npenstock_drops_total{"};
+		"# TYPE penstock_drops counter\npenstock_drops_total{",
+		"# TYPE penstock_wait_seconds histogram\n"
+		"# UNIT penstock_wait_seconds seconds\n"
+		"penstock_wait_seconds_bucket{"};
 	char *text;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -551,8 +568,8 @@ static void *ask_thread(void *arg)
 static bool never_metric(void *arg, uint32_t i, struct control_metric *m)
 {
 	(void)arg;
-	*m = (struct control_metric){"Name", "service", -1,   false,
-				     NULL,   i,		NULL, NULL};
+	*m = (struct control_metric){"Name", "service", -1,   false, NULL,
+				     i,	     NULL,	NULL, 0};
 	return i < 20000;
 }
 

@@ -172,21 +172,21 @@ START_TEST(drained_service_takes_no_syn_until_undone)
 		{UNKNOWN_PASS, VERDICT_PASS},
 	};
 	struct tx reply = {0};
-	uint32_t half_open, cookie;
-	bool *drained = engine_draining(e, 0, &half_open);
+	struct engine_service s;
+	uint32_t cookie;
 
-	ck_assert_ptr_null(engine_draining(e, 1, &half_open));
-	ck_assert_ptr_nonnull(drained);
+	ck_assert(!engine_service(e, 1, &s));
+	ck_assert(engine_service(e, 0, &s));
 	ck_assert_int_eq(syn(honest, 1000, &reply), VERDICT_REPLY);
 	cookie = get_be32((const uint8_t *)reply.hdr + 20 + 4);
-	*drained = true;
+	*s.draining = true;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct policy *p = policy_make("10.0.0.0/8");
 
 		p->service[0].unknown = rows[i].unknown;
 		engine_set_policy(e, p);
 		policy_put(p);
-		ck_assert(*engine_draining(e, 0, &half_open));
+		ck_assert(engine_service(e, 0, &s) && *s.draining);
 		ck_assert_int_eq(syn(honest, (uint16_t)(2000 + i), &reply),
 				 rows[i].verdict);
 	}
@@ -196,7 +196,7 @@ START_TEST(drained_service_takes_no_syn_until_undone)
 				     .flags = TCP_ACK},
 		   &reply);
 	ck_assert_uint_eq(counts().proven, 1);
-	*engine_draining(e, 0, &half_open) = false;
+	*s.draining = false;
 	ck_assert_int_eq(syn(honest, 3000, &reply), VERDICT_REPLY);
 	ck_assert_uint_eq(counts().cookies, 2);
 }
