@@ -128,7 +128,7 @@ struct {
 	__uint(max_entries, SPLICE_FLOWS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct splice_key);
-	__type(value, struct splice_dir);
+	__type(value, struct splice_entry);
 } flows SEC(".maps");
 
 /* A segment, with addresses as in struct tuple. */
@@ -673,18 +673,28 @@ static __always_inline int transmit_skb(struct __sk_buff *skb,
 
 /* --- the programs --- */
 
+/* Global, so that the verifier looks at it once, and not on each way that leads
+ * here. */
+__noinline int find_spliced(struct splice_key *k)
+{
+	if (!k)
+		return 0;
+	splice_key_order(k);
+	return bpf_map_lookup_elem(&flows, k) != NULL;
+}
+
 /* The daemon does not know them any more, and will not see them. */
 static __always_inline bool is_spliced(const struct seg *s,
 				       const struct front_service *v)
 {
-	struct splice_key k = {.sport = bpf_htons(s->ports >> 16),
-			       .dport = bpf_htons(s->ports & 0xffff)};
+	struct splice_key k = {.port = {bpf_htons(s->ports >> 16),
+					bpf_htons(s->ports & 0xffff)}};
 
 	if (!(v->flags & FRONT_SPLICED))
 		return false;
-	__builtin_memcpy(k.saddr, s->remote, 16);
-	__builtin_memcpy(k.daddr, s->local, 16);
-	return bpf_map_lookup_elem(&flows, &k) != NULL;
+	__builtin_memcpy(k.addr[0], s->remote, 16);
+	__builtin_memcpy(k.addr[1], s->local, 16);
+	return find_spliced(&k) != 0;
 }
 
 /* What the server lacks nobody is promised. */

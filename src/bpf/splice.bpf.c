@@ -3,7 +3,7 @@
  * The relay in the kernel: segments of an admitted connection are translated
  * from the numbers of one leg to those of the other, and forwarded.
  *
- * Two entries make a connection, one a direction.  A constant is added to
+ * An entry is a connection, with both directions.  A constant is added to
  * sequence, acknowledgment and SACK numbers, and another one to timestamps.
  * The window is scaled again.  The bytes never come to userspace, and only the
  * two hosts retransmit them.
@@ -14,6 +14,12 @@
  * ingress of the TUN: there the daemon sends the packets that it held while the
  * entries were made.  A host's own packets are left to the daemon until the
  * held ones of their direction have passed.
+ *
+ * All valid headers are translated, and the hosts judge them.  But only what a
+ * host can accept changes an entry (RFC 9293, 3.10.7.4; RFC 5961, 5): sequence
+ * numbers in the window of the one side, acknowledgments of what it was allowed
+ * to send.  A host that has reset the connection is silent afterwards, but for
+ * more RSTs.
  *
  * The daemon is told through a ring when a connection has ended.
  *
@@ -37,8 +43,9 @@
 
 #define OPTS_MAX 40
 #define OPT_STEPS 40
-#define TCP_CHECK 16	     /* offset of the checksum */
-#define AHEAD_MAX (1u << 26) /* a segment further ahead is invalid */
+#define TCP_CHECK 16	   /* offset of the checksum */
+#define OLD_MAX (1u << 26) /* an older acknowledgment is invalid */
+#define EDGE_ROOM 2	   /* beyond the window: a FIN and a probe */
 #define HDR_NOP_NOP_TS 0x0101080a
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -48,7 +55,7 @@ struct {
 	__uint(max_entries, SPLICE_FLOWS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct splice_key);
-	__type(value, struct splice_dir);
+	__type(value, struct splice_entry);
 } flows SEC(".maps");
 
 struct {
@@ -56,11 +63,11 @@ struct {
 	__uint(max_entries, SPLICE_RING);
 } ends SEC(".maps");
 
-/* A packet, and the entry of its direction. */
 struct pkt {
 	struct splice_key key;
-	__u32 len; /* of the segment, header included */
-	bool late; /* it came by way of the daemon */
+	__u32 from; /* where its source is in @key */
+	__u32 len;  /* of the segment, header included */
+	bool late;  /* it came by way of the daemon */
 };
 
 /* A walk over options that are not in Linux's layout. */
@@ -73,11 +80,11 @@ struct walk {
 	bool ack, bad, has_ts, late;
 };
 
-static __always_inline void mapped(__u8 *to, __be32 a)
+static __always_inline void mapped(__u32 *to, __be32 a)
 {
-	__builtin_memset(to, 0, 10);
-	to[10] = to[11] = 0xff;
-	__builtin_memcpy(to + 12, &a, 4);
+	to[0] = to[1] = 0;
+	to[2] = bpf_htonl(0xffff);
+	to[3] = a;
 }
 
 static __always_inline bool read4(struct pkt *p, void *at, void *end)
@@ -87,8 +94,8 @@ static __always_inline bool read4(struct pkt *p, void *at, void *end)
 	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl != 5 ||
 	    ip->protocol != IPPROTO_TCP || ip->frag_off & bpf_htons(0x3fff))
 		return false;
-	mapped(p->key.saddr, ip->saddr);
-	mapped(p->key.daddr, ip->daddr);
+	mapped(p->key.addr[0], ip->saddr);
+	mapped(p->key.addr[1], ip->daddr);
 	p->len = bpf_ntohs(ip->tot_len) - sizeof(*ip);
 	return true;
 }
@@ -100,8 +107,8 @@ static __always_inline bool read6(struct pkt *p, void *at, void *end)
 	if ((void *)(ip + 1) > end || ip->version != 6 ||
 	    ip->nexthdr != IPPROTO_TCP)
 		return false;
-	__builtin_memcpy(p->key.saddr, &ip->saddr, 16);
-	__builtin_memcpy(p->key.daddr, &ip->daddr, 16);
+	__builtin_memcpy(p->key.addr[0], &ip->saddr, 16);
+	__builtin_memcpy(p->key.addr[1], &ip->daddr, 16);
 	p->len = bpf_ntohs(ip->payload_len);
 	return true;
 }
@@ -217,7 +224,8 @@ static __always_inline bool only_timestamps(const struct tcphdr *th, void *end,
 
 static __always_inline __s64 move_timestamps(const struct pkt *p,
 					     struct tcphdr *th, void *end,
-					     struct splice_dir *d, __s64 diff)
+					     struct splice_dir *d, bool valid,
+					     __s64 diff)
 {
 	__be32 *o = (__be32 *)(th + 1), was[2], is[2];
 	__u32 tsval;
@@ -231,7 +239,8 @@ static __always_inline __s64 move_timestamps(const struct pkt *p,
 	is[1] = th->ack ? shifted(o[2], d->dtsecr) : o[2];
 	o[1] = is[0];
 	o[2] = is[1];
-	note_ts(d, tsval);
+	if (valid)
+		note_ts(d, tsval);
 	return bpf_csum_diff(was, 8, is, 8, (__u32)diff);
 }
 
@@ -244,20 +253,11 @@ static __always_inline __be32 new_window(__u32 word, const struct splice_dir *d)
 	return bpf_htonl((word & 0xffff0000) | (w > 65535 ? 65535 : w));
 }
 
-static __always_inline struct splice_dir *other_of(const struct pkt *p)
-{
-	struct splice_key k = {.sport = p->key.dport, .dport = p->key.sport};
-
-	__builtin_memcpy(k.saddr, p->key.daddr, 16);
-	__builtin_memcpy(k.daddr, p->key.saddr, 16);
-	return bpf_map_lookup_elem(&flows, &k);
-}
-
 /* Its FIN was passed on, and so was what acknowledges it. */
 static __always_inline bool is_over(const struct splice_dir *d,
 				    const struct splice_dir *back)
 {
-	return d->seen & SPLICE_FIN && back->acked == d->nxt - d->dseq;
+	return d->seen & SPLICE_FIN && back->acked == d->fin - d->dseq;
 }
 
 /* Should the ring be full, the daemon sees it when it looks through the map. */
@@ -275,12 +275,7 @@ static __noinline int tell(const struct pkt *p, struct splice_dir *d,
 	if (up->told)
 		return 0;
 	e.key = p->key;
-	if (!d->from_client) {
-		__builtin_memcpy(e.key.saddr, p->key.daddr, 16);
-		__builtin_memcpy(e.key.daddr, p->key.saddr, 16);
-		e.key.sport = p->key.dport;
-		e.key.dport = p->key.sport;
-	}
+	e.client = d->from_client ? p->from : !p->from;
 	e.serial = up->serial;
 	if (!bpf_ringbuf_output(&ends, &e, sizeof(e), 0))
 		up->told = 1;
@@ -291,47 +286,75 @@ static __noinline int tell(const struct pkt *p, struct splice_dir *d,
  * acknowledged (RFC 5961, 3.2), which is the one that a genuine sender uses.
  * Others may be forged. */
 static __always_inline void note_rst(const struct pkt *p, struct splice_dir *d,
-				     __u32 seq)
+				     struct splice_dir *back, __u32 seq)
 {
-	struct splice_dir *back = other_of(p);
-
-	if (seq != d->nxt && (!back || seq - d->dseq != back->acked))
+	if (seq != d->nxt && seq - d->dseq != back->acked)
 		return;
 	d->seen |= SPLICE_RST;
-	if (back)
-		tell(p, d, back);
+	tell(p, d, back);
 }
 
-/* Note the numbers of @th, which is translated except for its options. */
-static __always_inline void note(const struct pkt *p, struct splice_dir *d,
+/* Can the other side take what ends before @nxt, in the sender's numbers?  Its
+ * window is looked up only where the one looked up last is too old to tell: its
+ * direction may be at work on another CPU. */
+static __always_inline bool in_window(struct splice_dir *d,
+				      const struct splice_dir *back, __u32 nxt)
+{
+	if (nxt - d->lo <= d->hi - d->lo + EDGE_ROOM)
+		return true;
+	d->lo = back->acked;
+	d->hi = back->edge;
+	return nxt - d->lo <= d->hi - d->lo + EDGE_ROOM;
+}
+
+/* Does it acknowledge what the other side was allowed to send? */
+static __always_inline bool ack_fits(const struct splice_dir *d, __u32 ack)
+{
+	return ack - d->acked <= d->edge - d->acked + EDGE_ROOM ||
+	       d->acked - ack <= OLD_MAX;
+}
+
+static __always_inline void note_ack(struct splice_dir *d, __u32 ack, __u32 wnd)
+{
+	__u32 edge = ack + (wnd << (d->shr & 15));
+
+	if ((__s32)(edge - d->edge) > 0)
+		d->edge = edge;
+	if ((__s32)(ack - d->acked) < 0)
+		return;
+	d->acked = ack;
+	d->wnd = (__u16)wnd;
+}
+
+/* Note the numbers of @th, which is translated except for its options.  Return:
+ * the other side can accept it */
+static __always_inline bool note(const struct pkt *p, struct splice_dir *d,
+				 struct splice_dir *back,
 				 const struct tcphdr *th)
 {
-	__u32 seq = bpf_ntohl(th->seq), nxt;
-	struct splice_dir *back;
+	__u32 seq = bpf_ntohl(th->seq), ack = bpf_ntohl(th->ack_seq), nxt;
 
 	nxt = seq + p->len - th->doff * 4 + th->fin;
-	d->last_ns = bpf_ktime_get_coarse_ns();
 	d->packets++;
 	d->bytes += p->len - th->doff * 4;
 	if (th->rst) {
-		note_rst(p, d, seq);
-		return;
+		note_rst(p, d, back, seq);
+		return false;
 	}
-	if (nxt - d->nxt < AHEAD_MAX) {
+	if (!th->ack || !in_window(d, back, nxt - d->dseq) || !ack_fits(d, ack))
+		return false;
+	d->last_ns = bpf_ktime_get_coarse_ns();
+	if ((__s32)(nxt - d->nxt) > 0)
 		d->nxt = nxt;
-		if (th->fin)
-			d->seen |= SPLICE_FIN;
+	if (th->fin && !is_over(d, back)) {
+		d->fin = nxt;
+		d->seen |= SPLICE_FIN;
 	}
-	if (!th->ack)
-		return;
-	d->acked = bpf_ntohl(th->ack_seq);
-	d->wnd = bpf_ntohs(th->window);
-	if (!(d->seen &
-	      SPLICE_FIN)) /* who acknowledges last has sent its own */
-		return;
-	back = other_of(p);
-	if (back && is_over(d, back) && is_over(back, d))
+	note_ack(d, ack, bpf_ntohs(th->window));
+	/* who acknowledges last has sent its own */
+	if (is_over(d, back) && is_over(back, d))
 		tell(p, d, back);
+	return true;
 }
 
 /* The first 16 bytes of the header: numbers, acknowledgment, window. */
@@ -353,7 +376,8 @@ static __always_inline __s64 move_numbers(struct tcphdr *th,
 }
 
 static __always_inline int translate(struct __sk_buff *skb, const struct pkt *p,
-				     struct splice_dir *d, __u32 l4)
+				     struct splice_dir *d,
+				     struct splice_dir *back, __u32 l4)
 {
 	void *data = (void *)(long)skb->data,
 	     *end = (void *)(long)skb->data_end;
@@ -363,6 +387,7 @@ static __always_inline int translate(struct __sk_buff *skb, const struct pkt *p,
 			 .dtsecr = d->ts ? d->dtsecr : 0,
 			 .late = p->late && d->ts,
 			 .floor = d->newest_ts};
+	bool valid;
 	__u32 thl;
 	__s64 diff;
 
@@ -372,14 +397,14 @@ static __always_inline int translate(struct __sk_buff *skb, const struct pkt *p,
 	if (thl < 20 || p->len < thl)
 		return TC_ACT_SHOT;
 	diff = move_numbers(th, d);
-	note(p, d, th);
+	valid = note(p, d, back, th);
 	w.len = thl - 20;
 	w.ack = th->ack;
 	if (d->ts && only_timestamps(th, end, w.len))
-		diff = move_timestamps(p, th, end, d, diff);
+		diff = move_timestamps(p, th, end, d, valid, diff);
 	else if (w.len && !walk_options(skb, &w, l4 + 20, &diff))
 		return TC_ACT_SHOT;
-	if (d->ts && w.has_ts)
+	if (d->ts && w.has_ts && valid)
 		note_ts(d, w.tsval);
 	if (bpf_l4_csum_replace(skb, l4 + TCP_CHECK, 0, (__u32)diff, 0))
 		return TC_ACT_SHOT;
@@ -387,10 +412,18 @@ static __always_inline int translate(struct __sk_buff *skb, const struct pkt *p,
 	return TC_ACT_OK;
 }
 
+/* It comes here once more, by a VLAN or a bridge above the interface. */
+static __always_inline bool is_translated(const struct __sk_buff *skb,
+					  const struct splice_dir *d)
+{
+	return d->mark && (skb->mark & d->mask) == d->mark;
+}
+
 /* @l2: bytes before the IP header. */
 static __always_inline int splice(struct __sk_buff *skb, __u32 l2)
 {
-	struct splice_dir *d;
+	struct splice_dir *d, *back;
+	struct splice_entry *e;
 	struct tcphdr *th;
 	void *data, *end;
 	struct pkt p = {};
@@ -409,17 +442,24 @@ static __always_inline int splice(struct __sk_buff *skb, __u32 l2)
 	th = data + l4;
 	if ((void *)(th + 1) > end)
 		return TC_ACT_OK;
-	p.key.sport = th->source;
-	p.key.dport = th->dest;
 	if (th->syn)
 		return TC_ACT_OK;
-	d = bpf_map_lookup_elem(&flows, &p.key);
-	if (!d || (l2 && d->held))
+	p.key.port[0] = th->source;
+	p.key.port[1] = th->dest;
+	p.from = splice_key_order(&p.key);
+	e = bpf_map_lookup_elem(&flows, &p.key);
+	if (!e)
 		return TC_ACT_OK;
+	d = &e->dir[p.from & 1];
+	back = &e->dir[!p.from];
+	if ((l2 && d->held) || is_translated(skb, d))
+		return TC_ACT_OK;
+	if (d->seen & SPLICE_RST && !th->rst)
+		return TC_ACT_SHOT;
 	p.late = !l2;
 	if (p.late && d->held)
 		d->held--;
-	return translate(skb, &p, d, l4);
+	return translate(skb, &p, d, back, l4);
 }
 
 SEC("tc")

@@ -93,7 +93,7 @@ static uint32_t service_number(struct splice_book *b, const char *name)
 	return i;
 }
 
-/* --- the order --- */
+/* --- the list --- */
 
 static void append(struct splice_book *b, struct splice_conn *c)
 {
@@ -148,7 +148,7 @@ static uint32_t next_serial(struct splice_book *b, uint32_t given)
 }
 
 int book_add(struct splice_book *b, const struct tuple *t, const char *service,
-	     mono_t now, uint32_t *serial)
+	     uint32_t *serial)
 {
 	struct splice_conn *c;
 	struct hindex_probe p;
@@ -160,8 +160,7 @@ int book_add(struct splice_book *b, const struct tuple *t, const char *service,
 	c = slab_alloc(&b->conns);
 	if (c) {
 		*serial = next_serial(b, *serial);
-		*c = (struct splice_conn){
-			.t = *t, .serial = *serial, .last = now};
+		*c = (struct splice_conn){.t = *t, .serial = *serial};
 		c->source = share_join(&b->sources, &t->remote,
 				       service_number(b, service));
 		hindex_insert(&b->index, tuple_hash(b, t),
@@ -173,30 +172,30 @@ int book_add(struct splice_book *b, const struct tuple *t, const char *service,
 	return c ? 0 : -E2BIG;
 }
 
-void book_end(struct splice_book *b, const struct tuple *t, uint32_t serial,
-	      mono_t now)
+void book_end(struct splice_book *b, const struct tuple *t, uint32_t serial)
 {
 	struct hindex_probe p;
 	struct splice_conn *c;
 
 	pthread_mutex_lock(&b->lock);
 	c = look_up(b, t, &p);
-	if (c && c->serial == serial && !c->ended) {
+	if (c && c->serial == serial)
 		end(b, c);
-		c->last = now;
-	}
 	pthread_mutex_unlock(&b->lock);
 }
 
-void book_touch(struct splice_book *b, const struct tuple *t, mono_t last)
+void book_forget(struct splice_book *b, const struct tuple *t, uint32_t serial,
+		 void (*gone)(void *arg, const struct tuple *t), void *arg)
 {
 	struct hindex_probe p;
 	struct splice_conn *c;
 
 	pthread_mutex_lock(&b->lock);
 	c = look_up(b, t, &p);
-	if (c)
-		c->last = last;
+	if (c && c->serial == serial) {
+		gone(arg, t);
+		forget(b, c, &p);
+	}
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -248,21 +247,6 @@ uint32_t book_of(struct splice_book *b, const struct ipaddr *client,
 			t[n++] = c->t;
 	pthread_mutex_unlock(&b->lock);
 	return n;
-}
-
-bool book_next(struct splice_book *b, struct splice_conn *out)
-{
-	struct splice_conn *c;
-
-	pthread_mutex_lock(&b->lock);
-	c = b->first;
-	if (c) {
-		unlink_conn(b, c);
-		append(b, c);
-		*out = *c;
-	}
-	pthread_mutex_unlock(&b->lock);
-	return c != NULL;
 }
 
 uint32_t book_size(struct splice_book *b)

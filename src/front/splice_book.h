@@ -9,7 +9,7 @@
  * All workers and the main thread share one book; each function locks it.  It
  * needs no question to the kernel, since only the daemon makes and removes
  * entries.  A connection counts until it has ended, and stays in the book until
- * its entries are gone.
+ * its entry is gone.
  */
 #include <pthread.h>
 
@@ -21,16 +21,14 @@
 /**
  * struct splice_conn - A connection
  * @t:       the client leg's addresses: remote is the client
- * @next, @prev: in the order in which they are checked
+ * @next, @prev: of the list of all
  * @serial:  distinguishes it from an earlier one with the same addresses
  * @source:  the source that it counts for; SHARE_NONE: none
- * @last:    when it was made, ended, or was last found alive
  */
 struct splice_conn {
 	struct tuple t;
 	struct splice_conn *next, *prev;
 	uint32_t serial, source;
-	mono_t last;
 	bool ended;
 };
 
@@ -59,17 +57,23 @@ void book_fini(struct splice_book *b);
  * book_add() - A connection of @service begins
  * @t:      the client leg's addresses
  * @serial: in: the serial of a connection found in the kernel's map, or 0; out:
- *          its serial Replaces one with the same addresses.  Return: 0 or
- *          -E2BIG
+ *          its serial
+ * Replaces one with the same addresses.
+ * Return: 0 or -E2BIG
  */
 int book_add(struct splice_book *b, const struct tuple *t, const char *service,
-	     mono_t now, uint32_t *serial);
+	     uint32_t *serial);
 /* It has ended and no longer counts, unless @serial is another one's. */
-void book_end(struct splice_book *b, const struct tuple *t, uint32_t serial,
-	      mono_t now);
-/* It was checked, and was alive at @last. */
-void book_touch(struct splice_book *b, const struct tuple *t, mono_t last);
-/* Its entries are gone; by the tuple of either leg. */
+void book_end(struct splice_book *b, const struct tuple *t, uint32_t serial);
+
+/**
+ * book_forget() - Remove a connection, unless @serial is another one's
+ * @gone: removes its entry.  The book stays locked meanwhile, so that no worker
+ *        makes a new entry of the same addresses, which would be removed
+ */
+void book_forget(struct splice_book *b, const struct tuple *t, uint32_t serial,
+		 void (*gone)(void *arg, const struct tuple *t), void *arg);
+/* Its entry is gone; by the tuple of either leg. */
 void book_remove(struct splice_book *b, const struct tuple *t);
 /* Is there one?  By the tuple of either leg. */
 bool book_has(struct splice_book *b, const struct tuple *t);
@@ -83,9 +87,6 @@ uint32_t book_count(struct splice_book *b, const char *service,
 uint32_t book_of(struct splice_book *b, const struct ipaddr *client,
 		 uint16_t port, struct tuple *t, uint32_t max);
 
-/* Take the connection that was not checked for longest, and put it last.
- * False: there is none. */
-bool book_next(struct splice_book *b, struct splice_conn *out);
 /* How many there are, including ended ones. */
 uint32_t book_size(struct splice_book *b);
 

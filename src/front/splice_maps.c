@@ -7,11 +7,12 @@
  *
  * A connection has ended when both FINs were acknowledged, or after a RST that
  * the other side accepts.  The program tells this through a ring, so that the
- * connection soon no longer counts.  If the ring is full, the walk finds it: it
- * reads WALK_STEP entries of the map each second.  The entries stay as long as
- * TIME_WAIT, as the hosts may repeat their last segments; if the map is more
- * than half full, only for HURRY_US.  A connection without a segment for
- * idle_timeout, or for IDLE_US if there is none, is forgotten.
+ * connection soon no longer counts.  A walk through the map, WALK_STEP entries
+ * a second, finds what the ring had no room for, and what is to be forgotten.
+ * An ended connection stays as long as TIME_WAIT, as the hosts may repeat their
+ * last segments; if the map is more than half full, only for HURRY_US.  One
+ * without a segment for idle_timeout, or for IDLE_US if there is none, is
+ * forgotten as well.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +40,7 @@
  * struct splice_map - The open map
  * @fd:      of the map; @ring_fd, @ring: of the ring
  * @at:      where the walk through the map is now; valid with @on
- * @key, @dir: a batch of the map
+ * @key, @entry: a batch of the map
  */
 struct splice_map {
 	int fd, ring_fd;
@@ -49,35 +50,34 @@ struct splice_map {
 	uint32_t at;
 	bool on;
 	struct splice_key key[BATCH];
-	struct splice_dir dir[BATCH];
+	struct splice_entry entry[BATCH];
 };
 
-static void key_of(const struct tuple *t, struct splice_key *k)
+/* Return: where @t's remote is in the key */
+static uint32_t key_of(const struct tuple *t, struct splice_key *k)
 {
-	memset(k, 0, sizeof(*k));
-	memcpy(k->saddr, t->remote.b, 16);
-	memcpy(k->daddr, t->local.b, 16);
-	k->sport = htons(t->rport);
-	k->dport = htons(t->lport);
+	memcpy(k->addr[0], t->remote.b, 16);
+	memcpy(k->addr[1], t->local.b, 16);
+	k->port[0] = htons(t->rport);
+	k->port[1] = htons(t->lport);
+	return splice_key_order(k);
 }
 
-/* As the side sees it to which these segments go. */
-static struct tuple tuple_of(const struct splice_key *k)
+/* Where the client is in the key. */
+static uint32_t client_in(const struct splice_entry *e)
 {
-	struct tuple t = {.lport = ntohs(k->dport), .rport = ntohs(k->sport)};
+	return !e->dir[0].from_client;
+}
 
-	memcpy(t.remote.b, k->saddr, 16);
-	memcpy(t.local.b, k->daddr, 16);
+/* The client leg's addresses. */
+static struct tuple tuple_of(const struct splice_key *k, uint32_t client)
+{
+	struct tuple t = {.lport = ntohs(k->port[!client]),
+			  .rport = ntohs(k->port[client])};
+
+	memcpy(t.remote.b, k->addr[client], 16);
+	memcpy(t.local.b, k->addr[!client], 16);
 	return t;
-}
-
-static struct splice_key turned(const struct splice_key *k)
-{
-	struct splice_key r = {.sport = k->dport, .dport = k->sport};
-
-	memcpy(r.saddr, k->daddr, 16);
-	memcpy(r.daddr, k->saddr, 16);
-	return r;
 }
 
 static struct splice_dir dir_of(const struct splice_map *m,
@@ -94,6 +94,8 @@ static struct splice_dir dir_of(const struct splice_map *m,
 				   .mask = m->mask,
 				   .nxt = s->nxt.v,
 				   .acked = s->acked.v,
+				   .edge = s->acked.v +
+					   ((s->wnd + 1u) << (s->shr & 15)),
 				   .newest_ts = s->newest_ts,
 				   .mss = s->mss,
 				   .wnd = s->wnd,
@@ -126,89 +128,70 @@ static mono_t clock_now(void)
 	return (mono_t){(int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000};
 }
 
-static int install_both(const struct splice_map *m, const struct splice_key *k,
-			const struct splice_dir *up,
-			const struct splice_dir *down)
-{
-	const struct splice_key r = turned(k);
-	int err;
-
-	if (bpf_map_update_elem(m->fd, &r, down, BPF_ANY))
-		return -errno;
-	if (bpf_map_update_elem(m->fd, k, up, BPF_ANY) == 0)
-		return 0;
-	err = -errno;
-	bpf_map_delete_elem(m->fd, &r);
-	return err;
-}
-
 static int map_install(void *ctx, const struct splice_pair *p)
 {
+	struct splice_dir up, down;
 	struct splice_map *m = ctx;
-	struct splice_dir up = dir_of(m, &p->up), down = dir_of(m, &p->down);
 	mono_t now = clock_now();
+	struct splice_entry e;
 	struct splice_key k;
-	uint32_t serial = 0;
+	uint32_t serial = 0, client;
 	int err;
 
-	err = book_add(&m->book, &p->client, p->service, now, &serial);
+	err = book_add(&m->book, &p->client, p->service, &serial);
 	if (err)
 		return err;
-	key_of(&p->client, &k);
+	up = dir_of(m, &p->up);
+	down = dir_of(m, &p->down);
 	up.serial = down.serial = serial;
 	up.last_ns = down.last_ns = (uint64_t)now.us * 1000;
-	err = install_both(m, &k, &up, &down);
-	if (err)
-		book_remove(&m->book, &p->client);
+	client = key_of(&p->client, &k);
+	e.dir[client] = up;
+	e.dir[!client] = down;
+	if (!bpf_map_update_elem(m->fd, &k, &e, BPF_ANY))
+		return 0;
+	err = -errno;
+	book_remove(&m->book, &p->client);
 	return err;
 }
 
 /* Were its FIN, and the ACK for it, passed on? */
 static bool is_over(const struct splice_dir *d, const struct splice_dir *back)
 {
-	return d->seen & SPLICE_FIN && back->acked == d->nxt - d->dseq;
+	return d->seen & SPLICE_FIN && back->acked == d->fin - d->dseq;
 }
 
-static bool has_ended(const struct splice_dir *d, const struct splice_dir *back)
+static bool has_ended(const struct splice_entry *e)
 {
+	const struct splice_dir *d = &e->dir[0], *back = &e->dir[1];
+
 	return (d->seen | back->seen) & (SPLICE_RST | SPLICE_OVER) ||
 	       (is_over(d, back) && is_over(back, d));
-}
-
-/* Both directions, that of @k first. */
-static bool both(const struct splice_map *m, const struct splice_key *k,
-		 struct splice_dir *d, struct splice_dir *back)
-{
-	const struct splice_key r = turned(k);
-
-	return !bpf_map_lookup_elem(m->fd, k, d) &&
-	       !bpf_map_lookup_elem(m->fd, &r, back);
 }
 
 static bool map_find(void *ctx, const struct tuple *t, struct splice_found *out)
 {
 	struct splice_map *m = ctx;
-	struct splice_dir d, back;
+	struct splice_entry e;
 	struct splice_key k;
+	uint32_t from;
 
-	key_of(t, &k);
-	if (!book_has(&m->book, t) || !both(m, &k, &d, &back))
+	from = key_of(t, &k);
+	if (!book_has(&m->book, t) || bpf_map_lookup_elem(m->fd, &k, &e))
 		return false;
-	shift_of(&d, &out->dir);
-	shift_of(&back, &out->back);
-	out->ended = has_ended(&d, &back);
+	shift_of(&e.dir[from], &out->dir);
+	shift_of(&e.dir[!from], &out->back);
+	out->ended = has_ended(&e);
 	return true;
 }
 
 static void map_remove(void *ctx, const struct tuple *t)
 {
 	struct splice_map *m = ctx;
-	struct splice_key k, r;
+	struct splice_key k;
 
 	key_of(t, &k);
-	r = turned(&k);
 	bpf_map_delete_elem(m->fd, &k);
-	bpf_map_delete_elem(m->fd, &r);
 	book_remove(&m->book, t);
 }
 
@@ -227,65 +210,38 @@ const struct splice_ops splice_map_ops = {.install = map_install,
 
 /* --- the walk --- */
 
-/* @k: the client's direction. */
 static const struct service *service_of(const struct policy *p,
-					const struct splice_key *k)
+					const struct tuple *t)
 {
-	struct ipaddr a;
-
-	memcpy(a.b, k->daddr, 16);
 	for (uint32_t i = 0; i < p->nservice; i++) {
 		const struct listen_set *l = &p->service[i].listen;
 
 		for (uint32_t j = 0; j < l->n; j++)
-			if (endpoint_matches(&l->ep[j], &a, ntohs(k->dport)))
+			if (endpoint_matches(&l->ep[j], &t->local, t->lport))
 				return &p->service[i];
 	}
 	return NULL;
 }
 
-static int64_t quiet_us(const struct splice_dir *d,
-			const struct splice_dir *back, mono_t now)
+static int64_t quiet_us(const struct splice_entry *e, mono_t now)
 {
-	uint64_t last = d->last_ns > back->last_ns ? d->last_ns : back->last_ns;
+	uint64_t a = e->dir[0].last_ns, b = e->dir[1].last_ns;
 
-	return now.us - (int64_t)(last / 1000);
+	return now.us - (int64_t)((a > b ? a : b) / 1000);
 }
 
 /* How long a connection may be quiet. */
-static int64_t limit_us(struct splice_map *m, const struct policy *p,
-			const struct tuple *t, bool ended)
+static int64_t limit_us(const struct policy *p, const struct tuple *t,
+			bool ended, bool hurry)
 {
-	struct splice_key k;
 	const struct service *s;
 
-	key_of(t, &k);
-	s = service_of(p, &k);
+	if (ended && hurry)
+		return HURRY_US;
+	s = service_of(p, t);
 	if (!ended)
 		return s && s->idle_timeout ? s->idle_timeout : IDLE_US;
-	if (book_size(&m->book) > SPLICE_FLOWS / 4)
-		return HURRY_US;
 	return s ? s->tcp.timewait_len : TIME_WAIT_US;
-}
-
-/* It has been quiet for long, as far as the book knows. */
-static void look_after(struct splice_map *m, const struct policy *p,
-		       const struct splice_conn *c, mono_t now)
-{
-	struct splice_dir up, down;
-	struct splice_key k;
-	int64_t quiet;
-
-	key_of(&c->t, &k);
-	if (!both(m, &k, &up, &down)) {
-		map_remove(m, &c->t);
-		return;
-	}
-	quiet = quiet_us(&up, &down, now);
-	if (quiet > limit_us(m, p, &c->t, has_ended(&up, &down)))
-		map_remove(m, &c->t);
-	else
-		book_touch(&m->book, &c->t, mono_add(now, -quiet));
 }
 
 static int on_end(void *ctx, void *data, size_t len)
@@ -296,8 +252,8 @@ static int on_end(void *ctx, void *data, size_t len)
 
 	if (len < sizeof(*e))
 		return 0;
-	t = tuple_of(&e->key);
-	book_end(&m->book, &t, e->serial, clock_now());
+	t = tuple_of(&e->key, e->client & 1);
+	book_end(&m->book, &t, e->serial);
 	return 0;
 }
 
@@ -317,7 +273,7 @@ static uint32_t next_batch(struct splice_map *m)
 	uint32_t n = BATCH, next;
 
 	if (bpf_map_lookup_batch(m->fd, m->on ? &m->at : NULL, &next, m->key,
-				 m->dir, &n, NULL) &&
+				 m->entry, &n, NULL) &&
 	    errno != ENOENT) {
 		m->on = false;
 		return 0;
@@ -327,35 +283,46 @@ static uint32_t next_batch(struct splice_map *m)
 	return n;
 }
 
-/* What the ring had no room for. */
-static void find_ends(struct splice_map *m, mono_t now)
+/* By the book, which is locked. */
+static void on_gone(void *ctx, const struct tuple *t)
 {
-	for (int i = 0; i < WALK_STEP / BATCH; i++) {
-		uint32_t n = next_batch(m);
+	const struct splice_map *m = ctx;
+	struct splice_key k;
 
-		for (uint32_t j = 0; j < n; j++) {
-			struct tuple t = tuple_of(&m->key[j]);
+	key_of(t, &k);
+	bpf_map_delete_elem(m->fd, &k);
+}
 
-			if (m->dir[j].from_client &&
-			    m->dir[j].seen & SPLICE_OVER)
-				book_end(&m->book, &t, m->dir[j].serial, now);
-		}
-		if (!m->on)
-			return;
-	}
+/* Entry number @i of the batch. */
+static void look_at(struct splice_map *m, const struct policy *p, uint32_t i,
+		    mono_t now, bool hurry)
+{
+	const struct splice_entry *e = &m->entry[i];
+	const struct tuple t = tuple_of(&m->key[i], client_in(e));
+	bool ended = has_ended(e);
+	int64_t quiet;
+
+	if (ended) /* the ring may have had no room for it */
+		book_end(&m->book, &t, e->dir[0].serial);
+	quiet = quiet_us(e, now);
+	if (quiet > HURRY_US && quiet > limit_us(p, &t, ended, hurry))
+		book_forget(&m->book, &t, e->dir[0].serial, on_gone, m);
 }
 
 void splice_map_walk(struct splice_map *m, const struct policy *p, mono_t now)
 {
-	uint32_t n = min_u32(book_size(&m->book), WALK_STEP);
-	struct splice_conn c;
+	uint32_t size = book_size(&m->book), seen = 0, n;
+	bool hurry = size > SPLICE_FLOWS / 2;
 
 	splice_map_ends(m);
-	if (n)
-		find_ends(m, now);
-	while (n-- && book_next(&m->book, &c))
-		if (mono_sub(now, c.last) > limit_us(m, p, &c.t, c.ended))
-			look_after(m, p, &c, now);
+	while (seen < size && seen < (hurry ? size : WALK_STEP)) {
+		n = next_batch(m);
+		for (uint32_t i = 0; i < n; i++)
+			look_at(m, p, i, now, hurry);
+		seen += n;
+		if (!m->on)
+			return;
+	}
 }
 
 uint32_t splice_map_of(struct splice_map *m, const struct ipaddr *client,
@@ -389,28 +356,33 @@ static bool next_key(const struct splice_map *m, struct splice_key *at,
 void splice_map_list(struct splice_map *m, const struct policy *p, mono_t now,
 		     uint32_t max, splice_flow_fn fn, void *arg)
 {
-	struct splice_dir up, down;
+	struct splice_entry e;
 	struct splice_key k;
 	bool on = false;
 
 	while (max && next_key(m, &k, &on)) {
+		const struct splice_dir *up, *down;
 		const struct service *s;
 		struct splice_flow f;
+		struct tuple t;
 
-		if (!both(m, &k, &up, &down) || !up.from_client)
+		if (bpf_map_lookup_elem(m->fd, &k, &e))
 			continue;
-		s = service_of(p, &k);
+		up = &e.dir[client_in(&e)];
+		down = &e.dir[!client_in(&e)];
+		t = tuple_of(&k, client_in(&e));
+		s = service_of(p, &t);
 		f = (struct splice_flow){.service = s ? s->name : NULL,
-					 .client_port = ntohs(k.sport),
-					 .server_port = ntohs(k.dport),
-					 .ended = has_ended(&up, &down),
-					 .up_bytes = up.bytes,
-					 .down_bytes = down.bytes,
-					 .packets = up.packets + down.packets,
-					 .idle_s = quiet_us(&up, &down, now) /
+					 .client = t.remote,
+					 .server = t.local,
+					 .client_port = t.rport,
+					 .server_port = t.lport,
+					 .ended = has_ended(&e),
+					 .up_bytes = up->bytes,
+					 .down_bytes = down->bytes,
+					 .packets = up->packets + down->packets,
+					 .idle_s = quiet_us(&e, now) /
 						   USEC_PER_SEC};
-		memcpy(f.client.b, k.saddr, sizeof(f.client.b));
-		memcpy(f.server.b, k.daddr, sizeof(f.server.b));
 		fn(arg, &f);
 		max--;
 	}
@@ -421,24 +393,20 @@ void splice_map_list(struct splice_map *m, const struct policy *p, mono_t now,
 /* The connections of the daemon that was here before. */
 static int take_over(struct splice_map *m, const struct policy *p)
 {
-	mono_t now = clock_now();
 	int err = 0;
 
 	do {
 		uint32_t n = next_batch(m);
 
 		for (uint32_t i = 0; i < n && !err; i++) {
-			const struct splice_dir *d = &m->dir[i];
-			const struct service *s = service_of(p, &m->key[i]);
-			struct tuple t = tuple_of(&m->key[i]);
-			uint32_t serial = d->serial;
+			const struct splice_entry *e = &m->entry[i];
+			struct tuple t = tuple_of(&m->key[i], client_in(e));
+			const struct service *s = service_of(p, &t);
+			uint32_t serial = e->dir[0].serial;
 
-			if (!d->from_client)
-				continue;
-			err = book_add(&m->book, &t, s ? s->name : "", now,
-				       &serial);
-			if (d->seen & SPLICE_OVER)
-				book_end(&m->book, &t, serial, now);
+			err = book_add(&m->book, &t, s ? s->name : "", &serial);
+			if (has_ended(e))
+				book_end(&m->book, &t, serial);
 		}
 	} while (m->on && !err);
 	return err;
@@ -471,7 +439,7 @@ static int open_all(struct splice_map *m, const char *dir,
 		return -errno;
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return -errno;
-	rc = book_init(&m->book, SPLICE_FLOWS / 2, secret);
+	rc = book_init(&m->book, SPLICE_FLOWS, secret);
 	return rc ? rc : take_over(m, p);
 }
 

@@ -138,7 +138,8 @@ static void random_segment(struct raw *r)
 	raw_fix_l4(r, 6);
 }
 
-static void key_of(const struct raw *r, struct splice_key *k)
+/* Return: where the source is in the key */
+static uint32_t key_of(const struct raw *r, struct splice_key *k)
 {
 	bool v4 = raw_is_v4(r);
 	struct ipaddr s, d;
@@ -149,10 +150,11 @@ static void key_of(const struct raw *r, struct splice_key *k)
 		s = ipaddr_v4(r->d + 12);
 		d = ipaddr_v4(r->d + 16);
 	}
-	memcpy(k->saddr, s.b, 16);
-	memcpy(k->daddr, d.b, 16);
-	memcpy(&k->sport, r->d + r->l4, 2);
-	memcpy(&k->dport, r->d + r->l4 + 2, 2);
+	memcpy(k->addr[0], s.b, 16);
+	memcpy(k->addr[1], d.b, 16);
+	memcpy(&k->port[0], r->d + r->l4, 2);
+	memcpy(&k->port[1], r->d + r->l4 + 2, 2);
+	return splice_key_order(k);
 }
 
 static struct splice_dir random_dir(void)
@@ -171,27 +173,43 @@ static struct splice_dir random_dir(void)
 static int flows, prog[2];
 static uint64_t shot;
 
+/* From the other end: the source is now the other one of the key. */
+static void turn(struct raw *r)
+{
+	uint32_t at = raw_is_v4(r) ? 12 : 8, n = raw_is_v4(r) ? 4 : 16;
+	uint8_t a[16];
+
+	memcpy(a, r->d + at, n);
+	memcpy(r->d + at, r->d + at + n, n);
+	memcpy(r->d + at + n, a, n);
+}
+
 /* Return: the program does with a random segment what it should */
 static bool one(uint64_t i)
 {
 	static uint8_t in[70000], out[70000];
 	static struct raw r, want;
-	struct splice_dir d = random_dir(), after;
-	struct splice_key k = {0};
+	struct splice_dir d = random_dir();
+	struct splice_entry e = {0};
+	struct splice_key k;
 	bool late = rnd(2), passes, ok;
-	uint32_t l2 = late ? 0 : ETH_HLEN;
+	uint32_t l2 = late ? 0 : ETH_HLEN, from;
+	uint8_t held;
 
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in, .data_out = out,
 		    .data_size_out = sizeof(out));
 	random_segment(&r);
+	if (rnd(2))
+		turn(&r);
 	in[12] = raw_is_v4(&r) ? 0x08 : 0x86;
 	in[13] = raw_is_v4(&r) ? 0x00 : 0xdd;
 	if (late) {
 		memcpy(r.d + 12, in + 12, 2);
 		raw_fix_l4(&r, 6);
 	}
-	key_of(&r, &k);
-	if (bpf_map_update_elem(flows, &k, &d, BPF_ANY))
+	from = key_of(&r, &k);
+	e.dir[from] = d;
+	if (bpf_map_update_elem(flows, &k, &e, BPF_ANY))
 		die("flows");
 	memcpy(in + l2, r.d, r.len);
 	o.data_size_in = l2 + r.len;
@@ -203,15 +221,15 @@ static bool one(uint64_t i)
 	ok = passes ? o.retval == TC_ACT_OK &&
 			      !memcmp(out + l2, want.d, want.len)
 		    : o.retval == TC_ACT_SHOT;
-	if (bpf_map_lookup_elem(flows, &k, &after))
+	if (bpf_map_lookup_elem(flows, &k, &e))
 		die("flows");
-	ok &= after.held == (late && d.held ? d.held - 1 : d.held);
+	held = e.dir[from].held;
+	ok &= held == (late && d.held ? d.held - 1 : d.held);
 	bpf_map_delete_elem(flows, &k);
 	if (ok)
 		return true;
 	printf("not ok - segment %lu%s: verdict %u, held %u of %u\n",
-	       (unsigned long)i, late ? ", late" : "", o.retval, after.held,
-	       d.held);
+	       (unsigned long)i, late ? ", late" : "", o.retval, held, d.held);
 	for (uint32_t b = 0; b < want.len && b < 100; b++)
 		if (out[l2 + b] != want.d[b])
 			printf("# byte %u: %02x, not %02x\n", b, out[l2 + b],

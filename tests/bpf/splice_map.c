@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ static struct policy *policy;
 static struct splice_map *map;
 static char dir[] = "/tmp/penstock-bpf.XXXXXX";
 static int prog, flows, failures;
+static uint32_t mark_in; /* of the next segments */
 
 static void die(const char *what)
 {
@@ -148,15 +150,18 @@ static uint32_t counted(void)
 	return n;
 }
 
-static void segment(uint32_t i, bool up, uint16_t flags, uint32_t seq,
-		    uint32_t ack)
+/* A segment comes in.  Return: the verdict */
+static uint32_t segment(uint32_t i, bool up, uint16_t flags, uint32_t seq,
+			uint32_t ack)
 {
+	struct __sk_buff skb = {.mark = mark_in};
 	static uint8_t in[200], out[200];
 	static struct raw r;
 	const struct tuple t = conn(i);
 
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in, .data_out = out,
-		    .data_size_out = sizeof(out));
+		    .data_size_out = sizeof(out), .ctx_in = &skb,
+		    .ctx_size_in = sizeof(skb));
 	raw_tcp(&r, 4, flags, NULL, 0, 0);
 	memcpy(r.d + 12, up ? client_ip : server_ip, 4);
 	memcpy(r.d + 16, up ? server_ip : client_ip, 4);
@@ -169,6 +174,7 @@ static void segment(uint32_t i, bool up, uint16_t flags, uint32_t seq,
 	o.data_size_in = ETH_HLEN + r.len;
 	if (bpf_prog_test_run_opts(prog, &o))
 		die("bpf_prog_test_run");
+	return o.retval;
 }
 
 /* Both sides close; what they say needs no change of numbers here. */
@@ -208,6 +214,92 @@ static void end_is_told_at_once(void)
 	segment(1, false, TCP_RST, 200, 0);
 	splice_map_ends(map);
 	want("counted after one that is taken", counted(), 0, 0);
+}
+
+/* What the program knows of the client's direction. */
+static void want_up(const char *what, uint32_t i, uint32_t nxt, uint32_t acked)
+{
+	struct tuple t = conn(i);
+	struct splice_found f = {0};
+
+	want(what, splice_map_ops.find(map, &t, &f), 1, 1);
+	want(what, f.dir.nxt.v, nxt, nxt);
+	want(what, f.dir.acked.v, acked, acked);
+}
+
+/* Whoever knows the addresses, but not the numbers, changes nothing. */
+static void forged_numbers_change_nothing(void)
+{
+	const uint32_t far = 1 << 20;
+	struct tuple t = conn(7);
+
+	install(7);
+	segment(7, true, TCP_ACK | TCP_FIN, 100 + far, 200);
+	want_up("after a FIN beyond the window", 7, 100, 200);
+	segment(7, true, TCP_ACK, 100, 200 + far);
+	want_up("after an ACK of what cannot have been sent", 7, 100, 200);
+	segment(7, true, TCP_FIN, 100, 200);
+	want_up("after a FIN without ACK", 7, 100, 200);
+	segment(7, false, TCP_ACK, 200, 100); /* opens the window */
+	segment(7, true, TCP_ACK | TCP_FIN, 150, 200);
+	want_up("after a FIN in the window", 7, 151, 200);
+	finish(7);
+	splice_map_ends(map);
+	want("counted after the genuine FINs", counted(), 0, 0);
+	splice_map_ops.remove(map, &t);
+}
+
+/* The client has closed, and the server has said that it knows. */
+static void acknowledged_fin_stands(void)
+{
+	struct tuple t = conn(10);
+
+	install(10);
+	segment(10, true, TCP_ACK | TCP_FIN, 100, 200);
+	segment(10, false, TCP_ACK, 200, 101);
+	segment(10, true, TCP_ACK | TCP_FIN, 130, 200); /* forged */
+	segment(10, false, TCP_ACK | TCP_FIN, 200, 101);
+	splice_map_ends(map);
+	want("counted while the server may send", counted(), 1, 1);
+	segment(10, true, TCP_ACK, 101, 201);
+	splice_map_ends(map);
+	want("counted when both have closed", counted(), 0, 0);
+	splice_map_ops.remove(map, &t);
+}
+
+/* It might count as ended, and yet go on, if the server never saw the RST. */
+static void who_has_reset_is_silent(void)
+{
+	struct tuple t = conn(8);
+
+	install(8);
+	want("before", segment(8, true, TCP_ACK, 100, 200), TC_ACT_OK,
+	     TC_ACT_OK);
+	segment(8, true, TCP_RST, 100, 0);
+	want("after it", segment(8, true, TCP_ACK, 100, 200), TC_ACT_SHOT,
+	     TC_ACT_SHOT);
+	want("one more RST", segment(8, true, TCP_RST, 100, 0), TC_ACT_OK,
+	     TC_ACT_OK);
+	want("the other side", segment(8, false, TCP_ACK, 200, 100), TC_ACT_OK,
+	     TC_ACT_OK);
+	splice_map_ends(map);
+	want("counted", counted(), 0, 0);
+	splice_map_ops.remove(map, &t);
+}
+
+/* A VLAN above an interface shows it the same packet again. */
+static void translated_one_is_left_alone(void)
+{
+	struct tuple t = conn(9);
+
+	install(9);
+	mark_in = 1;
+	segment(9, true, TCP_ACK | TCP_FIN, 100, 200);
+	want_up("a packet with our mark", 9, 100, 200);
+	mark_in = 0;
+	segment(9, true, TCP_ACK | TCP_FIN, 100, 200);
+	want_up("one without", 9, 101, 200);
+	splice_map_ops.remove(map, &t);
 }
 
 /* The ports are in use again before the daemon has read what was told. */
@@ -292,6 +384,10 @@ int main(int argc, char **argv)
 	start();
 	end_is_told_at_once();
 	end_of_the_last_does_not_end_the_next();
+	forged_numbers_change_nothing();
+	acknowledged_fin_stands();
+	who_has_reset_is_silent();
+	translated_one_is_left_alone();
 	lost_events_are_made_good();
 	ended_ones_are_forgotten();
 	idle_ones_are_forgotten();
