@@ -56,10 +56,9 @@ struct splice_map {
 /* Return: where @t's remote is in the key */
 static uint32_t key_of(const struct tuple *t, struct splice_key *k)
 {
+	*k = (struct splice_key){.port = {htons(t->rport), htons(t->lport)}};
 	memcpy(k->addr[0], t->remote.b, 16);
 	memcpy(k->addr[1], t->local.b, 16);
-	k->port[0] = htons(t->rport);
-	k->port[1] = htons(t->lport);
 	return splice_key_order(k);
 }
 
@@ -267,18 +266,19 @@ int splice_map_ends_fd(const struct splice_map *m)
 	return ring_buffer__epoll_fd(m->ring);
 }
 
-/* The next entries, at most BATCH.  Return: how many; 0: that was the last */
+/* The next entries, at most BATCH.  A batch ends where the next bucket of the
+ * map does not fit, so that one which is not full need not be the last.
+ * Return: how many; afterwards @on says whether there may be more */
 static uint32_t next_batch(struct splice_map *m)
 {
 	uint32_t n = BATCH, next;
+	int err;
 
-	if (bpf_map_lookup_batch(m->fd, m->on ? &m->at : NULL, &next, m->key,
-				 m->entry, &n, NULL) &&
-	    errno != ENOENT) {
-		m->on = false;
+	err = bpf_map_lookup_batch(m->fd, m->on ? &m->at : NULL, &next, m->key,
+				   m->entry, &n, NULL);
+	m->on = !err;
+	if (err && errno != ENOENT)
 		return 0;
-	}
-	m->on = n == BATCH;
 	m->at = next;
 	return n;
 }

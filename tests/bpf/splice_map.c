@@ -27,6 +27,7 @@
 #include "wire/segment.h"
 
 #define MANY 6000u /* connections: more ends than the ring holds */
+#define CROWD 50000
 #define IDLE_S 300
 
 static const uint8_t server_ip[4] = {203, 0, 113, 10};
@@ -375,6 +376,25 @@ static void next_daemon_owns_them(void)
 	want("counted with a new one", counted(), 2, 2);
 }
 
+/* So many that buckets of the map have several each. */
+static void next_daemon_owns_all_of_many(void)
+{
+	for (uint32_t i = 0; i < CROWD; i++)
+		install(i);
+	want("counted, of a crowd", counted(), CROWD, CROWD);
+	splice_map_close(map);
+	start();
+	want("counted by the next daemon", counted(), CROWD, CROWD);
+	finish(CROWD / 2);
+	splice_map_ends(map);
+	want("when one has ended", counted(), CROWD - 1, CROWD - 1);
+	for (int i = 0; i < 2 * CROWD / 16384 + 2; i++)
+		splice_map_walk(map, policy,
+				mono_add(clock_now(),
+					 (IDLE_S + 10) * USEC_PER_SEC));
+	want("counted when all were idle", counted(), 0, 0);
+}
+
 int main(int argc, char **argv)
 {
 	libbpf_set_print(NULL);
@@ -392,6 +412,7 @@ int main(int argc, char **argv)
 	ended_ones_are_forgotten();
 	idle_ones_are_forgotten();
 	next_daemon_owns_them();
+	next_daemon_owns_all_of_many();
 	splice_map_close(map);
 	policy_put(policy);
 	umount(dir);
