@@ -7,13 +7,16 @@
 #   tests/bench/bench.sh [-f 4|6] [-r ROUNDS] [-t SECONDS] [-o FILE] [peer...]
 #
 # Each peer has three namespaces of its own (client, gateway, server), with
-# the same servers.  Rounds are interleaved and begin with another peer each
-# time; the table shows medians.  One thread each for HAProxy and penstockd.
+# the same servers.  The peers take turns at each measurement, so that what else
+# the machine does concerns all of them, and each round begins with another one.
+# The table shows medians.  One thread each for HAProxy and penstockd.
 # CPU seconds are the whole machine's: a proxy's work in softirq counts.
 #
 # Short connections come over fresh 4-tuples, and then over some that the server
 # still holds in TIME_WAIT; "to fresh" compares both of the same round.  Peer
 # `splice' needs libbpf and a BPF file system, and is left out without them.
+# What it must reach is printed last, each row with its verdict: the medians of
+# the ratios of the rounds.  The exit code does not depend on it.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/e2e/lib.sh
@@ -106,7 +109,7 @@ bench_use() {
 
 # record PEER METRIC VALUE
 record() {
-	echo "$1 $2 $3" >>"$TMP/samples"
+	echo "$1 $2 $3 $ROUND" >>"$TMP/samples"
 }
 
 # Busy CPU time of the machine so far, in clock ticks.
@@ -211,6 +214,70 @@ bench_keep() {
 	record "$1" keep_errors "$(grep -c 'Socket errors' "$out")"
 }
 
+# --- kill -9 and a restart ------------------------------------------------
+
+# A page, asked for anew: when it came, in ms since T0.
+bench_page() {
+	in_c curl -sg --max-time 10 -o /dev/null "http://$URL/keep/f1024" &&
+		echo $((($(date +%s%N) - T0) / 1000000)) >>"$TMP/pages"
+}
+
+bench_relayed() {
+	"$PENSTOCKCTL" -c "$1" flows | grep -q 'spliced(open'
+}
+
+# bench_killed CONF: a download that the kernel relays goes on while the daemon
+# is killed and another one comes; from then on somebody connects every 20 ms.
+bench_killed() {
+	local pid i sum kids=()
+	in_c curl -sg --limit-rate 4M --max-time 60 -o "$TMP/got" \
+		"http://$URL/f8388608" &
+	pid=$!
+	poll 5 bench_relayed "$1" || return 1
+	kill -KILL "${PROXY_PID[splice]}"
+	wait "${PROXY_PID[splice]}" 2>/dev/null
+	: >"$TMP/pages"
+	T0=$(date +%s%N)
+	ip netns exec "$NS_G" "$PENSTOCKD" -c "$1" \
+		>>"$TMP/splice/penstockd.log" 2>&1 </dev/null &
+	PROXY_PID[splice]=$!
+	lib_own_pid $!
+	for i in {1..15}; do
+		bench_page &
+		kids+=($!)
+		sleep 0.02
+	done
+	wait "${kids[@]}"
+	record splice restart_first_s \
+		"$(sort -n "$TMP/pages" | awk 'NR == 1 { print $1 / 1000 }')"
+	record splice restart_last_s \
+		"$(sort -n "$TMP/pages" | awk 'END { print $1 / 1000 }')"
+	record splice restart_failed $((15 - $(wc -l <"$TMP/pages")))
+	wait "$pid" || echo "bench: the relayed download: curl says $?" >&2
+	sum=$(sha256sum <"$TMP/got" | cut -d' ' -f1)
+	record splice restart_streams_ended \
+		"$([ "$sum" = "$(data_sum 8388608)" ]; echo $?)"
+}
+
+# With the front as well, which the peer does not have so far.
+bench_restarts() {
+	local conf=$TMP/splice/conf
+	bench_use splice
+	data_sum 8388608 >/dev/null
+	sed -i '/^\[penstock\]/a front = xdp\nfront_interfaces = cl' "$conf"
+	rules_apply "$conf" >/dev/null 2>&1 || return 1
+	for ((ROUND = 0; ROUND <= ROUNDS; ROUND++)); do
+		# the first one only makes the front known to the daemon
+		bench_killed "$conf" || return 1
+		poll 10 bench_fronted "$conf" || return 1
+		[ "$ROUND" != 0 ] || sed -i '/ restart_/d' "$TMP/samples"
+	done
+}
+
+bench_fronted() {
+	"$PENSTOCKCTL" -c "$1" nstat | grep -q '^front_answering.* [1-9]'
+}
+
 bench_rss() {
 	local pid=${PROXY_PID[$1]:-}
 	[ -n "$pid" ] || return 0
@@ -220,19 +287,32 @@ bench_rss() {
 		"/proc/$pid/status")"
 }
 
-bench_round() {
-	local what
+# bench_measure PEER FUNCTION ARG...: bench_FUNCTION PEER ARG...
+bench_measure() {
 	bench_use "$1"
-	for what in "bulk $1 bulk1" "bulk $1 bulk1_down -R" \
-		"bulk $1 bulk8 -P8" "short $1" "tw $1" "keep $1" \
-		"spliced $1"; do
-		# shellcheck disable=SC2086 # words on purpose
-		bench_$what || {
-			echo "bench: $what failed" >&2
-			FAILURES=$((FAILURES + 1))
-		}
+	"bench_$2" "$1" "${@:3}" || {
+		echo "bench: $2 of $1 failed" >&2
+		FAILURES=$((FAILURES + 1))
+	}
+}
+
+# bench_turns FUNCTION ARG...: for each peer, another one first in each round.
+bench_turns() {
+	local i n=${#PEERS[@]}
+	for ((i = 0; i < n; i++)); do
+		bench_measure "${PEERS[(i + ROUND) % n]}" "$@"
 	done
-	bench_rss "$1"
+}
+
+bench_round() {
+	bench_turns bulk bulk1
+	bench_turns bulk bulk1_down -R
+	bench_turns bulk bulk8 -P8
+	bench_turns keep
+	bench_turns short
+	bench_turns tw
+	bench_turns spliced
+	bench_turns rss
 }
 
 # --- the run --------------------------------------------------------------
@@ -250,13 +330,17 @@ data_file 1024 >/dev/null
 for p in "${PEERS[@]}"; do
 	bench_peer "$p"
 done
-for ((r = 0; r < ROUNDS; r++)); do
-	for ((i = 0; i < ${#PEERS[@]}; i++)); do
-		p=${PEERS[(i + r) % ${#PEERS[@]}]}
-		echo "round $((r + 1)) of $ROUNDS: $p" >&2
-		bench_round "$p"
-	done
+for ((ROUND = 0; ROUND < ROUNDS; ROUND++)); do
+	echo "round $((ROUND + 1)) of $ROUNDS" >&2
+	bench_round
 done
+if [[ ${PEERS[*]} == *splice* ]]; then
+	echo "restarts" >&2
+	bench_restarts || {
+		echo "bench: restarts failed" >&2
+		FAILURES=$((FAILURES + 1))
+	}
+fi
 mkdir -p "$(dirname "$OUT")"
 /usr/bin/python3 tests/bench/table.py "$TMP/samples" "$OUT" \
 	"$BENCH_FAMILY" "$ROUNDS" "$SECS" "${PEERS[@]}"

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 """table.py SAMPLES OUT.json FAMILY ROUNDS SECONDS PEER...
 
-Medians of the samples (lines "PEER METRIC VALUE"), printed as a table with
-the ratios penstock is judged by, and saved as JSON with every sample.
+Medians of the samples (lines "PEER METRIC VALUE ROUND"), printed as a table
+with ratios, and saved as JSON with every sample.  Then the rows that the relay
+in the kernel must reach: a ratio is the median of those of the rounds, as the
+rows of one round were measured one right after the other.
 """
 import json
 import os
@@ -39,20 +41,76 @@ METRICS = [
     ("keep_cpu_us_per_req", "  CPU us per request", False),
     ("keep_errors", "  errors", False),
     ("spliced_share", "spliced, of all connections", True),
+    ("restart_first_s", "kill -9: the first page, s", False),
+    ("restart_last_s", "  the last of 15, s", False),
+    ("restart_failed", "  pages that failed", False),
+    ("restart_streams_ended", "  relayed streams that ended", False),
     ("rss_mib", "RSS, MiB", False),
     ("rss_peak_mib", "  peak", False),
 ]
 
+# What splice must reach: title, metric, at least (or at most), over this peer
+# (None: the value itself counts)
+LEAST, MOST = "at least", "at most"
+MUST = [
+    ("kept-alive requests, of plain forwarding", "keep_per_s", LEAST, 0.9,
+     "plain"),
+    ("eight streams, of plain forwarding", "bulk8_gbps", LEAST, 0.95,
+     "plain"),
+    ("one stream up, of plain forwarding", "bulk1_gbps", LEAST, 0.9, "plain"),
+    ("one stream down, of plain forwarding", "bulk1_down_gbps", LEAST, 0.9,
+     "plain"),
+    ("the server holds TIME_WAIT, of fresh", "tw_to_fresh", LEAST, 0.9, None),
+    ("restart: streams that ended", "restart_streams_ended", MOST, 0, None),
+    ("restart: new connections, s", "restart_last_s", MOST, 1, None),
+]
+
 
 def read_samples(path):
-    """{metric: {peer: [values]}} of a samples file."""
+    """{metric: {peer: {round: value}}} of a samples file."""
     samples = {}
     with open(path, encoding="ascii") as lines:
         for line in lines:
-            peer, metric, value = line.split()
+            peer, metric, value, number = line.split()
             by_peer = samples.setdefault(metric, {})
-            by_peer.setdefault(peer, []).append(float(value))
+            by_peer.setdefault(peer, {})[int(number)] = float(value)
     return samples
+
+
+def of_rounds(samples, metric, over):
+    """What splice has, one value a round; over another peer: ratios."""
+    ours = samples.get(metric, {}).get("splice", {})
+    if over is None:
+        return sorted(ours.values())
+    theirs = samples.get(metric, {}).get(over, {})
+    return sorted(v / theirs[r] for r, v in ours.items() if theirs.get(r))
+
+
+def judge(samples, family):
+    """What can be judged, as objects."""
+    rows = []
+    for title, metric, sense, bound, over in MUST:
+        values = of_rounds(samples, metric, over)
+        if not values:
+            continue
+        median = round(statistics.median(values), 3)
+        reached = median >= bound if sense == LEAST else median <= bound
+        rows.append({"row": f"splice, IPv{family}: {title}", "sense": sense,
+                     "bound": bound, "median": median, "rounds": values,
+                     "reached": reached})
+    return rows
+
+
+def print_verdicts(rows):
+    """One line for each row that must be reached."""
+    if not rows:
+        return
+    print(f"\n{'must show':54} {'bound':>13} {'median':>6} {'rounds':>12}")
+    for r in rows:
+        print(f"{r['row']:54} {r['sense']:>8} {r['bound']:4.2f} "
+              f"{r['median']:6.2f} {r['rounds'][0]:6.2f}-"
+              f"{r['rounds'][-1]:.2f}  "
+              f"{'reached' if r['reached'] else 'missed'}")
 
 
 def pairs(peers):
@@ -98,13 +156,18 @@ def main(more=None):
     path, out, family, rounds, seconds = sys.argv[1:6]
     peers = sys.argv[6:]
     samples = read_samples(path)
-    medians = {m: {p: statistics.median(v) for p, v in by_peer.items()}
+    medians = {m: {p: statistics.median(v.values())
+                   for p, v in by_peer.items()}
                for m, by_peer in samples.items()}
     print(f"IPv{family}, {rounds} rounds of {seconds} s each, medians, "
           f"{os.cpu_count()} CPUs, Linux {os.uname().release}; "
           "p/x = penstock over x, s/x = splice over x")
     print_table(medians, peers)
-    added = more(samples) if more else {}
+    if more:
+        added = more(samples)
+    else:
+        added = {"must": judge(samples, family)}
+        print_verdicts(added["must"])
     ratios = {m: {f"{a}/{b}": ratio(medians, m, a, b)
                   for a, b in pairs(peers)} for m in medians}
     with open(out, "w", encoding="ascii") as f:
