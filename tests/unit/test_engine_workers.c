@@ -311,6 +311,30 @@ START_TEST(flows_of_both_engines_are_max_flows)
 }
 END_TEST
 
+/* Two engines that found room at the same time: only one has it. */
+START_TEST(last_place_is_given_once)
+{
+	struct slab own[2];
+	void *first;
+
+	max_flows = 3;
+	start();
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(slab_init(&own[i], 64, max_flows), 0);
+	first = commons_alloc(&commons, &own[0]);
+	ck_assert_ptr_nonnull(first);
+	ck_assert_ptr_nonnull(commons_alloc(&commons, &own[0]));
+	ck_assert_ptr_nonnull(commons_alloc(&commons, &own[1]));
+	for (int i = 0; i < 2; i++)
+		ck_assert_ptr_null(commons_alloc(&commons, &own[i]));
+	commons_free(&commons, &own[0], first);
+	ck_assert_ptr_nonnull(commons_alloc(&commons, &own[1]));
+	ck_assert_ptr_null(commons_alloc(&commons, &own[0]));
+	for (int i = 0; i < 2; i++)
+		slab_fini(&own[i]);
+}
+END_TEST
+
 START_TEST(connections_of_a_source_are_counted_at_both_engines)
 {
 	policy->service[0].max_per_source = 3;
@@ -478,6 +502,7 @@ int main(void)
 	tcase_add_test(t, dial_of_a_tuple_that_another_engine_has_waits);
 	tcase_add_test(t, dial_by_own_ports_takes_those_of_its_engine);
 	tcase_add_test(t, flows_of_both_engines_are_max_flows);
+	tcase_add_test(t, last_place_is_given_once);
 	tcase_add_test(t, connections_of_a_source_are_counted_at_both_engines);
 	tcase_add_test(t, rate_of_a_source_is_counted_at_both_engines);
 	tcase_add_test(t, half_open_of_both_engines_are_the_backlog);
