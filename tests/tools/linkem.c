@@ -10,12 +10,15 @@
  *   1. the queue takes a packet, or drops it when its limit (packets or bytes
  *      that wait or are being sent) is reached;
  *   2. the serializer sends at the rate given, one packet after the other:
- *      a packet's last bit leaves len * 8 / rate after its predecessor's;
+ *      a packet's last bit leaves len * 8 / rate after its predecessor's.
+ *      The rate may change by turns, from the first packet on; what has been
+ *      sent of a packet by then stays sent;
  *   3. the wire loses, damages, doubles or holds back, and delivers after
- *      delay and jitter.
+ *      delay and jitter, in slots where they are asked for.
  * Jitter alone keeps the order: a packet never arrives before one sent
  * earlier.  Reordering is asked for: the packet chosen arrives later by the
- * time given, and others pass it.
+ * time given, and others pass it.  With slots, as on a radio link, all that
+ * has come during a slot is delivered together at its end.
  *
  * Every decision about a packet is a hash of seed, direction, the packet's
  * ordinal and what is decided, so the n-th packet of a direction meets the
@@ -66,13 +69,17 @@ enum draw {
 	DRAW_REORDER,
 	DRAW_JITTER,
 	DRAW_CORRUPT,
-	DRAW_BIT
+	DRAW_BIT,
+	DRAW_SLOT /* of a slot's ordinal, not of a packet's */
 };
 
 /* One direction's settings: probabilities 0..1, times in ns. */
 struct path {
 	double rate_bps; /* 0: infinite */
+	double turn_bps; /* the other rate, every turn ns by turns; 0: none */
+	int64_t turn;
 	int64_t delay, jitter, hold;
+	int64_t slot_least, slot_most;	     /* length of a slot; 0: none */
 	uint64_t queue_packets, queue_bytes; /* 0: no limit */
 	double loss, dup, reorder, corrupt;
 	double ge_enter, ge_leave, ge_good, ge_bad; /* Gilbert-Elliott */
@@ -114,8 +121,11 @@ struct dir {
 	int index;
 	bool ge_is_bad;
 	uint64_t ordinal;
+	int64_t first;	    /* when the first packet came; the turns begin */
 	int64_t busy_until; /* the serializer's */
-	int64_t last_due;   /* of what keeps its order */
+	int64_t slot_end;   /* of the slot begun last */
+	uint64_t slots;
+	int64_t last_due; /* of what keeps its order */
 	uint64_t waiting_bytes;
 	struct heap wire;
 	struct heap waiting; /* until when each holds room in the queue */
@@ -262,6 +272,25 @@ static void wire_put(struct dir *d, const uint8_t *data, size_t len,
 	heap_push(&d->wire, p);
 }
 
+/* When the last of @bits has left that the serializer begins with at @t. */
+static int64_t sent_by(const struct dir *d, int64_t t, double bits)
+{
+	const struct path *p = &d->path;
+	int64_t since, left;
+	double rate;
+
+	for (;;) {
+		since = t - d->first;
+		rate = p->turn && since / p->turn % 2 ? p->turn_bps
+						      : p->rate_bps;
+		left = p->turn ? p->turn - since % p->turn : INT64_MAX;
+		if (bits * 1e9 / rate < (double)left)
+			return t + (int64_t)(bits * 1e9 / rate);
+		bits -= rate * (double)left / 1e9;
+		t += left;
+	}
+}
+
 /* Returns when the last bit has left, or -1 when the queue is full. */
 static int64_t serialize(struct dir *d, size_t len, int64_t now)
 {
@@ -277,7 +306,7 @@ static int64_t serialize(struct dir *d, size_t len, int64_t now)
 		return -1;
 	if (d->busy_until < now)
 		d->busy_until = now;
-	d->busy_until += (int64_t)((double)len * 8e9 / p->rate_bps);
+	d->busy_until = sent_by(d, d->busy_until, (double)len * 8);
 	place.due = d->busy_until;
 	place.serial = next_serial++;
 	heap_push(&d->waiting, place);
@@ -295,12 +324,31 @@ static void flip_bit(uint8_t *data, size_t len, uint64_t bit)
 	data[from + at / 8] ^= (uint8_t)(1u << (at % 8));
 }
 
+/* The end of the slot that @due is in.  Slots have no gaps between them, but
+ * after silence a new one begins with the packet. */
+static int64_t slot_end(struct dir *d, int64_t due)
+{
+	const struct path *p = &d->path;
+	double room = (double)(p->slot_most - p->slot_least);
+
+	if (!p->slot_least)
+		return due;
+	if (due - d->slot_end > p->slot_most)
+		d->slot_end = due;
+	while (d->slot_end <= due)
+		d->slot_end += p->slot_least +
+			       (int64_t)(draw(d, d->slots++, DRAW_SLOT) * room);
+	return d->slot_end;
+}
+
 static void take(struct dir *d, uint8_t *data, size_t len, int64_t now)
 {
 	uint64_t n = d->ordinal++;
 	struct fate f = decide(d, n);
 	int64_t due;
 
+	if (!n)
+		d->first = now;
 	d->c.in++;
 	d->c.in_bytes += len;
 	if (trace)
@@ -319,7 +367,7 @@ static void take(struct dir *d, uint8_t *data, size_t len, int64_t now)
 		flip_bit(data, len, f.bit);
 		d->c.corrupted++;
 	}
-	due += d->path.delay + f.jitter;
+	due = slot_end(d, due) + d->path.delay + f.jitter;
 	if (due < d->last_due)
 		due = d->last_due;
 	if (f.held) {
@@ -529,6 +577,12 @@ static const char usage[] =
 	"  --jitter MS       added, uniform from 0; keeps the order\n"
 	"  --rate MBIT       10^6 bits a second, IP headers included; 0: "
 	"infinite\n"
+	"  --turns MBIT,MS   the rate is this and that of --rate by turns, so "
+	"long\n"
+	"                    each, from the first packet on\n"
+	"  --slots MS[,MS]   deliver together what came in a slot of so long "
+	"(from\n"
+	"                    the first to the second, uniform)\n"
 	"  --queue N[B]      packets (bytes) waiting or being sent; 0: no "
 	"limit (1000)\n"
 	"  --loss PCT        random, each packet for itself\n"
@@ -555,6 +609,8 @@ enum opt {
 	OPT_DELAY,
 	OPT_JITTER,
 	OPT_RATE,
+	OPT_TURNS,
+	OPT_SLOTS,
 	OPT_QUEUE,
 	OPT_LOSS,
 	OPT_BURST,
@@ -578,6 +634,8 @@ static const struct option options[] = {
 	{"delay", required_argument, NULL, OPT_DELAY},
 	{"jitter", required_argument, NULL, OPT_JITTER},
 	{"rate", required_argument, NULL, OPT_RATE},
+	{"turns", required_argument, NULL, OPT_TURNS},
+	{"slots", required_argument, NULL, OPT_SLOTS},
 	{"queue", required_argument, NULL, OPT_QUEUE},
 	{"loss", required_argument, NULL, OPT_LOSS},
 	{"burst", required_argument, NULL, OPT_BURST},
@@ -655,6 +713,28 @@ static void set_burst(struct path *p, const char *arg)
 	p->ge_good = v[3] / 100;
 }
 
+static void set_turns(struct path *p, const char *arg)
+{
+	double v[2];
+
+	if (numbers(arg, v, 2) != 2 || v[0] <= 0 || v[1] <= 0)
+		refuse(arg);
+	p->turn_bps = v[0] * 1e6;
+	p->turn = (int64_t)(v[1] * (double)MSEC);
+}
+
+static void set_slots(struct path *p, const char *arg)
+{
+	double v[2];
+
+	if (numbers(arg, v, 2) == 1)
+		v[1] = v[0];
+	if (v[0] <= 0 || v[1] < v[0])
+		refuse(arg);
+	p->slot_least = (int64_t)(v[0] * (double)MSEC);
+	p->slot_most = (int64_t)(v[1] * (double)MSEC);
+}
+
 static void set_path(struct path *p, int o, const char *arg)
 {
 	double v[2];
@@ -669,6 +749,12 @@ static void set_path(struct path *p, int o, const char *arg)
 	case OPT_RATE:
 		numbers(arg, v, 1);
 		p->rate_bps = v[0] * 1e6;
+		break;
+	case OPT_TURNS:
+		set_turns(p, arg);
+		break;
+	case OPT_SLOTS:
+		set_slots(p, arg);
 		break;
 	case OPT_QUEUE:
 		set_queue(p, arg);

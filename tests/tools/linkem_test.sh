@@ -118,6 +118,31 @@ ok queue_overloaded_drops_tail \
 ok queue_100packets_never_over \
 	within "$(jq .ab.queue_max_bytes "$tmp/json")" 140000 150000
 
+# 20 and 5 Mb/s by turns, half a second each: 12.5 on average
+up --delay 5 --rate 20 --turns 5,500 --queue 100
+ip netns exec $b iperf3 -s >/dev/null 2>&1 &
+iperf=$!
+for _ in $(seq 100); do
+	ip netns exec $b ss -Hltn 'sport = :5201' | grep -q . && break
+	sleep 0.1
+done
+mbit=$(ip netns exec $a iperf3 -c 10.77.0.2 -t 4 -J 2>/dev/null |
+	jq '.end.sum_received.bits_per_second / 1e6')
+kill "$iperf"
+wait "$iperf" 2>/dev/null
+iperf=''
+down
+ok goodput_turns_20_and_5_is12 within "$mbit" 9.5 12.6
+
+# A packet after silence begins a slot, and waits for its end.
+up --delay 5 --ab --slots 30
+ok rtt_slot_30ms_alone_is40 within "$(rtt)" 40 43
+# Of 500 in a row, each finds another part of a slot still before it.
+avg=$(ip netns exec $a ping -q -n -i 0.002 -c 500 10.77.0.2 |
+	sed -n 's,^rtt .* = [^/]*/\([0-9.]*\)/.*,\1,p')
+ok rtt_slot_30ms_in_a_row_is25 within "$avg" 21 29
+down
+
 # 4000 echoes; each way loses 5%, so 4 sigma are 55 packets.
 up --loss 5 --seed 42 --trace "$tmp/one"
 ip netns exec $a ping -q -n -f -c 4000 -W 1 10.77.0.2 >/dev/null
@@ -151,6 +176,8 @@ ok dup_delivers_twice \
 	counted '.ab.dup > 0 and .ab.out + .ab.on_the_wire == .ab.in + .ab.dup'
 "$linkem" --loss 101 --decide 1 2>/dev/null
 ok option_out_of_range_refused test $? -eq 2
+"$linkem" --turns 5 --decide 1 2>/dev/null
+ok option_turns_without_time_refused test $? -eq 2
 
 echo "linkem: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
