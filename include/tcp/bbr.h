@@ -74,6 +74,7 @@ struct bbr {
 	uint32_t round_count, drain_start_round;
 	uint32_t probe_up_acked_per_inc, probe_up_acked;
 	uint32_t probe_wait_us;
+	uint16_t chance; /* 1/16,000 of a flight, lost without a queue */
 	uint8_t state, undo_state; /* enum bbr_state; BBR_NONE */
 	uint8_t ack_phase;
 	uint8_t full_bw_count, probe_up_rounds, rounds_since_probe_up;

@@ -22,7 +22,14 @@
  * does not drop.  So a loss counts only where the round trip at hand is longer
  * than the least one, by a quarter of it and by a millisecond, or where more
  * than 15 % of a flight is lost: no queue shows before a policer, nor where it
- * is much shorter than the path. (Version 1 counts no loss at all.)
+ * is much shorter than the path. (Version 1 counts no loss at all.)  While the
+ * queue is our own, as in UP, it also takes three segments, and 2 % more than
+ * twice what the path has lost without a queue.
+ *
+ * There are two additions.  ACKs do not come evenly, so the maximum of many rate
+ * samples is more than the path has, and CRUISE would build a queue up to the
+ * window.  So it paces as DOWN does while it sees a queue.  And PROBE_RTT waits
+ * as long as round-trip times near the least one show that the path was empty.
  *
  * Gains are percent.  The draft's real numbers are integers here, with 64 bits
  * where two of them are multiplied.
@@ -41,7 +48,10 @@
 #define LOSS_THRESH 2	/* percent */
 #define LOSS_CERTAIN 15 /* percent: congestion, whatever the delay says */
 #define LOSS_CERTAIN_SEGMENTS 8
-#define QUEUE_PART 4 /* of the least round-trip time: a standing queue */
+#define LOSS_OWN_SEGMENTS 3
+#define CHANCE_MAX 100 /* thousandths */
+#define QUEUE_PART 4   /* of the least round-trip time: a standing queue */
+#define EMPTY_PART 10  /* within this part of it, there is none */
 #define QUEUE_LEAST_US (1 * USEC_PER_MSEC)
 #define BETA 70
 #define HEADROOM 15
@@ -113,20 +123,16 @@ static bool is_accelerating(const struct bbr *b)
 	       b->state == BBR_PROBE_UP;
 }
 
-static uint32_t pacing_gain(const struct bbr *b)
+static uint32_t pacing_gain(const struct bbr *b, const struct bbr_view *v)
 {
-	switch (b->state) {
-	case BBR_STARTUP:
-		return STARTUP_PACING_GAIN;
-	case BBR_DRAIN:
-		return DRAIN_PACING_GAIN;
-	case BBR_PROBE_DOWN:
-		return DOWN_PACING_GAIN;
-	case BBR_PROBE_UP:
-		return UP_PACING_GAIN;
-	default:
-		return 100;
-	}
+	bool drains = b->state == BBR_PROBE_DOWN ||
+		      (b->state == BBR_PROBE_CRUISE && bbr_sees_queue(b, v));
+
+	return b->state == BBR_STARTUP	  ? STARTUP_PACING_GAIN
+	       : b->state == BBR_DRAIN	  ? DRAIN_PACING_GAIN
+	       : b->state == BBR_PROBE_UP ? UP_PACING_GAIN
+	       : drains			  ? DOWN_PACING_GAIN
+					  : 100;
 }
 
 static uint32_t cwnd_gain(const struct bbr *b)
@@ -229,11 +235,6 @@ static void reset_full_bw(struct bbr *b, uint64_t base)
 
 /* --- states --- */
 
-static void enter_startup(struct bbr *b)
-{
-	b->state = BBR_STARTUP;
-}
-
 static void enter_drain(struct bbr *b)
 {
 	b->state = BBR_DRAIN;
@@ -300,25 +301,52 @@ static bool exceeds(uint32_t lost, uint32_t tx_in_flight, uint32_t p)
 
 bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v)
 {
-	uint32_t room = max_u32(b->min_rtt_us / QUEUE_PART, QUEUE_LEAST_US);
+	/* a burst waits for itself, which is no queue */
+	uint64_t burst = (uint64_t)v->quantum * USEC_PER_SEC / (b->bw + 1);
+	uint32_t room = max_u32(b->min_rtt_us / QUEUE_PART, cap32(burst));
 
+	room = max_u32(room, QUEUE_LEAST_US);
 	return b->has_rtt && v->rtt_us > b->min_rtt_us + room;
+}
+
+/* Without a queue the path loses by chance: how much, of a round trip. */
+static void learn_chance(struct bbr *b, const struct bbr_view *v,
+			 const struct rate_sample *rs)
+{
+	uint64_t part;
+
+	if (!b->round_start || !rs->tx_in_flight || bbr_sees_queue(b, v))
+		return;
+	part = (uint64_t)rs->lost * 1000 * 16 / rs->tx_in_flight;
+	part = part < CHANCE_MAX * 16 ? part : CHANCE_MAX * 16;
+	b->chance = (uint16_t)((b->chance * 15u + part) / 16);
+}
+
+/* More than the path loses by chance, where the queue is our own. */
+static bool exceeds_own(const struct bbr *b, const struct bbr_view *v,
+			uint32_t lost, uint32_t tx_in_flight)
+{
+	uint32_t thousandths = LOSS_THRESH * 10 + b->chance / 8u;
+
+	return lost >= LOSS_OWN_SEGMENTS * v->mss &&
+	       (uint64_t)lost * 1000 > (uint64_t)tx_in_flight * thousandths;
 }
 
 /*
  * Here we deviate from the draft, for which every loss is congestion: see the
- * top.  In DRAIN and DOWN we have made the queue ourselves.
+ * top.  In DRAIN, DOWN and UP we have made the queue ourselves.
  */
 static bool is_congestion(const struct bbr *b, const struct bbr_view *v,
 			  uint32_t lost, uint32_t tx_in_flight)
 {
-	bool own = b->state == BBR_DRAIN || b->state == BBR_PROBE_DOWN;
+	bool own = b->state == BBR_DRAIN || b->state == BBR_PROBE_DOWN ||
+		   b->state == BBR_PROBE_UP;
 
 	if (lost >= LOSS_CERTAIN_SEGMENTS * v->mss &&
 	    exceeds(lost, tx_in_flight, LOSS_CERTAIN))
 		return true;
 	return bbr_sees_queue(b, v) &&
-	       (!own || exceeds(lost, tx_in_flight, LOSS_THRESH));
+	       (!own || exceeds_own(b, v, lost, tx_in_flight));
 }
 
 static bool too_high(const struct bbr *b, const struct bbr_view *v,
@@ -414,8 +442,7 @@ static bool is_time_to_go_down(struct bbr *b, const struct bbr_view *v,
 		return true;
 	}
 	if (v->cwnd_limited && v->cwnd >= b->inflight_longterm)
-		reset_full_bw(b,
-			      rs->rate); /* the limit applies, not the path */
+		reset_full_bw(b, rs->rate); /* the limit, not the path */
 	else if (b->full_bw_now)
 		return true;
 	return false;
@@ -572,6 +599,12 @@ static void check_drain(struct bbr *b, struct bbr_view *v)
 
 /* --- the least round-trip time (5.3.4) --- */
 
+static bool sees_empty_path(const struct bbr *b, const struct rate_sample *rs)
+{
+	return b->has_rtt && b->full_bw_reached && rs->rtt_us >= 0 &&
+	       rs->rtt_us <= b->min_rtt_us + b->min_rtt_us / EMPTY_PART;
+}
+
 static void update_min_rtt(struct bbr *b, const struct bbr_view *v,
 			   const struct rate_sample *rs)
 {
@@ -582,6 +615,8 @@ static void update_min_rtt(struct bbr *b, const struct bbr_view *v,
 		b->probe_rtt_min_us = cap32((uint64_t)rs->rtt_us);
 		b->probe_rtt_min_stamp = v->now;
 	}
+	if (sees_empty_path(b, rs)) /* there is no need to drain it */
+		b->probe_rtt_min_stamp = b->min_rtt_stamp = v->now;
 	if (b->probe_rtt_min_us != BBR_INF &&
 	    (!b->has_rtt || b->probe_rtt_min_us < b->min_rtt_us ||
 	     after(v->now, b->min_rtt_stamp, MIN_RTT_FILTER_US))) {
@@ -601,7 +636,7 @@ static void exit_probe_rtt(struct bbr *b, struct bbr_view *v)
 {
 	reset_shortterm(b);
 	if (!b->full_bw_reached) {
-		enter_startup(b);
+		b->state = BBR_STARTUP;
 		return;
 	}
 	start_down(b, v);
@@ -613,8 +648,7 @@ static void check_probe_rtt_done(struct bbr *b, struct bbr_view *v)
 	if (!mono_is_set(b->probe_rtt_done_stamp) ||
 	    !mono_before(b->probe_rtt_done_stamp, v->now))
 		return;
-	b->probe_rtt_min_stamp =
-		v->now; /* the next one is five seconds later */
+	b->probe_rtt_min_stamp = v->now; /* the next in five seconds */
 	restore_cwnd(b, v);
 	exit_probe_rtt(b, v);
 }
@@ -708,6 +742,7 @@ void bbr_on_ack(struct bbr *b, struct bbr_view *v, const struct rate_sample *rs)
 	v->mark_app_limited = false;
 	update_latest(b, v, rs);
 	update_max_bw(b, v, rs);
+	learn_chance(b, v, rs);
 	if (b->loss_round_start)
 		lower_bounds(b, v);
 	update_aggregation(b, v, rs);
@@ -724,7 +759,7 @@ void bbr_on_ack(struct bbr *b, struct bbr_view *v, const struct rate_sample *rs)
 		b->loss_events = 0;
 	}
 	b->bw = max_bw(b) < b->bw_shortterm ? max_bw(b) : b->bw_shortterm;
-	set_pacing_rate(b, v, pacing_gain(b));
+	set_pacing_rate(b, v, pacing_gain(b, v));
 	set_quantum(v);
 	set_cwnd(b, v, rs);
 }
@@ -758,7 +793,7 @@ void bbr_init(struct bbr *b, struct bbr_view *v)
 	reset_shortterm(b);
 	reset_full_bw(b, 0);
 	init_pacing_rate(v);
-	enter_startup(b);
+	b->state = BBR_STARTUP;
 }
 
 void bbr_on_transmit(struct bbr *b, struct bbr_view *v)
@@ -854,7 +889,7 @@ void bbr_undo(struct bbr *b, struct bbr_view *v)
 	if (b->undo_state == BBR_STARTUP && b->state != BBR_STARTUP) {
 		b->full_bw_reached = false;
 		if (b->state != BBR_PROBE_RTT)
-			enter_startup(b);
+			b->state = BBR_STARTUP;
 	} else if (b->undo_state == BBR_PROBE_UP && b->state != BBR_PROBE_UP &&
 		   b->state != BBR_PROBE_RTT) {
 		start_refill(b, v);

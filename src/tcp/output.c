@@ -12,6 +12,7 @@
 
 #define PACE_MIN_RTT_US 2000u /* below it timers are too coarse */
 #define PACE_SLICE_US 1000u
+#define PACE_LATE_MAX_US 8000
 
 static uint8_t ect(const struct leg *l, bool data, bool retx)
 {
@@ -316,14 +317,20 @@ static int64_t pace_gap(const struct leg *l, uint32_t bytes)
 	return (int64_t)(num / den);
 }
 
+/* A timer that was late, because the host was busy, has cost time: the next gap
+ * is shorter by it, but no shorter than half, as in Linux.  A longer time is no
+ * timer's. */
 static void pace_account(struct leg *l, uint32_t bytes, mono_t now)
 {
-	int64_t gap_us = is_first_window(l) ? 0 : pace_gap(l, bytes);
+	int64_t gap_us = is_first_window(l) ? 0 : pace_gap(l, bytes), late;
 
 	if (!gap_us)
 		return;
-	if (mono_before(l->cc.pace_next, now))
+	late = mono_sub(now, l->cc.pace_next);
+	if (late > 0)
 		l->cc.pace_next = now;
+	if (late > 0 && late <= PACE_LATE_MAX_US)
+		gap_us -= late < gap_us / 2 ? late : gap_us / 2;
 	l->cc.pace_next = mono_add(l->cc.pace_next, gap_us);
 }
 

@@ -35,10 +35,13 @@ static struct path {
 	int64_t rtt, now, free_at, next_send, idle_until;
 	uint32_t queue; /* bytes that may wait */
 	double loss;
+	int64_t jitter; /* ACKs are late by up to so much, in order */
+	uint32_t burst; /* packets that leave together, 0: each alone */
+	uint32_t in_burst;
 	uint64_t app_rate; /* 0: as much as it takes */
 	uint32_t head, tail, high;
 	int64_t recovery_until;
-	uint64_t sent, lost, delivered, peak_queue;
+	uint64_t sent, lost, delivered, peak_queue, waited;
 	struct pkt p[PKTS];
 } w;
 
@@ -81,11 +84,14 @@ static void send_one(void)
 	rate_sent(&w.r, &p->mark, w.v.inflight, MSS, w.v.now);
 	w.tail++;
 	w.sent += MSS;
+	w.waited += waiting;
 	w.peak_queue = waiting > w.peak_queue ? waiting : w.peak_queue;
 	if (waiting > w.queue || prng_u32(&w.rng) < w.loss * 4294967296.0)
 		return;
 	w.free_at = begin + (int64_t)(MSS * USEC_PER_SEC / w.rate);
 	p->acked_at = w.free_at + w.rtt;
+	if (w.jitter)
+		p->acked_at += prng_below(&w.rng, (uint32_t)w.jitter);
 }
 
 static void lose(struct pkt *p)
@@ -161,13 +167,17 @@ static bool may_send(void)
 static void sent_gap(void)
 {
 	uint64_t rate = w.v.pacing_rate;
+	uint32_t n = w.burst ? w.burst : 1;
 
+	if (++w.in_burst < n)
+		return;
+	w.in_burst = 0;
 	if (w.app_rate && w.app_rate < rate) {
 		rate = w.app_rate;
 		rate_limited(&w.r, w.v.inflight);
 	}
 	w.next_send = (w.next_send > w.now ? w.next_send : w.now) +
-		      (int64_t)(MSS * USEC_PER_SEC / rate);
+		      (int64_t)(n * MSS * USEC_PER_SEC / rate);
 }
 
 static void run(int64_t us)
@@ -293,6 +303,32 @@ START_TEST(steady_fills_the_link_with_a_short_queue)
 }
 END_TEST
 
+/* ACKs that come unevenly make the path look faster than it is.  What builds up
+ * by that is drained, long before the window stops it. */
+START_TEST(steady_uneven_acks_keep_the_queue_short)
+{
+	path_init(MBIT(100), MS(10), 8u << 20);
+	w.jitter = 1500;
+	run(SECS(3));
+	w.waited = w.sent = 0;
+	ck_assert_double_ge(goodput(SECS(10)), .95);
+	ck_assert_uint_le(w.waited / (w.sent / MSS), BDP / 3);
+}
+END_TEST
+
+/* On a slow path a burst of two packets waits for itself, and two packets are
+ * more than 2 % of a flight.  Neither is congestion. */
+START_TEST(random_loss_of_a_small_flight_keeps_the_rate)
+{
+	path_init(MBIT(10), MS(10), 150000);
+	w.loss = .03;
+	w.burst = 2;
+	w.jitter = 1500;
+	run(SECS(5));
+	ck_assert_double_ge(goodput(SECS(20)), .99 * (1 - w.loss));
+}
+END_TEST
+
 /* Loss by chance, at all rates and round trips, is no reason to slow down: of
  * what the path does not lose, nine tenths arrive. */
 START_TEST(random_loss_keeps_the_rate)
@@ -348,6 +384,54 @@ START_TEST(cruise_loss_of_a_fifth_is_congestion)
 }
 END_TEST
 
+/* What the path loses without a queue, */
+START_TEST(random_loss_is_learnt)
+{
+	path_init(MBIT(100), MS(20), 1u << 20);
+	w.loss = .03;
+	run(SECS(5));
+	ck_assert_uint_ge(w.b.chance, 16 * 15);
+	ck_assert_uint_le(w.b.chance, 16 * 60);
+}
+END_TEST
+
+/* does not end a probe, whose queue is our own; */
+START_TEST(probe_loss_as_ever_goes_on)
+{
+	path_init(MBIT(100), MS(20), 1u << 20);
+	ck_assert(run_until(BBR_PROBE_UP, SECS(5)));
+	view();
+	w.v.rtt_us = (uint32_t)MS(26);
+	w.b.chance = 16 * 30;
+	for (uint32_t i = 1; i <= 8; i++)
+		bbr_on_loss(&w.b, &w.v, MSS, 100 * MSS, i * MSS, false);
+	ck_assert_uint_eq(w.b.state, BBR_PROBE_UP);
+	ck_assert_uint_eq(w.b.inflight_longterm, BBR_INF);
+}
+END_TEST
+
+/* 5.3.3.6: more does.  Without such loss it is 2 %, and three segments. */
+START_TEST(probe_loss_too_high_ends_it)
+{
+	static const struct {
+		uint16_t chance;
+		uint32_t flight, lost;
+	} at[] = {{16 * 30, 100, 9}, {0, 100, 3}, {0, 20, 3}};
+
+	path_init(MBIT(100), MS(20), 1u << 20);
+	ck_assert(run_until(BBR_PROBE_UP, SECS(5)));
+	view();
+	w.v.rtt_us = (uint32_t)MS(26);
+	w.b.chance = at[_i].chance;
+	for (uint32_t i = 1; i <= at[_i].lost; i++) {
+		ck_assert_uint_eq(w.b.state, BBR_PROBE_UP);
+		bbr_on_loss(&w.b, &w.v, MSS, at[_i].flight * MSS, i * MSS,
+			    false);
+	}
+	ck_assert_uint_eq(w.b.state, BBR_PROBE_DOWN);
+}
+END_TEST
+
 /* A queue of a tenth of the path does not show: but the rate is not lost
  * there, and not much else. */
 START_TEST(queue_too_short_to_see_is_filled)
@@ -386,6 +470,8 @@ END_TEST
 START_TEST(probe_rtt_after_five_seconds_and_back)
 {
 	path_init(MBIT(100), MS(20), 8u << 20);
+	run(SECS(1));
+	w.rtt += MS(3); /* no sample says any more that the path is empty */
 	ck_assert(run_until(BBR_PROBE_RTT, SECS(8)));
 	run(MS(100));
 	ck_assert_uint_eq(w.b.state, BBR_PROBE_RTT);
@@ -393,6 +479,28 @@ START_TEST(probe_rtt_after_five_seconds_and_back)
 	ck_assert(run_until(BBR_PROBE_CRUISE, SECS(1)));
 	ck_assert_uint_ge(w.b.min_rtt_us, MS(20));
 	ck_assert_uint_le(w.b.min_rtt_us, MS(21));
+}
+END_TEST
+
+/* A path that is empty now and then is not drained to measure it. */
+START_TEST(empty_path_skips_probe_rtt)
+{
+	path_init(MBIT(100), MS(20), 8u << 20);
+	ck_assert(!run_until(BBR_PROBE_RTT, SECS(25)));
+	ck_assert_uint_ge(w.b.min_rtt_us, MS(20));
+	ck_assert_uint_le(w.b.min_rtt_us, MS(21));
+}
+END_TEST
+
+/* A longer path is learnt in spite of that. */
+START_TEST(longer_path_is_learnt)
+{
+	path_init(MBIT(100), MS(20), 8u << 20);
+	run(SECS(5));
+	w.rtt = MS(40);
+	run(SECS(16));
+	ck_assert_uint_ge(w.b.min_rtt_us, MS(40));
+	ck_assert_uint_le(w.b.min_rtt_us, MS(42));
 }
 END_TEST
 
@@ -498,13 +606,20 @@ int main(void)
 	tcase_add_test(tc, drain_until_inflight_is_the_bdp);
 	tcase_add_test(tc, probe_bw_cycles_through_its_phases);
 	tcase_add_test(tc, steady_fills_the_link_with_a_short_queue);
+	tcase_add_test(tc, steady_uneven_acks_keep_the_queue_short);
+	tcase_add_test(tc, random_loss_of_a_small_flight_keeps_the_rate);
 	tcase_add_loop_test(tc, random_loss_keeps_the_rate, 0, 9);
 	tcase_add_test(tc, cruise_loss_without_a_queue_is_chance);
 	tcase_add_test(tc, cruise_loss_with_a_queue_is_congestion);
 	tcase_add_test(tc, cruise_loss_of_a_fifth_is_congestion);
+	tcase_add_test(tc, random_loss_is_learnt);
+	tcase_add_test(tc, probe_loss_as_ever_goes_on);
+	tcase_add_loop_test(tc, probe_loss_too_high_ends_it, 0, 3);
 	tcase_add_test(tc, queue_too_short_to_see_is_filled);
 	tcase_add_test(tc, shallow_queue_loses_little);
 	tcase_add_test(tc, probe_rtt_after_five_seconds_and_back);
+	tcase_add_test(tc, empty_path_skips_probe_rtt);
+	tcase_add_test(tc, longer_path_is_learnt);
 	tcase_add_test(tc, idle_for_six_seconds_skips_probe_rtt);
 	tcase_add_test(tc, application_limited_stays_in_startup);
 	tcase_add_test(tc, rate_that_changes_is_followed);

@@ -150,6 +150,28 @@ START_TEST(established_large_packets_keep_the_rate)
 }
 END_TEST
 
+/* A busy host wakes us late each time: that is made up for. */
+START_TEST(established_late_timers_keep_the_rate)
+{
+	const uint32_t rate = 1000000;
+	mono_t begin;
+
+	first_round();
+	r.l.cc.bbr->pacing_rate = rate;
+	r.l.cc.bbr->quantum = 2 * SEG;
+	r.l.cc.cwnd = 4 << 20;
+	begin = r.now;
+	rig_write(&r, 1 << 20);
+	rig_clear(&r);
+	for (int i = 0; i < 30; i++) {
+		r.now = mono_add(wheel_deadline(&r.wheel), 2 * MS(1));
+		rig_run(&r, 0);
+	}
+	ck_assert_uint_ge(sent_bytes(), mono_sub(r.now, begin) * 95 / 100);
+	ck_assert_uint_le(sent_bytes(), mono_sub(r.now, begin) * 105 / 100);
+}
+END_TEST
+
 /* 5.6.4.4: what was lost is sent again; the window and ssthresh stay. */
 START_TEST(recovery_keeps_window)
 {
@@ -276,6 +298,7 @@ int main(void)
 	tcase_add_test(tc, established_more_to_send_is_not_limited);
 	tcase_add_test(tc, established_second_window_keeps_the_rate);
 	tcase_add_test(tc, established_large_packets_keep_the_rate);
+	tcase_add_test(tc, established_late_timers_keep_the_rate);
 	tcase_add_test(tc, recovery_keeps_window);
 	tcase_add_test(tc, timeout_begins_with_one_segment_and_gets_it_back);
 	tcase_add_test(tc, cruise_congestion_mark_bounds_the_model);
