@@ -35,6 +35,8 @@ DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
 	dpkg-dev lintian git prometheus python3-prometheus-client zsh systemd systemd-container
+# For the pictures of `make paths`.
+DEPS_PATHS := gnuplot-nox haproxy iproute2 iptables python3
 # toxiproxy's client; not where somebody else's nodejs has npm in it.
 DEPS_TEST += $(if $(shell command -v npm),,nodejs npm)
 
@@ -236,7 +238,8 @@ doc: ## man pages as HTML; fails where one is malformed or a symbol lacks its co
 linkem-test: $(BUILD)/tools/linkem ## is the link emulator what it says (as root; wants a quiet machine)
 	@BUILD='$(BUILD)' tests/tools/linkem_test.sh
 
-paths: all $(BUILD)/tools/linkem ## the table of emulated paths for docs/PERFORMANCE.md
+paths: all $(BUILD)/tools/linkem ## direct, HAProxy and penstock on emulated paths (CELLS= ONLY= ROUNDS= RESUME=1)
+	@tests/tools/deps.sh $(DEPS_PATHS)
 	@BUILD='$(BUILD)' tests/tools/pathbench.sh
 
 # --- installation -----------------------------------------------------------
