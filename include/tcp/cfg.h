@@ -31,6 +31,7 @@ struct tcp_cfg {
 	uint32_t challenge_ack_limit;
 	uint32_t rfc1337;
 	uint32_t rmem[3], wmem[3];
+	uint32_t notsent_lowat;
 	uint8_t cc[2]; /* enum tcp_cc_kind: client leg, server leg */
 	int64_t keepalive_time, keepalive_intvl;
 	int64_t fin_timeout, timewait_len;

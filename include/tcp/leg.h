@@ -17,6 +17,7 @@
 #include "util/buf.h"
 #include "util/path.h"
 #include "util/prng.h"
+#include "util/tree.h"
 #include "util/wheel.h"
 #include "wire/build.h"
 #include "wire/segment.h"
@@ -34,7 +35,7 @@ struct paths;
 #define LEG_EV_CLOSED BIT(6)	/* closed in order; state is CLOSED */
 #define LEG_EV_TIME_WAIT BIT(7) /* state is TIME_WAIT: hand over */
 #define LEG_EV_DATA BIT(8)	/* bytes were added to the sink: for hooks */
-#define LEG_EV_ROOM BIT(9)	/* send queue shrank */
+#define LEG_EV_ROOM BIT(9)	/* less waits in the send queue */
 #define LEG_EV_URGENT BIT(10)	/* the peer's urgent pointer moved */
 
 /**
@@ -82,6 +83,7 @@ enum leg_share {
  * @path:  what @paths knows of the path to a host, NULL: nothing, unless it is
  * to be made
  * @paths: path memory; NULL: there is none
+ * @steps: runs and islands that were looked at, for tests: what an ACK costs
  */
 struct leg_env {
 	struct buf_pool *pool;
@@ -98,6 +100,7 @@ struct leg_env {
 	struct path_metrics *(*path)(struct paths *p, const struct ipaddr *host,
 				     bool make, mono_t now);
 	struct paths *paths;
+	uint64_t steps;
 };
 
 /**
@@ -109,9 +112,12 @@ struct leg_env {
  * @retx:  transmitted more than once
  * @segs:  segments that it was sent as
  * @mark:  of the last transmission, for rate samples
+ * @by_seq: place among all runs of the leg
+ * @place: place among the SENT runs, by time, or the LOST ones, by number
  */
 struct run {
 	struct run *prev, *next;
+	struct tree_node by_seq, place;
 	seq_t start, end;
 	uint32_t tx_us; /* time of the last transmission, modulo 2^32 us */
 	uint8_t state;	/* enum run_state */
@@ -124,6 +130,7 @@ struct run {
  * struct ooo - Contiguous bytes received out of order; see src/tcp/reasm.c
  * @next: the next in the order of the stream
  * @last: of the first node of an island: its last node
+ * @island: of the first node of an island: place among all islands
  * @buf: owns one reference
  * @p:   the bytes
  * @start: first sequence number
@@ -132,6 +139,7 @@ struct run {
  */
 struct ooo {
 	struct ooo *next, *last;
+	struct tree_node island;
 	struct buf *buf;
 	const uint8_t *p;
 	seq_t start;
@@ -251,7 +259,10 @@ struct leg_snd {
  * @sink:    where in-order bytes go; borrowed
  * @cap:     bytes that the sink may hold, autotuned
  * @extra:   further bytes, for what the other leg has in flight
+ * @most:    most that it may hold by tcp_notsent_lowat
  * @unacked: bytes received since the last ACK we sent
+ * @drs_bytes: bytes drained since @drs_start
+ * @drs_most:  most bytes drained in a round trip
  * @ts_recent_s: when @ts_recent was taken, seconds
  * @sack_recent: a sequence number of each block to report, newest first
  * @dsack:   duplicate to report; start == end: none
@@ -268,9 +279,9 @@ struct leg_rcv {
 	struct bufq *sink;
 	struct ooo *ooo;
 	mono_t drs_start;
-	uint32_t cap, extra, unacked;
+	uint32_t cap, extra, most, unacked;
 	uint32_t ts_recent, ts_recent_s;
-	uint32_t ooo_mem, drs_bytes;
+	uint32_t ooo_mem, drs_bytes, drs_most;
 	seq_t sack_recent[SACK_BLOCKS_MAX];
 	struct sack_block dsack;
 	uint16_t ooo_count, mss;
@@ -338,7 +349,10 @@ struct leg_cong {
 
 /**
  * struct leg_loss - Scoreboard, and recovery from loss
- * @run_head: oldest run in flight
+ * @run_head: first run in flight
+ * @sent:    the run that was sent first of those in flight
+ * @lost:    first LOST run
+ * @sacked_segs: segments of the SACKED runs
  * @reno_sacked: bytes assumed delivered, without SACK
  * @recover: recovery point
  * @undo_marker, @undo_high: retransmitted data is between them
@@ -349,10 +363,10 @@ struct leg_cong {
  * @frto:    enum frto_step
  */
 struct leg_loss {
-	struct run *run_head, *run_tail;
+	struct run *run_head, *sent, *lost;
 	mono_t retrans_at;
 	uint32_t retrans_ts;
-	uint32_t sacked_bytes, lost_bytes, reno_sacked;
+	uint32_t sacked_bytes, lost_bytes, reno_sacked, sacked_segs;
 	seq_t recover;
 	uint32_t prr_delivered, prr_out, recover_fs;
 	uint32_t undo_cwnd, undo_ssthresh;
@@ -562,6 +576,8 @@ void leg_synack_opts(const struct tcp_cfg *cfg, const struct tcp_opts *syn,
 uint16_t leg_mss_offer(uint8_t family);
 /* The window scale we offer under @cfg (RFC 7323, 2.3). */
 uint8_t leg_wscale_offer(const struct tcp_cfg *cfg);
+/* The window of a SYN or SYN-ACK under @cfg, bytes: it is not scaled. */
+uint32_t leg_window_offer(const struct tcp_cfg *cfg);
 
 /**
  * leg_input() - A segment has arrived for this leg (RFC 9293, 3.10.7)
@@ -595,6 +611,9 @@ void leg_timeout(struct leg *l, mono_t now);
  *         leg has them in flight
  */
 void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now);
+
+/* The same after LEG_EV_ROOM of @to, the leg that sends what is in the sink. */
+void leg_sink_moved(struct leg *l, const struct leg *to, mono_t now);
 
 /* Discard what was received out of order and reported by SACK.  RFC 2018, 8
  * allows this to a receiver, and a sender must be able to handle it. */

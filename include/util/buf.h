@@ -101,14 +101,14 @@ struct slice_node {
  * struct bufq - A byte stream held as slices
  * @head:   first node
  * @tail:   last node
- * @cursor: node where the last bufq_peek() ended, or NULL
- * @cursor_off: stream offset (from the queue's front) of @cursor's first byte
+ * @cursor: nodes where bufq_peek() ended, or NULL
+ * @cursor_off: stream offset (from the queue's front) of their first bytes
  * @bytes:  bytes queued
  * @mem:    true size of what the queue's nodes hold, bytes
  */
 struct bufq {
-	struct slice_node *head, *tail, *cursor;
-	uint32_t cursor_off;
+	struct slice_node *head, *tail, *cursor[2];
+	uint32_t cursor_off[2];
 	uint32_t bytes;
 	uint32_t mem;
 };
@@ -137,7 +137,8 @@ void bufq_consume(struct bufq *q, struct buf_pool *p, uint32_t n);
  * @iov: out
  * @max: room in @iov
  *
- * Sequential ranges cost O(1) each by way of the cursor.
+ * Sequential ranges cost O(1) each by way of a cursor.  There are two, so that
+ * two sequences can take turns: what is sent first, and what is sent again.
  * Return: number of entries used; *got (bytes described) may be short of @len
  * when @max entries did not suffice.
  */

@@ -23,8 +23,8 @@
 #define EXPECT_FLOWS 8192u  /* so many do not fit into a cache */
 #define COOKIE_FAILS 16384u /* sources whose failed cookies are counted */
 
-static_assert(sizeof(struct flow) <= 1400,
-	      "an idle flow costs 1,400 bytes at most");
+static_assert(sizeof(struct flow) <= 1464,
+	      "an idle flow costs 1,464 bytes at most");
 static_assert(sizeof(struct leg_bbr) <= 312,
 	      "BBR costs a leg 312 bytes at most");
 
@@ -360,6 +360,8 @@ int engine_pull(struct engine *e, struct tx *tx, int max, mono_t now)
 		if (f->leg[0].state == TS_CLOSED &&
 		    f->leg[1].state == TS_CLOSED)
 			flow_free(e, f);
+		else if (unlikely(f->leg[0].ev | f->leg[1].ev))
+			flow_settle(e, f, now); /* tcp_notsent_lowat */
 	}
 	return n;
 }

@@ -389,10 +389,7 @@ static void relay(struct engine *e, struct flow *f, struct leg *l, mono_t now)
 	if (ev & LEG_EV_FIN)
 		flow_relay_fin(f, other, now);
 	if (ev & LEG_EV_ROOM)
-		leg_sink_drained(other,
-				 clamp_u32(2 * l->cc.cwnd, l->cfg->wmem[1],
-					   l->cfg->wmem[2]),
-				 now);
+		leg_sink_moved(other, l, now);
 	if (ev & (LEG_EV_REFUSED | LEG_EV_UNREACH))
 		on_no_server(f, false);
 	if (ev & LEG_EV_TIMEOUT && l->side == LEG_SERVER && opening)

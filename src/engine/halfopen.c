@@ -21,7 +21,7 @@ static const struct rate fail_rate = {
  */
 static uint16_t synack_wnd(const struct svc *s)
 {
-	uint32_t offer = min_u32(s->cfg->tcp.rmem[1] / 2, 65535);
+	uint32_t offer = leg_window_offer(&s->cfg->tcp);
 
 	return (uint16_t)(svc_splices(s) ? min_u32(offer, WND_PROMISED)
 					 : offer);

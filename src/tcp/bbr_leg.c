@@ -138,6 +138,14 @@ static void sent(struct leg_cong *cc, const struct leg *l, struct run *r,
 	obey(cc, &v);
 }
 
+/* Does @wnd allow half as much again as the model's rate needs? */
+static bool is_ample(const struct leg_bbr *m, uint32_t wnd)
+{
+	return m->model.has_rtt && wnd > bbr_bandwidth(&m->model) *
+						   m->model.min_rtt_us /
+						   USEC_PER_SEC * 3 / 2;
+}
+
 static void event(struct leg_cong *cc, const struct leg *l, enum cc_event e)
 {
 	struct leg_bbr *m = cc->bbr;
@@ -162,8 +170,9 @@ static void event(struct leg_cong *cc, const struct leg *l, enum cc_event e)
 		break;
 	case CC_WINDOW_IS_FULL:
 		/* the draft goes on (4.1.1.3.1): but a window that the peer is
-		 * still opening would end STARTUP, long before the path does */
-		if (!bbr_sees_queue(&m->model, &v))
+		 * still opening would end STARTUP, long before the path does.
+		 * One that has room for a higher rate limits nothing. */
+		if (!bbr_sees_queue(&m->model, &v) && !is_ample(m, l->snd.wnd))
 			rate_limited(&m->rate, v.inflight);
 		break;
 	}

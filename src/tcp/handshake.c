@@ -53,7 +53,7 @@ static void take_syn(struct leg *l, const struct segment *s, mono_t now)
 	}
 	handshake_take_options(l, &s->opts);
 	/* the SYN that we sent advertised this much */
-	l->rcv.adv = seq_add(l->rcv.nxt, window_initial(l));
+	l->rcv.adv = seq_add(l->rcv.nxt, leg_window_offer(l->cfg));
 	l->snd.wnd = l->snd.max_wnd = s->wnd;
 	l->snd.wl1 = s->seq;
 	l->snd.wl2 = s->ack;

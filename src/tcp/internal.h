@@ -19,7 +19,7 @@
 #define RTO_FALLBACK_US (3 * USEC_PER_SEC) /* RFC 6298, 5.7 */
 #define DELACK_US (40 * USEC_PER_MSEC)
 #define QUICKACKS 16
-#define RUNS_MAX 4096u
+#define RUNS_MAX 16384u
 #define RUNS_SHARE 4u
 #define OOO_MAX 512u /* nodes that a leg may always have */
 #define DUP_OWED_MAX 63
@@ -112,8 +112,14 @@ void board_mark_lost(struct leg *l, struct run *r);
 void board_mark_all_lost(struct leg *l, bool sacked);
 /* Mark the first @bytes of outstanding data lost (no SACK). */
 void board_mark_head_lost(struct leg *l, uint32_t bytes);
-struct run *board_first_lost(struct leg_loss *loss);
+/* The last run in flight; NULL: there is none. */
+struct run *board_tail(const struct leg_loss *loss);
+/* The SENT run that was sent last among those sent before (@us, @end). */
+const struct run *board_sent_before(struct leg *l, uint32_t us, seq_t end);
 void board_unmark_lost(struct leg *l);
+/* For checks: how many runs follow @first, itself counted, in the order of
+ * their state; 0 where they are not in order. */
+uint32_t board_places(const struct run *first, uint8_t state);
 void board_purge(struct leg *l);
 
 static inline uint32_t board_outstanding(const struct leg_snd *snd)
@@ -310,9 +316,8 @@ const char *reasm_check(const struct leg_rcv *rcv);
 /* window.c: the one function that advertises a window. */
 /* @syn: the segment has SYN, so its window is not scaled (RFC 7323, 2.2). */
 uint16_t window_advertise(struct leg *l, bool syn);
-uint32_t window_initial(const struct leg *l);
-void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
-		    mono_t now);
+/* @bytes have arrived in order, and @held wait behind a hole. */
+void window_on_data(struct leg *l, uint32_t bytes, uint32_t held, mono_t now);
 bool window_update_due(const struct leg *l);
 
 /* Does the peer count duplicate ACKs now?  Without SACK it has nothing else

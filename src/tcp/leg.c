@@ -78,6 +78,7 @@ void leg_init(struct leg *l, struct leg_env *env, const struct tcp_cfg *cfg,
 	l->rcv.sink = sink;
 	l->cc.kind = cfg->cc[side] < CC_KINDS ? cfg->cc[side] : CC_CUBIC;
 	l->rcv.cap = cfg->rmem[1];
+	l->rcv.most = cfg->notsent_lowat;
 	l->tmr.uto_ms = (uint32_t)(cfg->user_timeout / USEC_PER_MSEC);
 	l->snd.pmtu = PMTU_MAX;
 	bufq_init(&l->snd.q);
@@ -212,7 +213,7 @@ bool leg_take_syn_data(struct leg *l, const struct segment *syn, mono_t now)
 {
 	seq_t edge = l->rcv.adv;
 
-	l->rcv.adv = seq_add(l->rcv.nxt, window_initial(l));
+	l->rcv.adv = seq_add(l->rcv.nxt, leg_window_offer(l->cfg));
 	if (syn->data.len && reasm_text(l, syn, now) != DROP_NONE) {
 		l->rcv.adv = edge;
 		return false;
@@ -246,7 +247,7 @@ void leg_open_cookie(struct leg *l, const struct leg_resume *r, mono_t now)
 	l->tmr.last_send = r->answered_at;
 	l->tmr.retries = r->sent_again;
 	/* the window that the SYN-ACK advertised */
-	l->rcv.adv = seq_add(l->rcv.nxt, window_initial(l));
+	l->rcv.adv = seq_add(l->rcv.nxt, leg_window_offer(l->cfg));
 	leg_count(l, CNT_TcpPassiveOpens);
 	leg_set_state(l, TS_SYN_RECEIVED, TE_ACCEPT);
 	timers_set_rtx(l, RTX_RTO, RTO_INIT_US, now);
@@ -279,6 +280,29 @@ void leg_sink_drained(struct leg *l, uint32_t extra, mono_t now)
 	input_fin_check(l, now);
 	if (window_update_due(l))
 		acker_now(&l->rcv);
+}
+
+/* What may wait in @l's sink, if @to sends from it: what @to has in flight, and
+ * tcp_notsent_lowat.  A fault may keep bytes on their way to @to. */
+static uint32_t most_waiting(const struct leg *l, const struct leg *to)
+{
+	uint32_t lowat = to->cfg->notsent_lowat, sent, queued = to->snd.q.bytes;
+
+	if (lowat == UINT32_MAX)
+		return UINT32_MAX;
+	sent = min_u32(seq_span(to->snd.nxt, leg_snd_front(to)), queued);
+	if (l->rcv.sink == &to->snd.q)
+		return sent > UINT32_MAX - lowat ? UINT32_MAX : sent + lowat;
+	return lowat > queued - sent ? lowat - (queued - sent) : 0;
+}
+
+void leg_sink_moved(struct leg *l, const struct leg *to, mono_t now)
+{
+	l->rcv.most = most_waiting(l, to);
+	leg_sink_drained(l,
+			 clamp_u32(2 * to->cc.cwnd, to->cfg->wmem[1],
+				   to->cfg->wmem[2]),
+			 now);
 }
 
 void leg_renege(struct leg *l)
@@ -363,27 +387,35 @@ void leg_sink_gone(struct leg *l, mono_t now)
 
 static const char *check_runs(const struct leg *l)
 {
-	uint32_t n = 0, sacked = 0, lost = 0;
+	uint32_t n = 0, bytes[3] = {0}, segs[3] = {0}, places[2] = {0};
+	const struct run *first[2] = {l->loss.sent, l->loss.lost}, *r;
 	seq_t at = leg_snd_front(l);
 
-	for (const struct run *r = l->loss.run_head; r; r = r->next) {
+	static_assert(RUN_SENT == 0 && RUN_LOST == 1, "as first[] has them");
+	for (r = l->loss.run_head; r; r = r->next) {
 		if (!seq_lt(r->start, r->end))
 			return "empty run";
 		if (!seq_eq(r->start, at))
 			return "hole between runs";
 		at = r->end;
 		n++;
-		if (r->state == RUN_SACKED)
-			sacked += seq_span(r->end, r->start);
-		if (r->state == RUN_LOST)
-			lost += seq_span(r->end, r->start);
+		bytes[r->state] += seq_span(r->end, r->start);
+		segs[r->state] += r->segs;
+		if (r->state != RUN_SACKED)
+			places[r->state]++;
 		if (r->next && r->next->prev != r)
 			return "run links";
 	}
+	for (int i = 0; i < 2; i++) {
+		if (board_places(first[i], (uint8_t)i) != places[i])
+			return "runs by state";
+	}
 	if (l->loss.run_head && !seq_eq(at, l->snd.nxt))
 		return "runs end before nxt";
-	if (n != l->loss.run_count || sacked != l->loss.sacked_bytes ||
-	    lost != l->loss.lost_bytes)
+	if (n != l->loss.run_count ||
+	    bytes[RUN_SACKED] != l->loss.sacked_bytes ||
+	    bytes[RUN_LOST] != l->loss.lost_bytes ||
+	    segs[RUN_SACKED] != l->loss.sacked_segs)
 		return "run counters";
 	return NULL;
 }

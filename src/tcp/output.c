@@ -178,7 +178,7 @@ static void syn_options(struct leg *l, struct tcp_opts *o, mono_t now)
 
 static bool board_full(const struct leg *l)
 {
-	return !l->loss.run_tail && l->env->runs->used >= l->env->runs->max;
+	return !l->loss.run_head && l->env->runs->used >= l->env->runs->max;
 }
 
 /* The first Fast Open SYN carries data.  A repeated SYN does not, because some
@@ -221,7 +221,8 @@ static bool out_syn(struct leg *l, struct tx *tx, mono_t now)
 		l->env->tfo_opts(l, &o);
 	if (l->ecn_ok)
 		h.flags |= ack ? TCP_ECE : TCP_ECE | TCP_CWR;
-	h.wnd = ack ? window_advertise(l, true) : (uint16_t)window_initial(l);
+	h.wnd = ack ? window_advertise(l, true)
+		    : (uint16_t)leg_window_offer(l->cfg);
 	l->snd.syn_pending = l->snd.syn_unsent = false;
 	l->tmr.last_send = now;
 	tx->niov = 0;
@@ -353,7 +354,7 @@ static uint32_t seg_size(const struct leg *l, const struct tcp_opts *o)
 
 static bool out_retransmit(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct run *r = board_first_lost(&l->loss);
+	struct run *r = l->loss.lost;
 	uint32_t pipe, len, mss, room;
 	struct emit m = {.retx = true};
 	struct tcp_opts o;
@@ -480,6 +481,8 @@ static void sent_new(struct leg *l, uint32_t len, bool fin, mono_t now)
 		cc_on_unused(&l->cc, now);
 	l->snd.nxt = seq_add(l->snd.nxt, len + fin);
 	board_sent(l, start, l->snd.nxt, now);
+	if (l->cfg->notsent_lowat != UINT32_MAX)
+		l->ev |= LEG_EV_ROOM;
 	l->tmr.last_send = now;
 	l->snd.probe_pending = false;
 	if (l->loss.ca == CA_RECOVERY || l->loss.ca == CA_CWR)
@@ -552,7 +555,7 @@ static bool out_new(struct leg *l, struct tx *tx, mono_t now)
 /* The tail loss probe: new data if there is any, otherwise the last segment. */
 static bool out_tlp(struct leg *l, struct tx *tx, mono_t now)
 {
-	struct run *t = l->loss.run_tail;
+	struct run *t = board_tail(&l->loss);
 	struct emit m = {.retx = true};
 	struct tcp_opts o;
 	uint32_t len, mss;

@@ -9,7 +9,8 @@
  * nothing is delivered after it.  So the tail loss probe sends one segment
  * after two RTTs.
  *
- * Each detection looks at all runs, at most RUNS_MAX.
+ * The runs in flight are in a tree by time (board.c), so a detection looks at
+ * those that it marks lost and at two more.
  */
 #include "internal.h"
 
@@ -57,26 +58,13 @@ void rack_on_ack(struct leg *l, const struct ack_sample *a)
 	}
 }
 
-/* Were DUPTHRESH segments SACKed, whatever their size? */
-static bool dupthresh_sacked(const struct leg_loss *loss)
-{
-	uint32_t n = 0;
-
-	if (!loss->sacked_bytes)
-		return false;
-	for (const struct run *r = loss->run_head; r && n < DUPTHRESH;
-	     r = r->next)
-		n += r->state == RUN_SACKED ? r->segs : 0;
-	return n >= DUPTHRESH;
-}
-
 static uint32_t reo_window(const struct leg *l)
 {
 	const struct rack_state *k = &l->loss.rack;
 	uint32_t w;
 
 	if (!k->reordering_seen &&
-	    (l->loss.ca >= CA_RECOVERY || dupthresh_sacked(&l->loss)))
+	    (l->loss.ca >= CA_RECOVERY || l->loss.sacked_segs >= DUPTHRESH))
 		return 0;
 	w = l->rtt.min_us / 4 * (1u + k->reo_mult);
 	return min_u32(w, l->rtt.smoothed_us);
@@ -102,10 +90,8 @@ void rack_mark_on_rto(struct leg *l, mono_t now)
 		board_mark_head_lost(
 			l, (seq_span(head->end, head->start) + head->segs - 1) /
 				   head->segs);
-	for (struct run *r = l->loss.run_head; r; r = r->next) {
-		if (r->state == RUN_SENT && time_left(l, r, reo, now) <= 0)
-			board_mark_lost(l, r);
-	}
+	while (l->loss.sent && time_left(l, l->loss.sent, reo, now) <= 0)
+		board_mark_lost(l, l->loss.sent);
 	if (!l->loss.lost_bytes) /* no run left to split off the first one */
 		board_mark_all_lost(l, false);
 }
@@ -113,26 +99,21 @@ void rack_mark_on_rto(struct leg *l, mono_t now)
 bool rack_detect_loss(struct leg *l, mono_t now)
 {
 	const struct rack_state *k = &l->loss.rack;
-	uint32_t before = l->loss.lost_bytes, wait = 0;
+	uint32_t before = l->loss.lost_bytes;
+	const struct run *last;
+	struct run *r;
 	uint32_t reo;
 
 	if (!k->valid)
 		return false;
 	reo = reo_window(l);
-	for (struct run *r = l->loss.run_head; r; r = r->next) {
-		int32_t left;
-
-		if (r->state != RUN_SENT ||
-		    !sent_after(k->xmit_us, k->end_seq, r->tx_us, r->end))
-			continue;
-		left = time_left(l, r, reo, now);
-		if (left <= 0)
-			board_mark_lost(l, r);
-		else
-			wait = max_u32(wait, (uint32_t)left);
-	}
-	if (wait)
-		timers_set_rtx(l, RTX_REO, wait, now);
+	while ((r = l->loss.sent) &&
+	       sent_after(k->xmit_us, k->end_seq, r->tx_us, r->end) &&
+	       time_left(l, r, reo, now) <= 0)
+		board_mark_lost(l, r);
+	last = board_sent_before(l, k->xmit_us, k->end_seq);
+	if (last) /* one timer for all of them: its time comes last */
+		timers_set_rtx(l, RTX_REO, time_left(l, last, reo, now), now);
 	return l->loss.lost_bytes > before;
 }
 

@@ -3,12 +3,14 @@
  * Received bytes: those in order go to the sink, others are kept in islands.
  *
  * An island is a range without holes: one or more adjacent nodes.  All nodes
- * are in one sorted list.  The first node of an island points to its last, so a
- * search steps from island to island, and extending an island needs no walk
- * inside it.  A segment that continues an island is copied to the end of the
- * island's last chunk.  Segments that arrive in order behind a hole therefore
- * cost one node for each chunk, not for each segment.  A segment that fills at
- * least half of its receive buffer is kept by reference.
+ * are in one sorted list.  The first node of an island points to its last, so
+ * extending an island needs no walk inside it.  The first nodes are also in a
+ * tree, by which the place of a segment and of a SACK block is found in O(log
+ * n) steps, however many holes there are.  A segment that continues an island
+ * is copied to the end of the island's last chunk.  Segments that arrive in
+ * order behind a hole therefore cost one node for each chunk, not for each
+ * segment.  A segment that fills at least half of its receive buffer is kept by
+ * reference.
  *
  * Islands never overlap.  The first copy of a byte counts, so what was reported
  * by SACK is delivered, whatever a later segment contains.
@@ -41,15 +43,36 @@ static struct ooo *island_next(const struct ooo *island)
 	return island->last->next;
 }
 
+static struct ooo *island_of(const struct tree_node *n)
+{
+	return n ? container_of(n, struct ooo, island) : NULL;
+}
+
+/* The first island that ends behind @at.  *before: the last one that does not,
+ * or NULL. */
+static struct ooo *island_at(const struct leg *l, seq_t at, struct ooo **before)
+{
+	struct ooo *first = l->rcv.ooo, *after = NULL, *i;
+
+	*before = NULL;
+	i = first ? island_of(tree_root(&first->island)) : NULL;
+	while (i) {
+		l->env->steps++;
+		if (seq_le(island_end(i), at)) {
+			*before = i;
+			i = island_of(i->island.right);
+		} else {
+			after = i;
+			i = island_of(i->island.left);
+		}
+	}
+	return after;
+}
+
 seq_t reasm_end(const struct leg_rcv *rcv)
 {
-	const struct ooo *i = rcv->ooo;
-
-	if (!i)
-		return rcv->nxt;
-	while (island_next(i))
-		i = island_next(i);
-	return island_end(i);
+	return rcv->ooo ? island_end(island_of(tree_last(&rcv->ooo->island)))
+			: rcv->nxt;
 }
 
 /* Free the first node of the list.  The rest of its island remains an
@@ -58,8 +81,11 @@ static void node_free_first(struct leg *l)
 {
 	struct ooo *o = l->rcv.ooo;
 
-	if (o->last != o)
+	if (o->last != o) {
 		o->next->last = o->last;
+		tree_add_after(&o->island, &o->next->island);
+	}
+	tree_del(&o->island);
 	l->rcv.ooo = o->next;
 	l->rcv.ooo_count--;
 	l->rcv.ooo_mem -= o->charge;
@@ -76,12 +102,14 @@ void reasm_purge(struct leg *l)
 
 const char *reasm_check(const struct leg_rcv *rcv)
 {
-	const struct ooo *i, *o, *prev = NULL;
+	struct ooo *i, *o, *prev = NULL;
 	uint32_t n = 0, mem = 0;
 
 	for (i = rcv->ooo; i; prev = i, i = island_next(i)) {
 		if (prev && !seq_lt(island_end(prev), i->start))
 			return "islands overlap or touch";
+		if (prev && tree_next(&prev->island) != &i->island)
+			return "islands and their tree";
 		for (o = i;; o = o->next) {
 			n++;
 			mem += o->charge;
@@ -105,7 +133,7 @@ static uint32_t nodes_max(const struct leg_rcv *rcv)
 {
 	uint32_t chunks = rcv->ooo_mem / buf_class_truesize(BUF_CHUNK);
 
-	return max_u32(OOO_MAX, NODES_PER_CHUNK * chunks);
+	return clamp_u32(NODES_PER_CHUNK * chunks, OOO_MAX, UINT16_MAX);
 }
 
 /* Does the leg hold more than its share?  Checked only once more than half of
@@ -231,10 +259,17 @@ static void hole_link(struct leg_rcv *rcv, struct hole *h, struct ooo *o,
 	o->last = o;
 	o->next = *link;
 	*link = o;
-	if (joins)
+	if (joins) {
 		h->before->last = o;
+		return;
+	}
+	if (h->before)
+		tree_add_after(&h->before->island, &o->island);
+	else if (o->next)
+		tree_add_before(&o->next->island, &o->island);
 	else
-		h->before = o;
+		tree_add(NULL, NULL, &o->island);
+	h->before = o;
 }
 
 /*
@@ -265,6 +300,7 @@ static bool hole_fill(struct leg *l, struct hole *h, seq_t at, struct slice d)
 	}
 	if (h->after && seq_eq(h->after->start, at)) {
 		h->before->last = h->after->last;
+		tree_del(&h->after->island);
 		h->after = island_next(h->before);
 	}
 	return true;
@@ -312,13 +348,15 @@ void reasm_note_dsack(struct leg *l, seq_t start, seq_t end)
 /* Store @d, which begins at @seq, beyond RCV.NXT. */
 static enum drop_reason ooo_insert(struct leg *l, seq_t seq, struct slice d)
 {
-	struct hole h = {.after = l->rcv.ooo};
+	struct hole h = {0};
 	struct ooo *touched = NULL;
 	seq_t end = seq_add(seq, d.len), at = seq, stop;
 	bool ok = true;
 
+	h.after = island_at(l, at, &h.before);
 	while (ok && seq_lt(at, end)) {
 		while (h.after && seq_le(island_end(h.after), at)) {
+			l->env->steps++;
 			h.before = h.after;
 			h.after = island_next(h.after);
 		}
@@ -431,8 +469,7 @@ static bool deliver_around(struct leg *l, struct slice d)
 }
 
 /* A segment that begins at RCV.NXT. */
-static enum drop_reason in_order(struct leg *l, const struct segment *s,
-				 struct slice d, mono_t now)
+static enum drop_reason in_order(struct leg *l, struct slice d, mono_t now)
 {
 	seq_t before = l->rcv.nxt;
 	bool had_ooo = l->rcv.ooo != NULL;
@@ -445,7 +482,8 @@ static enum drop_reason in_order(struct leg *l, const struct segment *s,
 		return DROP_BUFFER_LIMIT;
 	}
 	l->rcv.dup_owed = 0;
-	window_on_data(l, s, seq_span(l->rcv.nxt, before), now);
+	window_on_data(l, seq_span(l->rcv.nxt, before),
+		       seq_span(reasm_end(&l->rcv), l->rcv.nxt), now);
 	l->rcv.unacked += seq_span(l->rcv.nxt, before);
 	if (had_ooo || l->rcv.dsack.start.v != l->rcv.dsack.end.v)
 		acker_now(&l->rcv); /* fills a hole: RFC 5681, 4.2 */
@@ -487,7 +525,7 @@ enum drop_reason reasm_text(struct leg *l, const struct segment *s, mono_t now)
 		}
 	}
 	if (seq_eq(seq, l->rcv.nxt))
-		return in_order(l, s, d, now);
+		return in_order(l, d, now);
 	acker_now(&l->rcv);
 	l->rcv.quickack = QUICKACKS; /* recovery needs each ACK */
 	if (!l->sack_ok && l->rcv.dup_owed < DUP_OWED_MAX)
@@ -505,24 +543,16 @@ static bool block_known(const struct tcp_opts *o, uint32_t from,
 	return false;
 }
 
-/* The islands that sack_recent[] names, if they are still stored. */
-static void recent_islands(const struct leg_rcv *rcv,
-			   const struct ooo *out[SACK_BLOCKS_MAX])
+/* The island that has @at, if it is still stored. */
+static const struct ooo *island_with(const struct leg *l, seq_t at)
 {
-	const struct ooo *i;
+	struct ooo *before, *i = island_at(l, at, &before);
 
-	for (i = rcv->ooo; i; i = island_next(i)) {
-		for (uint32_t k = 0; k < rcv->sack_n; k++) {
-			if (seq_le(i->start, rcv->sack_recent[k]) &&
-			    seq_lt(rcv->sack_recent[k], island_end(i)))
-				out[k] = i;
-		}
-	}
+	return i && seq_le(i->start, at) ? i : NULL;
 }
 
 void reasm_sack_blocks(const struct leg *l, struct tcp_opts *o, uint32_t max)
 {
-	const struct ooo *recent[SACK_BLOCKS_MAX] = {NULL};
 	uint32_t first = 0;
 
 	o->nsack = 0;
@@ -532,16 +562,15 @@ void reasm_sack_blocks(const struct leg *l, struct tcp_opts *o, uint32_t max)
 		o->sack[o->nsack++] = l->rcv.dsack;
 		first = 1;
 	}
-	recent_islands(&l->rcv, recent);
 	for (uint32_t i = 0; i < l->rcv.sack_n && o->nsack < max; i++) {
+		const struct ooo *at = island_with(l, l->rcv.sack_recent[i]);
 		struct sack_block b;
 
 		/* an island at RCV.NXT waits for memory: do not report it, so
 		 * that the peer sends it again */
-		if (!recent[i] || seq_le(recent[i]->start, l->rcv.nxt))
+		if (!at || seq_le(at->start, l->rcv.nxt))
 			continue;
-		b = (struct sack_block){recent[i]->start,
-					island_end(recent[i])};
+		b = (struct sack_block){at->start, island_end(at)};
 		if (!block_known(o, first, &b))
 			o->sack[o->nsack++] = b;
 	}

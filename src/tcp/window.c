@@ -7,8 +7,9 @@
  * right (RFC 9293, 3.8.6; RFC 7323, 2.4), unless a fault asks for less than was
  * promised. rcv.cap begins with the middle value of tcp_rmem.  It grows, up to
  * the last value, while more than half of it is drained in a round trip
- * (dynamic right-sizing).  When memory is short, the leg's share
- * (engine/shares.c) limits both.
+ * (dynamic right-sizing).  rcv.most limits both where tcp_notsent_lowat is set:
+ * then no more is accepted than the other leg has in flight, and so many bytes.
+ * When memory is short, the leg's share (engine/shares.c) is the limit.
  */
 #include "internal.h"
 
@@ -28,9 +29,9 @@ static uint64_t memory_room(const struct leg *l)
 	return share > least - used ? share : least - used;
 }
 
-uint32_t window_initial(const struct leg *l)
+uint32_t leg_window_offer(const struct tcp_cfg *cfg)
 {
-	return min_u32(l->cfg->rmem[1] / 2, 65535);
+	return min_u32(min_u32(cfg->rmem[1] / 2, 65535), cfg->notsent_lowat);
 }
 
 /* The window if the right edge could move freely, bytes. */
@@ -42,7 +43,8 @@ static uint32_t window_free(const struct leg *l)
 	uint64_t room;
 
 	if (!l->rcv.extra && l->state <= TS_SYN_RECEIVED)
-		cap = window_initial(l);
+		cap = leg_window_offer(l->cfg);
+	cap = min_u32(cap, l->rcv.most);
 	if (cap <= used)
 		return 0;
 	room = memory_room(l);
@@ -98,23 +100,36 @@ bool window_update_due(const struct leg *l)
 	       want - cur >= min_u32(l->rcv.mss, l->rcv.cap / 2);
 }
 
-/* Grow rcv.cap if much of it was drained in the last round trip. */
-void window_on_data(struct leg *l, const struct segment *s, uint32_t bytes,
-		    mono_t now)
+/*
+ * Grow rcv.cap if more was drained in the last round trip than in any before:
+ * to twice as much, to twice the growth again, since a slow start goes on, and
+ * by what waits behind a hole, which nobody can drain (Linux, tcp_rcvbuf_grow).
+ */
+static void grow_cap(struct leg *l, uint32_t drained, uint32_t held)
 {
-	uint32_t rtt = max_u32(l->rtt.smoothed_us, USEC_PER_MSEC);
-	uint64_t need;
+	uint64_t need = 2ULL * drained + 16ULL * l->rcv.mss;
+	uint32_t before = max_u32(l->rcv.drs_most, l->rcv.cap / 2);
 
-	(void)s;
-	l->rcv.drs_bytes += bytes;
-	if (mono_sub(now, l->rcv.drs_start) < (int64_t)rtt)
+	if (drained <= before)
 		return;
-	need = 2ULL * l->rcv.drs_bytes + 16ULL * l->rcv.mss;
+	l->rcv.drs_most = drained;
+	need += 2 * need * (drained - before) / before;
+	need += held;
 	if (need > l->rcv.cap &&
 	    need - l->rcv.cap <= leg_may_take(l, LEG_SHARE_WINDOW) &&
 	    l->rcv.sink->bytes < l->rcv.cap + l->rcv.extra)
 		l->rcv.cap = (uint32_t)(need > l->cfg->rmem[2] ? l->cfg->rmem[2]
 							       : need);
+}
+
+void window_on_data(struct leg *l, uint32_t bytes, uint32_t held, mono_t now)
+{
+	uint32_t rtt = max_u32(l->rtt.smoothed_us, USEC_PER_MSEC);
+
+	l->rcv.drs_bytes += bytes;
+	if (mono_sub(now, l->rcv.drs_start) < (int64_t)rtt)
+		return;
+	grow_cap(l, l->rcv.drs_bytes, held);
 	l->rcv.drs_bytes = 0;
 	l->rcv.drs_start = now;
 }

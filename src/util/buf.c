@@ -197,10 +197,12 @@ static struct slice_node *bufq_unlink(struct bufq *q)
 	q->head = n->next;
 	if (!q->head)
 		q->tail = NULL;
-	if (q->cursor == n)
-		q->cursor = NULL;
-	else if (q->cursor)
-		q->cursor_off -= n->len;
+	for (int i = 0; i < 2; i++) {
+		if (q->cursor[i] == n)
+			q->cursor[i] = NULL;
+		else if (q->cursor[i])
+			q->cursor_off[i] -= n->len;
+	}
 	q->bytes -= n->len;
 	bufq_uncharge(q, n->buf);
 	return n;
@@ -212,8 +214,10 @@ static void bufq_trim_head(struct bufq *q, uint32_t n)
 	q->head->p += n;
 	q->head->len -= n;
 	q->bytes -= n;
-	if (q->cursor && q->cursor != q->head)
-		q->cursor_off -= n;
+	for (int i = 0; i < 2; i++) {
+		if (q->cursor[i] && q->cursor[i] != q->head)
+			q->cursor_off[i] -= n;
+	}
 }
 
 /* Does @p in @b continue the tail node? */
@@ -359,42 +363,63 @@ void bufq_consume(struct bufq *q, struct buf_pool *p, uint32_t n)
 	}
 }
 
-/* Put the cursor on the node that holds the byte at @off. */
-static void bufq_seek(struct bufq *q, uint32_t off)
+/* How far behind @off cursor @i is; UINT32_MAX: it is of no use. */
+static uint32_t cursor_lag(const struct bufq *q, int i, uint32_t off)
 {
-	if (!q->cursor || off < q->cursor_off) {
-		q->cursor = q->head;
-		q->cursor_off = 0;
+	return q->cursor[i] && q->cursor_off[i] <= off ? off - q->cursor_off[i]
+						       : UINT32_MAX;
+}
+
+/*
+ * Put a cursor on the node that holds the byte at @off: the one that is closest
+ * before it.  If both are behind it, the lower one begins at the front: the
+ * other belongs to what is sent for the first time.
+ * Return: its number
+ */
+static int bufq_seek(struct bufq *q, uint32_t off)
+{
+	uint32_t lag[2] = {cursor_lag(q, 0, off), cursor_lag(q, 1, off)};
+	int i = lag[1] < lag[0];
+
+	if (lag[i] == UINT32_MAX) {
+		i = q->cursor[0] &&
+		    (!q->cursor[1] || q->cursor_off[1] < q->cursor_off[0]);
+		q->cursor[i] = q->head;
+		q->cursor_off[i] = 0;
 	}
-	while (off - q->cursor_off >= q->cursor->len && q->cursor->next) {
-		q->cursor_off += q->cursor->len;
-		q->cursor = q->cursor->next;
+	while (off - q->cursor_off[i] >= q->cursor[i]->len &&
+	       q->cursor[i]->next) {
+		q->cursor_off[i] += q->cursor[i]->len;
+		q->cursor[i] = q->cursor[i]->next;
 	}
+	return i;
 }
 
 int bufq_peek(struct bufq *q, uint32_t off, uint32_t len, struct iovec *iov,
 	      int max, uint32_t *got)
 {
 	uint32_t skip, part;
-	int n = 0;
+	int n = 0, i;
 
 	assert(off <= q->bytes && len <= q->bytes - off);
 	*got = 0;
 	if (len == 0 || max <= 0)
 		return 0;
 
-	bufq_seek(q, off);
-	skip = off - q->cursor_off;
+	i = bufq_seek(q, off);
+	skip = off - q->cursor_off[i];
 	for (;;) {
-		part = min_u32(q->cursor->len - skip, len - *got);
-		iov[n].iov_base = (void *)(uintptr_t)(q->cursor->p + skip);
+		const struct slice_node *at = q->cursor[i];
+
+		part = min_u32(at->len - skip, len - *got);
+		iov[n].iov_base = (void *)(uintptr_t)(at->p + skip);
 		iov[n].iov_len = part;
 		n++;
 		*got += part;
 		if (*got == len || n == max)
 			return n;
-		q->cursor_off += q->cursor->len;
-		q->cursor = q->cursor->next;
+		q->cursor_off[i] += at->len;
+		q->cursor[i] = at->next;
 		skip = 0;
 	}
 }

@@ -88,7 +88,7 @@ static void make_namespace(void)
 	close(s);
 	set_sysctl("/proc/sys/net/ipv4/tcp_no_metrics_save", "1");
 	/* penstock's defaults, where a kernel may be built with others */
-	set_sysctl("/proc/sys/net/ipv4/tcp_rmem", "4096 131072 6291456");
+	set_sysctl("/proc/sys/net/ipv4/tcp_rmem", "4096 131072 33554432");
 	set_sysctl("/proc/sys/net/ipv4/tcp_wmem", "4096 16384 4194304");
 	/* 1, 2, 4 s from the first SYN on, as before 6.5 */
 	set_sysctl("/proc/sys/net/ipv4/tcp_syn_linear_timeouts", "0");

@@ -14,7 +14,7 @@ import sys
 
 MARGIN = 0.02
 METRICS = ("done_ms", "end_s", "data_kb", "retx_kb", "acks", "flight_kb",
-           "pkts")
+           "wait_kb", "pkts")
 DEFAULT = ("done_ms", "retx_kb", "acks", "pkts")
 
 

@@ -9,6 +9,7 @@
 
 #include "check/engine_check.h"
 #include "sim/world.h"
+#include "view/flow.h"
 
 #define RESERVE 4 /* receive buffers beyond the limit */
 
@@ -55,6 +56,8 @@ struct policy *middle_policy(const struct world *w)
 	t->rfc1337 = (uint32_t)p->rfc1337;
 	t->rmem[2] = (uint32_t)p->rmem_kb * 1024;
 	t->wmem[2] = (uint32_t)p->wmem_kb * 1024;
+	if (p->lowat_kb)
+		t->notsent_lowat = (uint32_t)p->lowat_kb * 1024;
 	t->rmem[1] = min_u32(t->rmem[1], t->rmem[2]);
 	t->wmem[1] = min_u32(t->wmem[1], t->wmem[2]);
 	t->cc[0] = (uint8_t)p->cc_client;
@@ -295,6 +298,19 @@ static void emit(struct world *w, const struct tx *tx)
 		free(big);
 }
 
+static void note_wait(void *arg, const struct flow_view *f)
+{
+	struct world *w = arg;
+
+	for (int i = 0; i < 2; i++) {
+		const struct leg_view *l = &f->leg[i];
+
+		if (l->queued_bytes > l->inflight_bytes)
+			w->wait = max_u64(w->wait,
+					  l->queued_bytes - l->inflight_bytes);
+	}
+}
+
 void middle_pull(struct world *w)
 {
 	struct tx tx[64];
@@ -314,6 +330,9 @@ void middle_pull(struct world *w)
 		if (++rounds > 20000)
 			world_fail(w, "engine_pull() never ends");
 	} while (n == max && !w->failed);
+	if (w->plan->lowat_kb)
+		flow_view_walk(w->engine, NULL, 100, note_wait, w,
+			       (mono_t){w->now});
 }
 
 static void wire_forward(struct world *w, struct spkt *pkt)

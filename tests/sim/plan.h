@@ -37,6 +37,7 @@
 	X(pool_kb, 65536)                            \
 	X(rmem_kb, 6144)                             \
 	X(wmem_kb, 4096)                             \
+	X(lowat_kb, 0)                               \
 	X(syn_retries, 6)                            \
 	X(synack_retries, 5)                         \
 	X(retries2, 15)                              \

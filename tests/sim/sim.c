@@ -360,6 +360,7 @@ static const struct {
 	{"retx_kb", offsetof(struct result, retx), 1000},
 	{"acks", offsetof(struct result, acks), 1},
 	{"flight_kb", offsetof(struct result, flight), 1000},
+	{"wait_kb", offsetof(struct result, wait), 1000},
 	{"pkts", offsetof(struct result, pkts), 1},
 };
 

@@ -192,6 +192,7 @@ static void sum_up(const struct world *w, struct result *r)
 	}
 	r->end_us = w->last_tx - w->epoch;
 	r->pkts = w->engine_pkts;
+	r->wait = w->wait;
 	r->spliced = translate_count(w->translator);
 }
 

@@ -41,12 +41,14 @@ struct dial {
  * @end_us:  until the engine's last packet
  * @data, @retx, @acks: of all that peers were sent, see struct tap
  * @flight:  most bytes on their way to a peer, as its ACKs left it
+ * @wait:    most bytes in a send queue of the engine that it had not yet sent;
+ *           only with lowat_kb
  * @pkts:    packets that the engine sent
  * @spliced: connections that the engine handed over
  */
 struct result {
 	int64_t done_us, end_us;
-	uint64_t data, retx, acks, flight, pkts, spliced;
+	uint64_t data, retx, acks, flight, wait, pkts, spliced;
 };
 
 struct world {
@@ -73,7 +75,7 @@ struct world {
 	uint64_t pool_base;
 	bool reset_done;
 	/* bounds */
-	uint64_t steps, steps_max, engine_pkts;
+	uint64_t steps, steps_max, engine_pkts, wait;
 	int64_t last_tx, flood_at, reload_at;
 	bool failed;
 	char failure[400];

@@ -117,10 +117,12 @@ void rig_init_side(struct rig *r, enum leg_side side)
 {
 	memset(r, 0, sizeof(*r));
 	opt_defaults(tcp_options, &r->cfg);
+	r->cfg.rmem[2] = 6291456; /* a window scale of 7 */
 	r->now = (mono_t){SECS(1000)};
 	capture_begin();
 	ck_assert_int_eq(buf_pool_init(&r->pool, 64u << 20, 8), 0);
-	ck_assert_int_eq(slab_init(&r->runs, sizeof(struct run), 4096), 0);
+	ck_assert_int_eq(slab_init(&r->runs, sizeof(struct run), 2 * RUNS_MAX),
+			 0);
 	ck_assert_int_eq(slab_init(&r->ooo, sizeof(struct ooo), 4096), 0);
 	ck_assert_int_eq(slab_init(&r->bbrs, sizeof(struct leg_bbr), 4), 0);
 	wheel_init(&r->wheel, r->now);

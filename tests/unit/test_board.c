@@ -168,7 +168,7 @@ END_TEST
 
 START_TEST(board_run_limit_leaves_blocks_out)
 {
-	void *all[4097];
+	static void *all[2 * RUNS_MAX + 1];
 	uint32_t n = 0;
 
 	flight(RIG_NO_TS, 4);
@@ -181,6 +181,47 @@ START_TEST(board_run_limit_leaves_blocks_out)
 		slab_free(&r.runs, all[--n]);
 	RIG_SACK(&r, 0, 1460 + 10, 2920);
 	ck_assert_uint_eq(r.l.loss.sacked_bytes, 1450);
+}
+END_TEST
+
+/*
+ * Some 5,000 runs: neither a block at their end nor one in their middle costs
+ * more than the search for its place, and for that of each run that changes.
+ */
+START_TEST(board_of_thousands_of_runs_is_searched_not_walked)
+{
+	const uint32_t flight_bytes = 700 * 1460, step = 400;
+	uint64_t before, most = 0;
+
+	rig_establish(&r, RIG_NO_TS);
+	r.l.cc.cwnd = 3000 * 1460;
+	r.l.rtt.smoothed_us = 1000; /* no pacing */
+	r.wnd = 65535;
+	rig_ack(&r, 0);
+	rig_write(&r, flight_bytes);
+	ck_assert_uint_eq(board_outstanding(&r.l.snd), flight_bytes);
+	r.mute = true;
+	for (uint32_t at = step; at + step < flight_bytes; at += step) {
+		before = r.env.steps;
+		RIG_SACK(&r, 0, at, at + step / 2);
+		most = r.env.steps - before > most ? r.env.steps - before
+						   : most;
+	}
+	ck_assert_uint_gt(r.l.loss.run_count, 5000);
+	ck_assert_uint_le(most, 400);
+	for (uint32_t i = 0; i < 500; i++) {
+		uint32_t at = (1 + prng_below(&r.rng, 2500)) * step;
+
+		before = r.env.steps;
+		RIG_SACK(&r, 0, at + step / 2, at + step);
+		ck_assert_uint_le(r.env.steps - before, 400);
+	}
+	before = r.env.steps;
+	r.mute = false;
+	rig_clear(&r);
+	rig_run(&r, 0); /* the first lost one is found at once */
+	rig_ack(&r, 0);
+	ck_assert_uint_le(r.env.steps - before, 400 * (r.ntx + 1));
 }
 END_TEST
 
@@ -202,5 +243,6 @@ int main(void)
 	tcase_add_test(tc, board_sack_without_agreement_is_ignored);
 	tcase_add_test(tc, board_reneging_is_noticed_at_the_timeout);
 	tcase_add_test(tc, board_run_limit_leaves_blocks_out);
+	tcase_add_test(tc, board_of_thousands_of_runs_is_searched_not_walked);
 	return rig_main("board", tc);
 }

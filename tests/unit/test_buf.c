@@ -338,7 +338,7 @@ START_TEST(sequential_peek_keeps_the_cursor)
 	bufq_init(&q);
 	ck_assert_int_eq(bufq_append(&q, &pool, &s), 0);
 	while (off < sizeof(big)) {
-		last = q.cursor;
+		last = q.cursor[0];
 		head = q.head;
 		if (last)
 			q.head = NULL; /* nobody walks from here */
@@ -346,14 +346,15 @@ START_TEST(sequential_peek_keeps_the_cursor)
 			  &got);
 		q.head = head;
 		if (last)
-			ck_assert(q.cursor == last || q.cursor == last->next);
+			ck_assert(q.cursor[0] == last ||
+				  q.cursor[0] == last->next);
 		off += got;
 	}
 	bufq_consume(&q, &pool, 19 * BUF_CHUNK_SIZE);
-	ck_assert_ptr_eq(q.cursor, q.head);
-	ck_assert_uint_eq(q.cursor_off, 0);
+	ck_assert_ptr_eq(q.cursor[0], q.head);
+	ck_assert_uint_eq(q.cursor_off[0], 0);
 	bufq_consume(&q, &pool, BUF_CHUNK_SIZE);
-	ck_assert_ptr_null(q.cursor);
+	ck_assert_ptr_null(q.cursor[0]);
 }
 END_TEST
 
@@ -411,6 +412,42 @@ static uint64_t distinct_size(const struct model *m, uint32_t from, uint32_t n)
 	return sum;
 }
 
+/* What is sent again and what is sent first take turns. */
+START_TEST(two_sequences_keep_a_cursor_each)
+{
+	static uint8_t big[40 * BUF_CHUNK_SIZE];
+	struct slice s = bytes(big, sizeof(big));
+	uint32_t old = 0, new = sizeof(big) / 2, got;
+	struct slice_node *head;
+	struct iovec iov[4];
+	struct bufq q;
+
+	bufq_init(&q);
+	ck_assert_int_eq(bufq_append(&q, &pool, &s), 0);
+	bufq_peek(&q, new, 1448, iov, 4, &got);
+	bufq_peek(&q, old, 1448, iov, 4, &got);
+	head = q.head;
+	while (new + 1448 < sizeof(big)) {
+		q.head = NULL; /* nobody walks from here */
+		new += got;
+		ck_assert_int_gt(bufq_peek(&q, new,
+					   min_u32(1448, sizeof(big) - new),
+					   iov, 4, &got),
+				 0);
+		ck_assert_mem_eq(iov[0].iov_base, big + new, iov[0].iov_len);
+		old += got;
+		ck_assert_int_gt(bufq_peek(&q, old, got, iov, 4, &got), 0);
+		q.head = head;
+	}
+	/* back to what is before both: the older one moves */
+	bufq_peek(&q, 0, 1, iov, 4, &got);
+	ck_assert_uint_eq(min_u32(q.cursor_off[0], q.cursor_off[1]), 0);
+	ck_assert_uint_gt(max_u32(q.cursor_off[0], q.cursor_off[1]),
+			  sizeof(big) - 2 * BUF_CHUNK_SIZE);
+	bufq_purge(&q, &pool);
+}
+END_TEST
+
 static void model_check(struct model *m)
 {
 	uint64_t sum;
@@ -423,8 +460,9 @@ static void model_check(struct model *m)
 		for (struct slice_node *n = q->head; n; n = n->next) {
 			MUST(n->len > 0);
 			MUST(!memcmp(n->p, m->f[i].p + off, n->len));
-			if (n == q->cursor)
-				MUST(q->cursor_off == off);
+			for (int c = 0; c < 2; c++)
+				MUST(n != q->cursor[c] ||
+				     q->cursor_off[c] == off);
 			off += n->len;
 			MUST((n->next == NULL) == (n == q->tail));
 		}
@@ -625,6 +663,7 @@ int main(void)
 	tcase_add_test(t, moved_pieces_join_again);
 	tcase_add_test(t, peek_stops_when_the_vector_is_full);
 	tcase_add_test(t, sequential_peek_keeps_the_cursor);
+	tcase_add_test(t, two_sequences_keep_a_cursor_each);
 	suite_add_tcase(s, t);
 	tcase_set_timeout(m, 300);
 	tcase_add_test(m, random_operations_match_flat_arrays);

@@ -132,8 +132,9 @@ START_TEST(service_without_keys_gets_kernel_defaults)
 	ck_assert_uint_eq(t->cc[1], CC_HOST);
 	ck_assert_uint_eq(t->rmem[0], 4096);
 	ck_assert_uint_eq(t->rmem[1], 131072);
-	ck_assert_uint_eq(t->rmem[2], 6291456);
-	ck_assert_uint_eq(t->wmem[2], 4194304);
+	ck_assert_uint_eq(t->rmem[2], 33554432);
+	ck_assert_uint_eq(t->wmem[2], 33554432);
+	ck_assert_uint_eq(t->notsent_lowat, UINT32_MAX);
 	ck_assert_int_eq(t->keepalive_time, 7200000000);
 	ck_assert_int_eq(t->timewait_len, 60000000);
 	ck_assert_int_eq(t->invalid_ratelimit, 500000);

@@ -55,6 +55,7 @@ static const struct {
 	{"tcp_max_syn_backlog", "by memory"},
 	{"tcp_max_tw_buckets", "by memory"},
 	{"tcp_min_snd_mss", "48"},
+	{"tcp_notsent_lowat", "4294967295"},
 	{"tcp_orphan_retries", "0"},
 	{"tcp_retries2", "15"},
 	{"tcp_rfc1337", "0"},

@@ -98,6 +98,20 @@ START_TEST(established_full_window_in_a_queue_is_the_rate)
 }
 END_TEST
 
+/* One that would hold half as much again as the path does limits nothing. */
+START_TEST(established_full_window_that_is_ample_is_no_limit)
+{
+	first_round(); /* 10 segments a round trip */
+	r.wnd = (16 * SEG >> RIG_WS) + 1;
+	rig_ack(&r, 10 * SEG);
+	r.l.cc.bbr->rate.limited = false;
+	rig_write(&r, 40 * SEG);
+	rig_run(&r, RTT);
+	ck_assert_uint_le(sent_bytes(), 17 * SEG);
+	ck_assert(!r.l.cc.bbr->rate.limited);
+}
+END_TEST
+
 START_TEST(established_more_to_send_is_not_limited)
 {
 	rig_establish_rtt(&r, RIG_NO_TS, RTT);
@@ -295,6 +309,7 @@ int main(void)
 	tcase_add_test(tc, established_little_to_send_keeps_the_rate);
 	tcase_add_test(tc, established_full_window_of_the_peer_keeps_the_rate);
 	tcase_add_test(tc, established_full_window_in_a_queue_is_the_rate);
+	tcase_add_test(tc, established_full_window_that_is_ample_is_no_limit);
 	tcase_add_test(tc, established_more_to_send_is_not_limited);
 	tcase_add_test(tc, established_second_window_keeps_the_rate);
 	tcase_add_test(tc, established_large_packets_keep_the_rate);

@@ -256,6 +256,8 @@ END_TEST
 START_TEST(wscale_offer_follows_rmem)
 {
 	ck_assert_uint_eq(leg_wscale_offer(&r.cfg), 7);
+	r.cfg.rmem[2] = 33554432;
+	ck_assert_uint_eq(leg_wscale_offer(&r.cfg), 10);
 	r.cfg.rmem[2] = 65535;
 	ck_assert_uint_eq(leg_wscale_offer(&r.cfg), 0);
 	r.cfg.rmem[2] = 65536;

@@ -140,7 +140,7 @@ static void op_lose(struct prng *p)
 
 static void op_retransmit(struct prng *p)
 {
-	struct run *u = board_first_lost(&r.l.loss);
+	struct run *u = r.l.loss.lost;
 	uint32_t b, n;
 
 	if (!u)

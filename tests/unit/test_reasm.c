@@ -566,6 +566,42 @@ START_TEST(no_buffer_drops_and_the_repeat_is_taken)
 }
 END_TEST
 
+/* The same for thousands of holes in what the peer sends, and for the blocks
+ * that report it. */
+START_TEST(thousands_of_holes_are_searched_not_walked)
+{
+	const uint32_t islands = 3000;
+	uint64_t before;
+
+	rig_establish(&r, RIG_ALL);
+	leg_sink_drained(&r.l, 16u << 20, r.now);
+	rig_pump(&r);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l.rcv), islands * 2000 + 2000);
+	for (uint32_t i = 1; i <= islands; i++) {
+		before = r.env.steps;
+		ck_drop(rig_data(&r, i * 2000, 1000), DROP_NONE);
+		ck_assert_uint_le(r.env.steps - before, 400);
+		ck_block(0, i * 2000, i * 2000 + 1000);
+		rig_clear(&r);
+	}
+	ck_assert_uint_eq(reasm_end(&r.l.rcv).v,
+			  rig_peer(islands * 2000 + 1000).v);
+	for (uint32_t i = 0; i < 500; i++) {
+		uint32_t at = (1 + prng_below(&r.rng, islands - 1)) * 2000;
+
+		before = r.env.steps;
+		rig_data(&r, at + 1000, 1000);
+		ck_assert_uint_le(r.env.steps - before, 400);
+		rig_clear(&r);
+	}
+	before = r.env.steps;
+	rig_data(&r, 0, 2000); /* what follows is delivered */
+	ck_assert_uint_le(r.env.steps - before, 400);
+	rig_read(&r, r.sink.bytes);
+	leg_renege(&r.l);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("reasm");
@@ -607,5 +643,6 @@ int main(void)
 	tcase_add_test(tc, out_of_order_count_is_limited);
 	tcase_add_test(tc, exhausted_slab_drops_the_new_segment_only);
 	tcase_add_test(tc, no_buffer_drops_and_the_repeat_is_taken);
+	tcase_add_test(tc, thousands_of_holes_are_searched_not_walked);
 	return rig_main("reasm", tc);
 }

@@ -238,6 +238,65 @@ START_TEST(established_room_behind_the_other_leg_is_announced)
 }
 END_TEST
 
+/* What @to has not yet sent is never more than that, but for what each ACK
+ * rounds up. */
+START_TEST(notsent_lowat_bounds_what_waits)
+{
+	const uint32_t round = 22u << RIG_WS;
+	static struct leg to;
+
+	r.cfg.notsent_lowat = 20000;
+	to = (struct leg){.cfg = &r.cfg, .state = TS_ESTABLISHED};
+	to.snd.una = to.snd.nxt = SEQ(5);
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &to.snd.q);
+	rig_establish(&r, RIG_ALL);
+	ck_assert_uint_le(leg_rcv_wnd(&r.l.rcv), 20000);
+	ck_assert_uint_gt(leg_rcv_wnd(&r.l.rcv), 18000);
+	for (uint32_t at = 0; at < 20000; at += 1000)
+		rig_data(&r, at, 1000);
+	ck_assert_uint_gt(to.snd.q.bytes, 18000);
+	ck_assert_uint_le(to.snd.q.bytes + leg_rcv_wnd(&r.l.rcv),
+			  20000 + round);
+
+	to.snd.nxt = seq_add(to.snd.una, 10000); /* is sent: */
+	rig_clear(&r);
+	leg_sink_moved(&r.l, &to, r.now);
+	rig_pump(&r);
+	ck_assert_uint_eq(r.ntx, 1); /* the peer is told at once */
+	ck_assert_uint_le(to.snd.q.bytes + leg_rcv_wnd(&r.l.rcv),
+			  30000 + round);
+	ck_assert_uint_gt(to.snd.q.bytes + leg_rcv_wnd(&r.l.rcv), 28000);
+
+	bufq_consume(&to.snd.q, &r.pool, 10000); /* is acknowledged: */
+	to.snd.una = to.snd.nxt;
+	leg_sink_moved(&r.l, &to, r.now);
+	ck_assert_uint_le(to.snd.q.bytes + leg_rcv_wnd(&r.l.rcv),
+			  20000 + round);
+	bufq_purge(&to.snd.q, &r.pool);
+}
+END_TEST
+
+/* With a fault between the two, what is on its way waits, too. */
+START_TEST(notsent_lowat_counts_what_is_in_transit)
+{
+	static struct leg to;
+
+	r.cfg.notsent_lowat = 20000;
+	to = (struct leg){.cfg = &r.cfg, .state = TS_ESTABLISHED};
+	to.snd.una = to.snd.nxt = SEQ(5);
+	rig_establish(&r, RIG_ALL);
+	to.snd.q.bytes = 15000;
+	leg_sink_moved(&r.l, &to, r.now);
+	ck_assert_uint_eq(r.l.rcv.most, 5000);
+	to.snd.nxt = SEQ(5 + 15000);
+	leg_sink_moved(&r.l, &to, r.now);
+	ck_assert_uint_eq(r.l.rcv.most, 20000);
+	r.cfg.notsent_lowat = UINT32_MAX;
+	leg_sink_moved(&r.l, &to, r.now);
+	ck_assert_uint_eq(r.l.rcv.most, UINT32_MAX);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("window");
@@ -256,5 +315,7 @@ int main(void)
 	tcase_add_test(tc, behaviour_takes_back_what_was_promised);
 	tcase_add_test(tc, no_sack_window_taken_back_behind_a_hole_opens_again);
 	tcase_add_test(tc, established_room_behind_the_other_leg_is_announced);
+	tcase_add_test(tc, notsent_lowat_bounds_what_waits);
+	tcase_add_test(tc, notsent_lowat_counts_what_is_in_transit);
 	return rig_main("window", tc);
 }
