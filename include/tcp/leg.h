@@ -236,6 +236,7 @@ struct rack_state {
  * @iss_far: @iss is too far back to compare with
  * @syn_unsent: the SYN or SYN-ACK has not been sent yet
  * @syn_again: the SYN was sent again, above an old connection's numbers
+ * @ecn_unanswered: SYNs that asked for ECN had no answer
  * @probe_pending: a zero-window or keepalive probe must be sent
  */
 struct leg_snd {
@@ -248,7 +249,7 @@ struct leg_snd {
 	uint8_t wscale;
 	bool urg_out : 1, iss_far : 1, pmtu_blackhole : 1;
 	bool syn_pending : 1, syn_unsent : 1, probe_pending : 1;
-	bool cwr_pending : 1, syn_again : 1;
+	bool cwr_pending : 1, syn_again : 1, ecn_unanswered : 1;
 };
 
 /**

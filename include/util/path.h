@@ -14,13 +14,18 @@
  * @mtu_at:   when @mtu was learnt
  * @var_us:   mean deviation of the round trip
  * @ssthresh: segments, as @cwnd
+ * @rate:     delivery rate, bytes a second
  * @mtu:      bytes
+ * @no_ecn_at: while @no_ecn: when a SYN that asked for ECN had no answer, and
+ *            one that did not had
  */
 struct path_metrics {
-	mono_t saved_at, mtu_at;
+	mono_t saved_at, mtu_at, no_ecn_at;
+	uint64_t rate;
 	uint32_t rtt_us, var_us;
 	uint32_t ssthresh, cwnd;
 	uint16_t mtu;
+	bool no_ecn;
 };
 
 #endif

@@ -23,6 +23,14 @@ static void print_count(const json_t *o, const char *key)
 		printf(" %s %lld", key, (long long)n);
 }
 
+static void print_rate(const json_t *o)
+{
+	json_int_t n = json_integer_value(json_object_get(o, "rate_bytes"));
+
+	if (n)
+		printf(" rate %.2fMbit", (double)n * 8 / 1e6);
+}
+
 /* As `ip tcp_metrics' prints. */
 static void print_paths(const json_t *list)
 {
@@ -39,6 +47,9 @@ static void print_paths(const json_t *list)
 		print_count(o, "ssthresh");
 		print_count(o, "cwnd");
 		print_count(o, "mtu");
+		print_rate(o);
+		if (json_is_true(json_object_get(o, "no_ecn")))
+			printf(" no_ecn");
 		print_count(o, "worker");
 		putchar('\n');
 	}

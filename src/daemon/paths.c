@@ -48,6 +48,11 @@ static void list_path(void *arg, const struct ipaddr *host,
 	put(o, "ssthresh", m->ssthresh);
 	put(o, "cwnd", m->cwnd);
 	put(o, "mtu", m->mtu);
+	if (m->rate)
+		json_object_set_new(o, "rate_bytes",
+				    json_integer((json_int_t)m->rate));
+	if (m->no_ecn)
+		json_object_set_new(o, "no_ecn", json_true());
 	json_array_append_new(c->list, o);
 }
 

@@ -39,7 +39,8 @@ struct path_metrics *paths_get(struct paths *p, const struct ipaddr *host,
 	h = assoc_use(&p->table, &k, now, &fresh);
 	if (fresh || !is_known(h, now))
 		h->m = (struct path_metrics){.saved_at = MONO_UNSET,
-					     .mtu_at = MONO_UNSET};
+					     .mtu_at = MONO_UNSET,
+					     .no_ecn_at = MONO_UNSET};
 	return &h->m;
 }
 

@@ -278,6 +278,8 @@ uint32_t rtt_rto(const struct leg_rtt *rtt); /* with back-off, microseconds */
 /* metrics.c: path memory.  Of what was learnt before; when data may be sent. */
 void metrics_recall_mtu(struct leg *l, mono_t now);
 void metrics_recall(struct leg *l, mono_t now);
+/* May the peer be asked for ECN, or did this fail before? */
+bool metrics_allow_ecn(const struct leg *l, mono_t now);
 /* Both sides have closed. */
 void metrics_save(struct leg *l, mono_t now);
 

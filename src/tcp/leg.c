@@ -134,7 +134,7 @@ void leg_open_active(struct leg *l, seq_t iss, uint32_t ts_off,
 	l->sack_ok = c->sack && (!peer || peer->has & OPT_HAS_SACKOK);
 	l->wscale_ok = c->window_scaling &&
 		       (!peer || peer->has & OPT_HAS_WSCALE);
-	l->ecn_ok = c->ecn == 1;
+	l->ecn_ok = c->ecn == 1 && metrics_allow_ecn(l, now);
 	leg_count(l, CNT_TcpActiveOpens);
 	leg_set_state(l, TS_SYN_SENT, TE_OPEN_ACTIVE);
 	l->snd.syn_pending = l->snd.syn_unsent = true;

@@ -15,10 +15,16 @@
  * believed, since a neighbour behind the same address could have delayed its
  * ACKs.  A path MTU that ICMP told of counts for ten minutes, as Linux's; one
  * that was guessed from silence (RFC 4821) is not kept.
+ *
+ * A host that answered only a SYN without ECN is not asked for it again for an
+ * hour, so that the next connection does not wait a second for the same.  The
+ * delivery rate is kept for who looks at it: how fast a connection begins is
+ * for its own path to say.
  */
 #include "internal.h"
 
 #define MTU_KEPT_US (600 * (int64_t)USEC_PER_SEC) /* mtu_expires */
+#define NO_ECN_KEPT_US (3600 * (int64_t)USEC_PER_SEC)
 
 static struct path_metrics *path_of(const struct leg *l, bool make, mono_t now)
 {
@@ -53,6 +59,13 @@ void metrics_recall(struct leg *l, mono_t now)
 	rto = m->rtt_us + (uint64_t)max_u32(2 * m->rtt_us, RTO_MIN_US);
 	l->rtt.rto_us = rto > RTO_FALLBACK_US ? (uint32_t)RTO_FALLBACK_US
 					      : (uint32_t)rto;
+}
+
+bool metrics_allow_ecn(const struct leg *l, mono_t now)
+{
+	const struct path_metrics *m = path_of(l, false, now);
+
+	return !m || !m->no_ecn || mono_sub(now, m->no_ecn_at) > NO_ECN_KEPT_US;
 }
 
 static void save_rtt(struct path_metrics *m, const struct leg_rtt *rtt)
@@ -96,6 +109,17 @@ static void save_mtu(struct path_metrics *m, const struct leg_snd *snd,
 	m->mtu_at = now;
 }
 
+/* What was recalled, and so not asked for, is not news. */
+static void save_ecn(struct path_metrics *m, const struct leg *l, mono_t now)
+{
+	if (l->ecn_ok) {
+		m->no_ecn = false;
+	} else if (l->snd.ecn_unanswered) {
+		m->no_ecn = true;
+		m->no_ecn_at = now;
+	}
+}
+
 void metrics_save(struct leg *l, mono_t now)
 {
 	bool measured = l->rtt.smoothed_us && !l->rtt.backoff;
@@ -113,5 +137,8 @@ void metrics_save(struct leg *l, mono_t now)
 	save_rtt(m, &l->rtt);
 	save_window(m, l);
 	save_mtu(m, &l->snd, now);
+	save_ecn(m, l, now);
+	if (leg_model(&l->cc) && bbr_bandwidth(&l->cc.bbr->model))
+		m->rate = bbr_bandwidth(&l->cc.bbr->model);
 	m->saved_at = now;
 }

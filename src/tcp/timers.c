@@ -173,6 +173,16 @@ static void suspect_blackhole(struct leg *l)
 	leg_count(l, CNT_TcpExtTCPMTUPFail);
 }
 
+/* RFC 3168, 6.1.1.1: something on the path may drop SYNs that ask for it.  From
+ * the first repetition on, as in Linux (tcp_ecn_fallback). */
+static void give_up_ecn(struct leg *l)
+{
+	if (l->state != TS_SYN_SENT || !l->ecn_ok)
+		return;
+	l->ecn_ok = false;
+	l->snd.ecn_unanswered = true;
+}
+
 static void rto_fire(struct leg *l, mono_t now)
 {
 	if (given_up(l, false, now)) {
@@ -189,6 +199,7 @@ static void rto_fire(struct leg *l, mono_t now)
 	if (l->state == TS_SYN_SENT || l->state == TS_SYN_RECEIVED) {
 		l->snd.syn_pending = true;
 		l->tfo_opt = false; /* as Linux does */
+		give_up_ecn(l);
 		leg_count(l, CNT_TcpExtTCPSynRetrans);
 	} else {
 		suspect_blackhole(l);

@@ -298,6 +298,54 @@ START_TEST(guessed_mtu_is_not_kept)
 }
 END_TEST
 
+/* RFC 3168, 6.1.1.1: what answers only without ECN is asked without it. */
+START_TEST(ecn_that_had_no_answer_is_not_asked_for_again)
+{
+	r.cfg.ecn = 1;
+	rig_syn_sent(&r);
+	ck_assert(rig_last(&r)->s.flags & TCP_ECE);
+	rig_run(&r, MS(1100));
+	ck_assert_uint_eq(r.ntx, 2);
+	ck_assert_uint_eq(rig_last(&r)->s.flags, TCP_SYN);
+	ck_assert(!r.l.ecn_ok);
+	known = true;
+	r.l.rtt.backoff = 0; /* answered */
+	ended_with(40000, 1000);
+	ck_assert(m.no_ecn);
+
+	leg_vanish(&r.l);
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
+	rig_clear(&r);
+	rig_syn_sent(&r);
+	ck_assert_uint_eq(rig_last(&r)->s.flags, TCP_SYN);
+	ended_with(40000, 1000);
+	ck_assert(m.no_ecn); /* nothing new */
+
+	leg_vanish(&r.l);
+	r.now = mono_add(r.now, SECS(3601));
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
+	rig_clear(&r);
+	rig_syn_sent(&r); /* perhaps it works by now */
+	ck_assert(rig_last(&r)->s.flags & TCP_ECE);
+	ended_with(40000, 1000);
+	ck_assert(!m.no_ecn);
+}
+END_TEST
+
+START_TEST(rate_that_bbr_measured_is_kept)
+{
+	r.cfg.cc[LEG_CLIENT] = CC_BBR;
+	leg_init(&r.l, &r.env, &r.cfg, LEG_CLIENT, &r.t, &r.sink);
+	rig_establish_rtt(&r, RIG_NO_TS, MS(100));
+	rig_write(&r, 14600);
+	rig_run(&r, MS(100));
+	rig_ack(&r, 14600);
+	known = true;
+	metrics_save(&r.l, r.now);
+	ck_assert_uint_eq(m.rate, 146000);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("metrics");
@@ -321,5 +369,7 @@ int main(void)
 	tcase_add_test(t, known_round_trip_is_believed_up_to_3_s);
 	tcase_add_test(t, mtu_that_icmp_told_of_counts_for_ten_minutes);
 	tcase_add_test(t, guessed_mtu_is_not_kept);
+	tcase_add_test(t, ecn_that_had_no_answer_is_not_asked_for_again);
+	tcase_add_test(t, rate_that_bbr_measured_is_kept);
 	return rig_main("metrics", t);
 }
