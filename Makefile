@@ -218,7 +218,7 @@ coverage: ## line and branch coverage of src/tcp, src/engine, src/impair, src/wi
 	@tests/tools/coverage.sh '$(BUILD)/coverage' '$(MAKE)' $(JOBS) \
 		SEED=$(CHECK_SEED) SEEDS=$(CHECK_SEEDS) -- $(COVERAGE_SUITES)
 
-.PHONY: lint format doc paths
+.PHONY: lint format doc paths fairness
 lint: all $(BUILD)/tools/states_doc ## all style checks and their self-test (LINT_QUICK=1: no analyzers)
 	@BUILD='$(BUILD)' LINT_QUICK='$(LINT_QUICK)' LINT_JOBS='$(JOBS)' tests/lint/run.sh
 
@@ -241,6 +241,9 @@ linkem-test: $(BUILD)/tools/linkem ## is the link emulator what it says (as root
 paths: all $(BUILD)/tools/linkem ## direct, HAProxy and penstock on emulated paths (CELLS= ONLY= ROUNDS= RESUME=1)
 	@tests/tools/deps.sh $(DEPS_PATHS)
 	@BUILD='$(BUILD)' tests/tools/pathbench.sh
+
+fairness: all $(BUILD)/tools/linkem ## how penstock's senders and the kernel's share a bottleneck
+	@BUILD='$(BUILD)' tests/tools/fairness.sh
 
 # --- installation -----------------------------------------------------------
 
