@@ -69,7 +69,7 @@ void nfq_close(struct nfq *q);
  * @carrier: its verdict may carry another packet.  Not possible for a
  *       super-segment, whose segmentation marks stay in the kernel, for a
  *       packet with IP options or extension headers, or after PREROUTING, when
- *       routing is done, as it is for what comes by lo
+ *       routing is done
  */
 struct nfq_packet {
 	struct packet pkt;

@@ -90,21 +90,6 @@ START_TEST(packet_plain_is_good_and_whole)
 }
 END_TEST
 
-/* What comes by lo has its route already: another packet in its place would be
- * delivered here. */
-START_TEST(packet_of_loopback_carries_none)
-{
-	struct nfq_packet p;
-
-	put_packet_hdr(77);
-	put_u32(NFQA_IFINDEX_INDEV, 1);
-	put_attr(NFQA_PAYLOAD, ip, sizeof(ip));
-	finish(PACKET_TYPE);
-	ck_assert_int_eq(nfq_parse(b, len, &p), NFQ_MSG_PACKET);
-	ck_assert(!p.carrier);
-}
-END_TEST
-
 static const struct {
 	uint32_t info;
 	enum packet_csum csum;
@@ -595,7 +580,6 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(parse, setup, teardown);
 	tcase_add_test(parse, packet_plain_is_good_and_whole);
-	tcase_add_test(parse, packet_of_loopback_carries_none);
 	tcase_add_loop_test(parse, packet_info_sets_csum_and_gso, 0,
 			    ARRAY_LEN(infos));
 	tcase_add_test(parse, packet_cut_off_tells_its_full_length);
