@@ -27,21 +27,21 @@ PYTHON ?= /usr/bin/python3
 # Debian packages: what the programs need, what the tests need on top.
 DEPS_BUILD := gcc make libc6-dev pkg-config libnetfilter-queue-dev \
 	libmnl-dev libevent-dev libinih-dev libjansson-dev libsodium-dev \
-	libseccomp-dev libcap-ng-dev libsystemd-dev
+	libseccomp-dev libcap-ng-dev libsystemd-dev libncurses-dev
 # For the XDP front; without them it is left out.
 DEPS_BPF := clang bpftool libbpf-dev
 DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	procps ethtool curl jq bc openssl tcpdump tshark iperf3 wrk nginx-light \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
-	dpkg-dev lintian git prometheus python3-prometheus-client zsh systemd systemd-container
+	dpkg-dev lintian git prometheus python3-prometheus-client python3-pyte zsh systemd systemd-container
 # For the pictures of `make paths`.
 DEPS_PATHS := gnuplot-nox haproxy iproute2 iptables python3
 # toxiproxy's client; not where somebody else's nodejs has npm in it.
 DEPS_TEST += $(if $(shell command -v npm),,nodejs npm)
 
 PKGS := libnetfilter_queue libmnl libevent libevent_pthreads inih jansson \
-	libsodium libseccomp libcap-ng libsystemd
+	libsodium libseccomp libcap-ng libsystemd ncursesw
 LIBS = $(eval LIBS := $$(shell pkg-config --libs $(PKGS)) -lm)$(LIBS)
 TEST_LIBS := -lcheck -lsubunit -lrt
 

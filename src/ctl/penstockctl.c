@@ -42,6 +42,8 @@ static const char usage_text[] =
 	"  ss [-t -i -o -e -n -H] [FILTER]\n"
 	"                 both legs of each connection, as ss prints sockets\n"
 	"  why [FILTER]   what limits each connection, in a sentence\n"
+	"  top [-b -n N] [-d SECONDS] [FILTER]\n"
+	"                 rates, and the worst connections, on the terminal\n"
 	"  states         how many are in which state\n"
 	"  tw [FILTER]    the entries in TIME_WAIT\n"
 	"  kill FILTER    reset those connections on both sides; --all: each\n"
@@ -217,6 +219,7 @@ static const struct {
 	{"paths", cmd_paths},	  {"ss", cmd_ss},
 	{"states", cmd_states},	  {"tw", cmd_tw},
 	{"kill", cmd_kill},	  {"drain", cmd_drain},
+	{"top", cmd_top},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)
@@ -358,7 +361,7 @@ static int read_option(struct args *a, int opt)
 /* These have options of their own. */
 static bool has_options(const char *command)
 {
-	return !strcmp(command, "ss");
+	return !strcmp(command, "ss") || !strcmp(command, "top");
 }
 
 /* The options among the words; with @only, those before the first other word.

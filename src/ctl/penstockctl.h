@@ -112,6 +112,8 @@ int cmd_states(const struct args *a, int argc, char **argv);
 int cmd_tw(const struct args *a, int argc, char **argv);
 int cmd_kill(const struct args *a, int argc, char **argv);
 int cmd_drain(const struct args *a, int argc, char **argv);
+/* top.c: `top [OPTION] [FILTER]', with options of its own */
+int cmd_top(const struct args *a, int argc, char **argv);
 /* ss.c: `ss [OPTION] [FILTER]', with options of its own */
 int cmd_ss(const struct args *a, int argc, char **argv);
 /* profile.c: `profile [reset]' */

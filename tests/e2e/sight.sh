@@ -300,6 +300,59 @@ sight_drain_case() {
 	! penstock_on || sight_ctl drain e2e --undo >/dev/null
 }
 
+# sight_screen COLS ROWS KEYS [FILTER...]: top on a terminal of that size.
+sight_screen() {
+	/usr/bin/python3 tests/e2e/sight_top.py "$1" "$2" "$3" "$PENSTOCKCTL" \
+		-S "$TMP/control.sock" top -d 0.2 "${@:4}" >"$TMP/screen" ||
+		fail "top: $(<"$TMP/screen")"
+}
+
+sight_shows() {
+	grep -qE "$1" "$TMP/screen" || fail "no $1: $(<"$TMP/screen")"
+}
+
+# The head, the connection, sorting, filtering and leaving, at two sizes; no
+# line is wider than the terminal, so each row begins with its own word.
+sight_top() {
+	local end w
+	sight_open flood rest
+	end=$CLIENT:$SIGHT_PORT
+	[ "$FAMILY" = 4 ] || end="\\[$CLIENT\\]:$SIGHT_PORT"
+	# the reader's window is full
+	sight_screen 120 24 "=$end.* rwnd [0-9]+%|?|q" "$SIGHT_FLOW"
+	sight_shows "^penstock [0-9.]+, up [0-9:]+, rules "
+	sight_shows "^Flows: [0-9]+, spliced 0, half open [0-9]+, timewait "
+	sight_shows "^Flood: cookies .*/s, proven .*/s, .* attacked: nobody"
+	sight_shows "^Lanes: SYN .*/s, waiting 0, lost 0/s; other "
+	sight_shows "^Sort: why  Filter: .*$SIGHT_PORT"
+	sight_shows "^CLIENT  *SERVER  *RTT.ms. RETRANS BYTES LIMIT"
+	sight_shows "^w r t b: sort  f: filter  q: quit"
+	sight_screen 80 24 "=^CLIENT|r|=Sort: retransmissions|t|=Sort: round trip|b|=Sort: bytes|w|=Sort: why|?|q"
+	sight_shows "^Sort: why  Filter: none"
+	# typed in: half a filter is an error, a whole one is obeyed
+	sight_screen 80 24 "=^CLIENT|fdst\\n|=^filter .dst.: ADDRESS|fdport 1\\n|=^Sort: why  Filter: dport 1|?|q"
+	grep -q ":$SIGHT_PORT " "$TMP/screen" && fail "not filtered"
+	sight_screen 40 10 "=rwnd|?|q" "$SIGHT_FLOW"
+	assert_eq "rows" 10 "$(grep -c '' "$TMP/screen")"
+	for w in penstock Flows: Flood: Lanes: Bytes: Sort: CLIENT; do
+		sight_shows "^$w "
+	done
+	why_end
+}
+
+# For scripts: as often as asked, no terminal, an error as exit code.
+sight_top_batch() {
+	sight_open
+	sight_ctl top -b -n 2 -d 0.1 "$SIGHT_FLOW" </dev/null \
+		>"$TMP/screen" || fail "batch"
+	assert_eq "pages" 2 "$(grep -c '^penstock ' "$TMP/screen")"
+	assert_eq "our connection" 2 "$(grep -c ":$SIGHT_PORT " "$TMP/screen")"
+	sight_ctl top -b "not" 2>"$TMP/sight.err" && fail "half a filter"
+	grep -q 'filter "not": .* is expected at the end' "$TMP/sight.err" ||
+		fail "$(<"$TMP/sight.err")"
+	why_end
+}
+
 sight_cases() {
 	run_case sight_filters_choose 30 sight_filters
 	run_case sight_ss_states_are_the_peers 30 sight_ss_states
@@ -308,6 +361,8 @@ sight_cases() {
 	run_case sight_kill_tells_both_hosts 30 sight_kill
 	run_case sight_states_count 30 sight_states
 	run_case sight_tw_lists_time_wait 30 sight_tw
+	run_case sight_top_on_terminals_of_two_sizes 90 sight_top
+	run_case sight_top_in_batches 30 sight_top_batch
 	sight_drain_case
 	fault_case sight_objects_age_and_name_faults 30 sight_objects
 }
