@@ -47,6 +47,9 @@ struct flow_view flow_view(const struct engine *e, const struct flow *f,
 	v.idle_ms = v.leg[LEG_CLIENT].acked_ago_ms;
 	if (f->dialled)
 		v.idle_ms = min_u32(v.idle_ms, v.leg[LEG_SERVER].acked_ago_ms);
+	/* a leg may have begun some milliseconds before it was told of now */
+	if (v.idle_ms > v.age_us / USEC_PER_MSEC)
+		v.idle_ms = (uint32_t)(v.age_us / USEC_PER_MSEC);
 	return v;
 }
 
