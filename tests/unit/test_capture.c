@@ -52,8 +52,8 @@ static void take(struct capture_ring *r, uint32_t n, uint32_t len)
 	ck_assert_int_eq(rec.out, n % 3 == 0);
 	snprintf(want, sizeof(want), "number %u", n);
 	ck_assert_str_eq(rec.comment, want);
-	for (uint32_t i = 0; i < len; i++)
-		ck_assert_uint_eq(got[i], (uint8_t)n);
+	memset(data, (int)n, len);
+	ck_assert_mem_eq(got, data, len);
 }
 
 /* Against a list of lengths, until every place was the ring's end. */
@@ -64,7 +64,7 @@ START_TEST(ring_returns_what_was_put_in_its_order)
 	struct prng rng;
 
 	prng_seed(&rng, 1);
-	while (out < 20000) {
+	while (out < 5000) {
 		uint32_t n = (uint32_t)(prng_u64(&rng) % 300);
 
 		if (prng_u64(&rng) % 2 && put(r, in, n)) {
