@@ -24,7 +24,6 @@
 #define CAPTURE_TICK_MS 20
 #define RING_BYTES (8u << 20) /* for each worker */
 #define OUTPUT_MAX (4u << 20) /* bytes that wait for the client */
-#define WRITE_S 30 /* a client that reads nothing for so long is gone */
 
 /* One worker's part. */
 struct capture_unit {
@@ -308,7 +307,6 @@ static int make_taps(struct capture *c)
 /* The connection is ours from now on. */
 void capture_stream(struct daemon *d, struct bufferevent *bev)
 {
-	static const struct timeval write_limit = {.tv_sec = WRITE_S};
 	static const struct timeval tick = {.tv_usec = CAPTURE_TICK_MS * 1000};
 	struct capture *c = d->capture;
 
@@ -321,7 +319,7 @@ void capture_stream(struct daemon *d, struct bufferevent *bev)
 	c->end_at = c->for_us ? mono_add(worker_clock(), c->for_us)
 			      : MONO_NEVER;
 	bufferevent_setcb(bev, NULL, on_written, on_event, c);
-	bufferevent_set_timeouts(bev, NULL, &write_limit);
+	bufferevent_set_timeouts(bev, NULL, NULL);
 	c->tick = event_new(d->base, -1, EV_PERSIST, on_tick, c);
 	if (!c->tick || event_add(c->tick, &tick) || make_taps(c) ||
 	    !send_blocks(c, put_head)) {
