@@ -51,6 +51,13 @@ workers_busy() {
 		/proc/net/netfilter/nfnetlink_queue
 }
 
+# No packet is nobody's.  But what a worker that had to wait has sent again is
+# answered twice, and the first answer may end the connection.
+workers_know_all() {
+	assert_num "packets of nobody" "$(counter UnknownReset)" -le \
+		"$(counter TcpRetransSegs)"
+}
+
 # The gateway's own kernel says that packets do not fit: of its addresses, and
 # so to any worker.
 workers_mtu() {
@@ -62,7 +69,7 @@ workers_mtu() {
 	assert_num "too big messages" "$(($(too_bigs) - before))" -gt 0
 	assert_num "given to the worker of the connection" \
 		"$(counter PacketsStrayed)" -gt 0
-	assert_eq "packets of nobody" 0 "$(counter UnknownReset)"
+	workers_know_all
 	assert_counted verdict_moved
 	assert_clean
 }
@@ -72,7 +79,7 @@ workers_connect() {
 	shield_only
 	workers_fetch "$PORT_DYING" 300000
 	assert_counted FlowsOpened
-	assert_eq "packets of nobody" 0 "$(counter UnknownReset)"
+	workers_know_all
 	assert_num "workers with packets" "$(workers_busy)" -ge 3
 	assert_num "packets from the server to another worker" \
 		"$(counter PacketsStrayed)" -gt 0
@@ -85,7 +92,7 @@ workers_source() {
 	workers_fetch "$PORT_HTTP" 300000
 	assert_num "workers with packets" "$(workers_busy)" -ge 3
 	assert_eq "packets to another worker" 0 "$(counter PacketsStrayed)"
-	assert_eq "packets of nobody" 0 "$(counter UnknownReset)"
+	workers_know_all
 	assert_clean
 }
 
