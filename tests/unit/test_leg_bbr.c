@@ -291,6 +291,37 @@ START_TEST(established_no_memory_is_cubic)
 }
 END_TEST
 
+/*
+ * An exchange of 1,000 bytes and long silence, in turn.  Nothing is sent while
+ * there is silence, and new data goes at once, whatever phase the model is in.
+ * Each second time the first ACK is lost, and the tail loss probe draws another.
+ */
+START_TEST(established_silence_for_long_then_data_goes_at_once)
+{
+	static const int64_t silence[] = {SECS(33), SECS(70), SECS(5), MS(100)};
+	uint32_t all = 10 * SEG;
+
+	first_round();
+	for (uint32_t i = 0; i < 40; i++) {
+		all += 1000;
+		rig_write(&r, 1000);
+		ck_assert_uint_eq(sent_bytes(), 1000);
+		if (i % 2) {
+			rig_run(&r, 4 * RTT);
+			ck_assert_uint_eq(r.ntx, 2);
+			ck_assert_uint_eq(r.tx[1].end, all);
+		}
+		rig_run(&r, RTT);
+		rig_ack(&r, all);
+		rig_clear(&r);
+		rig_run(&r, silence[i % 4]);
+		ck_assert_uint_eq(r.ntx, 0);
+		ck_assert_int_eq(r.l.state, TS_ESTABLISHED);
+		ck_assert_int_eq(r.l.tmr.rtx_kind, RTX_NONE);
+	}
+}
+END_TEST
+
 START_TEST(closed_gives_the_state_back)
 {
 	first_round();
@@ -320,6 +351,7 @@ int main(void)
 	tcase_add_test(tc, mtu_is_no_loss);
 	tcase_add_test(tc, established_least_rtt_of_a_round_tells_of_a_queue);
 	tcase_add_test(tc, established_no_memory_is_cubic);
+	tcase_add_test(tc, established_silence_for_long_then_data_goes_at_once);
 	tcase_add_test(tc, closed_gives_the_state_back);
 	return rig_main("leg_bbr", tc);
 }
