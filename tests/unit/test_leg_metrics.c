@@ -246,7 +246,7 @@ START_TEST(shorter_known_round_trip_changes_nothing)
 	rig_init(&r);
 	r.env.path = path;
 	r.env.paths = (struct paths *)(void *)&m;
-	knows_rtt(100000);
+	knows_rtt(20000);
 	rig_establish_rtt(&r, RIG_ALL, MS(100));
 	ck_assert_uint_eq(r.l.rtt.rto_us, rto_us);
 }
@@ -283,6 +283,19 @@ START_TEST(mtu_that_icmp_told_of_counts_for_ten_minutes)
 	r.env.path = path;
 	r.env.paths = (struct paths *)(void *)&m;
 	r.now = mono_add(m.mtu_at, SECS(601));
+	rig_establish(&r, RIG_ALL);
+	ck_assert_uint_eq(r.l.snd.pmtu, 1500);
+	r.l.snd.pmtu = 1400; /* told again, it counts again */
+	ended_with(10000, 1000);
+	ck_assert_int_eq(m.mtu_at.us, r.now.us);
+}
+END_TEST
+
+START_TEST(mtu_beyond_the_links_is_not_used)
+{
+	known = true;
+	m.saved_at = m.mtu_at = r.now;
+	m.mtu = 9000;
 	rig_establish(&r, RIG_ALL);
 	ck_assert_uint_eq(r.l.snd.pmtu, 1500);
 }
@@ -368,6 +381,7 @@ int main(void)
 	tcase_add_test(t, shorter_known_round_trip_changes_nothing);
 	tcase_add_test(t, known_round_trip_is_believed_up_to_3_s);
 	tcase_add_test(t, mtu_that_icmp_told_of_counts_for_ten_minutes);
+	tcase_add_test(t, mtu_beyond_the_links_is_not_used);
 	tcase_add_test(t, guessed_mtu_is_not_kept);
 	tcase_add_test(t, ecn_that_had_no_answer_is_not_asked_for_again);
 	tcase_add_test(t, rate_that_bbr_measured_is_kept);
