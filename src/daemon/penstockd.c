@@ -210,6 +210,8 @@ static int run(struct daemon *d)
 	if (!err)
 		err = units_start(d);
 	if (!err)
+		xdp_tick(d); /* not a second later: SYNs may be coming in */
+	if (!err)
 		err = rules_watch_start(d);
 	if (err) {
 		d->status = EXIT_FAILURE;
