@@ -192,6 +192,30 @@ splice_reset_terminated() {
 	poll 10 splice_is_gone 19003 || fail "a host was not told"
 }
 
+# Somebody who knows the ends of a connection, but not its numbers, forges all
+# kinds of segments of both.  The connection goes on, and when it has ended, that
+# is noticed.
+splice_forged() {
+	local pid kids=()
+	splice_only
+	in_c curl -sSg --limit-rate 4M --max-time 60 --local-port 19011 \
+		-o "$TMP/got" "http://$URL/f16777216" &
+	pid=$!
+	poll 10 splice_are 1 || fail "not spliced: $(splice_why)"
+	in_c /usr/bin/python3 tests/e2e/splice_forge.py "$CLIENT" 19011 \
+		"$SERVER" "$PORT_HTTP" &
+	kids+=($!)
+	in_s /usr/bin/python3 tests/e2e/splice_forge.py "$SERVER" \
+		"$PORT_HTTP" "$CLIENT" 19011 &
+	kids+=($!)
+	wait "${kids[0]}" || fail "nothing was forged by the client"
+	wait "${kids[1]}" || fail "nothing was forged by the server"
+	wait "$pid" || fail "curl: $?"
+	assert_eq "SHA-256 of what arrived" "$(data_sum 16777216)" \
+		"$(sha256sum <"$TMP/got" | cut -d' ' -f1)"
+	poll 10 splice_are 0 || fail "it counts for ever: $(splice_why)"
+}
+
 # The server closes first and holds TIME_WAIT: the client comes back from the
 # same port at once, again and again.
 splice_reused() {
@@ -310,6 +334,8 @@ splice_cases() {
 		$m 2 "rx=0 tx=$m end=FIN" "rx=$m end=FIN"
 	run_case splice_server_rst_reaches_client 30 splice_run close_pair \
 		rst 100000 7 "rx=100000 end=RST" "tx=100000 end=ABORTED"
+	data_sum 16777216 >/dev/null
+	run_case splice_forged_segments_do_no_harm 60 splice_forged
 	run_case splice_time_wait_is_no_obstacle 60 splice_run splice_reused
 	run_case splice_ended_connections_are_forgotten 40 splice_run \
 		splice_get_and_forget
