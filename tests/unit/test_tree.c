@@ -73,7 +73,7 @@ START_TEST(random_operations_keep_the_order)
 	prng_seed(&p, (uint64_t)_i + 1);
 	for (uint32_t i = 0; i < 64; i++)
 		item[i] = (struct item){.key = i};
-	for (uint32_t k = 0; k < 4000; k++) {
+	for (uint32_t k = 0; k < 1000; k++) {
 		struct item *it = &item[prng_below(&p, 64)];
 
 		if (!it->in) {
@@ -135,6 +135,7 @@ int main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, random_operations_keep_the_order, 0, 20);
 	tcase_add_test(tc, neighbours_are_put_beside);
 	tcase_add_test(tc, sorted_keys_make_no_list);
