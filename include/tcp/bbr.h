@@ -85,6 +85,7 @@ struct bbr {
 	bool bw_probe_sample : 1;
 	bool prev_probe_too_high : 1, prev_probe_precautionary : 1;
 	bool has_rtt : 1;
+	bool own_queue : 1; /* no round without one since DRAIN or UP */
 };
 
 /* 5.2.1: call it before the connection sends its first data. */
@@ -121,8 +122,5 @@ void bbr_undo(struct bbr *b, struct bbr_view *v);
 
 /* Does the current RTT show a queue? */
 bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v);
-
-/* The estimated rate of the bottleneck, bytes a second. */
-uint64_t bbr_bandwidth(const struct bbr *b);
 
 #endif

@@ -22,14 +22,15 @@
  * does not drop.  So a loss counts only where the round trip at hand is longer
  * than the least one, by a quarter of it and by a millisecond, or where more
  * than 15 % of a flight is lost: no queue shows before a policer, nor where it
- * is much shorter than the path. (Version 1 counts no loss at all.)  While the
- * queue is our own, as in UP, it also takes three segments, and 2 % more than
- * twice what the path has lost without a queue.
+ * is much shorter than the path. (Version 1 counts no loss at all.)  From
+ * DRAIN or UP until a round trip without one, a queue is our own.  Then it also
+ * takes three segments, and 2 % more than twice what the path loses without.
  *
- * There are two additions.  ACKs do not come evenly, so the maximum of many rate
- * samples is more than the path has, and CRUISE would build a queue up to the
- * window.  So it paces as DOWN does while it sees a queue.  And PROBE_RTT waits
- * as long as round-trip times near the least one show that the path was empty.
+ * There are two additions.  ACKs do not come evenly, so the maximum of many
+ * rate samples is more than the path has, and CRUISE would build a queue up to
+ * the window.  So it sends less while it sees half as much of a queue.  And
+ * PROBE_RTT waits as long as round-trip times near the least one show that the
+ * path was empty.
  *
  * Gains are percent.  The draft's real numbers are integers here, with 64 bits
  * where two of them are multiplied.
@@ -41,6 +42,7 @@
 #define DRAIN_PACING_GAIN 50
 #define DOWN_PACING_GAIN 90
 #define UP_PACING_GAIN 125
+#define CRUISE_DRAIN_GAIN 95
 #define DEFAULT_CWND_GAIN 200
 #define UP_CWND_GAIN 225
 #define PROBE_RTT_CWND_GAIN 50
@@ -51,7 +53,8 @@
 #define LOSS_OWN_SEGMENTS 3
 #define CHANCE_MAX 100 /* thousandths */
 #define QUEUE_PART 4   /* of the least round-trip time: a standing queue */
-#define EMPTY_PART 10  /* within this part of it, there is none */
+#define CRUISE_QUEUE_PART 8
+#define EMPTY_PART 10 /* within this part of it, there is none */
 #define QUEUE_LEAST_US (1 * USEC_PER_MSEC)
 #define BETA 70
 #define HEADROOM 15
@@ -92,11 +95,6 @@ static uint64_t max_bw(const struct bbr *b)
 	return b->max_bw[0] > b->max_bw[1] ? b->max_bw[0] : b->max_bw[1];
 }
 
-uint64_t bbr_bandwidth(const struct bbr *b)
-{
-	return b->bw;
-}
-
 static bool after(mono_t now, mono_t stamp, int64_t us)
 {
 	return !mono_is_set(stamp) || mono_sub(now, stamp) > us;
@@ -123,16 +121,33 @@ static bool is_accelerating(const struct bbr *b)
 	       b->state == BBR_PROBE_UP;
 }
 
+/* A burst waits for itself, which is no queue. */
+static bool is_delayed(const struct bbr *b, const struct bbr_view *v,
+		       uint32_t part)
+{
+	uint64_t burst = (uint64_t)v->quantum * USEC_PER_SEC / (b->bw + 1);
+	uint32_t room = max_u32(b->min_rtt_us / part, cap32(burst));
+
+	room = max_u32(room, QUEUE_LEAST_US);
+	return b->has_rtt && v->rtt_us > b->min_rtt_us + room;
+}
+
+bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v)
+{
+	return is_delayed(b, v, QUEUE_PART);
+}
+
 static uint32_t pacing_gain(const struct bbr *b, const struct bbr_view *v)
 {
-	bool drains = b->state == BBR_PROBE_DOWN ||
-		      (b->state == BBR_PROBE_CRUISE && bbr_sees_queue(b, v));
+	bool drains = b->state == BBR_PROBE_CRUISE &&
+		      is_delayed(b, v, CRUISE_QUEUE_PART);
 
-	return b->state == BBR_STARTUP	  ? STARTUP_PACING_GAIN
-	       : b->state == BBR_DRAIN	  ? DRAIN_PACING_GAIN
-	       : b->state == BBR_PROBE_UP ? UP_PACING_GAIN
-	       : drains			  ? DOWN_PACING_GAIN
-					  : 100;
+	return b->state == BBR_STARTUP	    ? STARTUP_PACING_GAIN
+	       : b->state == BBR_DRAIN	    ? DRAIN_PACING_GAIN
+	       : b->state == BBR_PROBE_DOWN ? DOWN_PACING_GAIN
+	       : b->state == BBR_PROBE_UP   ? UP_PACING_GAIN
+	       : drains			    ? CRUISE_DRAIN_GAIN
+					    : 100;
 }
 
 static uint32_t cwnd_gain(const struct bbr *b)
@@ -238,6 +253,7 @@ static void reset_full_bw(struct bbr *b, uint64_t base)
 static void enter_drain(struct bbr *b)
 {
 	b->state = BBR_DRAIN;
+	b->own_queue = true;
 	b->drain_start_round = b->round_count;
 }
 
@@ -289,6 +305,7 @@ static void start_up(struct bbr *b, const struct bbr_view *v,
 	start_round(b, v);
 	reset_full_bw(b, rs->rate);
 	b->state = BBR_PROBE_UP;
+	b->own_queue = true;
 	raise_slope(b, v);
 }
 
@@ -299,16 +316,6 @@ static bool exceeds(uint32_t lost, uint32_t tx_in_flight, uint32_t p)
 	return (uint64_t)lost * 100 > (uint64_t)tx_in_flight * p;
 }
 
-bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v)
-{
-	/* a burst waits for itself, which is no queue */
-	uint64_t burst = (uint64_t)v->quantum * USEC_PER_SEC / (b->bw + 1);
-	uint32_t room = max_u32(b->min_rtt_us / QUEUE_PART, cap32(burst));
-
-	room = max_u32(room, QUEUE_LEAST_US);
-	return b->has_rtt && v->rtt_us > b->min_rtt_us + room;
-}
-
 /* Without a queue the path loses by chance: how much, of a round trip. */
 static void learn_chance(struct bbr *b, const struct bbr_view *v,
 			 const struct rate_sample *rs)
@@ -317,6 +324,7 @@ static void learn_chance(struct bbr *b, const struct bbr_view *v,
 
 	if (!b->round_start || !rs->tx_in_flight || bbr_sees_queue(b, v))
 		return;
+	b->own_queue &= b->state == BBR_PROBE_UP;
 	part = (uint64_t)rs->lost * 1000 * 16 / rs->tx_in_flight;
 	part = part < CHANCE_MAX * 16 ? part : CHANCE_MAX * 16;
 	b->chance = (uint16_t)((b->chance * 15u + part) / 16);
@@ -332,21 +340,15 @@ static bool exceeds_own(const struct bbr *b, const struct bbr_view *v,
 	       (uint64_t)lost * 1000 > (uint64_t)tx_in_flight * thousandths;
 }
 
-/*
- * Here we deviate from the draft, for which every loss is congestion: see the
- * top.  In DRAIN, DOWN and UP we have made the queue ourselves.
- */
+/* For the draft every loss is congestion: see the top. */
 static bool is_congestion(const struct bbr *b, const struct bbr_view *v,
 			  uint32_t lost, uint32_t tx_in_flight)
 {
-	bool own = b->state == BBR_DRAIN || b->state == BBR_PROBE_DOWN ||
-		   b->state == BBR_PROBE_UP;
-
 	if (lost >= LOSS_CERTAIN_SEGMENTS * v->mss &&
 	    exceeds(lost, tx_in_flight, LOSS_CERTAIN))
 		return true;
 	return bbr_sees_queue(b, v) &&
-	       (!own || exceeds_own(b, v, lost, tx_in_flight));
+	       (!b->own_queue || exceeds_own(b, v, lost, tx_in_flight));
 }
 
 static bool too_high(const struct bbr *b, const struct bbr_view *v,
