@@ -38,4 +38,23 @@ int trace_parse(const char *text, void *field, char *err, size_t errlen);
 bool trace_wants(const struct trace *t, const char *service,
 		 const struct ipaddr *client, const struct ipaddr *server);
 
+/**
+ * struct trace_line - A state change of a leg
+ * @serial: of its connection
+ * @t:      addresses of the client leg
+ * @client: it is the client leg
+ * @from, @to, @why: names
+ */
+struct trace_line {
+	const char *service;
+	uint64_t serial;
+	const struct tuple *t;
+	bool client;
+	const char *from, *to, *why;
+};
+
+/* Log it, if @t wants it.  One search for the service, the serial number or the
+ * addresses that the client sees finds both legs. */
+void trace_log(const struct trace *t, const struct trace_line *l);
+
 #endif

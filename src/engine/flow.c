@@ -541,3 +541,19 @@ void flow_settle(struct engine *e, struct flow *f, mono_t now)
 	flow_account(e, f);
 	flow_ready(e, f);
 }
+
+/* log_level = debug: a leg goes to another state. */
+void flow_trace(struct leg *l, enum tcp_state to, enum tcp_event why)
+{
+	const struct flow *f = leg_flow(l);
+	const struct trace_line line = {.service = flow_service(f),
+					.serial =
+						flow_serial(f->svc->engine, f),
+					.t = &f->leg[LEG_CLIENT].t,
+					.client = l->side == LEG_CLIENT,
+					.from = tcp_state_name[l->state],
+					.to = tcp_state_name[to],
+					.why = tcp_event_name[why]};
+
+	trace_log(&f->svc->engine->set->policy->trace, &line);
+}

@@ -6,11 +6,13 @@
 #include "policy/trace.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "shield/prefix.h"
 #include "util/address.h"
+#include "util/log.h"
 
 const char trace_allowed[] =
 	"a service's name, ADDRESS, ADDRESS/PREFIX, or empty: every connection";
@@ -84,4 +86,17 @@ bool trace_wants(const struct trace *t, const char *service,
 	if (t->service[0] && strcmp(t->service, service) != 0)
 		return false;
 	return covers(t, client) || covers(t, server);
+}
+
+void trace_log(const struct trace *t, const struct trace_line *l)
+{
+	char client[ADDRESS_TEXT_MAX], server[ADDRESS_TEXT_MAX];
+
+	if (!trace_wants(t, l->service, &l->t->remote, &l->t->local))
+		return;
+	log_dbg("%s serial=%" PRIu64 " %s -> %s: %s leg %s -> %s on %s",
+		l->service, l->serial,
+		address_print_port(&l->t->remote, l->t->rport, client),
+		address_print_port(&l->t->local, l->t->lport, server),
+		l->client ? "client" : "server", l->from, l->to, l->why);
 }

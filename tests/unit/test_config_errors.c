@@ -3,7 +3,7 @@
  * What is said of a bad configuration file is to help: what may have been
  * meant, in which words and units.  And files that are none.
  *
- * LINKS: config/config config/keys config/diag config/inidoc
+ * LINKS: util/log config/config config/keys config/diag config/inidoc
  * LINKS: config/secret policy/% tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/region util/slab util/wheel util/word config/textfile

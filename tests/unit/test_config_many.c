@@ -2,7 +2,7 @@
 /*
  * Configuration files that are good in each line and too much as a whole.
  *
- * LINKS: config/config config/keys config/diag config/inidoc
+ * LINKS: util/log config/config config/keys config/diag config/inidoc
  * LINKS: config/secret policy/% tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/region util/slab util/wheel

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * LINKS: config/config config/keys config/diag config/inidoc
+ * LINKS: util/log config/config config/keys config/diag config/inidoc
  * LINKS: config/secret policy/% tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/region util/slab util/wheel util/word config/textfile

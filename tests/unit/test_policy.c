@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Services' addresses, and the count of a policy.
- * LINKS: policy/% util/option shield/prefix
+ * LINKS: util/log policy/% util/option shield/prefix
  * LINKS: util/word util/address
  */
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rules that a configuration asks for, and what remembers the host before.
- * LINKS: rules/plan rules/state config/config config/keys
+ * LINKS: util/log rules/plan rules/state config/config config/keys
  * LINKS: rules/host config/diag config/inidoc rules/run policy/%
  * LINKS: tcp/cfg util/option shield/cfg shield/prefix shield/tfo
  * LINKS: shield/ratelimit shield/assoc util/hash fault/% util/region util/slab

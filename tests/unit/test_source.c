@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: rules/source policy/% shield/prefix util/address */
+/* LINKS: util/log rules/source policy/% shield/prefix util/address */
 /* Which address this host uses; loopback is where that is known. */
 #include <check.h>
 #include <errno.h>
