@@ -141,9 +141,8 @@ static void sent(struct leg_cong *cc, const struct leg *l, struct run *r,
 /* Does @wnd allow half as much again as the model's rate needs? */
 static bool is_ample(const struct leg_bbr *m, uint32_t wnd)
 {
-	return m->model.has_rtt && wnd > bbr_bandwidth(&m->model) *
-						   m->model.min_rtt_us /
-						   USEC_PER_SEC * 3 / 2;
+	return m->model.has_rtt &&
+	       wnd > m->model.bw * m->model.min_rtt_us / USEC_PER_SEC * 3 / 2;
 }
 
 static void event(struct leg_cong *cc, const struct leg *l, enum cc_event e)

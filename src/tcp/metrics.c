@@ -138,7 +138,7 @@ void metrics_save(struct leg *l, mono_t now)
 	save_window(m, l);
 	save_mtu(m, &l->snd, now);
 	save_ecn(m, l, now);
-	if (leg_model(&l->cc) && bbr_bandwidth(&l->cc.bbr->model))
-		m->rate = bbr_bandwidth(&l->cc.bbr->model);
+	if (leg_model(&l->cc) && l->cc.bbr->model.bw)
+		m->rate = l->cc.bbr->model.bw;
 	m->saved_at = now;
 }
