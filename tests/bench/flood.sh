@@ -181,7 +181,8 @@ row_make() {
 
 # --- measuring ----------------------------------------------------------------
 
-record() { echo "$1 $2 $3" >>"$TMP/samples"; }
+# record ROW METRIC VALUE: in round $r
+record() { echo "$1 $2 $3 $r" >>"$TMP/samples"; }
 calc() { awk "BEGIN { print $* }"; }
 
 cpu_machine() {

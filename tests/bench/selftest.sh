@@ -8,19 +8,19 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 cat >"$tmp/samples" <<END
-synproxy flood_synacks_per_s 100
-synproxy flood_synacks_per_s 120
-synproxy flood_p99_ms 4
-penstock bulk_kept 0.45
-penstock bulk_kept 0.56
-penstock keep_kept 0.4
-front flood_synacks_per_s 150
-front flood_synacks_per_s 150
-front flood_failed_pct 0
-front flood_failed_pct 0.1
-front flood_p99_ms 4
-spliced flood_synacks_per_s 160
-spliced flood_p99_ms 4.1
+synproxy flood_synacks_per_s 100 0
+synproxy flood_synacks_per_s 120 1
+synproxy flood_p99_ms 4 0
+penstock bulk_kept 0.45 0
+penstock bulk_kept 0.56 1
+penstock keep_kept 0.4 0
+front flood_synacks_per_s 150 0
+front flood_synacks_per_s 150 1
+front flood_failed_pct 0 0
+front flood_failed_pct 0.1 1
+front flood_p99_ms 4 0
+spliced flood_synacks_per_s 160 0
+spliced flood_p99_ms 4.1 0
 END
 /usr/bin/python3 -B flood_table.py "$tmp/samples" "$tmp/flood.json" \
 	4 2 1 synproxy penstock front spliced >"$tmp/table"

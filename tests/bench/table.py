@@ -164,7 +164,8 @@ def main(more=None):
           "p/x = penstock over x, s/x = splice over x")
     print_table(medians, peers)
     if more:
-        added = more(samples)
+        added = more({m: {p: list(v.values()) for p, v in by.items()}
+                      for m, by in samples.items()})
     else:
         added = {"must": judge(samples, family)}
         print_verdicts(added["must"])

@@ -134,7 +134,7 @@ daemon_ctl_usage() {
 		scenario rn x|did you mean "run"?
 		fault|fault takes add
 		fault lease|words for this
-		scenario run|one FILE
+		scenario run|takes run or check, and files or directories
 		-t status|-t takes no command
 		-n 0 flows|-n takes
 		-S /nowhere/sock status|no penstockd runs there

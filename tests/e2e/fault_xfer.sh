@@ -118,6 +118,19 @@ xfer_shrink() {
 	assert_clean
 }
 
+# xfer_rmem [KIB]: the most that penstock offers, and so its window scale.  None:
+# the default.
+xfer_rmem() {
+	local n
+	n=$(grep -c "info: reload:" "$TMP/penstockd.log")
+	sed -i '/^tcp_rmem = /d' "$TMP/penstock.conf"
+	[ -z "${1:-}" ] || sed -i \
+		"/^\[service e2e\]/a tcp_rmem = 4096 131072 $(($1 * 1024))" \
+		"$TMP/penstock.conf"
+	kill -HUP "$PENSTOCK_PID"
+	poll 5 shield_reloaded "$n" || die "tcp_rmem: the reload was not taken"
+}
+
 # The kernel avoids silly windows: less than a segment leaves by its persist
 # timer only.  After two seconds the window is what it should be.
 xfer_silly() {
@@ -326,7 +339,10 @@ fault_xfer_cases() {
 		xfer_keepalive window ALIVE
 	xfer_case probe_swallow_window_client_gives_up 30 xfer_window_probe
 	xfer_case window_shrink_is_survived 30 xfer_shrink
+	# by the default scale a window has steps of a whole KiB, none of them silly
+	xfer_rmem 6144
 	xfer_case silly_window_is_avoided 30 xfer_silly
+	xfer_rmem
 	xfer_case sack_renege_is_seen_and_survived 30 xfer_renege
 	xfer_case sack_renege_server_sees_it 30 xfer_renege_server
 	xfer_case optimistic_ack_bytes_intact 30 xfer_optimistic 1460
