@@ -238,6 +238,13 @@ static inline const struct cc_model *leg_model(const struct leg_cong *cc)
 	return cc->kind == CC_BBR && cc->bbr ? cc_bbr.model : NULL;
 }
 
+/* Without a model a leg is paced at 2 cwnd/srtt in slow start, else at 1.2, as
+ * in Linux.  In tenths. */
+static inline uint64_t leg_pace_tenths(const struct leg_cong *cc)
+{
+	return cc->cwnd < cc->ssthresh / 2 ? 20 : 12;
+}
+
 /* Tell it to the model of the leg, if there is one.  Return: there is */
 static inline bool cc_tell(struct leg *l, enum cc_event e)
 {

@@ -300,8 +300,7 @@ static bool is_first_window(const struct leg *l)
 		       leg_initial_cwnd(&l->snd);
 }
 
-/* How long @bytes last at the pace of the leg, us: at that of its model, or at
- * 2 cwnd/srtt in slow start, else 1.2, as Linux does. */
+/* How long @bytes last at the pace of the leg, us. */
 static int64_t pace_gap(const struct leg *l, uint32_t bytes)
 {
 	const struct cc_model *m = leg_model(&l->cc);
@@ -313,8 +312,7 @@ static int64_t pace_gap(const struct leg *l, uint32_t bytes)
 	if (l->rtt.smoothed_us < PACE_MIN_RTT_US || !l->cc.cwnd)
 		return 0;
 	num = (uint64_t)bytes * l->rtt.smoothed_us * 10;
-	den = (uint64_t)l->cc.cwnd *
-	      (l->cc.cwnd < l->cc.ssthresh / 2 ? 20 : 12);
+	den = l->cc.cwnd * leg_pace_tenths(&l->cc);
 	return (int64_t)(num / den);
 }
 

@@ -73,13 +73,13 @@ static uint8_t view_options(const struct leg *l)
 static uint64_t pacing_rate(const struct leg *l)
 {
 	const struct cc_model *m = leg_model(&l->cc);
-	uint64_t tenths = l->cc.cwnd < l->cc.ssthresh / 2 ? 20 : 12;
 
 	if (m)
 		return m->rate(&l->cc);
 	if (!l->rtt.smoothed_us)
 		return 0;
-	return l->cc.cwnd * tenths * (USEC_PER_SEC / 10) / l->rtt.smoothed_us;
+	return l->cc.cwnd * leg_pace_tenths(&l->cc) * (USEC_PER_SEC / 10) /
+	       l->rtt.smoothed_us;
 }
 
 static uint64_t delivery_rate(const struct leg *l)

@@ -110,19 +110,25 @@ scn_each_without_fault() {
 	done
 }
 
-# What is left behind by a runner that is interrupted: nothing.
-scn_interrupted() {
+# scn_interrupt FAULTS PATH: a run of PATH is interrupted once so many faults are
+# in force.  What it said is in int.out.
+scn_interrupt() {
 	local pid
-	penstock_on || skip "plain forwarding has no faults"
-	printf '%s\n' "add a type=loss percent=1" "add b type=delay time=1ms" \
-		"run sleep 25" >"$TMP/int.scn"
-	"$PENSTOCKCTL" -S "$TMP/control.sock" scenario run "$TMP/int.scn" \
+	"$PENSTOCKCTL" -S "$TMP/control.sock" scenario run "$2" \
 		>"$TMP/int.out" &
 	pid=$!
-	poll 5 scn_has_faults 2 || fail "no two faults"
+	poll 5 scn_has_faults "$1" || fail "faults: $(scn_faults), not $1"
 	kill -INT "$pid"
 	wait "$pid"
 	assert_eq "exit status" 1 $?
+}
+
+# What is left behind by a runner that is interrupted: nothing.
+scn_interrupted() {
+	penstock_on || skip "plain forwarding has no faults"
+	printf '%s\n' "add a type=loss percent=1" "add b type=delay time=1ms" \
+		"run sleep 25" >"$TMP/int.scn"
+	scn_interrupt 2 "$TMP/int.scn"
 	grep -q "failed, interrupted" "$TMP/int.out" ||
 		fail "not said: $(<"$TMP/int.out")"
 	assert_eq "faults left" 0 "$(scn_faults)"
@@ -242,19 +248,13 @@ scn_jobs() {
 
 # An interrupted batch: what runs cleans up, the rest does not begin.
 scn_batch_interrupted() {
-	local pid d=$TMP/int
+	local d=$TMP/int
 	penstock_on || skip "plain forwarding has no faults"
 	rm -rf "$d"
 	mkdir "$d"
 	printf '%s\n' "add a type=loss percent=1" "run sleep 50" >"$d/a.scn"
 	echo "run touch $d/begun" >"$d/b.scn"
-	"$PENSTOCKCTL" -S "$TMP/control.sock" scenario run "$d" \
-		>"$TMP/int.out" &
-	pid=$!
-	poll 5 scn_has_faults 1 || fail "no fault"
-	kill -INT "$pid"
-	wait "$pid"
-	assert_eq "exit status" 1 $?
+	scn_interrupt 1 "$d"
 	assert_eq "interrupted" 2 "$(grep -c ": failed, interrupted" "$TMP/int.out")"
 	[ ! -e "$d/begun" ] || fail "the second one began"
 	assert_eq "faults left" 0 "$(scn_faults)"

@@ -96,19 +96,27 @@ up --delay 5 --jitter 20
 ok rtt_jitter_only_adds within "$(rtt)" 10 51
 down
 
+# Sets mbit to the goodput of four seconds; the server stays until goodput_ends.
+goodput() {
+	ip netns exec $b iperf3 -s >/dev/null 2>&1 &
+	iperf=$!
+	for _ in $(seq 100); do
+		ip netns exec $b ss -Hltn 'sport = :5201' | grep -q . && break
+		sleep 0.1
+	done
+	mbit=$(ip netns exec $a iperf3 -c 10.77.0.2 -t 4 -J 2>/dev/null |
+		jq '.end.sum_received.bits_per_second / 1e6')
+}
+goodput_ends() {
+	kill "$iperf"
+	wait "$iperf" 2>/dev/null
+	iperf=''
+}
+
 up --delay 10 --rate 20 --queue 100
-ip netns exec $b iperf3 -s >/dev/null 2>&1 &
-iperf=$!
-for _ in $(seq 100); do
-	ip netns exec $b ss -Hltn 'sport = :5201' | grep -q . && break
-	sleep 0.1
-done
-mbit=$(ip netns exec $a iperf3 -c 10.77.0.2 -t 4 -J 2>/dev/null |
-	jq '.end.sum_received.bits_per_second / 1e6')
+goodput
 ip netns exec $a iperf3 -c 10.77.0.2 -u -b 30M -l 1400 -t 2 >/dev/null 2>&1
-kill "$iperf"
-wait "$iperf" 2>/dev/null
-iperf=''
+goodput_ends
 down
 # 1448 of 1500 bytes are payload: 19.3 Mb/s at most
 ok goodput_rate20_is19 within "$mbit" 16.5 19.35
@@ -120,17 +128,8 @@ ok queue_100packets_never_over \
 
 # 20 and 5 Mb/s by turns, half a second each: 12.5 on average
 up --delay 5 --rate 20 --turns 5,500 --queue 100
-ip netns exec $b iperf3 -s >/dev/null 2>&1 &
-iperf=$!
-for _ in $(seq 100); do
-	ip netns exec $b ss -Hltn 'sport = :5201' | grep -q . && break
-	sleep 0.1
-done
-mbit=$(ip netns exec $a iperf3 -c 10.77.0.2 -t 4 -J 2>/dev/null |
-	jq '.end.sum_received.bits_per_second / 1e6')
-kill "$iperf"
-wait "$iperf" 2>/dev/null
-iperf=''
+goodput
+goodput_ends
 down
 ok goodput_turns_20_and_5_is12 within "$mbit" 9.5 12.6
 

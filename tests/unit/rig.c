@@ -318,14 +318,31 @@ void rig_syn_sent(struct rig *r)
 	ck_state(r, TS_SYN_SENT);
 }
 
-void rig_establish_rtt(struct rig *r, uint8_t has, int64_t rtt_us)
+/* From SYN_RECEIVED on. */
+static void complete(struct rig *r, int64_t rtt_us)
 {
-	rig_syn_received(r, has);
 	rig_run(r, rtt_us);
 	ck_drop(rig_ack(r, 0), DROP_NONE);
 	ck_state(r, TS_ESTABLISHED);
 	r->l.ev = 0;
 	rig_clear(r);
+}
+
+void rig_establish_rtt(struct rig *r, uint8_t has, int64_t rtt_us)
+{
+	rig_syn_received(r, has);
+	complete(r, rtt_us);
+}
+
+void rig_establish_ecn(struct rig *r, uint8_t has, int64_t rtt_us)
+{
+	struct segment s = rig_syn(r, has);
+
+	s.flags |= TCP_ECE | TCP_CWR;
+	leg_open_passive(&r->l, &s, SEQ(RIG_ISS), 1, r->now);
+	leg_accept(&r->l, r->now);
+	rig_pump(r);
+	complete(r, rtt_us);
 }
 
 void rig_establish(struct rig *r, uint8_t has)

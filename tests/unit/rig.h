@@ -102,6 +102,8 @@ void rig_syn_sent(struct rig *r);
 void rig_establish(struct rig *r, uint8_t has);
 /* ESTABLISHED with a measured round trip of @rtt_us; tx[] is empty. */
 void rig_establish_rtt(struct rig *r, uint8_t has, int64_t rtt_us);
+/* The same with ECN, which the peer's SYN asked for (RFC 3168). */
+void rig_establish_ecn(struct rig *r, uint8_t has, int64_t rtt_us);
 /* Any state, by legal segments and calls; tx[] is empty after. */
 void rig_goto(struct rig *r, enum tcp_state st);
 

@@ -224,6 +224,7 @@ START_TEST(handshake_by_cookie_is_told)
 	ck_assert_int_ge(pull(), 1);
 	recorded(LEG_SERVER, true, "retransmission");
 	in(TCP_SYN | TCP_ACK, 7, 7, &reply);
+	recorded(LEG_CLIENT, false, "drop seq_old");
 }
 END_TEST
 

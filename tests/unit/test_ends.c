@@ -78,6 +78,8 @@ START_TEST(end_is_that_of_the_leg_that_made_the_other_follow)
 	ends(ENDED_TIMEOUT, ENDED_ABORTED, "client", "timeout");
 	ends(ENDED_ABORTED, ENDED_ABORTED, "penstock", "aborted");
 	ends(ENDED_ABORTED, ENDED_NOT, "penstock", "aborted");
+	ends(ENDED_CLOSED, ENDED_ABORTED, "penstock", "aborted");
+	ends(ENDED_NOT, ENDED_CLOSED, "penstock", "aborted");
 	ends(ENDED_NOT, ENDED_NOT, "penstock", "spliced");
 }
 END_TEST

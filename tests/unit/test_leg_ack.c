@@ -176,15 +176,10 @@ END_TEST
 
 START_TEST(established_ece_reduces_once_a_window_and_sends_cwr)
 {
-	struct segment s = rig_syn(&r, RIG_ALL);
+	struct segment s;
 	uint32_t cwnd, ssthresh;
 
-	s.flags |= TCP_ECE | TCP_CWR;
-	leg_open_passive(&r.l, &s, SEQ(RIG_ISS), 1, r.now);
-	leg_accept(&r.l, r.now);
-	rig_pump(&r);
-	rig_run(&r, MS(10));
-	rig_ack(&r, 0);
+	rig_establish_ecn(&r, RIG_ALL, MS(10));
 	rig_write(&r, 40 * RIG_MSS);
 	rig_run(&r, MS(8));
 	cwnd = r.l.cc.cwnd;
@@ -213,14 +208,9 @@ END_TEST
 /* RFC 3168, 6.1.2 and 6.1.5: neither CWR nor ECT is of a retransmission. */
 START_TEST(established_cwr_waits_for_new_data)
 {
-	struct segment s = rig_syn(&r, RIG_ALL);
+	struct segment s;
 
-	s.flags |= TCP_ECE | TCP_CWR;
-	leg_open_passive(&r.l, &s, SEQ(RIG_ISS), 1, r.now);
-	leg_accept(&r.l, r.now);
-	rig_pump(&r);
-	rig_run(&r, MS(10));
-	rig_ack(&r, 0);
+	rig_establish_ecn(&r, RIG_ALL, MS(10));
 	rig_write(&r, 4 * RIG_MSS);
 	rig_run(&r, MS(8));
 	rig_clear(&r);
