@@ -628,11 +628,12 @@ def case_tw_reopen(w, a):
 
 def case_tw_client_closes(w, a):
     """The client closes first; the same 4-tuple again: ms until it is
-    answered."""
+    answered, and since the FIN, as TIME_WAIT begins after that."""
     c = Conn(w, a["server"], int(a["port"]), ws=7, ts=100000)
     if c.open() is None:
         say(first="failed")
         return
+    fin = time.monotonic()
     c.send(FIN | ACK)
     c.seq = (c.seq + 1) % MOD
     _, _, end = c.read(1.0)
@@ -642,8 +643,9 @@ def case_tw_client_closes(w, a):
     t0 = time.monotonic()
     d.syn()
     s = d.syn_ack(6)
-    ms = round((time.monotonic() - t0) * 1000)
-    say(end=end, second=flags_text(s), ms=ms)
+    t1 = time.monotonic()
+    say(end=end, second=flags_text(s), ms=round((t1 - t0) * 1000),
+        since=round((t1 - fin) * 1000))
     d.send(RST)
 
 
