@@ -70,11 +70,13 @@ void nfq_close(struct nfq *q);
  *       super-segment, whose segmentation marks stay in the kernel, for a
  *       packet with IP options or extension headers, or after PREROUTING, when
  *       routing is done
+ * @local: it came by lo, so it is routed already: to this host.  Its verdict
+ *       may carry what goes to its own sender, and nothing else
  */
 struct nfq_packet {
 	struct packet pkt;
 	uint32_t id;
-	bool carrier;
+	bool carrier, local;
 };
 
 enum nfq_msg {
@@ -136,13 +138,16 @@ enum nfq_action {
  * @id:     the packet
  * @action: enum nfq_action
  * @family: 4 or 6 when a packet of that family may be carried; 0 = none
+ * @local:  struct nfq_packet has it
  * @len:    NFQ_REPLACE: bytes of @data.  NFQ_MOVE: the queue that it goes to
- * @data:   NFQ_REPLACE: the packet that goes out instead
+ * @data:   NFQ_REPLACE: the packet that goes out instead.  Until then, of a
+ *          @local one: the address of its sender
  */
 struct nfq_slot {
 	uint32_t id;
 	uint8_t action;
 	uint8_t family;
+	bool local;
 	uint16_t len;
 	uint8_t data[NFQ_RIDE_MAX];
 };
@@ -184,10 +189,11 @@ void nfq_verdict_reply(struct nfq_verdicts *v, const struct nfq_packet *p,
 
 /**
  * nfq_verdict_carrier() - Find a dropped packet that can carry another
- * @family: 4 or 6
+ * @tx: the other one
  * Return: its slot, for nfq_verdict_carry() at once, or NULL
  */
-struct nfq_slot *nfq_verdict_carrier(struct nfq_verdicts *v, uint8_t family);
+struct nfq_slot *nfq_verdict_carrier(struct nfq_verdicts *v,
+				     const struct tx *tx);
 
 /**
  * nfq_verdict_carry() - Send a packet in the place of a dropped one

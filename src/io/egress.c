@@ -93,7 +93,7 @@ static bool ride(struct egress *e, struct tx *tx)
 	if (tx->tun_only || tx->hdr_len + tx->payload > NFQ_RIDE_MAX ||
 	    (tx->gso_size && tx->payload > tx->gso_size))
 		return false;
-	s = nfq_verdict_carrier(&e->verdicts, tx->family);
+	s = nfq_verdict_carrier(&e->verdicts, tx);
 	if (!s)
 		return false;
 	finish_csum(tx);

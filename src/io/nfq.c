@@ -23,6 +23,7 @@
 #define ATTR_TYPE_MASK 0x3fffu /* NLA_TYPE_MASK, unsigned */
 #define HOOK_OFF offsetof(struct nfqnl_msg_packet_hdr, hook)
 #define STATS_TEXT (64u << 10) /* bytes: some 900 queues */
+#define LOOPBACK_INDEX 1u      /* of lo, in each network namespace */
 #define MSG_HDR_LEN (sizeof(struct nlmsghdr) + sizeof(struct nfgenmsg))
 
 static enum packet_csum csum_state(uint32_t info)
@@ -52,6 +53,9 @@ static bool take_attr(struct nfq_packet *out, uint16_t type, const uint8_t *p,
 		out->pkt.csum = csum_state(get_be32(p));
 		if (get_be32(p) & NFQA_SKB_GSO)
 			out->carrier = false;
+		break;
+	case NFQA_IFINDEX_INDEV:
+		out->local = n >= 4 && get_be32(p) == LOOPBACK_INDEX;
 		break;
 	case NFQA_CAP_LEN:
 		if (n >= 4)

@@ -82,6 +82,19 @@ static uint8_t *put_attr(struct nfq_verdicts *v, struct verdict_msg *m,
 	return (uint8_t *)(a + 1);
 }
 
+/**
+ * struct address_at - Where the addresses of a packet are, and their length
+ */
+struct address_at {
+	uint8_t src, dst, len;
+};
+
+static struct address_at address_at(uint8_t family)
+{
+	return family == 6 ? (struct address_at){8, 24, 16}
+			   : (struct address_at){12, 16, 4};
+}
+
 void nfq_verdict_add(struct nfq_verdicts *v, const struct nfq_packet *p,
 		     enum nfq_action action)
 {
@@ -90,6 +103,12 @@ void nfq_verdict_add(struct nfq_verdicts *v, const struct nfq_packet *p,
 	s->id = p->id;
 	s->action = (uint8_t)action;
 	s->family = p->carrier ? p->pkt.data[0] >> 4 : 0;
+	s->local = p->local;
+	if (s->family && s->local) {
+		struct address_at at = address_at(s->family);
+
+		memcpy(s->data, p->pkt.data + at.src, at.len);
+	}
 }
 
 void nfq_verdict_move(struct nfq_verdicts *v, const struct nfq_packet *p,
@@ -106,14 +125,25 @@ void nfq_verdict_reply(struct nfq_verdicts *v, const struct nfq_packet *p,
 	nfq_verdict_carry(&v->slot[v->n - 1], reply);
 }
 
-struct nfq_slot *nfq_verdict_carrier(struct nfq_verdicts *v, uint8_t family)
+/* What has its route takes only what that route leads to: the sender is on this
+ * host, as the packet came by lo. */
+static bool leads_there(const struct nfq_slot *s, const struct tx *tx)
 {
-	int *next = &v->next[family == 6];
+	struct address_at at = address_at(tx->family);
+
+	return !s->local || !memcmp(s->data, tx->hdr + at.dst, at.len);
+}
+
+struct nfq_slot *nfq_verdict_carrier(struct nfq_verdicts *v,
+				     const struct tx *tx)
+{
+	int *next = &v->next[tx->family == 6];
 	struct nfq_slot *s;
 
 	for (; *next < v->n; ++*next) {
 		s = &v->slot[*next];
-		if (s->action == NFQ_DROP && s->family == family)
+		if (s->action == NFQ_DROP && s->family == tx->family &&
+		    leads_there(s, tx))
 			return s;
 	}
 	return NULL;

@@ -650,6 +650,32 @@ START_TEST(worker_output_rides_in_consumed_packet)
 }
 END_TEST
 
+static void syn_elsewhere(const struct packet *pkt, struct tx *tx)
+{
+	turn(pkt, tx, TCP_SYN);
+	put_be32(tx->hdr + 16, 0xc0000202); /* 192.0.2.2 */
+}
+
+/* What came by lo would be delivered here, whoever it is addressed to. */
+START_TEST(worker_output_to_another_host_goes_by_tun)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct io_counters c = {0};
+
+	divert("-p tcp --syn --dport 4000");
+	rig.reply = syn_elsewhere;
+	rig_start(IO_CONSUMED);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(connect(s, (void *)&a, sizeof(a)), -1);
+	WAIT_FOR(tx_packets, 1);
+	worker_counters(rig.w, &c, NULL);
+	ck_assert_uint_eq(c.tx_carried, 0);
+	close(s);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(worker_reply_reset_refuses)
 {
 	int s;
@@ -872,6 +898,7 @@ static Suite *suite(void)
 	tcase_add_test(t, worker_consumed_packets_are_gone);
 	tcase_add_test(t, worker_reply_comes_in_the_verdict);
 	tcase_add_test(t, worker_output_rides_in_consumed_packet);
+	tcase_add_test(t, worker_output_to_another_host_goes_by_tun);
 	tcase_add_test(t, worker_reply_reset_refuses);
 	tcase_add_test(t, worker_reply_to_super_segment_goes_by_tun);
 	tcase_add_test(t, call_runs_in_the_thread_then_in_the_caller);

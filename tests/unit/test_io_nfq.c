@@ -90,6 +90,21 @@ START_TEST(packet_plain_is_good_and_whole)
 }
 END_TEST
 
+/* The number of lo is 1 in each network namespace. */
+START_TEST(packet_tells_whether_it_came_by_loopback)
+{
+	struct nfq_packet p;
+
+	put_packet_hdr(77);
+	put_u32(NFQA_IFINDEX_INDEV, _i);
+	put_attr(NFQA_PAYLOAD, ip, sizeof(ip));
+	finish(PACKET_TYPE);
+	ck_assert_int_eq(nfq_parse(b, len, &p), NFQ_MSG_PACKET);
+	ck_assert_int_eq(p.local, _i == 1);
+	ck_assert(p.carrier);
+}
+END_TEST
+
 static const struct {
 	uint32_t info;
 	enum packet_csum csum;
@@ -444,8 +459,8 @@ END_TEST
 
 static bool carry(uint8_t family, uint8_t mark)
 {
-	struct tx tx = {.hdr_len = 40, .hdr = {mark}};
-	struct nfq_slot *slot = nfq_verdict_carrier(&v, family);
+	struct tx tx = {.hdr_len = 40, .hdr = {mark}, .family = family};
+	struct nfq_slot *slot = nfq_verdict_carrier(&v, &tx);
 
 	if (slot)
 		nfq_verdict_carry(slot, &tx);
@@ -484,6 +499,37 @@ START_TEST(verdicts_carry_in_dropped_of_same_family)
 	ck_assert_uint_eq(s[5].id, 6);
 	ck_assert_uint_eq(s[5].verdict, NF_DROP);
 	ck_assert(!carry(4, 0xe));
+}
+END_TEST
+
+/* What came by lo has its route already, so it takes nothing but answers: its
+ * sender is the only address that is known to be here. */
+START_TEST(verdict_of_loopback_carries_to_its_sender_alone)
+{
+	static const struct {
+		uint8_t family, src, dst, len;
+	} at[] = {{4, 12, 16, 4}, {6, 8, 24, 16}};
+	const uint8_t family = at[_i].family;
+	uint8_t hdr[40] = {(uint8_t)(family << 4)};
+	struct nfq_packet p = packet(1, family);
+	struct tx tx = {.hdr_len = 40, .family = family};
+
+	memset(hdr + at[_i].src, 7, at[_i].len);
+	memset(tx.hdr + at[_i].dst, 7, at[_i].len);
+	tx.hdr[at[_i].dst + at[_i].len - 1] = 8;
+	p.pkt.data = hdr;
+	p.local = true;
+	nfq_verdict_add(&v, &p, NFQ_DROP);
+	ck_assert_ptr_null(nfq_verdict_carrier(&v, &tx));
+	nfq_verdict_add(&v, &p, NFQ_DROP);
+	p.local = false;
+	nfq_verdict_add(&v, &p, NFQ_DROP);
+	ck_assert_ptr_eq(nfq_verdict_carrier(&v, &tx), &v.slot[2]);
+	memset(&v, 0, sizeof(v));
+	p.local = true;
+	nfq_verdict_add(&v, &p, NFQ_DROP);
+	tx.hdr[at[_i].dst + at[_i].len - 1] = 7;
+	ck_assert_ptr_eq(nfq_verdict_carrier(&v, &tx), &v.slot[0]);
 }
 END_TEST
 
@@ -580,6 +626,8 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(parse, setup, teardown);
 	tcase_add_test(parse, packet_plain_is_good_and_whole);
+	tcase_add_loop_test(parse, packet_tells_whether_it_came_by_loopback, 1,
+			    3);
 	tcase_add_loop_test(parse, packet_info_sets_csum_and_gso, 0,
 			    ARRAY_LEN(infos));
 	tcase_add_test(parse, packet_cut_off_tells_its_full_length);
@@ -599,6 +647,8 @@ static Suite *suite(void)
 	tcase_add_test(verdict, verdict_reply_carries_answer_and_mark);
 	tcase_add_test(verdict, verdicts_worst_batch_is_sent_in_parts);
 	tcase_add_test(verdict, verdicts_carry_in_dropped_of_same_family);
+	tcase_add_loop_test(
+		verdict, verdict_of_loopback_carries_to_its_sender_alone, 0, 2);
 	tcase_add_test(verdict, verdicts_none_sends_nothing);
 	tcase_add_test(verdict, ring_kept_buffer_is_replaced);
 	tcase_add_test(verdict, ring_short_of_buffers_receives_fewer);
