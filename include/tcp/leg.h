@@ -334,6 +334,7 @@ struct leg_bbr {
  * @kind:    enum tcp_cc_kind: says which member of the union is used
  * @bbr:     from leg_env.bbrs; NULL before data may be sent
  * @limited: the window prevented sending
+ * @pace_held: so did the pace, when something was last to be sent
  */
 struct leg_cong {
 	uint32_t cwnd, ssthresh; /* bytes */
@@ -345,7 +346,7 @@ struct leg_cong {
 	};
 	struct cc_hystart hystart;
 	uint8_t kind;
-	bool limited;
+	bool limited, pace_held;
 };
 
 /**

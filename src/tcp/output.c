@@ -13,6 +13,7 @@
 #define PACE_MIN_RTT_US 2000u /* below it timers are too coarse */
 #define PACE_SLICE_US 1000u
 #define PACE_LATE_MAX_US 8000
+#define PACE_HELD_MAX_US 20000
 
 static uint8_t ect(const struct leg *l, bool data, bool retx)
 {
@@ -316,20 +317,32 @@ static int64_t pace_gap(const struct leg *l, uint32_t bytes)
 	return (int64_t)(num / den);
 }
 
-/* A timer that was late, because the host was busy, has cost time: the next gap
- * is shorter by it, but no shorter than half, as in Linux.  A longer time is no
- * timer's. */
+/*
+ * Time that has passed unused, and of which what was not sent may be sent now.
+ * A busy host wakes us late.  Where the pace held the packet back, all counts
+ * that is not more than PACE_HELD_MAX_US: or each late timer lowered the rate,
+ * and BBR would take the rate at which it sends for that of the path, and send
+ * more slowly still.  Otherwise it is half of the next gap at most, as in Linux.
+ */
+static int64_t pace_credit(const struct leg *l, int64_t gap_us, mono_t now)
+{
+	int64_t late = mono_sub(now, l->cc.pace_next);
+
+	if (l->cc.pace_held)
+		return late < PACE_HELD_MAX_US ? late : PACE_HELD_MAX_US;
+	if (late > PACE_LATE_MAX_US)
+		return 0;
+	return late < gap_us / 2 ? late : gap_us / 2;
+}
+
 static void pace_account(struct leg *l, uint32_t bytes, mono_t now)
 {
-	int64_t gap_us = is_first_window(l) ? 0 : pace_gap(l, bytes), late;
+	int64_t gap_us = is_first_window(l) ? 0 : pace_gap(l, bytes);
 
 	if (!gap_us)
 		return;
-	late = mono_sub(now, l->cc.pace_next);
-	if (late > 0)
-		l->cc.pace_next = now;
-	if (late > 0 && late <= PACE_LATE_MAX_US)
-		gap_us -= late < gap_us / 2 ? late : gap_us / 2;
+	if (mono_before(l->cc.pace_next, now))
+		l->cc.pace_next = mono_add(now, -pace_credit(l, gap_us, now));
 	l->cc.pace_next = mono_add(l->cc.pace_next, gap_us);
 }
 
@@ -643,6 +656,8 @@ bool leg_output(struct leg *l, struct tx *tx, mono_t now)
 	else if (l->rcv.owed == ACK_NOW &&
 		 (leg_synchronized(l) || l->state == TS_SYN_RECEIVED))
 		sent = out_ack(l, tx, now);
+	if (!sent)
+		l->cc.pace_held = mono_is_set(l->tmr.pace);
 	leg_arm(l);
 	return sent;
 }
