@@ -172,12 +172,14 @@ class Places:
             self.changed.notify_all()
 
 
-def one_round(name, number, columns, results, tag):
+def one_round(name, number, columns, results, tag, end):
     c = cells.all_cells()[name]
     ok = True
     for column in columns:
         if (name, column, number) in results.done:
             continue
+        if time.monotonic() > end:
+            return False
         tmp = tempfile.mkdtemp()
         for last in (False, True):
             try:
@@ -215,7 +217,7 @@ def main():
 
     def go(n, number, name, tag):
         try:
-            if not one_round(name, number, columns, results, tag):
+            if not one_round(name, number, columns, results, tag, end):
                 bad.append(name)
         finally:
             places.give(n)
