@@ -58,7 +58,8 @@ static enum verdict at_limit(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-/* server_first: the client is answered after the server has answered. */
+/* server_first: the client is answered after the server has answered; parallel:
+ * at once. */
 static enum verdict open_flow(struct engine *e, struct svc *s,
 			      const struct opening *o, mono_t now)
 {
@@ -74,6 +75,8 @@ static enum verdict open_flow(struct engine *e, struct svc *s,
 	f->leg[LEG_CLIENT].tfo_opt = o->fast.action == TFO_OFFER;
 	f->leg[LEG_CLIENT].tfo_exp = o->fast.action == TFO_OFFER &&
 				     o->fast.experimental;
+	if (s->cfg->handshake == HANDSHAKE_PARALLEL)
+		leg_accept(&f->leg[LEG_CLIENT], now);
 	flow_dial(e, f, now);
 	flow_settle(e, f, now);
 	return VERDICT_CONSUMED;

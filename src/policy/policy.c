@@ -246,6 +246,7 @@ static const char *const handshake_names[] = {
 	[HANDSHAKE_CLIENT_FIRST] = "client_first",
 	[HANDSHAKE_SERVER_FIRST] = "server_first",
 	[HANDSHAKE_AUTO] = "auto",
+	[HANDSHAKE_PARALLEL] = "parallel",
 	NULL,
 };
 

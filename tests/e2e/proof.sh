@@ -105,5 +105,8 @@ proof_cases() {
 	run_case proof_server_first_too_late_client_is_reset 20 proof_too_late
 	run_case proof_server_first_slow_flood_opens_nothing 30 proof_low_rate
 	run_case proof_server_first_fast_flood_opens_nothing 60 proof_high_rate
+	proof_conf parallel
+	run_case proof_parallel_late_ack_server_waits 20 proof_late_ack
+	run_case proof_parallel_slow_flood_opens_nothing 30 proof_low_rate
 	shield_conf "handshake = server_first"
 }

@@ -465,6 +465,9 @@ shield_cases() {
 		shield_auto_calm_refuses
 	run_case shield_auto_under_attack_cookies_and_back 40 \
 		shield_auto_under_attack
+	shield_conf "handshake = parallel"
+	run_case shield_parallel_silent_server_client_is_answered 20 \
+		shield_at_once
 	shield_conf "handshake = auto" "tcp_max_syn_backlog = 256"
 	run_case shield_flood_clients_get_in_at_first_syn 40 \
 		shield_clients_in_flood

@@ -102,7 +102,8 @@ static void half_open(struct conn *c, uint32_t n, uint8_t mode)
 	c->cack = seq_add(last_to(false, TCP_SYN | TCP_ACK)->seq, 1);
 }
 
-static const uint8_t asks_first[] = {HANDSHAKE_AUTO, HANDSHAKE_SERVER_FIRST};
+static const uint8_t asks_first[] = {HANDSHAKE_AUTO, HANDSHAKE_SERVER_FIRST,
+				     HANDSHAKE_PARALLEL};
 
 /* The server's SYN-ACK comes again and again; a spoofed client says nothing. */
 START_TEST(unproven_client_silent_server_never_gets_an_ack)
@@ -327,7 +328,7 @@ START_TEST(flood_takes_half_of_the_flows_at_most)
 }
 END_TEST
 
-#define BOTH(name) tcase_add_loop_test(tc, name, 0, ARRAY_LEN(asks_first))
+#define ALL(name) tcase_add_loop_test(tc, name, 0, ARRAY_LEN(asks_first))
 
 int main(void)
 {
@@ -337,19 +338,19 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	BOTH(unproven_client_silent_server_never_gets_an_ack);
-	BOTH(unproven_client_given_up_server_is_reset);
-	BOTH(unproven_client_resets_server_is_reset);
-	BOTH(unproven_client_wrong_ack_server_gets_nothing);
-	BOTH(proven_client_server_gets_its_ack_at_once);
-	BOTH(proven_client_with_data_server_gets_both_in_one);
-	BOTH(unproven_client_server_that_speaks_gets_nothing);
-	BOTH(unproven_client_server_resets_client_is_reset);
-	BOTH(unproven_client_simultaneous_open_server_gets_nothing);
-	BOTH(unproven_client_short_keepalive_server_gets_nothing);
+	ALL(unproven_client_silent_server_never_gets_an_ack);
+	ALL(unproven_client_given_up_server_is_reset);
+	ALL(unproven_client_resets_server_is_reset);
+	ALL(unproven_client_wrong_ack_server_gets_nothing);
+	ALL(proven_client_server_gets_its_ack_at_once);
+	ALL(proven_client_with_data_server_gets_both_in_one);
+	ALL(unproven_client_server_that_speaks_gets_nothing);
+	ALL(unproven_client_server_resets_client_is_reset);
+	ALL(unproven_client_simultaneous_open_server_gets_nothing);
+	ALL(unproven_client_short_keepalive_server_gets_nothing);
 	tcase_add_test(tc, unproven_client_data_in_syn_waits_for_the_proof);
-	BOTH(full_queue_turns_to_cookies);
-	BOTH(flood_takes_half_of_the_flows_at_most);
+	ALL(full_queue_turns_to_cookies);
+	ALL(flood_takes_half_of_the_flows_at_most);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -158,6 +158,8 @@ static void gen_global(struct plan *p, struct prng *r)
 		p->server_first = chance(r, 25) ? HANDSHAKE_AUTO : 0;
 	else if (p->server_first && chance(r, 20))
 		p->server_first = HANDSHAKE_AUTO;
+	else if (p->server_first && p->seed % 3 == 0)
+		p->server_first = HANDSHAKE_PARALLEL;
 	p->unknown = upto(r, 2);
 	p->on_no_server = chance(r, 25);
 	p->sack = chance(r, 75);
