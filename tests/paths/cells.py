@@ -23,7 +23,7 @@ TROUBLE = {
 def cell(kind, way, rtt, loss, rate, *more, **path):
     name = "/".join(str(p) for p in (kind, way, rtt, loss, rate, *more))
     return name, {"kind": kind, "way": way, "rtt": rtt, "loss": loss,
-                  "rate": rate, "more_name": "/".join(more),
+                  "rate": rate, "more": more, "more_name": "/".join(more),
                   "path": {"way": way, "rtt": rtt, "loss": loss,
                            "rate": rate, **path}}
 
@@ -41,6 +41,8 @@ def others():
         for loss in (0, 1):
             for size in SIZES:
                 yield cell("complete", "down", rtt, loss, 100, size)
+                yield cell("complete", "down", rtt, loss, 100, size,
+                           "parallel", conf="handshake = parallel")
         for queue in (1, 8):
             for rate in RATES:
                 yield cell("delay", "down", rtt, 0, rate, f"queue{queue}",

@@ -92,7 +92,7 @@ def measure(st, c, cc, who):
     t = int(os.environ.get("TIME", 0)) or cells.seconds(c)
     kind, way = c["kind"], c["way"]
     if kind == "complete":
-        size = c["more_name"]
+        size = c["more"][0]
         r = st.load(cc, "complete", way, cells.SIZES[size], cells.COUNT[size],
                     seconds=600)
         return summary(r["ms"])

@@ -36,6 +36,7 @@ http =
 [service load]
 listen = {server}:{port}
 tcp_congestion_control = {cc}
+{more}
 """
 
 # TPROXY both ways: its sockets bear the clients' addresses, too.
@@ -84,6 +85,7 @@ class Stand:
         self.build, self.tmp = build, tmp
         self.ns = {n: f"{name}-{n}" for n in "cgs"}
         self.links, self.children = [], []
+        self.conf = ""
         os.makedirs(tmp, exist_ok=True)
 
     def __enter__(self):
@@ -170,6 +172,7 @@ class Stand:
                     "up")
 
     def path(self, path, seed):
+        self.conf = path.get("conf", "")
         self.namespaces()
         if path.get("veth"):
             self.veth(("c", "up"), ("g", "cl"))
@@ -205,7 +208,8 @@ class Stand:
     def penstock(self, cc):
         conf = f"{self.tmp}/conf"
         with open(conf, "w") as f:
-            f.write(CONF.format(tmp=self.tmp, server=SERVER, port=PORT, cc=cc))
+            f.write(CONF.format(tmp=self.tmp, server=SERVER, port=PORT, cc=cc,
+                                more=self.conf))
         self.inside("g", f"{self.build}/penstockctl", "rules", "apply", "-c",
                     conf)
         p = self.start("g", f"{self.build}/penstockd", "-c", conf)

@@ -69,12 +69,24 @@ def ratios(found, kind, a, b, what="mbit", wanted=lambda c: True):
 
 # --- what must be shown ---
 
+def is_parallel(c):
+    return "parallel" in c["more"]
+
+
 def no_loss(c):
-    return c["loss"] == 0
+    return c["loss"] == 0 and not is_parallel(c)
 
 
 def loss(c):
-    return c["loss"] > 0
+    return c["loss"] > 0 and not is_parallel(c)
+
+
+def no_loss_parallel(c):
+    return c["loss"] == 0 and is_parallel(c)
+
+
+def loss_parallel(c):
+    return c["loss"] > 0 and is_parallel(c)
 
 
 def queue8(c):
@@ -108,6 +120,10 @@ AT_MOST = (
      "penstock-cubic", "direct-cubic", "median_ms", no_loss, 1.05),
     ("completion, loss, penstock C : direct C", "complete", "penstock-cubic",
      "direct-cubic", "median_ms", loss, 1.0),
+    ("the same, no loss, B, handshake = parallel", "complete", "penstock-bbr",
+     "direct-bbr", "median_ms", no_loss_parallel, 1.05),
+    ("the same, loss, B, handshake = parallel", "complete", "penstock-bbr",
+     "direct-bbr", "median_ms", loss_parallel, 1.0),
     ("delay, queue of 8 BDP, penstock B : direct B", "delay", "penstock-bbr",
      "direct-bbr", "median_ms", queue8, 1.1),
 )
