@@ -13,6 +13,8 @@ fuzz_src_control := $(wildcard src/util/*.c) src/api/answer.c src/api/metrics.c
 fuzz_src_toxi := $(fuzz_src) src/api/toxiproxy.c src/api/toxic.c
 fuzz_src_scenario := $(fuzz_src) src/config/diag.c \
 	$(addprefix src/scenario/,scenario.c word.c vars.c cond.c judge.c)
+fuzz_src_filter := $(wildcard src/util/*.c) src/view/filter.c
+FUZZ += filter
 fuzz_src_ini := $(fuzz_src) $(wildcard src/config/*.c)
 FUZZ_LIBS = -lsodium -lm $(shell pkg-config --libs $(PKGS))
 fuzz_hdr := $(wildcard include/*/*.h src/*/*.h)
