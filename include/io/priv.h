@@ -23,6 +23,23 @@ bool priv_has_net_admin(void);
 int priv_drop(void);
 
 /**
+ * priv_hide_memory() - What gcore(1) makes of this process holds no memory
+ *
+ * Memory holds keys and what connections carry.  root may undo it for a running
+ * process: /proc/PID/coredump_filter, core(5).
+ */
+void priv_hide_memory(void);
+
+/**
+ * priv_no_core() - The kernel makes no core of this process
+ *
+ * Not even one without memory: registers hold what was copied last.  Call it
+ * when all threads have their names; later a process that is not root cannot
+ * set them any more.
+ */
+void priv_no_core(void);
+
+/**
  * priv_lend() - Let programs that the calling thread starts have CAP_NET_ADMIN
  *
  * As an ambient capability, so that they need not run as root.  Failure is not

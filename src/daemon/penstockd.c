@@ -187,6 +187,7 @@ static int run(struct daemon *d)
 
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level(d->cfg->daemon.log_level);
+	priv_hide_memory();
 	d->n = d->cfg->daemon.workers;
 	d->started = worker_clock();
 	d->loaded_s = (int64_t)time(NULL);
@@ -217,6 +218,7 @@ static int run(struct daemon *d)
 		d->status = EXIT_FAILURE;
 		goto out;
 	}
+	priv_no_core();
 	sandbox_main();
 	daemon_warn_harm(d->cfg->policy);
 	log_info("ready: %u services, %u workers, queue %u, TUN %s",

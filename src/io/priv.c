@@ -3,7 +3,9 @@
  * The privileges of the daemon: what it has, and how it gives up the rest.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <cap-ng.h>
 
@@ -46,6 +48,25 @@ int priv_drop(void)
 		return -EPERM;
 	}
 	return 0;
+}
+
+void priv_hide_memory(void)
+{
+	static const char headers_only[] = "0x10";
+	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT) /* this kernel dumps no core at all */
+		return;
+	if (fd < 0 || write(fd, headers_only, sizeof(headers_only) - 1) < 0)
+		log_warn("/proc/self/coredump_filter: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+void priv_no_core(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		log_warn("PR_SET_DUMPABLE: %s", strerror(errno));
 }
 
 void priv_lend(void)

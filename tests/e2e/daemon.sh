@@ -270,6 +270,27 @@ daemon_drops() {
 	daemon_end
 }
 
+# Keys and payload get into no file.
+daemon_core() {
+	local dir=$TMP/core
+	penstock_on || skip "plain forwarding has no daemon"
+	! sanitized || skip "sanitizers make no cores"
+	[[ $(</proc/sys/kernel/core_pattern) =~ ^[a-z.%]+$ ]] ||
+		skip "cores go to $(</proc/sys/kernel/core_pattern)"
+	rm -rf "$dir" && mkdir "$dir"
+	daemon_conf
+	PENSTOCKD=$(realpath "$PENSTOCKD")
+	# shellcheck disable=SC2016 # the inner shell's
+	daemon_up sh -c 'ulimit -c unlimited && cd "$0" && exec "$@"' "$dir"
+	assert_eq "coredump_filter" 00000010 \
+		"$(<"/proc/$PENSTOCK_PID/coredump_filter")"
+	kill -ABRT "$PENSTOCK_PID"
+	poll 10 pid_gone "$PENSTOCK_PID" || fail "it lives"
+	assert_eq "cores" "" "$(ls "$dir")"
+	(cd "$dir" && ulimit -c unlimited && exec sh -c 'kill -ABRT $$')
+	[ -n "$(ls "$dir")" ] || skip "nobody can have a core here"
+}
+
 # --- it answers ---------------------------------------------------------------
 
 # status_is EXPRESSION VALUE: of the daemon's status, as jq finds it.
@@ -814,6 +835,7 @@ daemon_start_cases() {
 	daemon_case missing_tun_driver_is_named daemon_no_tun
 	daemon_case missing_tun_device_is_made_and_goes daemon_makes_tun
 	daemon_case running_keeps_one_capability daemon_drops
+	daemon_case ends_without_a_core daemon_core
 }
 
 daemon_answer_cases() {

@@ -482,6 +482,8 @@ skip_in_smoke() {
 	[ "${E2E_SMOKE:-0}" != 1 ] || skip "not in a smoke run"
 }
 
+sanitized() { ldd "$PENSTOCKD" | grep -qE 'lib(a|ub)san'; }
+
 skip() {
 	echo "$*"
 	exit 77
