@@ -266,13 +266,17 @@ void units_set_policy(struct daemon *d, struct policy *p)
 
 static void do_set_wall(void *arg, mono_t now)
 {
+	struct unit *u = arg;
+
 	(void)now;
-	engine_set_wall(arg, units_wall_offset());
+	u->ends.wall_offset_us = units_wall_offset();
+	engine_set_wall(u->engine, u->ends.wall_offset_us);
 }
 
 void units_follow_clock(struct daemon *d)
 {
-	units_call(d, do_set_wall);
+	for (uint32_t i = 0; i < d->n; i++)
+		worker_call(d->unit[i].worker, do_set_wall, &d->unit[i]);
 }
 
 struct known_call {

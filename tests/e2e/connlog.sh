@@ -127,6 +127,28 @@ while True:
 	daemon_end
 }
 
+# The clock is set while the daemon runs: it follows within ten seconds.
+connlog_clock() {
+	penstock_on || skip "plain forwarding has no daemon"
+	! sanitized || skip "sanitizers have to be loaded first"
+	daemon_conf "[penstock] connection_log = $TMP/conn.log"
+	head -c 8 /dev/zero >"$TMP/clock"
+	daemon_up env "LD_PRELOAD=$BUILD/soak/clockstep.so" \
+		"CLOCKSTEP_FILE=$TMP/clock"
+	connlog_get 1000
+	poll 10 connlog_has "(now - .end | fabs) < 600" || fail "no line"
+	# 10^12 us: eleven days
+	printf '\x00\x10\xa5\xd4\xe8' |
+		dd of="$TMP/clock" conv=notrunc status=none
+	poll 15 connlog_later || fail "$(tail -n 1 "$TMP/conn.log")"
+	daemon_end
+}
+
+connlog_later() {
+	connlog_get 1000
+	connlog_has "(.end - now - 1e6 | fabs) < 600"
+}
+
 # connlog_hist NAME: the count of a histogram of the service.
 connlog_hist() {
 	in_g curl -sf "http://$HTTP/metrics" |
@@ -167,6 +189,7 @@ connlog_cases() {
 	EXPECT_DEATH=1
 	connlog_case connlog_lines_tell_how_connections_ended 60 connlog_file
 	connlog_case connlog_reopened_on_sighup 40 connlog_rotate
+	connlog_case connlog_follows_the_clock 60 connlog_clock
 	connlog_case connlog_that_cannot_be_opened 30 connlog_bad_file
 	connlog_case connlog_journal_has_fields 40 connlog_journal
 	connlog_case connlog_histograms_count_connections 40 connlog_histograms

@@ -11,7 +11,7 @@ $(BUILD)/tools/peer: tests/e2e/peer.c $(BUILD)/flags
 check-bins: $(addprefix $(BUILD)/tools/,peer synflood shortconn linkem nobpf)
 
 .PHONY: e2e
-e2e: all $(BUILD)/tools/peer $(BUILD)/tools/synflood $(BUILD)/tools/shortconn $(BUILD)/tools/linkem $(BUILD)/tools/nobpf ## end to end: real kernels, penstockd between
+e2e: all $(BUILD)/tools/peer $(BUILD)/tools/synflood $(BUILD)/tools/shortconn $(BUILD)/tools/linkem $(BUILD)/tools/nobpf $(BUILD)/soak/clockstep.so ## end to end: real kernels, penstockd between
 	@BUILD='$(BUILD)' tests/e2e/$(if $(FAMILY),run.sh -f $(FAMILY),families.sh) $(E2E_GROUPS)
 
 demo: all $(BUILD)/tools/peer $(BUILD)/tools/synflood $(BUILD)/tools/shortconn ## see it work, in namespaces
