@@ -32,6 +32,7 @@ while read -r line; do
 done < <(
 	"$here/selftest.sh" "${checks[@]}"
 	"$here/../bench/selftest.sh"
+	"$here/../soak/selftest.py"
 )
 
 echo "lint: $passed passed, $failed failed"
