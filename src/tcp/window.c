@@ -122,12 +122,21 @@ static void grow_cap(struct leg *l, uint32_t drained, uint32_t held)
 							       : need);
 }
 
-void window_on_data(struct leg *l, uint32_t bytes, uint32_t held, mono_t now)
+/* Has a round trip passed?  After a SYN-ACK that was sent again, or was a
+ * cookie, its time may be unknown.  But a full window takes one at least. */
+static bool is_round(const struct leg *l, mono_t now)
 {
 	uint32_t rtt = max_u32(l->rtt.smoothed_us, USEC_PER_MSEC);
 
+	if (!l->rtt.smoothed_us)
+		return l->rcv.drs_bytes >= l->rcv.cap;
+	return mono_sub(now, l->rcv.drs_start) >= (int64_t)rtt;
+}
+
+void window_on_data(struct leg *l, uint32_t bytes, uint32_t held, mono_t now)
+{
 	l->rcv.drs_bytes += bytes;
-	if (mono_sub(now, l->rcv.drs_start) < (int64_t)rtt)
+	if (!is_round(l, now))
 		return;
 	grow_cap(l, l->rcv.drs_bytes, held);
 	l->rcv.drs_bytes = 0;

@@ -385,6 +385,20 @@ START_TEST(path_of_a_gigabit_and_100_ms_is_filled)
 }
 END_TEST
 
+/* The SYN-ACK is sent again before its ACK comes, so the receiver, which never
+ * sends anything, knows no round-trip time. */
+START_TEST(path_of_more_than_a_second_is_filled)
+{
+	double mbit;
+
+	link_up(GIGABIT / 10, 1200000, 1);
+	begin(0, CC_BBR, 1200000, 32u << 20);
+	share(40, 50, &mbit);
+	ck_assert_uint_eq(end[1].l.rtt.smoothed_us, 0);
+	ck_assert_double_ge(mbit, 85);
+}
+END_TEST
+
 /*
  * 50 Mb/s with a queue of two bandwidth-delay products of 40 ms.  Where round
  * trips differ, Linux's own BBR (version 1) came to 0.60 on such a link.
@@ -460,6 +474,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, path_of_a_gigabit_and_100_ms_is_filled, 0,
 			    ARRAY_LEN(path));
+	tcase_add_test(tc, path_of_more_than_a_second_is_filled);
 	tcase_add_loop_test(tc, bottleneck_is_filled_and_shared, 0,
 			    ARRAY_LEN(crowd));
 	tcase_add_loop_test(tc, busy_host_keeps_the_rate, 0, ARRAY_LEN(busy));

@@ -124,6 +124,32 @@ START_TEST(established_fast_reader_grows_the_buffer)
 }
 END_TEST
 
+/* So does one whose SYN-ACK was sent twice: how long a round trip is shows when
+ * a full window has come. */
+START_TEST(established_unknown_round_trip_grows_the_buffer)
+{
+	uint32_t cap;
+
+	rig_establish_rtt(&r, RIG_ALL, MS(1200));
+	ck_assert_uint_eq(r.l.rtt.smoothed_us, 0);
+	cap = r.l.rcv.cap;
+	for (int i = 0; i < 50; i++) { /* less than a window */
+		rig_data(&r, r.pnxt, 1000);
+		rig_read(&r, r.sink.bytes);
+		rig_run(&r, MS(10));
+	}
+	ck_assert_uint_eq(r.l.rcv.cap, cap);
+	for (int i = 0; i < 2000; i++) {
+		rig_data(&r, r.pnxt, RIG_MSS);
+		rig_read(&r, r.sink.bytes);
+		rig_run(&r, MS(10));
+		rig_clear(&r);
+	}
+	ck_assert_uint_gt(r.l.rcv.cap, 4 * cap);
+	ck_assert_uint_le(r.l.rcv.cap, r.cfg.rmem[2]);
+}
+END_TEST
+
 START_TEST(established_slow_sender_does_not_grow_the_buffer)
 {
 	uint32_t cap;
@@ -309,6 +335,7 @@ int main(void)
 	tcase_add_test(tc, zero_window_small_room_is_not_announced);
 	tcase_add_test(tc, established_drained_sink_keeps_the_window_open);
 	tcase_add_test(tc, established_fast_reader_grows_the_buffer);
+	tcase_add_test(tc, established_unknown_round_trip_grows_the_buffer);
 	tcase_add_test(tc, established_slow_sender_does_not_grow_the_buffer);
 	tcase_add_test(tc, established_short_memory_stops_growth);
 	tcase_add_test(tc, behaviour_chooses_the_window);
