@@ -11,8 +11,9 @@ and undoes it.  Others may happen meanwhile, but not one of the same group.
 import os
 import signal
 import subprocess
+import time
 
-from stand import Failed, PLAIN, poll
+from stand import Failed, PLAIN, SLOW, poll
 
 EVENTS = {}
 STUCK = [r"^warn: worker \d+: the kernel dropped \d+ packets",
@@ -26,6 +27,15 @@ def event(group, loses=False, log=()):
                               "log": list(log) + STUCK}
         return f
     return keep
+
+
+def until(what, happened):
+    """Other events go on meanwhile."""
+    end = time.monotonic() + 30 * SLOW
+    while not happened():
+        if time.monotonic() > end:
+            raise Failed(f"after {30 * SLOW} s still not: {what}")
+        yield 0.1
 
 
 # --- the network ---
@@ -75,7 +85,7 @@ def narrow_link(st, rng, _):
     st.ip(n, "link set dev up mtu 1500")
 
 
-@event("net")
+@event("net", log=(r"^warn: attack on \w+ ",))
 def syn_flood(st, rng, _):
     """And floods of other segments.  The kernel knows no way back."""
     kind = rng.choice(("syn", "syn", "ack", "rst", "fin", "synack", "xmas",
@@ -232,8 +242,8 @@ def disk_full(st, rng, _):
     log = f"{st.tmp}/small/connections"
     os.truncate(log, 0)
     st.ctl("reload")
-    poll(20, "the connection log goes on",
-         lambda: not st.loaded() or os.path.getsize(log) > 0)
+    yield from until("the connection log goes on",
+                     lambda: not st.loaded() or os.path.getsize(log) > 0)
 
 
 @event("conf", log=FULL)
