@@ -34,7 +34,8 @@ DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	procps ethtool curl jq bc openssl tcpdump tshark iperf3 wrk nginx-light \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
-	dpkg-dev lintian git prometheus python3-prometheus-client python3-pyte zsh systemd systemd-container
+	dpkg-dev lintian git prometheus python3-prometheus-client python3-pyte zsh systemd systemd-container \
+	autopkgtest
 # For the pictures of `make paths`.
 DEPS_PATHS := gnuplot-nox haproxy iproute2 iptables python3
 # toxiproxy's client; not where somebody else's nodejs has npm in it.
@@ -48,7 +49,9 @@ TEST_LIBS := -lcheck -lsubunit -lrt
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 CPPFLAGS += -Iinclude -D_GNU_SOURCE -DPENSTOCK_VERSION='"$(VERSION)"'
-ALL_CFLAGS = -std=gnu11 $(WARN) -fno-strict-aliasing -pthread $(CFLAGS)
+# No path of the machine that builds it gets into a program.
+HERE := -ffile-prefix-map=$(CURDIR)=.
+ALL_CFLAGS = -std=gnu11 $(WARN) -fno-strict-aliasing -pthread $(HERE) $(CFLAGS)
 # Tests may mix integer widths freely.
 TEST_CFLAGS = $(CPPFLAGS) -Itests $(ALL_CFLAGS) -Wno-conversion
 ALL_LDFLAGS = -Wl,--as-needed $(LDFLAGS)
@@ -114,9 +117,9 @@ $(BUILD)/check/%.o: tests/check/%.c $(BUILD)/flags
 	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Programs for the kernel, and the skeletons that carry them.
-$(BUILD)/bpf/%.bpf.o: src/bpf/%.bpf.c $(wildcard src/bpf/*.h include/front/*layout.h) include/shield/known_layout.h
+$(BUILD)/bpf/%.bpf.o: src/bpf/%.bpf.c $(wildcard src/bpf/*.h include/front/*layout.h) include/shield/known_layout.h $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call Q,BPF)clang -O2 -g -Wall -Wextra -target bpf -mcpu=v3 -ffreestanding -Iinclude \
+	$(call Q,BPF)clang -O2 -g $(HERE) -Wall -Wextra -target bpf -mcpu=v3 -ffreestanding -Iinclude \
 		-I/usr/include/$(shell gcc -print-multiarch) -c -o $@ $<
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o

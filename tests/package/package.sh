@@ -140,6 +140,26 @@ case_completion() {
 		zsh -n "$root/usr/share/zsh/vendor-completions/_penstockctl"
 }
 
+# Elsewhere, by somebody with other habits: the same package.
+case_reproducible() {
+	local there=$root/some/other/place name=${deb##*/}
+	fresh
+	mkdir -p "$there"
+	tar -c --exclude=./build --exclude="./$build" --exclude=./.git . |
+		tar -x -C "$there"
+	(cd "$there" && umask 077 && LC_ALL=C.UTF-8 LANG=C.UTF-8 \
+		TZ=Asia/Tokyo HOME=/nonexistent "$make" -s -j"$(nproc)" \
+		--no-print-directory BUILD=build deb) >"$root/again.log" 2>&1 ||
+		{ tail -n 20 "$root/again.log"; return 1; }
+	cmp "$deb" "$there/build/$name" && return 0
+	diffoscope --max-report-size 4000 "$deb" "$there/build/$name" \
+		2>/dev/null
+	return 1
+}
+
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null ||
+	stat -c %Y debian/control)
+export SOURCE_DATE_EPOCH
 "$make" --no-print-directory -s BUILD="$build" deb >/dev/null
 verdict "is built" $?
 case_lintian
@@ -156,6 +176,8 @@ case_purge_at_once
 verdict "purged at once leaves nothing" $?
 case_completion
 verdict "completes commands, options and fault types" $?
+case_reproducible
+verdict "built again elsewhere is the same to the byte" $?
 while read -r line; do
 	echo "$line"
 	case $line in

@@ -24,6 +24,9 @@ inside() {
 	mkdir -p "$work"/{upper,lower,work,root,give} || exit 2
 	cp "$deb" "$work/give/penstock.deb"
 	cp "$here/booted.sh" "$work/give/"
+	mkdir "$work/give/tree"
+	cp -r "$here/../../debian" "$work/give/tree/"
+	cp "$(dirname "$deb")/deb/debian/changelog" "$work/give/tree/debian/"
 	mount --bind / "$work/lower"
 	mount -t overlay overlay \
 		-o "lowerdir=$work/lower,upperdir=$work/upper,workdir=$work/work" \

@@ -3,8 +3,12 @@
 # mkdeb.sh BUILD MAKE VERSION - a Debian package of what `make install` installs
 #
 # What it depends on is asked of dpkg-shlibdeps, so it is true for the machine
-# that builds it.
+# that builds it.  The same sources give the same package, byte for byte, whenever
+# and wherever it is built: times are those of the last commit, or
+# SOURCE_DATE_EPOCH.
 set -eu
+umask 022
+export LC_ALL=C TZ=UTC
 build=$1 make=$2 version=$3
 root=$(pwd)
 arch=$(dpkg --print-architecture)
@@ -17,19 +21,18 @@ mkdir -p "$tree/DEBIAN" "$work/debian"
 find "$tree/usr/share/man" -type f -exec gzip -9n {} + 2>/dev/null || true
 strip --strip-unneeded "$tree"/usr/sbin/*
 
-# dpkg-shlibdeps wants a source package to stand in
-printf 'Source: penstock\n\nPackage: penstock\nArchitecture: any\n' \
-	>"$work/debian/control"
-depends=$(cd "$work" && dpkg-shlibdeps -O penstock/usr/sbin/* |
-	sed -n 's/^shlibs:Depends=//p')
-
+when=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null ||
+	stat -c %Y debian/control)}
+export SOURCE_DATE_EPOCH=$when
 # As devscripts know the maintainer: who builds it for others sets them.
 maintainer="${DEBFULLNAME:-penstock maintainers} <${DEBEMAIL:-maintainers@penstock.invalid}>"
-when=$(git log -1 --format=%cD 2>/dev/null) || when=
-doc=$tree/usr/share/doc/penstock
+sed "s/^Maintainer: .*/Maintainer: $maintainer/" debian/control \
+	>"$work/debian/control"
 printf 'penstock (%s) unstable; urgency=medium\n\n  * %s\n\n -- %s  %s\n' \
 	"$version" "Built from the sources of version $version." \
-	"$maintainer" "${when:-$(date -R)}" | gzip -9n >"$doc/changelog.gz"
+	"$maintainer" "$(date -R -d "@$when")" >"$work/debian/changelog"
+doc=$tree/usr/share/doc/penstock
+gzip -9n <"$work/debian/changelog" >"$doc/changelog.gz"
 {
 	printf '%s\n' \
 		'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/' \
@@ -40,21 +43,7 @@ printf 'penstock (%s) unstable; urgency=medium\n\n  * %s\n\n -- %s  %s\n' \
 } >"$doc/copyright"
 rm -f "$doc/LICENSE"
 
-cat >"$tree/DEBIAN/control" <<END
-Package: penstock
-Version: $version
-Architecture: $arch
-Maintainer: $maintainer
-Section: net
-Priority: optional
-Depends: $depends, iptables, iproute2
-Installed-Size: $(du -sk "$tree" | cut -f1)
-Description: TCP middlebox on netfilter queues
- penstockd terminates the TCP connections of chosen services on a gateway and
- re-originates them towards the servers, both sides keeping their addresses
- and ports.
-END
-(cd "$tree" && find etc -type f 2>/dev/null | sed 's,^,/,') \
+(cd "$tree" && find etc -type f 2>/dev/null | sed 's,^,/,' | sort) \
 	>"$tree/DEBIAN/conffiles"
 # $DPKG_ROOT: dpkg --root, whose host is none of ours to touch.
 cat >"$tree/DEBIAN/postinst" <<'END'
@@ -97,6 +86,9 @@ if [ "$1" = purge ]; then
 fi
 END
 chmod 755 "$tree/DEBIAN"/{postinst,prerm,postrm}
+
+(cd "$work" && dpkg-shlibdeps -Tsubstvars penstock/usr/sbin/* &&
+	dpkg-gencontrol -ppenstock -Ppenstock -Tsubstvars -fdebian/files)
 
 deb=$build/penstock_${version}_$arch.deb
 dpkg-deb --root-owner-group --build "$tree" "$deb" >/dev/null
