@@ -35,7 +35,7 @@ DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
 	dpkg-dev lintian git prometheus python3-prometheus-client python3-pyte zsh systemd systemd-container \
-	autopkgtest
+	autopkgtest podman runc
 # For the pictures of `make paths`.
 DEPS_PATHS := gnuplot-nox haproxy iproute2 iptables python3
 # toxiproxy's client; not where somebody else's nodejs has npm in it.

@@ -24,7 +24,7 @@ control = {tmp}/control.sock
 secret_file = {tmp}/secret
 http =
 shutdown_grace = 1s
-max_memory = 16M
+max_memory = 48M
 {daemon}
 
 [tcp]
