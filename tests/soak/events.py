@@ -4,10 +4,11 @@
 Each event is a generator: it does something, yields how many seconds to wait,
 and undoes it.  Others may happen meanwhile, but not one of the same group.
 
-  loses  connections that live while it lasts may be lost.  Of all other events
-         none may: they are late, and whole.
+  loses  connections that live while it lasts may be lost, or those that meet
+         one of these errors.  With all other events they are late, and whole.
   log    errors and warnings that it may leave in the log
 """
+import errno
 import os
 import signal
 import subprocess
@@ -57,7 +58,8 @@ def loss(st, rng, _):
             st.inside(n, t, "-F", "INPUT")
 
 
-@event("net")
+# Whoever connects just then is told so, by its own host or by ICMP.
+@event("net", loses=(errno.ENETUNREACH, errno.EHOSTUNREACH))
 def link_down(st, rng, _):
     """An end of a link goes, and comes back."""
     n, dev = rng.choice((("g", "cl"), ("g", "sv"), ("c", "up"), ("s", "up")))

@@ -2,7 +2,8 @@
 """judge.py - what a soak has to show.  Pure: records in, complaints out.
 
 A connection is a line of traffic.py's.  An event is a dict: name, loses (may
-connections be lost by it?), begin and over.  A sample is what was measured when
+connections be lost by it? or a tuple: with these numbers of errors), begin and
+over.  A sample is what was measured when
 nothing was going on: its tables (of `penstockctl status'), rss_kib,
 descriptors and threads.
 """
@@ -31,7 +32,10 @@ def wrong_bytes(connections):
 def explained_by(c, events):
     """The event that may have ended it, or None."""
     for e in events:
-        if e["loses"] and c["begin"] <= e["over"] + SKEW and \
+        may = e["loses"]
+        if isinstance(may, tuple):
+            may = c["errno"] in may
+        if may and c["begin"] <= e["over"] + SKEW and \
                 c["over"] >= e["begin"] - SKEW:
             return e["name"]
     return None

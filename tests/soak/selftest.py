@@ -30,7 +30,7 @@ def complains(name, texts, word):
 
 def connection(end="ok", begin=10.0, over=12.0):
     return {"kind": "down", "family": 4, "service": "plain", "port": 20000,
-            "begin": begin, "over": over, "end": end, "why": "why"}
+            "begin": begin, "over": over, "end": end, "why": "why", "errno": 101}
 
 
 def happening(name="crash", loses=True, begin=20.0, over=21.0):
@@ -59,6 +59,12 @@ def connections():
               judge.unexplained([connection("lost", 20, 21)], [loss]), "lost")
     complains("lost when the event was over",
               judge.unexplained([connection("lost", 22, 23)], [crash]), "lost")
+    link = happening("link", (101, 113))
+    check("unreachable while a link is down",
+          not judge.unexplained([connection("lost", 20, 20.5)], [link]))
+    link["loses"] = (113,)
+    complains("another error meanwhile", judge.unexplained(
+        [connection("lost", 20, 20.5)], [link]), "lost")
     check("lost in a crash",
           not judge.unexplained([connection("lost", 15, 30)], [crash]))
 

@@ -28,6 +28,7 @@ from memory import Group
 from stand import Failed, Stand, poll
 
 TRAFFIC = 22  # seconds of each phase
+SHOWN = 8     # complaints of a kind
 AT_ONCE = 4   # events of a phase
 TALK = ("conf", "fault")  # groups whose events ask the daemon
 
@@ -62,8 +63,10 @@ class Soak:
         return hand
 
     def complain(self, texts):
-        for text in texts:
+        for text in texts[:SHOWN]:
             say(f"WRONG: {text}")
+        if len(texts) > SHOWN:
+            say(f"WRONG: {len(texts) - SHOWN} more of the kind")
         self.complaints += texts
 
     # --- one phase ---
@@ -200,9 +203,10 @@ class Soak:
         for a, b in zip(first, last):
             say("idle, first and last: " + ", ".join(
                 f"{k} {a[k]} {b[k]}" for k in judge.FLAT))
-        for text in self.complaints:
+        for text in self.complaints[:4 * SHOWN]:
             say(f"WRONG: {text}")
-        say(f"{'FAILED' if self.complaints else 'passed'}")
+        say(f"{len(self.complaints)} complaints: "
+            f"{'FAILED' if self.complaints else 'passed'}")
 
 
 def arguments():

@@ -278,7 +278,8 @@ def one(rng):
     family = rng.choice((4, 6))
     service = "plain" if kind in NO_TLS else rng.choice(("plain", "tls"))
     r = {"kind": kind, "family": family, "service": service, "bytes": 0,
-         "port": 0, "begin": time.monotonic(), "end": "ok", "why": ""}
+         "port": 0, "begin": time.monotonic(), "end": "ok", "why": "",
+         "errno": 0}
     sock = None
     try:
         sock = connect(family, service)
@@ -288,7 +289,8 @@ def one(rng):
     except Wrong as e:
         r["end"], r["why"] = "wrong", repr(e)
     except OSError as e:
-        r["end"], r["why"] = verdict(e), repr(e)
+        r["end"], r["why"], r["errno"] = verdict(e), repr(e), e.errno
+        time.sleep(0.2)  # the next may meet the same at once
     if sock and r["end"] != "ok":
         quietly(abort, sock)
     r["over"] = time.monotonic()
