@@ -14,11 +14,16 @@
  */
 #include "engine/counters.h"
 #include "engine/engine.h"
+#include "shield/share.h"
 #include "tcp/leg.h"
 #include "util/slablist.h"
 
 struct svc;
+struct synq;
 struct tw_table;
+struct spent;
+struct validated;
+struct shared_count;
 
 #define FLOW_SERIAL_BITS 22
 #define FLOW_SERIAL_MASK (BIT(FLOW_SERIAL_BITS) - 1)
@@ -42,9 +47,7 @@ struct tw_table;
  * @serial:  lowest bits of its number among the engine's flows, from 1
  * @hooked:  engine_hooks are called for it; only src/impair writes it
  * @held:    its packets are held until it is spliced; only src/splice writes it
- * @source:  number of its source plus 1; 0: the client is not proven
- * @charged_nodes: nodes of the out-of-order store charged to the source
- * @charged_bytes: true size of the buffers charged to the source
+ * @charge:  what its source is charged for it
  */
 struct flow {
 	struct leg leg[2];
@@ -57,7 +60,7 @@ struct flow {
 	bool tfo_in : 1, tfo_out : 1, orphan : 1, hooked : 1, proven : 1;
 	bool held : 1;
 	uint32_t serial : FLOW_SERIAL_BITS;
-	uint32_t source, charged_nodes, charged_bytes;
+	struct share_charge charge;
 };
 
 /* The flow that a leg belongs to. */
@@ -203,9 +206,17 @@ struct server_answer *flow_server_answer(const struct flow *f);
 uint16_t flow_promised_mss(const struct flow *f);
 uint16_t flow_promised_wnd(const struct flow *f);
 
+/* What all legs share; its counters are NULL. */
+const struct leg_env *engine_leg_env(const struct engine *e);
 /* The buffer pool of the engine (struct engine_cfg). */
-struct buf_pool *engine_pool(const struct engine *e);
+static inline struct buf_pool *engine_pool(const struct engine *e)
+{
+	return engine_leg_env(e)->pool;
+}
+
+/* The seed of struct engine_cfg. */
 uint64_t engine_seed(const struct engine *e);
+/* Room for flows. */
 uint32_t engine_max_flows(const struct engine *e);
 /* Memory that the wings of all engines share: @size bytes, zero at first.
  * NULL: there is one engine only, or no memory. */
@@ -226,13 +237,77 @@ struct flow *engine_flow_first(const struct engine *e);
 struct flow *engine_flow_next(const struct engine *e, const struct flow *f);
 /* The flow's number among all flows since the start, from 1. */
 uint64_t flow_serial(const struct engine *e, const struct flow *f);
-/* The table of TIME_WAIT. */
-const struct tw_table *engine_time_wait(const struct engine *e);
 /* The name of a flow's service. */
 const char *flow_service(const struct flow *f);
 /* The name of the service for what clients send to @a and @port, or NULL. */
 const char *engine_service_at(struct engine *e, const struct ipaddr *a,
 			      uint16_t port);
+
+/* Why a connection of another process cannot be received. */
+enum flow_refusal {
+	FLOW_WELCOME,
+	FLOW_NO_SERVICE,
+	FLOW_DENIED,
+	FLOW_NO_ROOM
+};
+
+/**
+ * flow_receive() - Make a flow for a connection of another process
+ * @t: its client leg's addresses
+ * Its legs and flags are the caller's to fill in; then flow_received().
+ * Return: NULL with *@why
+ */
+struct flow *flow_receive(struct engine *e, const struct tuple *t,
+			  enum flow_refusal *why);
+
+/**
+ * flow_received() - The flow is whole: count it as what it is
+ * @source: its client is proven, and counts for max_per_source
+ * Return: false: the addresses of its server leg are another flow's.  Then the
+ * caller frees it
+ */
+bool flow_received(struct engine *e, struct flow *f, bool source);
+
+/**
+ * struct engine_tables - What src/handover saves of admission
+ * @epoch:  of cookies
+ * @secret_id: the same for the same secret
+ * @strays: set it when packets of the engine's connections may come to other
+ *          workers; NULL: there are none
+ */
+struct engine_tables {
+	struct synq *synq;
+	struct tw_table *tw;
+	struct spent *spent;
+	struct validated *validated;
+	int64_t epoch;
+	uint64_t secret_id;
+	bool *strays;
+};
+
+/* The tables, and the epoch at the time @now. */
+struct engine_tables engine_tables(struct engine *e, mono_t now);
+
+/**
+ * struct engine_slot - A service, as those tables number them
+ * @id:    its number in tables by source
+ * @in_use: the policy has it
+ * @half_open: connections; shared_add()
+ * @cookies_until: cookies that were sent may come back until then
+ */
+struct engine_slot {
+	const char *name;
+	uint32_t id;
+	bool in_use;
+	struct shared_count *half_open;
+	mono_t *cookies_until;
+};
+
+/* Number @i; false: there are no more. */
+bool engine_slot(const struct engine *e, uint32_t i, struct engine_slot *out);
+/* The TSval of a SYN-ACK to @t. */
+uint32_t engine_tsval(struct engine *e, uint32_t slot, const struct tuple *t,
+		      mono_t now);
 
 /* The leg with these addresses, or NULL. */
 struct leg *table_find(struct engine *e, const struct tuple *t);

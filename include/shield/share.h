@@ -87,6 +87,29 @@ static inline void share_expect(const struct shares *t, uint32_t number)
 }
 
 /**
+ * struct share_charge - What a connection's source is charged for it
+ * @source: number of the source plus 1; 0: it has none, its client is not proven
+ * @nodes: of the out-of-order store
+ * @bytes: true size of buffers
+ */
+struct share_charge {
+	uint32_t source, nodes, bytes;
+};
+
+/* The connection holds this now. */
+void share_recharge(struct shares *t, struct share_charge *c, uint32_t nodes,
+		    uint32_t bytes);
+static inline void share_account(struct shares *t, struct share_charge *c,
+				 uint32_t nodes, uint32_t bytes)
+{
+	if (c->source && (nodes != c->nodes || bytes != c->bytes))
+		share_recharge(t, c, nodes, bytes);
+}
+
+/* It ends: its source is charged nothing more, and counts it no more. */
+void share_end(struct shares *t, struct share_charge *c);
+
+/**
  * share_left() - What a connection may still take of a pool
  * @free:   what is left of the pool
  * @flow:   what the connection holds
@@ -103,6 +126,10 @@ static inline uint64_t share_left(uint64_t free, uint64_t flow, uint64_t source)
 
 	return f < s ? f : s;
 }
+
+/* share_left() of a connection that holds @held now, with @free left. */
+uint64_t share_left_to(const struct shares *t, const struct share_charge *c,
+		       enum share_pool pool, uint64_t free, uint32_t held);
 
 /**
  * share_flows_ok() - May a source have one more connection?

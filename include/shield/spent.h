@@ -14,6 +14,7 @@
  * epoch is valid any more.
  */
 #include "util/hash.h"
+#include "util/record.h"
 #include "util/types.h"
 
 #define SPENT_WAYS 8u
@@ -80,5 +81,17 @@ static inline uint8_t spent_uses(const struct spent_look *l, int64_t epoch)
 {
 	return l->uses[epoch - l->epoch + 1];
 }
+
+/**
+ * spent_save() - Write what was spent, from set *@at on, some of it
+ * @epoch: of the wall clock now
+ * *@at is then where to go on.  Return: false when all has been written
+ */
+bool spent_save(const struct spent *s, int64_t epoch, uint32_t *at,
+		struct record_writer *w);
+
+/* Remember what spent_save() wrote, with the same secret and secret_rotate.
+ * Return: 0, -EBADMSG, or -ENOSPC: some of it was forgotten */
+int spent_load(struct spent *s, struct record_reader r, int64_t epoch);
 
 #endif

@@ -12,6 +12,7 @@
 #include "shield/hindex.h"
 #include "shield/known.h"
 #include "util/hash.h"
+#include "util/record.h"
 #include "util/slab.h"
 #include "util/types.h"
 #include "wire/segment.h"
@@ -180,5 +181,23 @@ static inline uint32_t synq_count(const struct synq *q)
 int64_t synq_timeout_us(uint32_t sent_again);
 /* tcp_defer_accept as a number of retries whose timeouts cover it. */
 uint8_t synq_defer_retries(int64_t defer_us);
+
+typedef void (*synq_fn)(void *arg, const struct synq_entry *e);
+
+/* Call @fn for each entry, those of one back-off level in order. */
+void synq_walk(const struct synq *q, synq_fn fn, void *arg);
+
+/* Write an entry, but not its service. */
+void synq_save(const struct synq *q, const struct synq_entry *e,
+	       struct record_writer *w);
+
+/**
+ * synq_load() - Add an entry that was saved
+ * @t:       its addresses
+ * @service: its service here
+ * Return: 0, -EBADMSG, -EEXIST or -ENOSPC
+ */
+int synq_load(struct synq *q, const struct tuple *t, uint16_t service,
+	      struct record_reader r);
 
 #endif

@@ -12,6 +12,7 @@
 #include "shield/known.h"
 #include "shield/owners.h"
 #include "util/hash.h"
+#include "util/record.h"
 #include "util/slab.h"
 #include "util/types.h"
 #include "wire/segment.h"
@@ -239,6 +240,16 @@ typedef void (*tw_fn)(void *arg, const struct tw_place *p);
 
 /* Call @fn for each entry, in the order in which they end, list by list. */
 void tw_walk(const struct tw_table *t, tw_fn fn, void *arg);
+
+/* Write an entry, but neither its addresses nor its service. */
+void tw_save(const struct tw_place *p, struct record_writer *w);
+
+/**
+ * tw_load() - Add an entry that was saved
+ * Return: 0, -EBADMSG, or -ENOSPC when the table is full
+ */
+int tw_load(struct tw_table *t, const struct tuple *at, uint16_t service,
+	    struct record_reader r);
 
 static inline uint32_t tw_count(const struct tw_table *t)
 {

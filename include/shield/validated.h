@@ -30,4 +30,11 @@ void validated_add(struct validated *v, const struct ipaddr *a,
 bool validated_has(const struct validated *v, const struct ipaddr *a,
 		   uint32_t service, mono_t now);
 
+typedef void (*validated_fn)(void *arg, const struct ipaddr *a,
+			     uint32_t service, mono_t until);
+
+/* Call @fn for each address that is still validated. */
+void validated_walk(const struct validated *v, validated_fn fn, void *arg,
+		    mono_t now);
+
 #endif

@@ -104,6 +104,10 @@ struct splice_ops {
 int splice_open(struct engine *e, const struct splice_ops *ops, void *ctx,
 		struct splicer **out);
 
+/* Hand over no connection that has not been handed over: those become ordinary
+ * ones.  For another process that goes on with them. */
+void splice_settle(struct splicer *sp, mono_t now);
+
 /**
  * splice_reset() - Reset a connection that was handed over
  * @client: addresses of the client leg

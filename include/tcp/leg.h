@@ -447,14 +447,16 @@ struct leg_tally {
  *
  * Sequence variables are RFC 9293's.  Windows and queues are in bytes.
  *
- * Who writes which part, by file of src/tcp unless another folder is named:
+ * Who writes which part, by file of src/tcp unless another folder is named
+ * (leg_state.c sets all of them by name when a leg is loaded):
  *
  *   snd   ack handshake input leg metrics output recovery timers
  *         engine/fastopen engine/flow impair/departure
- *   rcv   acker handshake input internal leg output reasm timers window
- *         impair/arrival impair/transit impair/timer splice/hold
+ *   rcv   acker handshake input internal leg leg_state output reasm timers
+ *         window impair/arrival impair/transit impair/timer splice/hold
  *   rtt   ack leg metrics recovery rtt timers
- *   cc    bbr_leg cc cubic hystart leg metrics newreno output recovery
+ *   cc    bbr_leg cc cubic hystart leg leg_state metrics newreno output
+ *         recovery
  *   loss  ack board internal leg output rack recovery timers
  *   tmr   ack acker input leg output timers
  *   end   input leg output timers

@@ -132,7 +132,7 @@ static void do_tw(void *arg, mono_t now)
 	struct tw_call *c = arg;
 
 	c->now = now;
-	tw_walk(engine_time_wait(c->engine), list_tw, c);
+	tw_walk(engine_tables(c->engine, now).tw, list_tw, c);
 }
 
 int tw_command(struct daemon *d, const json_t *request, json_t **result,

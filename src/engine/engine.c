@@ -242,7 +242,7 @@ void engine_expect(const struct engine *e, const struct packet *const *pkt,
 		return;
 	n = leg_table_expect(&e->table, pkt, n, leg);
 	while (n--)
-		share_expect(&e->shares, leg_flow(leg[n])->source);
+		share_expect(&e->shares, leg_flow(leg[n])->charge.source);
 }
 
 enum verdict engine_input(struct engine *e, const struct packet *pkt,

@@ -118,7 +118,7 @@ void flow_free(struct engine *e, struct flow *f)
 	flow_uncount(f);
 	flow_adopt(f);
 	fastopen_end(f, false, e->now);
-	flow_leave_source(e, f);
+	share_end(&e->shares, &f->charge);
 	if (unlikely(f->hooked))
 		e->hooks->unbind(e->wing, f);
 	if (unlikely(f->held))
@@ -147,6 +147,46 @@ void flow_ready(struct engine *e, struct flow *f)
 	else
 		e->ready_head = f;
 	e->ready_tail = f;
+}
+
+struct flow *flow_receive(struct engine *e, const struct tuple *t,
+			  enum flow_refusal *why)
+{
+	struct svc *s = svc_for_client(e, &t->local, t->lport);
+	struct flow *f = NULL;
+
+	*why = !s					       ? FLOW_NO_SERVICE
+	       : shield_access_ok(&s->cfg->shield, &t->remote) ? FLOW_NO_ROOM
+							       : FLOW_DENIED;
+	if (*why == FLOW_NO_ROOM && !table_find(e, t))
+		f = flow_new(e, s, t);
+	return f;
+}
+
+bool flow_received(struct engine *e, struct flow *f, bool source)
+{
+	struct leg *l = &f->leg[LEG_SERVER];
+	bool counted = f->counted, taken = l->state != TS_CLOSED;
+
+	f->counted = true; /* by flow_new() */
+	if (!counted)
+		flow_uncount(f);
+	shared_add(&f->svc->stats->orphans, f->orphan);
+	if (f->tfo_in)
+		tfo_pending_begin(&f->svc->stats->tfo_pending);
+	if (f->waiting)
+		wait_append(e, f);
+	e->wait_at = e->waiting.head ? e->now : MONO_UNSET;
+	if (f->leg[LEG_CLIENT].state == TS_CLOSED)
+		table_remove(e, &f->leg[LEG_CLIENT]);
+	if (taken && table_find(e, &l->t))
+		return false;
+	if (taken)
+		table_insert(e, l);
+	if (source)
+		flow_join_source(e, f);
+	flow_ready(e, f);
+	return true;
 }
 
 static bool pick_port(struct engine *e, struct leg *l, struct port_range r)
@@ -542,18 +582,14 @@ void flow_settle(struct engine *e, struct flow *f, mono_t now)
 	flow_ready(e, f);
 }
 
-/* log_level = debug: a leg goes to another state. */
 void flow_trace(struct leg *l, enum tcp_state to, enum tcp_event why)
 {
 	const struct flow *f = leg_flow(l);
-	const struct trace_line line = {.service = flow_service(f),
-					.serial =
-						flow_serial(f->svc->engine, f),
-					.t = &f->leg[LEG_CLIENT].t,
-					.client = l->side == LEG_CLIENT,
-					.from = tcp_state_name[l->state],
-					.to = tcp_state_name[to],
-					.why = tcp_event_name[why]};
 
-	trace_log(&f->svc->engine->set->policy->trace, &line);
+	trace_log(&f->svc->engine->set->policy->trace,
+		  &(struct trace_line){
+			  flow_service(f), flow_serial(f->svc->engine, f),
+			  &f->leg[LEG_CLIENT].t, l->side == LEG_CLIENT,
+			  tcp_state_name[l->state], tcp_state_name[to],
+			  tcp_event_name[why]});
 }

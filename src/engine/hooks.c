@@ -29,14 +29,30 @@ void engine_watch(struct engine *e, const struct engine_watch *w, void *arg)
 	e->watch_arg = arg;
 }
 
-struct buf_pool *engine_pool(const struct engine *e)
+const struct leg_env *engine_leg_env(const struct engine *e)
 {
-	return e->pool;
+	return &e->env;
 }
 
-const struct tw_table *engine_time_wait(const struct engine *e)
+struct engine_tables engine_tables(struct engine *e, mono_t now)
 {
-	return &e->tw;
+	return (struct engine_tables){
+		.synq = &e->synq,
+		.tw = &e->tw,
+		.spent = &e->spent,
+		.validated = &e->access.validated,
+		.strays = e->commons ? &e->strays : NULL,
+		.secret_id = hash_bytes(&e->isn_key, "secret", 6),
+		.epoch = cookie_epoch(&e->cookies, engine_wall_s(e, now))};
+}
+
+bool engine_slot(const struct engine *e, uint32_t i, struct engine_slot *out)
+{
+	struct svc_stats *s = &e->slots[i];
+
+	*out = (struct engine_slot){s->name, s->id, s->users, &s->half_open,
+				    &s->cookies_until};
+	return i < e->nslots;
 }
 
 uint64_t engine_seed(const struct engine *e)

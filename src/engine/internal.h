@@ -182,7 +182,6 @@ static inline bool memory_out(const struct engine *e)
 /* The client is proven: charge its source from now on.  False:
  * max_per_source. */
 bool flow_join_source(struct engine *e, struct flow *f);
-void flow_leave_source(struct engine *e, struct flow *f);
 /* Charge the source for what the flow holds now. */
 void flow_account(struct engine *e, struct flow *f);
 /* leg_env.trace */
@@ -210,8 +209,7 @@ enum drop_reason limits_connect(struct engine *e, struct svc *s,
 /* rate_limit: may a client with a proven address connect?  Counts it. */
 bool limits_proven(struct engine *e, const struct svc *s,
 		   const struct ipaddr *client, mono_t now);
-/* The same for an address that will never be proven.  These have buckets of
- * their own. */
+/* The same for an address that will never be proven, by other buckets. */
 bool limits_unproven(struct engine *e, const struct svc *s,
 		     const struct ipaddr *client, mono_t now);
 /* admit.c: is a SYN answered by a cookie now? */
@@ -249,8 +247,7 @@ void halfopen_cookies_out(struct engine *e, struct svc *s, mono_t now);
 /* A segment for a queued SYN; false: there is none. */
 bool halfopen_input(struct engine *e, const struct segment *seg, mono_t now,
 		    struct tx *reply, enum verdict *v);
-/* An ACK of no flow that returns, or may have overtaken, a cookie; else
- * false. */
+/* An ACK of no flow that returns, or may have overtaken, a cookie? */
 bool halfopen_cookie_ack(struct engine *e, struct svc *s,
 			 const struct segment *seg, mono_t now,
 			 struct tx *reply, enum verdict *v);

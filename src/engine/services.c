@@ -93,6 +93,18 @@ struct svc *svc_if_taken(struct engine *e, uint16_t index,
 	return s && s->index == index ? s : NULL;
 }
 
+uint32_t engine_tsval(struct engine *e, uint32_t slot, const struct tuple *t,
+		      mono_t now)
+{
+	const struct svc *s = svc_by_index(e, (uint16_t)slot);
+	uint32_t off = 0;
+	seq_t isn;
+
+	if (s)
+		svc_isn(s, t, now, &isn, &off);
+	return (uint32_t)(now.us / USEC_PER_MSEC) + off;
+}
+
 void svc_set_put(struct svc_set *s)
 {
 	if (--s->refs)

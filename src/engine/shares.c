@@ -40,26 +40,9 @@ static uint64_t bytes_free(const struct engine *e)
 	return p->limit > p->held ? p->limit - p->held : 0;
 }
 
-static struct share_source *source_of(const struct engine *e,
-				      const struct flow *f)
-{
-	return f->source ? share_at(&e->shares, f->source - 1) : NULL;
-}
-
 void flow_account(struct engine *e, struct flow *f)
 {
-	uint32_t nodes = held_nodes(f), bytes = held_bytes(f);
-	struct share_source *s;
-
-	if (nodes == f->charged_nodes && bytes == f->charged_bytes)
-		return;
-	s = source_of(e, f);
-	if (!s)
-		return;
-	s->held[SHARE_NODES] += nodes - (uint64_t)f->charged_nodes;
-	s->held[SHARE_BYTES] += bytes - (uint64_t)f->charged_bytes;
-	f->charged_nodes = nodes;
-	f->charged_bytes = bytes;
+	share_account(&e->shares, &f->charge, held_nodes(f), held_bytes(f));
 }
 
 /* Connections that the kernel relays, of @a at @s.  *@all: of everybody. */
@@ -77,51 +60,11 @@ bool flow_join_source(struct engine *e, struct flow *f)
 	const struct ipaddr *a = &f->leg[LEG_CLIENT].t.remote;
 	uint32_t most = f->svc->cfg->max_per_source;
 
-	if (f->source)
+	if (f->charge.source)
 		return true;
-	f->source = share_join(&e->shares, a, f->svc->stats->id) + 1;
+	f->charge.source = share_join(&e->shares, a, f->svc->stats->id) + 1;
 	flow_account(e, f);
 	return !most || source_flows(e, f->svc, a) <= most;
-}
-
-void flow_leave_source(struct engine *e, struct flow *f)
-{
-	struct share_source *s = source_of(e, f);
-
-	if (!s)
-		return;
-	s->held[SHARE_NODES] -= f->charged_nodes;
-	s->held[SHARE_BYTES] -= f->charged_bytes;
-	share_leave(&e->shares, f->source - 1);
-	f->source = 0;
-}
-
-/* What the flow's source holds, with the current size of the flow. */
-static uint64_t source_held(const struct engine *e, const struct flow *f,
-			    enum share_pool pool, uint32_t now, uint32_t was)
-{
-	const struct share_source *s = source_of(e, f);
-
-	return s ? s->held[pool] - was + now : now;
-}
-
-static uint64_t nodes_left(const struct engine *e, const struct flow *f)
-{
-	uint32_t held = held_nodes(f);
-
-	return share_left(e->ooo.max - e->ooo.used, held,
-			  source_held(e, f, SHARE_NODES, held,
-				      f->charged_nodes));
-}
-
-static uint64_t bytes_left(const struct engine *e, const struct flow *f,
-			   uint64_t free)
-{
-	uint32_t held = held_bytes(f);
-
-	return share_left(free, held,
-			  source_held(e, f, SHARE_BYTES, held,
-				      f->charged_bytes));
 }
 
 uint64_t flow_share(struct leg *l, enum leg_share what)
@@ -132,13 +75,17 @@ uint64_t flow_share(struct leg *l, enum leg_share what)
 
 	switch (what) {
 	case LEG_SHARE_WINDOW:
-		return bytes_left(e, f, bytes_free(e)) / 2;
+		return share_left_to(&e->shares, &f->charge, SHARE_BYTES,
+				     bytes_free(e), held_bytes(f)) /
+		       2;
 	case LEG_SHARE_NODES:
-		left = nodes_left(e, f);
+		left = share_left_to(&e->shares, &f->charge, SHARE_NODES,
+				     e->ooo.max - e->ooo.used, held_nodes(f));
 		f->svc->stats->shield[SC_ShareNodesRefused] += !left;
 		return left;
 	default:
-		left = bytes_left(e, f, 2 * bytes_free(e));
+		left = share_left_to(&e->shares, &f->charge, SHARE_BYTES,
+				     2 * bytes_free(e), held_bytes(f));
 		f->svc->stats->shield[SC_ShareBytesRefused] += !left;
 		return left;
 	}
@@ -177,7 +124,8 @@ bool source_has_room(const struct engine *e, const struct svc *s,
 
 uint32_t flow_source_flows(const struct engine *e, const struct flow *f)
 {
-	const struct share_source *s = source_of(e, f);
-
-	return s ? share_flows(&e->shares, &s->addr, s->service) : 1;
+	return f->charge.source
+		       ? share_flows(&e->shares, &f->leg[LEG_CLIENT].t.remote,
+				     f->svc->stats->id)
+		       : 1;
 }

@@ -164,3 +164,33 @@ void share_sum(const struct shares *t, uint64_t held[SHARE_POOLS],
 		held[SHARE_BYTES] += s->held[SHARE_BYTES];
 	}
 }
+
+void share_recharge(struct shares *t, struct share_charge *c, uint32_t nodes,
+		    uint32_t bytes)
+{
+	struct share_source *s = share_at(t, c->source - 1);
+
+	s->held[SHARE_NODES] += nodes - (uint64_t)c->nodes;
+	s->held[SHARE_BYTES] += bytes - (uint64_t)c->bytes;
+	c->nodes = nodes;
+	c->bytes = bytes;
+}
+
+void share_end(struct shares *t, struct share_charge *c)
+{
+	if (!c->source || !share_at(t, c->source - 1))
+		return;
+	share_recharge(t, c, 0, 0);
+	share_leave(t, c->source - 1);
+	c->source = 0;
+}
+
+uint64_t share_left_to(const struct shares *t, const struct share_charge *c,
+		       enum share_pool pool, uint64_t free, uint32_t held)
+{
+	uint32_t was = pool == SHARE_NODES ? c->nodes : c->bytes;
+	const struct share_source *s = c->source ? share_at(t, c->source - 1)
+						 : NULL;
+
+	return share_left(free, held, s ? s->held[pool] - was + held : held);
+}

@@ -130,3 +130,70 @@ void spent_undo(struct spent *s, const struct spent_look *l, int64_t epoch)
 	if (e)
 		(*e)--;
 }
+
+/* --- another process goes on --- */
+
+#define SETS_AT_ONCE 65536u
+#define FIELD_SETS 1u  /* how many there are */
+#define FIELD_WORDS 2u /* number of the set and entry, four bytes each */
+
+bool spent_save(const struct spent *s, int64_t epoch, uint32_t *at,
+		struct record_writer *w)
+{
+	uint32_t end = min_u32(*at + SETS_AT_ONCE, s->mask + 1);
+	size_t mark;
+
+	record_number(w, FIELD_SETS, (uint64_t)s->mask + 1);
+	mark = record_open(w, FIELD_WORDS);
+	for (; *at < end; ++*at) {
+		for (uint32_t i = 0; i < SPENT_WAYS; i++) {
+			uint32_t word[2] = {*at, s->set[*at][i]};
+
+			if (word[1] && !is_free(word[1], epoch))
+				record_raw(w, word, sizeof(word));
+		}
+	}
+	record_close(w, mark);
+	return *at <= s->mask;
+}
+
+/* The count of the same key, or a free place, in this set. */
+static bool restore(struct spent *s, const uint32_t word[2], int64_t epoch)
+{
+	uint32_t *set = s->set[word[0] & s->mask], *room = NULL;
+
+	for (uint32_t i = 0; i < SPENT_WAYS; i++) {
+		if (!room && is_free(set[i], epoch))
+			room = &set[i];
+		if (!(set[i] & USES_MASK) || (set[i] ^ word[1]) & ~USES_MASK)
+			continue;
+		set[i] = max_u32(set[i], word[1]);
+		return true;
+	}
+	if (room)
+		*room = word[1];
+	return room != NULL;
+}
+
+int spent_load(struct spent *s, struct record_reader r, int64_t epoch)
+{
+	struct record_field f;
+	uint64_t sets = 0;
+	int more, err = 0;
+
+	while ((more = record_next(&r, &f)) > 0) {
+		uint32_t word[2];
+
+		if (f.id == FIELD_SETS)
+			sets = f.number;
+		if (f.id != FIELD_WORDS || sets != (uint64_t)s->mask + 1)
+			continue;
+		for (; record_left(&f.in) >= sizeof(word);
+		     f.in.p += sizeof(word)) {
+			memcpy(word, f.in.p, sizeof(word));
+			if (word[1] & USES_MASK && !restore(s, word, epoch))
+				err = -ENOSPC;
+		}
+	}
+	return more ? more : err;
+}

@@ -448,3 +448,110 @@ mono_t synq_deadline(const struct synq *q, mono_t now)
 
 	return e ? deadline(e, now) : MONO_NEVER;
 }
+
+/* --- another process goes on --- */
+
+/* An entry as a record.  The numbers are theirs for good. */
+struct saved_entry {
+	seq_t client_isn, iss;
+	uint32_t tsval;
+	uint16_t mss;
+	uint8_t wscale, wscale_ok, sack_ok, ts_ok, ecn;
+	uint8_t retries, defer, sent_again, repeated, acked;
+	mono_t deadline;
+};
+
+#define M(id, kind, member)                                             \
+	{                                                               \
+		id, offsetof(struct saved_entry, member), RECORD_##kind \
+	}
+
+static const struct record_member members[] = {
+	M(1, U32, client_isn), M(2, U32, iss),	 M(3, U32, tsval),
+	M(4, U16, mss),	       M(5, U8, wscale), M(6, U8, wscale_ok),
+	M(7, U8, sack_ok),     M(8, U8, ts_ok),	 M(9, U8, ecn),
+	M(10, U8, retries),    M(11, U8, defer), M(12, U8, sent_again),
+	M(13, U8, repeated),   M(14, U8, acked), M(15, TIME, deadline),
+};
+
+void synq_walk(const struct synq *q, synq_fn fn, void *arg)
+{
+	for (int i = 0; i < SYNQ_LEVELS; i++) {
+		for (uint32_t at = q->list[i].head; at != NIL;
+		     at = entry_at(q, at)->next)
+			fn(arg, entry_at(q, at));
+	}
+}
+
+void synq_save(const struct synq *q, const struct synq_entry *e,
+	       struct record_writer *w)
+{
+	const struct saved_entry s = {.client_isn = e->client_isn,
+				      .iss = e->iss,
+				      .tsval = e->tsval,
+				      .mss = e->mss,
+				      .wscale = e->wscale,
+				      .wscale_ok = e->wscale_ok,
+				      .sack_ok = e->sack_ok,
+				      .ts_ok = e->ts_ok,
+				      .ecn = e->ecn,
+				      .retries = e->retries,
+				      .defer = e->defer,
+				      .sent_again = e->sent_again,
+				      .repeated = e->repeated,
+				      .acked = e->acked,
+				      .deadline = deadline(e, w->now)};
+
+	(void)q;
+	record_save(w, members, ARRAY_LEN(members), &s);
+}
+
+/* The lists are in order of deadlines: who comes behind one that is due later
+ * waits as long as that one. */
+static void list_restore(struct synq *q, struct synq_entry *e, mono_t when,
+			 mono_t now)
+{
+	uint32_t tail = list_of(q, e)->tail;
+	mono_t last = tail == NIL ? when : deadline(entry_at(q, tail), now);
+	int64_t wait_us = synq_timeout_us(e->sent_again);
+
+	if (mono_before(when, last))
+		when = last;
+	list_append(q, e, mono_add(when, -wait_us));
+}
+
+int synq_load(struct synq *q, const struct tuple *t, uint16_t service,
+	      struct record_reader r)
+{
+	struct saved_entry s = {0};
+	struct synq_entry *e;
+	struct record_field f;
+	int more;
+
+	while ((more = record_next(&r, &f)) > 0)
+		record_load(&f, members, ARRAY_LEN(members), &s, r.now);
+	if (more || s.sent_again > SYNQ_RETRIES_MAX)
+		return -EBADMSG;
+	if (synq_find(q, t))
+		return -EEXIST;
+	e = entry_new(q, &(struct synq_syn){.t = *t,
+					    .client_isn = s.client_isn,
+					    .iss = s.iss,
+					    .tsval = s.tsval,
+					    .mss = s.mss,
+					    .wscale = s.wscale,
+					    .wscale_ok = s.wscale_ok,
+					    .sack_ok = s.sack_ok,
+					    .ts_ok = s.ts_ok,
+					    .ecn = s.ecn,
+					    .service = service,
+					    .retries = s.retries,
+					    .defer = s.defer,
+					    .sent_again = s.sent_again});
+	if (!e)
+		return -ENOSPC;
+	e->repeated = s.repeated & 1u;
+	e->acked = s.acked & 1u;
+	list_restore(q, e, s.deadline, r.now);
+	return 0;
+}

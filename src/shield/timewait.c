@@ -628,6 +628,33 @@ void tw_expire(struct tw_table *t, mono_t now)
 	t->now = now;
 }
 
+/* --- another process goes on --- */
+
+struct saved_entry {
+	seq_t snd_nxt, rcv_nxt;
+	uint32_t ts_recent, ts_off;
+	uint16_t wnd;
+	bool ts_ok;
+	mono_t end;
+	uint64_t len_us;
+};
+
+#define M(id, kind, member)                                             \
+	{                                                               \
+		id, offsetof(struct saved_entry, member), RECORD_##kind \
+	}
+
+static const struct record_member members[] = {
+	M(1, U32, snd_nxt),   M(2, U32, rcv_nxt), M(3, U32, ts_recent),
+	M(4, TS_OFF, ts_off), M(5, U16, wnd),	  M(6, BOOL, ts_ok),
+	M(7, TIME, end),      M(8, U64, len_us),
+};
+
+static mono_t end_of(const struct tw_table *t, const struct tw_entry *e)
+{
+	return (mono_t){deadline_tick(t, e) << TICK_SHIFT};
+}
+
 void tw_walk(const struct tw_table *t, tw_fn fn, void *arg)
 {
 	for (int i = 0; i < 2 * TW_LISTS; i++) {
@@ -641,9 +668,68 @@ void tw_walk(const struct tw_table *t, tw_fn fn, void *arg)
 					     .service = e->service,
 					     .len_us = l->len_us};
 
-			p.end.us = deadline_tick(t, e) << TICK_SHIFT;
+			p.end = end_of(t, e);
 			entry_tuple(h, e, &p.t);
 			fn(arg, &p);
 		}
 	}
+}
+
+void tw_save(const struct tw_place *p, struct record_writer *w)
+{
+	const struct tw_entry *e = p->e;
+	const struct saved_entry s = {.snd_nxt = e->snd_nxt,
+				      .rcv_nxt = e->rcv_nxt,
+				      .ts_recent = e->ts_recent,
+				      .ts_off = e->ts_off,
+				      .wnd = e->wnd,
+				      .ts_ok = e->ts_ok,
+				      .end = p->end,
+				      .len_us = (uint64_t)p->len_us};
+
+	record_save(w, members, ARRAY_LEN(members), &s);
+}
+
+/* As list_insert(), but without a walk: who comes behind one that ends later
+ * ends with it. */
+static mono_t end_in_order(struct tw_table *t, const struct tuple *at,
+			   mono_t end, int64_t len_us)
+{
+	struct tw_half *h = half_of(t, at);
+	uint32_t tail = list_for(h, len_us)->tail;
+	mono_t last = tail == NIL ? end : end_of(t, entry_at(h, tail));
+
+	return mono_before(end, last) ? last : end;
+}
+
+int tw_load(struct tw_table *t, const struct tuple *at, uint16_t service,
+	    struct record_reader r)
+{
+	const int64_t most_us = (INT64_C(1) << (DL_BITS - 2)) << TICK_SHIFT;
+	struct saved_entry s = {.end = MONO_UNSET};
+	struct record_field f;
+	struct tw_new n;
+	mono_t now = t->now;
+	int64_t len_us;
+	int more, err;
+
+	while ((more = record_next(&r, &f)) > 0)
+		record_load(&f, members, ARRAY_LEN(members), &s, r.now);
+	len_us = (int64_t)s.len_us;
+	if (more || len_us < 0 || len_us > most_us ||
+	    mono_sub(s.end, r.now) > most_us || mono_before(s.end, r.now))
+		return -EBADMSG;
+	s.end = end_in_order(t, at, s.end, len_us);
+	n = (struct tw_new){.t = *at,
+			    .snd_nxt = s.snd_nxt,
+			    .rcv_nxt = s.rcv_nxt,
+			    .rcv_wnd = s.wnd,
+			    .ts_ok = s.ts_ok,
+			    .ts_recent = s.ts_recent,
+			    .ts_off = s.ts_off,
+			    .service = service,
+			    .overflow = TW_DESTROY};
+	err = tw_add(t, &n, mono_add(s.end, -len_us), len_us);
+	t->now = now;
+	return err;
 }

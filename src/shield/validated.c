@@ -50,3 +50,19 @@ bool validated_has(const struct validated *v, const struct ipaddr *a,
 	assoc_leave(&v->table);
 	return is;
 }
+
+void validated_walk(const struct validated *v, validated_fn fn, void *arg,
+		    mono_t now)
+{
+	const struct assoc *a = &v->table;
+
+	assoc_enter(a);
+	for (uint32_t i = 0; i < assoc_room(a); i++) {
+		const struct entry *e =
+			(const void *)(a->mem + (size_t)i * a->size);
+
+		if (e->head.used && mono_before(now, e->until))
+			fn(arg, &e->head.key.addr, e->head.key.space, e->until);
+	}
+	assoc_leave(a);
+}

@@ -403,6 +403,19 @@ bool splice_reset(struct splicer *sp, const struct tuple *client)
 	return true;
 }
 
+void splice_settle(struct splicer *sp, mono_t now)
+{
+	struct flow *f, *next;
+
+	for (f = engine_flow_first(sp->e); f; f = next) {
+		next = engine_flow_next(sp->e, f);
+		if (!f->held)
+			continue;
+		hold_give_up(sp, f, SC_SpliceNoRoom, now);
+		flow_settle(sp->e, f, now);
+	}
+}
+
 static uint32_t splice_count(const void *wing, const char *service,
 			     const struct ipaddr *client, uint32_t *all)
 {

@@ -581,6 +581,24 @@ uint32_t board_places(const struct run *first, uint8_t state)
 	return n;
 }
 
+bool board_restore(struct leg *l, const struct run *r)
+{
+	struct run *n = run_insert_after(l, board_tail(&l->loss));
+
+	if (!n)
+		return false;
+	n->start = r->start;
+	n->end = r->end;
+	n->tx_us = r->tx_us;
+	n->state = r->state;
+	n->retx = r->retx;
+	n->segs = r->segs;
+	n->mark = r->mark;
+	run_account(&l->loss, n->state, run_len(n), true);
+	run_join(l, n);
+	return true;
+}
+
 void board_purge(struct leg *l)
 {
 	while (l->loss.run_head)

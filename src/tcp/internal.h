@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "tcp/leg.h"
+#include "util/record.h"
 
 #define IW_SEGMENTS 10u /* RFC 6928 */
 #define WSCALE_MAX 14u	/* RFC 7323, 2.3 */
@@ -121,6 +122,8 @@ void board_unmark_lost(struct leg *l);
  * their state; 0 where they are not in order. */
 uint32_t board_places(const struct run *first, uint8_t state);
 void board_purge(struct leg *l);
+/* Append a run of a leg that is loaded; false: there is no room. */
+bool board_restore(struct leg *l, const struct run *r);
 
 static inline uint32_t board_outstanding(const struct leg_snd *snd)
 {
@@ -267,6 +270,10 @@ static inline void cc_on_unused(struct leg_cong *cc, mono_t now)
 		leg_cc(cc)->on_unused(cc, now);
 }
 
+/* bbr_state.c: BBR's part of a leg as a record. */
+void bbr_save(const struct leg_bbr *b, struct record_writer *w);
+int bbr_load(struct leg_bbr *b, struct record_reader r); /* 0 or -EBADMSG */
+
 /* hystart.c: slow start (RFC 3465, 9406). */
 void hystart_init(struct cc_hystart *h);
 void hystart_on_rtt(struct leg_cong *cc, const struct leg *l, uint32_t rtt_us);
@@ -319,6 +326,12 @@ static inline void reasm_sacked(struct leg_rcv *rcv, const struct tcp_opts *o)
 	if (o->nsack)
 		rcv->dsack.start = rcv->dsack.end = SEQ(0);
 }
+/* Append an island to a leg that is loaded; false: it is impossible, or there
+ * is no room for all of it. */
+bool reasm_restore(struct leg *l, seq_t at, const struct slice *d);
+/* Call @fn for each node, and tell whether its island begins or ends with it. */
+typedef void (*reasm_fn)(void *arg, const struct ooo *o, bool first, bool last);
+void reasm_walk(const struct leg_rcv *rcv, reasm_fn fn, void *arg);
 /* Check the out-of-order store.  Return: NULL, or what is wrong. */
 const char *reasm_check(const struct leg_rcv *rcv);
 

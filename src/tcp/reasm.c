@@ -306,6 +306,31 @@ static bool hole_fill(struct leg *l, struct hole *h, seq_t at, struct slice d)
 	return true;
 }
 
+bool reasm_restore(struct leg *l, seq_t at, const struct slice *d)
+{
+	struct ooo *first = l->rcv.ooo;
+	struct hole h = {0};
+	seq_t end = reasm_end(&l->rcv);
+
+	if (first)
+		h.before = island_of(tree_last(&first->island));
+	if (!d->len || d->len > FAR || seq_lt(at, end) ||
+	    (h.before && seq_eq(at, end)) || seq_span(at, l->rcv.nxt) > FAR)
+		return false;
+	return hole_fill(l, &h, at, *d);
+}
+
+void reasm_walk(const struct leg_rcv *rcv, reasm_fn fn, void *arg)
+{
+	for (const struct ooo *i = rcv->ooo; i; i = island_next(i)) {
+		for (const struct ooo *o = i;; o = o->next) {
+			fn(arg, o, o == i, o == i->last);
+			if (o == i->last)
+				break;
+		}
+	}
+}
+
 /* @island changed last: put it first among the SACK blocks. */
 static void sack_note(struct leg_rcv *rcv, const struct ooo *island)
 {

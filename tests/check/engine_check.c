@@ -21,13 +21,13 @@ static uint32_t bytes_of(const struct flow *f)
 
 static const char *check_charge(const struct engine *e, const struct flow *f)
 {
-	if (!f->source)
-		return f->charged_nodes || f->charged_bytes
+	if (!f->charge.source)
+		return f->charge.nodes || f->charge.bytes
 			       ? "charged without a source"
 			       : NULL;
-	if (f->charged_nodes != nodes_of(f) || f->charged_bytes != bytes_of(f))
+	if (f->charge.nodes != nodes_of(f) || f->charge.bytes != bytes_of(f))
 		return "what a flow holds is not what was charged";
-	return share_at(&e->shares, f->source - 1)->flows
+	return share_at(&e->shares, f->charge.source - 1)->flows
 		       ? NULL
 		       : "a flow of a dead source";
 }
@@ -43,9 +43,9 @@ static const char *check_shares(const struct engine *e)
 
 		if (err)
 			return err;
-		held[SHARE_NODES] += f->charged_nodes;
-		held[SHARE_BYTES] += f->charged_bytes;
-		flows += f->source != 0;
+		held[SHARE_NODES] += f->charge.nodes;
+		held[SHARE_BYTES] += f->charge.bytes;
+		flows += f->charge.source != 0;
 	}
 	share_sum(&e->shares, sum, &counted);
 	if (held[SHARE_NODES] != sum[SHARE_NODES] ||

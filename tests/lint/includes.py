@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: MIT
 """The include graph: arrows go down only.
 
-impair -> engine, fault; splice, view -> engine; engine -> policy -> shield, tcp ->
-wire -> util; io -> wire, util; rules, scenario -> config -> util and the headers
+impair -> engine, fault; splice, view, handover -> engine; engine -> policy ->
+shield, tcp -> wire -> util; io -> wire, util; rules, scenario -> config -> util and the headers
 that publish option tables; api -> util; front -> policy, shield, tcp, and what
 is asked of a translator; bpf -> the layout of front's maps.
 The engine knows neither faults nor translators: impair and splice hook
 themselves in.  io and engine never meet: the daemon joins them.  penstockctl
 knows nothing of packets.  Siblings of one floor do not know each other.
 What is deterministic (wire, tcp, shield, fault, policy, engine, impair, splice,
-view) calls no clock, no random device, no file and no descriptor either.
+view, handover) calls no clock, no random device, no file and no descriptor either.
 """
 import os
 import re
@@ -28,6 +28,7 @@ DOWN = {
     "splice": {"engine", "policy", "tcp", "wire", "util"},
     "view": {"engine", "policy", "shield", "tcp", "wire", "util"},
     "capture": {"engine", "impair", "view", "policy", "tcp", "wire", "util"},
+    "handover": {"engine", "policy", "fault", "shield", "tcp", "wire", "util"},
     "io": {"wire", "util"},
     "front": {"policy", "shield", "tcp", "util"},
     "bpf": {"front", "shield"},
@@ -36,7 +37,7 @@ DOWN = {
     "api": {"util"},
     "scenario": {"config", "util"},
     "daemon": {"config", "rules", "front", "api", "io", "impair", "splice",
-               "view", "capture",
+               "view", "capture", "handover",
                "engine", "policy", "fault", "shield", "util"},
     "ctl": {"config", "rules", "front", "api", "scenario", "util"},
 }
@@ -51,7 +52,7 @@ TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
           # the library's headers
           "front": {"bpf/bpf.h", "bpf/libbpf.h", "splice/splice.h"}}
 PURE = {"wire", "tcp", "shield", "fault", "policy", "engine",
-        "impair", "splice", "view", "capture"}
+        "impair", "splice", "view", "capture", "handover"}
 IMPURE = re.compile(
     r"(?<![\w.>])(clock_gettime|gettimeofday|time|getrandom|randombytes\w*|"
     r"s?rand|s?random|arc4random\w*|socket|sendto|sendmsg|sendmmsg|recvfrom|"

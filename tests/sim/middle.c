@@ -70,34 +70,46 @@ struct policy *middle_policy(const struct world *w)
 	return pol;
 }
 
+struct engine *middle_engine(struct world *w, struct buf_pool *pool,
+			     int64_t max_flows, uint8_t salt)
+{
+	struct engine_cfg cfg = {.pool = pool, .paths = &w->paths};
+	const struct plan *p = w->plan;
+	struct engine *e;
+
+	if (buf_pool_init(pool, (uint64_t)p->pool_kb * 1024, RESERVE))
+		return NULL;
+	cfg.policy = middle_policy(w);
+	cfg.max_flows = (uint32_t)max_flows;
+	cfg.max_tw = (uint32_t)p->max_tw;
+	cfg.seed = p->seed + salt;
+	for (uint32_t i = 0; i < sizeof(cfg.secret); i++)
+		cfg.secret[i] = (uint8_t)(p->seed >> (i & 7) * 8) ^ salt;
+	cfg.wall_offset_us = MIDDLE_WALL_US;
+	e = engine_new(&cfg, (mono_t){w->now});
+	policy_put(cfg.policy);
+	return e;
+}
+
 int middle_init(struct world *w)
 {
-	struct engine_cfg cfg = {.pool = &w->pool, .paths = &w->paths};
+	static const uint8_t key[32];
 	struct plan *p = w->plan;
 
+	w->pool = &w->pools[0];
 	if (w->direct)
 		return 0;
-	if (buf_pool_init(&w->pool, (uint64_t)p->pool_kb * 1024, RESERVE))
+	if (paths_init(&w->paths, 16, key))
 		return -1;
-	cfg.policy = middle_policy(w);
-	cfg.max_flows = (uint32_t)p->max_flows;
-	cfg.max_tw = (uint32_t)p->max_tw;
-	cfg.seed = p->seed;
-	for (uint32_t i = 0; i < sizeof(cfg.secret); i++)
-		cfg.secret[i] = (uint8_t)(p->seed >> (i & 7) * 8);
-	cfg.wall_offset_us = 1700000000ll * 1000000;
-	if (paths_init(&w->paths, 16, cfg.secret))
-		return -1;
-	w->engine = engine_new(&cfg, (mono_t){w->now});
+	w->engine = middle_engine(w, w->pool, p->max_flows, 0);
 	if (w->engine && p->splice)
 		w->translator = translate_new(w);
-	policy_put(cfg.policy);
-	known_init(&w->known, cfg.secret, calloc(1, 1u << KNOWN_BITS),
+	known_init(&w->known, key, calloc(1, 1u << KNOWN_BITS),
 		   calloc(1u << KNOWN_SPENT_BITS, sizeof(*w->known.spent)));
 	if (!w->engine || !w->known.count || !w->known.spent)
 		return -1;
 	engine_set_known(w->engine, &w->known);
-	w->pool_base = w->pool.held;
+	w->pool_base = w->pool->held;
 	return 0;
 }
 
@@ -122,11 +134,11 @@ void middle_fini(struct world *w)
 	translate_free(w->translator);
 	if (w->direct)
 		return;
-	if (!w->failed && w->pool.held)
+	if (!w->failed && w->pool->held)
 		world_fail(w, "%lu bytes of buffers outlive the engine",
-			   (unsigned long)w->pool.held);
+			   (unsigned long)w->pool->held);
 	paths_fini(&w->paths);
-	buf_pool_fini(&w->pool);
+	buf_pool_fini(w->pool);
 }
 
 static bool to_server(const struct world *w, const struct sseg *s)
@@ -263,7 +275,7 @@ static void emit_tun(struct world *w, const struct tx *tx)
 	free(big);
 }
 
-static void emit(struct world *w, const struct tx *tx)
+void middle_emit(struct world *w, const struct tx *tx)
 {
 	struct spkt *big = flatten(w, tx), *pkt;
 	uint32_t n, seg = tx->gso_size;
@@ -326,7 +338,7 @@ void middle_pull(struct world *w)
 			return;
 		}
 		for (int i = 0; i < n && !w->failed; i++)
-			emit(w, &tx[i]);
+			middle_emit(w, &tx[i]);
 		if (++rounds > 20000)
 			world_fail(w, "engine_pull() never ends");
 	} while (n == max && !w->failed);
@@ -369,7 +381,7 @@ static enum packet_csum choose_csum(struct world *w, struct spkt *pkt)
 
 static void give_engine(struct world *w, struct spkt *pkt, bool truncate)
 {
-	struct buf *b = buf_alloc_reserve(&w->pool);
+	struct buf *b = buf_alloc_reserve(w->pool);
 	struct packet in = {.buf = b};
 	struct tx reply;
 	struct spkt *pass = NULL;
@@ -392,7 +404,7 @@ static void give_engine(struct world *w, struct spkt *pkt, bool truncate)
 	if (v == VERDICT_REPLY) {
 		if (reply.payload && !reply.tun_only && !reply.in_place)
 			world_fail(w, "a stateless reply has payload");
-		emit(w, &reply);
+		middle_emit(w, &reply);
 	}
 	buf_put(b);
 	if (v == VERDICT_PASS && !truncate)
@@ -451,6 +463,8 @@ int64_t middle_deadline(const struct world *w)
 	t = engine_deadline(w->engine).us;
 	if (t != INT64_MAX)
 		t += w->plan->late_us;
+	if (renew_deadline(w) < t)
+		t = renew_deadline(w);
 	if (w->pull_at && w->pull_at < t)
 		t = w->pull_at;
 	return t;
@@ -462,6 +476,10 @@ void middle_expire(struct world *w)
 		return;
 	if (engine_deadline(w->engine).us <= w->now) {
 		engine_expire(w->engine, (mono_t){w->now});
+		w->pull_at = w->now;
+	}
+	if (renew_deadline(w) <= w->now) {
+		renew(w);
 		w->pull_at = w->now;
 	}
 	if (w->plan->reset_all_ms && !w->reset_done &&
@@ -490,10 +508,11 @@ void middle_check(struct world *w)
 	if (g.flows > g.flows_max || g.time_wait > g.time_wait_max)
 		world_fail(w, "gauges: %u flows, %u TIME_WAIT", g.flows,
 			   g.time_wait);
-	if (w->pool.held > w->pool.limit + RESERVE * buf_class_truesize(BUF_RX))
+	if (w->pool->held >
+	    w->pool->limit + RESERVE * buf_class_truesize(BUF_RX))
 		world_fail(w, "pool holds %lu of %lu",
-			   (unsigned long)w->pool.held,
-			   (unsigned long)w->pool.limit);
+			   (unsigned long)w->pool->held,
+			   (unsigned long)w->pool->limit);
 }
 
 bool middle_idle(const struct world *w)
@@ -511,7 +530,7 @@ void middle_check_end(struct world *w)
 	if (g.flows || g.half_open || g.time_wait)
 		world_fail(w, "left over: %u flows, %u half open, %u TIME_WAIT",
 			   g.flows, g.half_open, g.time_wait);
-	else if (w->pool.held != w->pool_base)
+	else if (w->pool->held != w->pool_base)
 		world_fail(w, "left over: %lu bytes of buffers",
-			   (unsigned long)(w->pool.held - w->pool_base));
+			   (unsigned long)(w->pool->held - w->pool_base));
 }

@@ -108,11 +108,22 @@ void plan_describe(const struct plan *p, char *out, size_t outlen)
 	}
 }
 
+/* The next engine has no room, or its secret ends half-open connections. */
+static bool plan_loses_by_renewal(const struct plan *p)
+{
+	return p->renew_ms &&
+	       (p->renew_flows < p->nconn + 2 ||
+		(p->flood_pps && p->renew_flows < p->max_flows) ||
+		(p->renew_secret &&
+		 (!server_answers_first(p) || p->syncookies)));
+}
+
 bool plan_is_tight(const struct plan *p)
 {
 	return p->max_flows < p->nconn + 2 || p->backlog < p->nconn + 2 ||
 	       p->max_tw < p->nconn + 2 || p->pool_kb < 4096 ||
-	       p->reset_all_ms || (p->flood_pps && p->max_flows < 512);
+	       p->reset_all_ms || plan_loses_by_renewal(p) ||
+	       (p->flood_pps && p->max_flows < 512);
 }
 
 bool conn_is_troubled(const struct conn_plan *c)
@@ -436,6 +447,16 @@ static void make_spliced(struct plan *p, struct prng *r)
 	}
 }
 
+/* The process is replaced by another, with other limits. */
+static void gen_renewal(struct plan *p, struct prng *r)
+{
+	p->renew_ms = 1 + upto(r, (uint32_t)PICK(r, 20, 300, 3000, 30000));
+	p->renew_n = PICK(r, 1, 1, 3, 20);
+	p->renew_flows = chance(r, 5) ? 1 + upto(r, 3)
+				      : p->max_flows + upto(r, 64);
+	p->renew_secret = chance(r, 30);
+}
+
 void plan_from_seed(struct plan *p, uint64_t seed)
 {
 	struct prng r;
@@ -476,4 +497,6 @@ void plan_from_seed(struct plan *p, uint64_t seed)
 	}
 	if (chance(&r, 12))
 		make_spliced(p, &r);
+	else if (chance(&r, 20))
+		gen_renewal(p, &r);
 }

@@ -65,7 +65,11 @@
 	X(reload_ms, 0)                              \
 	X(start_us, 1000000)                         \
 	X(splice, 0) /* relay = splice */            \
-	X(map_full_pc, 0)
+	X(map_full_pc, 0)                            \
+	X(renew_ms, 0) /* another engine goes on */  \
+	X(renew_n, 1)                                \
+	X(renew_flows, 64)                           \
+	X(renew_secret, 0)
 
 #define PLAN_LINK(X)      \
 	X(loss_pm, 0)     \

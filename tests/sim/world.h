@@ -69,11 +69,12 @@ struct world {
 	/* the engine */
 	struct engine *engine;
 	struct known known;
-	struct translator *translator; /* NULL: no relay = splice */
-	struct buf_pool pool;
+	struct translator *translator;	 /* NULL: no relay = splice */
+	struct buf_pool pools[2], *pool; /* the engine's is one of them */
 	struct paths paths;
 	uint64_t pool_base;
 	bool reset_done;
+	uint32_t renewed; /* times that renew() was called */
 	/* bounds */
 	uint64_t steps, steps_max, engine_pkts, wait;
 	int64_t last_tx, flood_at, reload_at;
@@ -140,6 +141,17 @@ bool middle_idle(const struct world *w);
 void middle_give(struct world *w, struct spkt *pkt);
 void middle_send_on(struct world *w, int link, struct spkt *pkt);
 struct policy *middle_policy(const struct world *w);
+
+/* Unix time minus the engine's clock. */
+#define MIDDLE_WALL_US (1700000000ll * 1000000)
+void middle_emit(struct world *w, const struct tx *tx);
+/* A new engine, whose buffers @pool gets.  @salt: another secret. */
+struct engine *middle_engine(struct world *w, struct buf_pool *pool,
+			     int64_t max_flows, uint8_t salt);
+
+/* renew.c: the engine is saved, and another one goes on with its state. */
+int64_t renew_deadline(const struct world *w);
+void renew(struct world *w);
 
 /* translate.c: relay = splice. */
 struct translator *translate_new(struct world *w);
