@@ -17,6 +17,10 @@
  */
 int client_ask(const char *path, const json_t *request, json_t **answer);
 
+/* The two halves of it: send, and later wait.  A descriptor, or -errno. */
+int client_send(const char *path, const json_t *request);
+int client_answer(int fd, json_t **answer); /* closes @fd */
+
 /**
  * client_stream() - The same for a request whose answer is followed by a stream
  * @fd: out: the connection, behind the answer's line; owned by the caller.  -1

@@ -20,12 +20,15 @@
  * @maxlen: packets the kernel keeps while they wait; 0 = NFQ_MAXLEN_DEFAULT
  * @rcvbuf: socket receive buffer, bytes; 0 = NFQ_RCVBUF_DEFAULT
  * @mark:   fwmark put on answers, 0 = none
+ * @taken:  a socket that another process has bound to @queue, with the packets
+ *          that wait in it; 0 = none.  Belongs to the queue from now on
  */
 struct nfq_cfg {
 	uint16_t queue;
 	uint32_t maxlen;
 	uint32_t rcvbuf;
 	uint32_t mark;
+	int taken;
 };
 
 #define NFQ_MAXLEN_DEFAULT 16384u

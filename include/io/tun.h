@@ -31,6 +31,8 @@ struct tun {
  * Return: 0 or -errno
  */
 int tun_open(struct tun *t, const char *name);
+/* Take over a queue of device @name that another process has attached. */
+void tun_take(struct tun *t, const char *name, int fd);
 void tun_close(struct tun *t);
 
 /**

@@ -49,6 +49,34 @@ struct io_engine_ops {
 
 #define WORKER_SYN_QUEUES_MAX 8u
 
+#define WORKER_QUEUES_MAX (1 + WORKER_SYN_QUEUES_MAX)
+
+/**
+ * struct worker_fds - Descriptors of a worker, on their way to another process
+ * @tun:   queue of the TUN device
+ * @name:  of the device
+ * @queue: numbers of the @n queues whose sockets are @nfq
+ */
+struct worker_fds {
+	int tun;
+	char name[16];
+	uint32_t n;
+	int nfq[WORKER_QUEUES_MAX];
+	uint16_t queue[WORKER_QUEUES_MAX];
+};
+
+/**
+ * struct worker_taken - Descriptors of all workers of another process
+ * @w: @n of them.  What is used is -1 afterwards
+ */
+struct worker_taken {
+	struct worker_fds *w;
+	uint32_t n;
+};
+
+/* Close what was not used. */
+void worker_taken_close(struct worker_taken *t);
+
 /**
  * struct worker_cfg - What a worker is made of
  * @index:  0, 1, ...: names the thread
@@ -62,6 +90,8 @@ struct io_engine_ops {
  * @pool:   buffers; borrowed, outlives the worker
  * @ops:    the calls of the engine; borrowed
  * @engine: their first argument; borrowed, outlives the worker
+ * @taken:  descriptors to use where they fit; borrowed until worker_new()
+ *          returns.  NULL: there are none
  */
 struct worker_cfg {
 	uint32_t index;
@@ -72,6 +102,7 @@ struct worker_cfg {
 	struct buf_pool *pool;
 	const struct io_engine_ops *ops;
 	void *engine;
+	struct worker_taken *taken;
 };
 
 struct worker;
@@ -89,11 +120,18 @@ int worker_new(struct worker **out, const struct worker_cfg *cfg);
 /* Stops the thread when it runs; closes everything. */
 void worker_free(struct worker *w);
 
-/* Start the thread, with all signals blocked.  Return: 0 or -errno */
+/* Start the thread, with all signals blocked, unless it runs.  Return: 0 or
+ * -errno */
 int worker_start(struct worker *w);
 
 /* End the thread and wait for it.  Packets still queued are not handled. */
 void worker_stop(struct worker *w);
+
+/* The descriptors of a worker that is stopped.  They stay the worker's. */
+void worker_fds(const struct worker *w, struct worker_fds *out);
+
+/* Send a packet from a worker that is stopped, through its TUN queue. */
+void worker_send(struct worker *w, struct tx *tx);
 
 /* False if the thread has ended by itself, because its queue failed. */
 bool worker_is_alive(struct worker *w);

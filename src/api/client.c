@@ -105,21 +105,30 @@ int client_stream(const char *path, const json_t *request, json_t **answer,
 	return err;
 }
 
-int client_ask(const char *path, const json_t *request, json_t **answer)
+int client_send(const char *path, const json_t *request)
 {
 	int fd = client_connect(path), err;
-	char *line = NULL;
-	size_t room = 0;
-	FILE *f;
 
-	*answer = NULL;
 	if (fd < 0)
 		return fd;
 	err = line_send(fd, request);
-	f = err ? NULL : fdopen(fd, "r");
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int client_answer(int fd, json_t **answer)
+{
+	FILE *f = fdopen(fd, "r");
+	char *line = NULL;
+	size_t room = 0;
+	int err = 0;
+
+	*answer = NULL;
 	if (!f) {
 		close(fd);
-		return err ? err : -ENOMEM;
+		return -ENOMEM;
 	}
 	errno = 0;
 	if (getline(&line, &room, f) > 0)
@@ -129,4 +138,12 @@ int client_ask(const char *path, const json_t *request, json_t **answer)
 	free(line);
 	fclose(f);
 	return err;
+}
+
+int client_ask(const char *path, const json_t *request, json_t **answer)
+{
+	int fd = client_send(path, request);
+
+	*answer = NULL;
+	return fd < 0 ? fd : client_answer(fd, answer);
 }

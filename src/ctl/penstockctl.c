@@ -61,6 +61,9 @@ static const char usage_text[] =
 	"1\n"
 	"                 when the host's rules are not those of the file\n"
 	"  stop           stop, as SIGTERM does\n"
+	"  handover       stop, and leave the connections with systemd for "
+	"the\n"
+	"                 next process: for `systemctl restart'\n"
 	"  ask JSON       any request of the control protocol\n"
 	"  fault add NAME type=TYPE [KEY=VALUE ...]\n"
 	"  fault del NAME ... | lease NAME TIME | reset | batch [FILE]\n"
@@ -190,6 +193,8 @@ static int cmd_daemon(const struct args *a, int argc, char **argv)
 	if (argc != 1)
 		return usage("too many words for this command");
 	request = json_pack("{s:s}", "cmd", cmd);
+	if (!strcmp(cmd, "handover"))
+		json_object_set_new(request, "to", json_string("systemd"));
 	result = ask(a, request, &answer);
 	rc = result ? EXIT_GOOD : EXIT_USAGE;
 	warning = json_string_value(json_object_get(result, "warning"));
@@ -219,7 +224,7 @@ static const struct {
 	{"paths", cmd_paths},	  {"ss", cmd_ss},
 	{"states", cmd_states},	  {"tw", cmd_tw},
 	{"kill", cmd_kill},	  {"drain", cmd_drain},
-	{"top", cmd_top},
+	{"top", cmd_top},	  {"handover", cmd_daemon},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api/listener.h"
+#include "handover/handover.h"
 #include "penstockd.h"
 #include "util/address.h"
 
@@ -259,6 +260,46 @@ static void op_stop(void *arg)
 	daemon_stop(arg);
 }
 
+/* Another process wants to take over.  That ends this server, so not here. */
+static int handover_command(struct daemon *d, const json_t *request,
+			    json_t **result, FILE *errors)
+{
+	const char *to = json_string_value(json_object_get(request, "to"));
+	json_int_t format =
+		json_integer_value(json_object_get(request, "format"));
+
+	if (to && !strcmp(to, HANDOVER_TO_SYSTEMD) &&
+	    !getenv("NOTIFY_SOCKET")) {
+		fputs("this penstockd was not started by systemd\n", errors);
+		return -EINVAL;
+	}
+	if (format != HANDOVER_VERSION && to &&
+	    strcmp(to, HANDOVER_TO_SYSTEMD) != 0) {
+		fprintf(errors,
+			"format: found %" PRIdMAX ", allowed: %u, which "
+			"penstockd %s writes\n",
+			(intmax_t)format, HANDOVER_VERSION, PENSTOCK_VERSION);
+		return -EPROTO;
+	}
+	if (!to) {
+		fputs("to: found nothing, allowed: the path of a socket\n",
+		      errors);
+		return -EINVAL;
+	}
+	if (mono_is_set(d->stop_by) || d->hand_to) {
+		fputs(d->hand_to ? "another process is taking over\n"
+				 : "this penstockd is stopping\n",
+		      errors);
+		return -EBUSY;
+	}
+	d->hand_to = strdup(to);
+	if (!d->hand_to)
+		return -ENOMEM;
+	daemon_set_timer(d->ev_hand, 0);
+	*result = json_null();
+	return 0;
+}
+
 static int op_command(void *arg, const char *cmd, const json_t *request,
 		      json_t **result, FILE *errors)
 {
@@ -274,6 +315,8 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 		return drain_command(arg, request, result, errors);
 	if (!strcmp(cmd, "flows"))
 		return flows_command(arg, request, result, errors);
+	if (!strcmp(cmd, "handover"))
+		return handover_command(arg, request, result, errors);
 	if (!strcmp(cmd, "why"))
 		return why_command(arg, request, result, errors);
 	if (!strcmp(cmd, "capture"))

@@ -155,7 +155,8 @@ static int make_events(struct daemon *d)
 	d->ev_tick = evtimer_new(d->base, on_tick, d);
 	d->ev_stop = evtimer_new(d->base, daemon_stop_poll, d);
 	d->ev_dog = evtimer_new(d->base, on_watchdog, d);
-	if (!d->ev_tick || !d->ev_stop || !d->ev_dog)
+	d->ev_hand = evtimer_new(d->base, daemon_hand_over, d);
+	if (!d->ev_tick || !d->ev_stop || !d->ev_dog || !d->ev_hand)
 		return -ENOMEM;
 	daemon_set_timer(d->ev_tick, TICK_US);
 	if (sd_watchdog_enabled(0, &dog) > 0) {
@@ -169,7 +170,7 @@ static void free_events(struct daemon *d)
 {
 	struct event *const ev[] = {d->ev_term, d->ev_int,  d->ev_hup,
 				    d->ev_usr1, d->ev_tick, d->ev_stop,
-				    d->ev_dog};
+				    d->ev_dog,	d->ev_hand};
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(ev); i++)
@@ -180,6 +181,76 @@ static void free_events(struct daemon *d)
 }
 
 /* --- life --- */
+
+static int open_units(struct daemon *d, struct takeover *t)
+{
+	int err = units_open(d, takeover_fds(t));
+
+	return err ? err : connlog_open(d, d->cfg->daemon.connection_log);
+}
+
+/* Nothing is taken from the other process before all of this has succeeded. */
+static int take_over(struct daemon *d)
+{
+	struct takeover *t = NULL;
+	int err = faults_open(d);
+
+	if (!err)
+		err = units_make(d);
+	if (err)
+		return err;
+	t = takeover_begin(d);
+	if (!t)
+		return -EPROTO;
+	err = open_units(d, t);
+	if (err)
+		takeover_refuse(t, "the new one cannot run");
+	else
+		err = takeover_load(d, t);
+	if (!err && control_start(d))
+		log_err("going on without a control socket");
+	takeover_free(t);
+	return err;
+}
+
+/* systemd may have kept what the last process left at a restart. */
+static int set_up(struct daemon *d)
+{
+	struct takeover *t = NULL;
+	int err = control_start(d);
+
+	if (!err)
+		err = faults_open(d);
+	if (!err)
+		err = units_make(d);
+	if (err)
+		return err;
+	t = takeover_stored();
+	err = open_units(d, t);
+	if (!err && t)
+		err = takeover_load(d, t);
+	takeover_free(t);
+	return err;
+}
+
+static int start(struct daemon *d)
+{
+	int err = xdp_start(d);
+
+	if (!err)
+		err = priv_drop();
+	if (!err)
+		err = faults_adopt(d, d->cfg, stderr);
+	if (!err)
+		err = units_start(d);
+	if (!err)
+		xdp_tick(d); /* not a second later: SYNs may be coming in */
+	if (!err)
+		err = rules_watch_start(d);
+	if (!err)
+		units_kick(d);
+	return err;
+}
 
 static int run(struct daemon *d)
 {
@@ -195,25 +266,9 @@ static int run(struct daemon *d)
 	if (err)
 		log_err("event loop: %s", strerror(-err));
 	else
-		err = control_start(d);
+		err = d->takeover ? take_over(d) : set_up(d);
 	if (!err)
-		err = faults_open(d);
-	if (!err)
-		err = units_make(d);
-	if (!err)
-		err = xdp_start(d);
-	if (!err)
-		err = connlog_open(d, d->cfg->daemon.connection_log);
-	if (!err)
-		err = priv_drop();
-	if (!err)
-		err = faults_adopt(d, d->cfg, stderr);
-	if (!err)
-		err = units_start(d);
-	if (!err)
-		xdp_tick(d); /* not a second later: SYNs may be coming in */
-	if (!err)
-		err = rules_watch_start(d);
+		err = start(d);
 	if (err) {
 		d->status = EXIT_FAILURE;
 		goto out;
@@ -226,7 +281,8 @@ static int run(struct daemon *d)
 		 d->cfg->daemon.tun);
 	sd_notify(0, "READY=1\nSTATUS=Running");
 	event_base_dispatch(d->base);
-	faults_finish(d);
+	if (!d->handed_over)
+		faults_finish(d);
 out:
 	control_free(d);
 	rules_watch_free(d);
@@ -244,10 +300,13 @@ out:
 
 static void usage(FILE *out)
 {
-	fputs("usage: penstockd [-t [-v]] [-c FILE]\n"
+	fputs("usage: penstockd [-t [-v] | --takeover] [-c FILE]\n"
 	      "  -c, --config FILE  configuration (default " CONF_DEFAULT ")\n"
 	      "  -t, --test         check it and exit: 0 good, 2 bad\n"
 	      "  -v, --verbose      with -t: also what follows from the host\n"
+	      "      --takeover     go on with the connections of the "
+	      "penstockd "
+	      "that runs\n"
 	      "      --version      print the version\n"
 	      "  -h, --help         this\n"
 	      "Runs in the foreground.  SIGHUP reloads, SIGUSR1 prints the "
@@ -276,6 +335,7 @@ int main(int argc, char **argv)
 		{"config", required_argument, NULL, 'c'},
 		{"test", no_argument, NULL, 't'},
 		{"verbose", no_argument, NULL, 'v'},
+		{"takeover", no_argument, NULL, 'T'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -295,6 +355,9 @@ int main(int argc, char **argv)
 			break;
 		case 'v':
 			verbose = true;
+			break;
+		case 'T':
+			d.takeover = true;
 			break;
 		case 'V':
 			puts("penstockd " PENSTOCK_VERSION);

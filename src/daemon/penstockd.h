@@ -79,6 +79,9 @@ struct metrics {
  * @stop_by:  while stopping: when the grace is over
  * @watchdog: microseconds between signs of life, 0 = none wanted
  * @status:   exit status
+ * @takeover: --takeover
+ * @hand_to:  the process that takes over will listen there; NULL: none asked
+ * @handed_over: another process goes on with all connections
  */
 struct daemon {
 	const char *path;
@@ -90,7 +93,7 @@ struct daemon {
 
 	struct event_base *base;
 	struct event *ev_term, *ev_int, *ev_hup, *ev_usr1;
-	struct event *ev_tick, *ev_stop, *ev_dog, *ev_ends;
+	struct event *ev_tick, *ev_stop, *ev_dog, *ev_ends, *ev_hand;
 	struct control_ops ops;
 	struct control_server *control;
 	struct control_http *http;
@@ -111,6 +114,8 @@ struct daemon {
 	uint32_t ticks;
 	uint64_t watchdog;
 	int status;
+	bool takeover, handed_over;
+	char *hand_to;
 };
 
 /* A gauge of the process. */
@@ -184,10 +189,16 @@ const char *rules_differences(const struct daemon *d);
 
 /* --- units.c --- */
 
-/* Make every worker, then give up privileges; start them.  Return: 0, or -errno
- * with a line logged */
+/* Reserve the memory of every worker; open its queues and its TUN, or take
+ * those of @taken (NULL: there are none); start its thread.  Return: 0, or
+ * -errno with a line logged */
 int units_make(struct daemon *d);
+int units_open(struct daemon *d, struct worker_taken *taken);
 int units_start(struct daemon *d);
+/* End the threads, between two batches; units_start() goes on. */
+void units_stop(struct daemon *d);
+/* Send what the engines have to send. */
+void units_kick(struct daemon *d);
 void units_free(struct daemon *d);
 
 /* Call @fn with each engine, in its worker's thread. */
@@ -370,6 +381,36 @@ int kill_command(struct daemon *d, const json_t *request, json_t **result,
 		 FILE *errors);
 int reset_command(struct daemon *d, const json_t *request, json_t **result,
 		  FILE *errors);
+
+/* --- handover.c, takeover.c --- */
+
+#define HANDOVER_WORKERS_MAX 64 /* as the key says */
+#define HANDOVER_TO_SYSTEMD "systemd"
+/* Names of descriptors in systemd's store. */
+#define STORED_STATE "penstock-state"
+#define STORED_TUN "penstock-tun-"     /* and the device's name */
+#define STORED_QUEUE "penstock-queue-" /* and the queue's number */
+struct handover_side;
+/* The engines, by worker; @engine has room for HANDOVER_WORKERS_MAX. */
+void handover_side(struct daemon *d, struct handover_side *s,
+		   struct engine **engine);
+/* Callback of the timer d->ev_hand: hand over to the process at d->hand_to. */
+void daemon_hand_over(evutil_socket_t fd, short what, void *arg);
+
+struct takeover;
+/* Ask the running daemon; it stands still afterwards.  NULL with a line
+ * logged. */
+struct takeover *takeover_begin(struct daemon *d);
+/* What systemd has kept of the last process; NULL: nothing. */
+struct takeover *takeover_stored(void);
+/* What it had open; NULL: nothing. */
+struct worker_taken *takeover_fds(struct takeover *t);
+/* Go on with its connections, and let it end.  0, or -errno with a line
+ * logged: it goes on itself. */
+int takeover_load(struct daemon *d, struct takeover *t);
+/* Let it go on, for this reason. */
+void takeover_refuse(struct takeover *t, const char *why);
+void takeover_free(struct takeover *t);
 
 /* --- relay.c --- */
 

@@ -107,16 +107,6 @@ static int unit_init(struct daemon *d, uint32_t i,
 {
 	const struct daemon_cfg *c = &d->cfg->daemon;
 	struct unit *u = &d->unit[i];
-	struct worker_cfg wc = {
-		.index = i,
-		.queue = daemon_queue(c, i),
-		.syn_queue = daemon_syn_queue(c, i),
-		.syn_queues = SYN_QUEUES,
-		.mark = c->mark,
-		.tun = c->tun,
-		.pool = &u->pool,
-		.ops = &engine_ops,
-	};
 	int err;
 
 	err = buf_pool_init(&u->pool, c->max_memory / d->n, WORKER_RX_RESERVE);
@@ -124,14 +114,36 @@ static int unit_init(struct daemon *d, uint32_t i,
 		err = paths_init(&u->paths, PATHS_ENTRIES, secret);
 	if (!err)
 		err = unit_new_engine(d, u, secret);
-	if (err) {
+	if (err)
 		log_err("worker %u: cannot reserve memory for max_flows, "
 			"max_memory: %s",
 			i, strerror(-err));
-		return err;
+	return err;
+}
+
+int units_open(struct daemon *d, struct worker_taken *taken)
+{
+	const struct daemon_cfg *c = &d->cfg->daemon;
+	int err = 0;
+
+	for (uint32_t i = 0; i < d->n && !err; i++) {
+		struct unit *u = &d->unit[i];
+		const struct worker_cfg wc = {
+			.index = i,
+			.queue = daemon_queue(c, i),
+			.syn_queue = daemon_syn_queue(c, i),
+			.syn_queues = SYN_QUEUES,
+			.mark = c->mark,
+			.tun = c->tun,
+			.pool = &u->pool,
+			.ops = &engine_ops,
+			.engine = u->engine,
+			.taken = taken,
+		};
+
+		err = worker_new(&u->worker, &wc);
 	}
-	wc.engine = u->engine;
-	return worker_new(&u->worker, &wc);
+	return err;
 }
 
 static void unit_fini(struct unit *u)
@@ -189,6 +201,23 @@ int units_start(struct daemon *d)
 			log_err("worker %u: thread: %s", i, strerror(-err));
 	}
 	return err;
+}
+
+void units_stop(struct daemon *d)
+{
+	for (uint32_t i = 0; i < d->n; i++)
+		worker_stop(d->unit[i].worker);
+}
+
+static void do_nothing(void *engine, mono_t now)
+{
+	(void)engine;
+	(void)now;
+}
+
+void units_kick(struct daemon *d)
+{
+	units_call(d, do_nothing);
 }
 
 void units_free(struct daemon *d)

@@ -58,7 +58,9 @@ static void set_socket_limits(const struct nfq *q, const struct nfq_cfg *cfg)
 }
 
 /* Bind and set all parameters in one message, so that no packet arrives at a
- * queue that is bound but not yet configured. */
+ * queue that is bound but not yet configured.  A queue that is bound already
+ * gets the parameters, and no answer is asked for: it would come behind the
+ * packets that wait in the socket. */
 static size_t build_config(uint8_t *buf, const struct nfq_cfg *cfg)
 {
 	const struct nfqnl_msg_config_cmd cmd = {
@@ -72,12 +74,13 @@ static size_t build_config(uint8_t *buf, const struct nfq_cfg *cfg)
 	struct nfgenmsg *nfg;
 
 	nlh->nlmsg_type = CONFIG_TYPE;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | (cfg->taken ? 0 : NLM_F_ACK);
 	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
 	nfg->nfgen_family = AF_UNSPEC;
 	nfg->version = NFNETLINK_V0;
 	nfg->res_id = htons(cfg->queue);
-	mnl_attr_put(nlh, NFQA_CFG_CMD, sizeof(cmd), &cmd);
+	if (!cfg->taken)
+		mnl_attr_put(nlh, NFQA_CFG_CMD, sizeof(cmd), &cmd);
 	mnl_attr_put(nlh, NFQA_CFG_PARAMS, sizeof(params), &params);
 	mnl_attr_put_u32(nlh, NFQA_CFG_QUEUE_MAXLEN,
 			 htonl(cfg->maxlen ? cfg->maxlen : NFQ_MAXLEN_DEFAULT));
@@ -119,12 +122,18 @@ static int bind_queue(const struct nfq *q, const struct nfq_cfg *cfg)
 
 	if (mnl_socket_sendto(q->mnl, buf, len) < 0)
 		return -errno;
-	return await_ack(q);
+	return cfg->taken ? 0 : await_ack(q);
 }
 
-static int open_socket(struct nfq *q)
+static int open_socket(struct nfq *q, int taken)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+	if (taken) {
+		q->mnl = mnl_socket_fdopen(taken);
+		q->fd = taken;
+		return q->mnl ? 0 : -errno;
+	}
 
 	q->mnl = mnl_socket_open2(NETLINK_NETFILTER,
 				  SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -148,7 +157,7 @@ int nfq_open(struct nfq *q, const struct nfq_cfg *cfg)
 		.queue = cfg->queue,
 		.mark = cfg->mark,
 	};
-	err = open_socket(q);
+	err = open_socket(q, cfg->taken);
 	if (err)
 		goto err_close;
 	set_socket_limits(q, cfg);

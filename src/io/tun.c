@@ -92,6 +92,12 @@ err_close:
 	return err;
 }
 
+void tun_take(struct tun *t, const char *name, int fd)
+{
+	t->fd = fd;
+	snprintf(t->name, sizeof(t->name), "%s", name);
+}
+
 void tun_close(struct tun *t)
 {
 	if (t->fd >= 0)

@@ -578,9 +578,45 @@ static int make_events(struct worker *w)
 	return lane_events(w);
 }
 
+/* The socket of a queue among those that were taken over; 0: none. */
+static int take_queue(const struct worker_taken *t, uint16_t queue)
+{
+	for (uint32_t i = 0; t && i < t->n; i++) {
+		struct worker_fds *w = &t->w[i];
+
+		for (uint32_t k = 0; k < w->n; k++) {
+			int fd = w->nfq[k];
+
+			if (w->queue[k] != queue || fd <= 0)
+				continue;
+			w->nfq[k] = -1;
+			return fd;
+		}
+	}
+	return 0;
+}
+
+static int open_tun(struct worker *w)
+{
+	const struct worker_taken *t = w->cfg.taken;
+
+	for (uint32_t i = 0; t && i < t->n; i++) {
+		struct worker_fds *o = &t->w[i];
+
+		if (o->tun < 0 || strcmp(o->name, w->cfg.tun) != 0)
+			continue;
+		tun_take(&w->tun, o->name, o->tun);
+		o->tun = -1;
+		return 0;
+	}
+	return tun_open(&w->tun, w->cfg.tun);
+}
+
 static int open_lanes(struct worker *w)
 {
-	struct nfq_cfg cfg = {.queue = w->cfg.queue, .mark = w->cfg.mark};
+	struct nfq_cfg cfg = {.queue = w->cfg.queue,
+			      .mark = w->cfg.mark,
+			      .taken = take_queue(w->cfg.taken, w->cfg.queue)};
 	int err = nfq_open(&w->lane[0].nfq, &cfg);
 
 	cfg.maxlen = SYN_MAXLEN;
@@ -588,6 +624,7 @@ static int open_lanes(struct worker *w)
 	for (uint16_t i = 0; !err && i < w->cfg.syn_queues; i++) {
 		w->nlane++;
 		cfg.queue = (uint16_t)(w->cfg.syn_queue + i);
+		cfg.taken = take_queue(w->cfg.taken, cfg.queue);
 		err = nfq_open(&w->lane[w->nlane].nfq, &cfg);
 	}
 	w->nlane += !err;
@@ -613,7 +650,6 @@ int worker_new(struct worker **out, const struct worker_cfg *cfg)
 	if (!w)
 		return -ENOMEM;
 	w->cfg = *cfg;
-	w->cfg.tun = NULL;
 	worker_divert(w, NULL, NULL);
 	w->call_fd = w->tun.fd = -1;
 	pthread_mutex_init(&w->lock, NULL);
@@ -624,9 +660,11 @@ int worker_new(struct worker **out, const struct worker_cfg *cfg)
 	w->out.c = &w->c;
 	w->out.nfq = &w->lane[0].nfq;
 	/* first the TUN: a bound queue begins to fill */
-	err = tun_open(&w->tun, cfg->tun);
+	err = open_tun(w);
 	if (!err)
 		err = open_lanes(w);
+	w->cfg.tun = NULL;
+	w->cfg.taken = NULL;
 	if (err)
 		goto err_free;
 	err = make_events(w);
@@ -681,6 +719,8 @@ int worker_start(struct worker *w)
 	char name[16];
 	int err;
 
+	if (w->joinable)
+		return 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	w->running = true;
@@ -709,6 +749,36 @@ void worker_stop(struct worker *w)
 	worker_call(w, break_loop, w->base);
 	pthread_join(w->thread, NULL);
 	w->joinable = false;
+}
+
+void worker_fds(const struct worker *w, struct worker_fds *out)
+{
+	*out = (struct worker_fds){.tun = w->tun.fd, .n = (uint32_t)w->nlane};
+	memcpy(out->name, w->tun.name, sizeof(out->name));
+	for (int i = 0; i < w->nlane; i++) {
+		out->nfq[i] = w->lane[i].nfq.fd;
+		out->queue[i] = w->lane[i].nfq.queue;
+	}
+}
+
+void worker_taken_close(struct worker_taken *t)
+{
+	for (uint32_t i = 0; i < t->n; i++) {
+		if (t->w[i].tun >= 0)
+			close(t->w[i].tun);
+		for (uint32_t k = 0; k < t->w[i].n; k++) {
+			if (t->w[i].nfq[k] >= 0)
+				close(t->w[i].nfq[k]);
+		}
+	}
+	free(t->w);
+	*t = (struct worker_taken){0};
+}
+
+void worker_send(struct worker *w, struct tx *tx)
+{
+	egress_send(&w->out, tx);
+	egress_flush(&w->out);
 }
 
 bool worker_is_alive(struct worker *w)

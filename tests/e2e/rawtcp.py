@@ -451,6 +451,27 @@ def case_late_ack(w, a):
     c.send(RST)
 
 
+def case_across(w, a):
+    """SYN and SYN-ACK, until the file @go exists; then the ACK and a request,
+    with timestamps if ts=1."""
+    o = {"ts": 1000} if a.get("ts") == "1" else {}
+    c = Conn(w, a["server"], int(a["port"]), ws=7, **o)
+    c.syn()
+    if c.syn_ack(5.0) is None:
+        say(synack="none")
+        return
+    print("open", flush=True)
+    while not os.path.exists(a["go"]):
+        time.sleep(0.02)
+    if c.ts is not None:
+        c.ts += 100
+    c.send(ACK)
+    c.data(GET % 1024)
+    got, _, end = c.read(5.0, 1024)
+    say(bytes=len(got), end=end)
+    c.send(RST | ACK)
+
+
 def case_same_numbers(w, a):
     """One 4-tuple and initial sequence number, n times; each connection is
     reset, and then its ACK comes once more."""

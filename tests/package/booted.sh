@@ -94,6 +94,59 @@ restarts_after_a_crash() {
 	until_true 40 runs_anew "$before" && penstockctl status
 }
 
+# A client and a server, and a download through a restart.
+hosts_come_up() {
+	local n
+	for n in c s; do
+		ip netns add $n && ip -n $n link set lo up || return 1
+	done
+	ip link add cl type veth peer name h netns c
+	ip link set sv2 netns s name h
+	ip addr add 198.51.100.1/24 dev cl
+	ip link set cl up
+	ip -n c addr add 198.51.100.2/24 dev h
+	ip -n s addr add 203.0.113.10/24 dev h
+	ip -n c link set dev h up
+	ip -n s link set dev h up
+	ip -n c route add default via 198.51.100.1
+	ip -n s route add default via 203.0.113.1
+	mkdir -p /srv/www && head -c 300M /dev/urandom >/srv/www/big
+	(cd /srv/www && exec ip netns exec s python3 -m http.server 80) \
+		>/dev/null 2>&1 &
+	until_true 20 ip netns exec s curl -s http://127.0.0.1/
+}
+
+downloading() { [ "$(stat -c %s /tmp/big 2>/dev/null || echo 0)" -gt 1000000 ]; }
+
+restart_keeps_connections() {
+	local pid before i
+	hosts_come_up || return 1
+	ip netns exec c curl -s --limit-rate 30M -o /tmp/big \
+		http://203.0.113.10/big &
+	pid=$!
+	until_true 20 downloading || return 1
+	for i in 1 2 3; do
+		before=$(main_pid)
+		systemctl restart penstockd.service || return 1
+		[ "$(main_pid)" != "$before" ] || return 1
+		kill -0 $pid || { echo "the download is over"; return 1; }
+	done
+	wait $pid || { echo "curl: $?"; return 1; }
+	cmp /tmp/big /srv/www/big &&
+		journalctl --no-pager -q -o cat -u penstockd.service |
+		grep -c 'takeover: [1-9][0-9]* connections of' | grep -qx 3
+}
+
+# What one process has left is for the next one only.
+stop_keeps_nothing() {
+	systemctl stop penstockd.service &&
+		systemctl start penstockd.service || return 1
+	[ "$(systemctl show -P NFileDescriptorStore penstockd.service)" = 0 ] &&
+		journalctl --no-pager -q -o cat -u penstockd.service |
+		grep -c 'takeover: ' | grep -qx 3 || return 1
+	systemctl reset-failed penstockd.service # so many starts are a failure
+}
+
 bad_file_is_not_tried_again() {
 	echo nonsense >>/etc/penstock/penstock.conf
 	systemctl restart penstockd.service && return 1
@@ -144,6 +197,8 @@ verdict "it answers on loopback" answers_on_loopback_only
 verdict "its autopkgtest passes" own_tests_pass
 systemctl start penstockd.service
 verdict "a reload works, a bad file makes it fail" reloads
+verdict "a restart keeps connections" restart_keeps_connections
+verdict "a stop ends them, and a start begins anew" stop_keeps_nothing
 verdict "it is started again after kill -9" restarts_after_a_crash
 verdict "a bad file is not tried again" bad_file_is_not_tried_again
 verdict "an upgrade leaves it running" upgrades
