@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: util/hash shield/spent */
+/* LINKS: util/record util/hash shield/spent */
 #include <check.h>
 #include <stdlib.h>
 

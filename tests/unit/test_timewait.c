@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * LINKS: util/hash util/region util/slab shield/hindex shield/known
+ * LINKS: util/record util/hash util/region util/slab shield/hindex shield/known
  * LINKS: shield/owners shield/timewait
  */
 #include <check.h>
