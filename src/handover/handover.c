@@ -83,7 +83,7 @@ static uint32_t save_flows(struct saving *s, uint32_t worker)
 	uint32_t n = 0;
 
 	engine_gauges(e, &g);
-	list = calloc(g.flows + 1u, sizeof(*list));
+	list = calloc(g.flows + 1u, sizeof(void *));
 	if (!list) {
 		s->err = -ENOMEM;
 		return 0;
@@ -149,7 +149,9 @@ static mono_t origin(int64_t written_us, int64_t wall_us, int64_t my_wall_us,
 			  apart < 60 * (int64_t)USEC_PER_SEC &&
 			  apart > -60 * (int64_t)USEC_PER_SEC;
 
-	return same ? (mono_t){written_us} : now;
+	if (same)
+		now.us = written_us;
+	return now;
 }
 
 static int read_header(struct handover_state *h, struct record_reader r,

@@ -63,11 +63,13 @@ int pass_listen(const char *path)
 int pass_accept(int listener, int ms)
 {
 	struct pollfd p = {.fd = listener, .events = POLLIN};
+	struct sockaddr_un peer;
+	socklen_t len = sizeof(peer);
 	int fd;
 
 	if (poll(&p, 1, ms) <= 0)
 		return -ETIMEDOUT;
-	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	fd = accept4(listener, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (!is_trusted(fd)) {

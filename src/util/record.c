@@ -178,7 +178,9 @@ bool record_get_tuple(const struct record_field *f, struct tuple *t)
 /* A signed number as one that is small when its absolute value is, not 0. */
 static uint64_t zigzag(int64_t v)
 {
-	return (((uint64_t)v << 1) ^ (uint64_t)(v >> 63)) + 1;
+	uint64_t twice = (uint64_t)v << 1;
+
+	return (v < 0 ? ~twice : twice) + 1;
 }
 
 static int64_t unzigzag(uint64_t v)
