@@ -307,8 +307,14 @@ void record_clear(const struct record_member *m, size_t n, void *obj)
 bool record_load(const struct record_field *f, const struct record_member *m,
 		 size_t n, void *obj, mono_t now)
 {
+	const uint32_t at = f->id - m->id;
+
 	if (f->has_bytes)
 		return false;
+	if (likely(at < n && m[at].id == f->id)) { /* numbered in a row */
+		m += at;
+		n = 1;
+	}
 	for (; n; n--, m++) {
 		if (m->id != f->id)
 			continue;

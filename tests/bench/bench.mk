@@ -13,7 +13,7 @@ $(BUILD)/tools/crowd: tests/bench/crowd.c $(LIB)
 	@mkdir -p $(@D)
 	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS)
 
-.PHONY: bench bench-flood bench-fault bench-scale
+.PHONY: bench bench-flood bench-fault bench-restart bench-scale
 ifdef SCALE
 bench: bench-scale
 else
@@ -21,6 +21,7 @@ bench: all $(BUILD)/tools/shortconn ## table against plain forwarding and HAProx
 	@BUILD='$(BUILD)' tests/bench/bench.sh $(if $(FAMILY),-f $(FAMILY))
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)' bench-flood
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)' bench-fault
+	@$(MAKE) --no-print-directory BUILD='$(BUILD)' bench-restart
 endif
 
 $(BUILD)/tools/faultcost: tests/bench/faultcost.c \
@@ -38,3 +39,6 @@ bench-flood: all $(FLOOD_TOOLS) ## SYN floods at full speed: what legitimate cli
 
 bench-scale: all $(BUILD)/tools/crowd ## cost of a packet and of a connection with 1,000 to 1,000,000 (make bench SCALE=1)
 	@BUILD='$(BUILD)' tests/bench/scale.sh
+
+bench-restart: all $(BUILD)/tools/crowd ## how long nothing passes while another penstockd takes over
+	@BUILD='$(BUILD)' tests/bench/restart.sh

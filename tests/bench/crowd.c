@@ -4,6 +4,7 @@
  *
  *   crowd [-s SECONDS] FLOWS               through an engine in this process
  *   crowd [-s SECONDS] -t TUN -p PID FLOWS through penstockd, by a TUN device
+ *   crowd -r -t TUN FLOWS                  the same, across restarts
  *
  * Clients 10.0.0.0/8 open FLOWS connections to 192.0.2.1:80; this program is
  * the clients and the server, with a few bytes of memory for each connection.
@@ -13,7 +14,11 @@
  * in; and the memory of the process for each connection, when none of them
  * does anything.
  *
- * Output: one line of JSON.
+ * With -r one of them brings a segment each millisecond until the standard
+ * input ends, and what is measured is the longest time that one took to arrive.
+ * Then each connection brings one more.
+ *
+ * Output: one line of JSON; with -r, before it, "ready" when all are connected.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -496,16 +501,64 @@ static void measure(uint32_t flows, int seconds, double rss_before)
 	       flows, delivered, (double)ns / delivered, rss / flows);
 }
 
+/* --- restarts --- */
+
+static bool input_has_ended(void)
+{
+	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+	char c;
+
+	return poll(&p, 1, 0) > 0 && read(p.fd, &c, 1) <= 0;
+}
+
+/* Those from @first on bring a segment each. */
+static void bring(uint32_t first, uint32_t n)
+{
+	struct round r = {.n = n, .done = has_arrived, .say = say_data};
+
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t i = first + k;
+
+		r.i[k] = i;
+		crowd[i].client += DATA;
+		brought[i] = crowd[i].got + DATA;
+	}
+	play(&r);
+}
+
+static void measure_pause(uint32_t flows)
+{
+	const struct timespec ms = {0, 1000000};
+	uint64_t longest = 0, t;
+
+	puts("ready");
+	fflush(stdout);
+	while (!input_has_ended()) {
+		t = clock_ns(CLOCK_MONOTONIC);
+		bring(0, 1);
+		t = clock_ns(CLOCK_MONOTONIC) - t;
+		longest = t > longest ? t : longest;
+		nanosleep(&ms, NULL);
+	}
+	for (uint32_t i = 0; i < flows; i += AT_ONCE)
+		bring(i, flows - i < AT_ONCE ? flows - i : AT_ONCE);
+	printf("{\"flows\": %u, \"pause_ms\": %.1f}\n", flows,
+	       (double)longest / 1e6);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = NULL;
+	bool restarts = false;
 	int seconds = 2, c;
 	uint32_t flows;
 	double rss;
 
-	while ((c = getopt(argc, argv, "s:t:p:")) != -1) {
+	while ((c = getopt(argc, argv, "rs:t:p:")) != -1) {
 		if (c == 's')
 			seconds = atoi(optarg);
+		else if (c == 'r')
+			restarts = true;
 		else if (c == 't')
 			name = optarg;
 		else if (c == 'p')
@@ -514,10 +567,12 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	flows = optind < argc ? (uint32_t)atoi(argv[optind]) : 0;
-	if (flows < 2 * AT_ONCE || flows > 0xff0000 * PORTS || (name && !pid)) {
+	if (flows < (restarts ? 1 : 2 * AT_ONCE) || flows > 0xff0000 * PORTS ||
+	    (restarts ? !name : name && !pid)) {
 		fprintf(stderr,
-			"usage: crowd [-s SECONDS] [-t TUN -p PID] "
-			"FLOWS (%u or more)\n",
+			"usage: crowd [-s SECONDS] [-t TUN -p PID] FLOWS\n"
+			"       crowd -r -t TUN FLOWS\n"
+			"FLOWS: %u or more; 1 with -r\n",
 			2 * AT_ONCE);
 		return 2;
 	}
@@ -531,8 +586,11 @@ int main(int argc, char **argv)
 		engine_start(flows);
 	for (uint32_t i = 0; i < flows; i++) /* paid for now, not later */
 		crowd[i].client = brought[i] = 1;
-	rss = rss_bytes();
+	rss = restarts ? 0 : rss_bytes();
 	connect_all(flows);
-	measure(flows, seconds, rss);
+	if (restarts)
+		measure_pause(flows);
+	else
+		measure(flows, seconds, rss);
 	return 0;
 }
