@@ -294,6 +294,7 @@ struct engine_tables engine_tables(struct engine *e, mono_t now);
  * @in_use: the policy has it
  * @half_open: connections; shared_add()
  * @cookies_until: cookies that were sent may come back until then
+ * @draining: it takes no new connections
  */
 struct engine_slot {
 	const char *name;
@@ -301,6 +302,7 @@ struct engine_slot {
 	bool in_use;
 	struct shared_count *half_open;
 	mono_t *cookies_until;
+	bool *draining;
 };
 
 /* Number @i; false: there are no more. */

@@ -63,6 +63,9 @@ struct fault_file {
 	uint32_t n;
 };
 
+/* Are they written in the same words? */
+bool fault_same(const struct fault_spec *a, const struct fault_spec *b);
+
 /* The one of this name; NULL: there is none. */
 const struct fault_spec *fault_file_find(const struct fault_file *f,
 					 const char *name);

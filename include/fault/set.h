@@ -335,6 +335,7 @@ void fault_set_del(struct fault_set *s, int slot);
 /* Renew a lease; 0 removes the limit. */
 void fault_set_lease(struct fault_set *s, int slot, int64_t lease_us,
 		     mono_t now);
+void fault_set_lease_until(struct fault_set *s, int slot, mono_t end);
 /* A slot whose lease has ended at @now, or -1. */
 int fault_set_expired(const struct fault_set *s, mono_t now);
 
@@ -355,6 +356,8 @@ struct fault_flow *fault_flow_new(struct fault_set *s, const char *service,
 /* A fault was added: a connection that exists already may join it. */
 bool fault_flow_join(struct fault_set *s, struct fault_flow *w, int slot,
 		     const char *service);
+/* It carries the fault already: another process has decided so. */
+void fault_flow_carry(struct fault_set *s, struct fault_flow *w, int slot);
 /* A connection without faults, for fault_flow_join(). */
 struct fault_flow *fault_flow_alloc(struct fault_set *s, const struct tuple *t,
 				    mono_t now);
@@ -364,6 +367,9 @@ void fault_flow_free(struct fault_set *s, struct fault_flow *w);
 struct fault_flow *fault_unbound_find(struct fault_set *s,
 				      const struct tuple *t);
 void fault_unbound_keep(struct fault_set *s, struct fault_flow *w, mono_t now);
+/* It is kept until then. */
+void fault_unbound_until(struct fault_set *s, struct fault_flow *w,
+			 mono_t ends);
 void fault_unbound_take(struct fault_set *s, struct fault_flow *w);
 /* Its timer fired.  Return: false when its time is over. */
 bool fault_unbound_wake(struct fault_set *s, struct fault_flow *w, mono_t now);

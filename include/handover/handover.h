@@ -7,12 +7,15 @@
  * their connections.  It does no I/O.
  *
  * What is saved: flows with both legs and all their bytes, half-open
- * connections, TIME_WAIT, spent cookies, validated sources.
- * What follows from the rest is not saved, and neither are counters.  The
- * engines stand still meanwhile.
+ * connections, TIME_WAIT, spent cookies, validated sources; faults, with all
+ * that they count and remember.
+ * What follows from the rest is not saved, and neither are the counters of
+ * engines.  The engines stand still meanwhile.
  */
 #include "engine/engine.h"
 #include "util/record.h"
+
+struct fault_file;
 
 /* The version of the format.  A reader refuses any other; what may change
  * within a version is said in util/record.h. */
@@ -22,11 +25,13 @@
  * struct handover_side - The engines of one process
  * @engine: @n of them, by worker
  * @wall_us: wall clock (Unix, us) minus monotonic clock
+ * @file: who writes: the faults of its configuration; NULL: it has none
  */
 struct handover_side {
 	struct engine *const *engine;
 	uint32_t n;
 	int64_t wall_us;
+	const struct fault_file *file;
 };
 
 /* Take @n bytes.  Return: 0 or -errno */
@@ -90,9 +95,10 @@ extern const char *const handover_loss_name[HANDOVER_LOSSES];
  * @taken: connections that go on
  * @lost:  those that do not, by enum handover_loss
  * @forgotten: entries of tables, of half-open connections for example
+ * @faults: those that act no more, since their line is not allowed here
  */
 struct handover_counts {
-	uint32_t taken, forgotten;
+	uint32_t taken, forgotten, faults;
 	uint32_t lost[HANDOVER_LOSSES];
 };
 

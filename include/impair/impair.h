@@ -111,14 +111,6 @@ void impair_profile_read(const struct engine *e, struct fault_profile *table);
 /* Forget what was measured of peers. */
 void impair_profile_reset(struct engine *e);
 
-/**
- * impair_settle() - Let go of what faults hold of streams
- * The bytes between the legs, which their senders regard as delivered, go to
- * the send queues, and so do ends of streams.  For another process that goes on
- * with the connections: it finds all in the legs.
- */
-void impair_settle(struct engine *e, mono_t now);
-
 /* Set the function that gets the JSON line of each decision; NULL: none. */
 int impair_sink(struct engine *e, void (*fn)(void *arg, const char *json),
 		void *arg, mono_t now);

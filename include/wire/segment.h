@@ -111,6 +111,16 @@ static inline seq_t segment_end(const struct segment *s)
 	return seq_add(s->seq, segment_len(s));
 }
 
+/* Flag combinations that are invalid in every state. */
+static inline bool segment_senseless(uint32_t flags)
+{
+	uint32_t f = flags & (TCP_SYN | TCP_FIN | TCP_RST);
+
+	if (f & (f - 1))
+		return true; /* two of them */
+	return (flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == 0;
+}
+
 /**
  * enum icmp_kind - ICMP and ICMPv6 errors that concern TCP (RFC 5927)
  */

@@ -46,6 +46,7 @@ struct reporter {
  * @logs:   there is a @log
  * @log:    NULL: none wanted
  * @from:   by worker
+ * @file:   those of the configuration, for another process
  */
 struct faults {
 	struct daemon *daemon;
@@ -53,6 +54,7 @@ struct faults {
 	struct engine *engine[WORKERS_MAX];
 	void *arg[WORKERS_MAX];
 	struct reporter from[WORKERS_MAX];
+	struct fault_file file;
 	struct lines *lines;
 	uint64_t logged;
 	atomic_bool woken, logs;
@@ -313,6 +315,25 @@ static struct fault_file file_of(const struct config *c)
 {
 	return c ? (struct fault_file){c->fault, c->nfault}
 		 : (struct fault_file){NULL, 0};
+}
+
+const struct fault_file *faults_of_file(struct daemon *d)
+{
+	d->faults->file = file_of(d->cfg);
+	return &d->faults->file;
+}
+
+void faults_taken(struct daemon *d)
+{
+	const struct impair_all *all = engines(d);
+	struct impair_fault f;
+	const mono_t now = worker_clock();
+
+	for (uint32_t i = 0; i < all->n; i++) {
+		if (impair_get(all->engine[i], 0, now, &f) &&
+		    impair_sink(all->engine[i], all->line, all->arg[i], now))
+			log_warn("faults: no memory for reports");
+	}
 }
 
 int faults_adopt(struct daemon *d, const struct config *new, FILE *errors)

@@ -28,7 +28,6 @@
 
 #include "engine/hooks.h"
 #include "handover/handover.h"
-#include "impair/impair.h"
 #include "io/pass.h"
 #include "penstockd.h"
 
@@ -65,17 +64,18 @@ void handover_side(struct daemon *d, struct handover_side *s,
 {
 	for (uint32_t i = 0; i < d->n; i++)
 		engine[i] = d->unit[i].engine;
-	*s = (struct handover_side){
-		.engine = engine, .n = d->n, .wall_us = units_wall_offset()};
+	*s = (struct handover_side){.engine = engine,
+				    .n = d->n,
+				    .wall_us = units_wall_offset(),
+				    .file = faults_of_file(d)};
 }
 
-/* What faults and the relay in the kernel hold goes to the legs. */
+/* What the relay in the kernel holds goes to the legs. */
 static void settle(struct daemon *d)
 {
 	const mono_t now = worker_clock();
 
 	for (uint32_t i = 0; i < d->n; i++) {
-		impair_settle(d->unit[i].engine, now);
 		if (d->unit[i].splicer)
 			splice_settle(d->unit[i].splicer, now);
 	}

@@ -186,7 +186,10 @@ static int open_units(struct daemon *d, struct takeover *t)
 {
 	int err = units_open(d, takeover_fds(t));
 
-	return err ? err : connlog_open(d, d->cfg->daemon.connection_log);
+	if (!err)
+		err = connlog_open(d, d->cfg->daemon.connection_log);
+	/* those that are taken over may be the same */
+	return err ? err : faults_adopt(d, d->cfg, stderr);
 }
 
 /* Nothing is taken from the other process before all of this has succeeded. */
@@ -239,8 +242,6 @@ static int start(struct daemon *d)
 
 	if (!err)
 		err = priv_drop();
-	if (!err)
-		err = faults_adopt(d, d->cfg, stderr);
 	if (!err)
 		err = units_start(d);
 	if (!err)

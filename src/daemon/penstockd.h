@@ -335,6 +335,11 @@ int faults_open(struct daemon *d);
  */
 int faults_adopt(struct daemon *d, const struct config *new, FILE *errors);
 
+/* Those of the file, for the next process. */
+const struct fault_file *faults_of_file(struct daemon *d);
+/* Faults of another process act now: report their decisions. */
+void faults_taken(struct daemon *d);
+
 /* The commands about faults, as control_ops.command. */
 int faults_command(struct daemon *d, const char *cmd, const json_t *request,
 		   json_t **result, FILE *errors);

@@ -9,6 +9,7 @@
  * to go.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -118,29 +119,41 @@ static int ask(struct takeover *t, const char *control)
 
 /* --- receiving --- */
 
+/* The next word of a message, a number; false: it is none. */
+static bool take_number(const char **at, unsigned long most, unsigned long *n)
+{
+	char *end;
+
+	if (**at != ' ' || (*at)[1] < '0' || (*at)[1] > '9')
+		return false;
+	errno = 0;
+	*n = strtoul(*at, &end, 10);
+	*at = end;
+	return !errno && *n <= most;
+}
+
 /* "worker TUN QUEUE..." */
 static int take_worker(struct takeover *t, const struct pass *m)
 {
 	struct worker_fds *w = reallocarray(t->fds.w, t->fds.n + 1, sizeof(*w));
-	int at = 0;
+	const char *at = m->text + strlen("worker ");
+	const size_t len = strcspn(at, " ");
+	unsigned long queue;
 
 	if (!w)
 		return -ENOMEM;
 	t->fds.w = w;
 	w += t->fds.n;
 	*w = (struct worker_fds){.tun = -1};
-	if (!m->n || m->n > 1 + WORKER_QUEUES_MAX ||
-	    sscanf(m->text, "worker %15s%n", w->name, &at) != 1)
+	if (!m->n || m->n > 1 + WORKER_QUEUES_MAX || !len ||
+	    len >= sizeof(w->name))
 		return -EPROTO;
+	memcpy(w->name, at, len);
+	at += len;
 	w->tun = m->fd[0];
 	for (w->n = 0; w->n < m->n - 1; w->n++) {
-		unsigned int queue;
-		int len = 0;
-
-		if (sscanf(m->text + at, "%u%n", &queue, &len) != 1 ||
-		    queue > UINT16_MAX)
+		if (!take_number(&at, UINT16_MAX, &queue))
 			return -EPROTO;
-		at += len;
 		w->queue[w->n] = (uint16_t)queue;
 		w->nfq[w->n] = m->fd[1 + w->n];
 	}
@@ -151,14 +164,14 @@ static int take_worker(struct takeover *t, const struct pass *m)
 /* "state BYTES FLOWS" */
 static int take_state(struct takeover *t, const struct pass *m)
 {
-	unsigned long long bytes;
-	unsigned int flows;
+	const char *at = m->text + strlen("state");
+	unsigned long bytes;
 	int err;
 
-	if (m->n != 1 ||
-	    sscanf(m->text, "state %llu %u", &bytes, &flows) != 2 || !bytes)
+	if (m->n != 1 || strncmp(m->text, "state ", 6) != 0 ||
+	    !take_number(&at, LONG_MAX, &bytes) || !bytes)
 		return -EPROTO;
-	t->len = (size_t)bytes;
+	t->len = bytes;
 	t->map = mmap(NULL, t->len, PROT_READ, MAP_PRIVATE | MAP_POPULATE,
 		      m->fd[0], 0);
 	if (t->map == MAP_FAILED) {
@@ -335,6 +348,10 @@ static void report(const struct takeover *t, const struct handover_counts *c)
 			log_warn("takeover: %u connections are reset: %s",
 				 c->lost[i], handover_loss_name[i]);
 	}
+	if (c->faults)
+		log_warn("takeover: %u faults act no more: their lines are not "
+			 "allowed here",
+			 c->faults);
 }
 
 static void send_reset(void *arg, struct tx *tx)
@@ -354,6 +371,7 @@ int takeover_load(struct daemon *d, struct takeover *t)
 		return 0;
 	handover_side(d, &s, engine);
 	handover_load(&t->state, &s, &c);
+	faults_taken(d);
 	err = t->sock < 0 ? 0 : pass_send(t->sock, &m);
 	if (!err && t->sock >= 0)
 		err = pass_recv(t->sock, &m);

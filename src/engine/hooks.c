@@ -50,8 +50,9 @@ bool engine_slot(const struct engine *e, uint32_t i, struct engine_slot *out)
 {
 	struct svc_stats *s = &e->slots[i];
 
-	*out = (struct engine_slot){s->name, s->id, s->users, &s->half_open,
-				    &s->cookies_until};
+	*out = (struct engine_slot){s->name,	       s->id,
+				    s->users,	       &s->half_open,
+				    &s->cookies_until, &s->draining};
 	return i < e->nslots;
 }
 

@@ -121,7 +121,7 @@ int fault_changes_read(const char *const *line, uint32_t n,
 
 /* --- from one file to the next --- */
 
-static bool same_fault(const struct fault_spec *a, const struct fault_spec *b)
+bool fault_same(const struct fault_spec *a, const struct fault_spec *b)
 {
 	char x[FAULT_LINE_MAX + 1], y[FAULT_LINE_MAX + 1];
 
@@ -161,7 +161,7 @@ uint32_t fault_plan(const struct fault_file *old, const struct fault_file *new,
 		const struct fault_spec *was = fault_file_find(old, l->name);
 		const struct fault_spec *is = fault_file_find(new, l->name);
 
-		if (!was || !same_fault(was, l) || (is && same_fault(is, l)))
+		if (!was || !fault_same(was, l) || (is && fault_same(is, l)))
 			continue;
 		c[k].verb = FAULT_DO_DEL;
 		strcpy(c[k++].spec.name, l->name);
@@ -170,7 +170,7 @@ uint32_t fault_plan(const struct fault_file *old, const struct fault_file *new,
 		const struct fault_spec *is = &new->fault[i];
 		const struct fault_sum *l = fault_sum_find(live, n, is->name);
 
-		if (l && same_fault(is, &l->spec))
+		if (l && fault_same(is, &l->spec))
 			continue;
 		c[k].verb = FAULT_DO_ADD;
 		c[k++].spec = *is;

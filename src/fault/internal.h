@@ -71,6 +71,7 @@ struct fault_default {
  * @lingers: acts even after the connection's flow has ended
  * @portions: passes the stream on in portions; "skip" and "count" count them
  * @ends:   FAULT_ACT_* when @share lets nothing pass any more
+ * @times:  words of fault_conn.state that are times, a bit each
  * @check:  returns what is wrong with a spec, or NULL
  * @due:    returns when it acts by time alone; MONO_UNSET: never
  * @hit:    acts on a segment that was selected; false: not on this one
@@ -84,7 +85,7 @@ struct fault_type_desc {
 	const struct fault_type_desc *const *actions;
 	uint64_t params, needs, kinds, modes;
 	bool kinds_many, stream, asked, harm, lingers, portions;
-	uint8_t kind, dir, ends;
+	uint8_t kind, dir, ends, times;
 	const char *(*check)(const struct fault_spec *s);
 	mono_t (*due)(const struct fault *f, const struct fault_flow *w,
 		      const struct fault_conn *c);

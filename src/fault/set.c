@@ -167,6 +167,15 @@ static bool take_place(struct fault_set *s, int slot)
 	return true;
 }
 
+void fault_flow_carry(struct fault_set *s, struct fault_flow *w, int slot)
+{
+	w->active |= BIT(slot);
+	s->fault[slot].active++;
+	if (s->totals)
+		__atomic_add_fetch(&s->totals->active[slot], 1,
+				   __ATOMIC_RELAXED);
+}
+
 static void give_places(struct fault_set *s, int slot, uint32_t n)
 {
 	s->fault[slot].active -= n;
@@ -192,12 +201,17 @@ void fault_set_del(struct fault_set *s, int slot)
 	find_lease_end(s);
 }
 
+void fault_set_lease_until(struct fault_set *s, int slot, mono_t end)
+{
+	s->fault[slot].lease_end = end;
+	find_lease_end(s);
+}
+
 void fault_set_lease(struct fault_set *s, int slot, int64_t lease_us,
 		     mono_t now)
 {
-	s->fault[slot].lease_end = lease_us ? mono_add(now, lease_us)
-					    : MONO_NEVER;
-	find_lease_end(s);
+	fault_set_lease_until(s, slot,
+			      lease_us ? mono_add(now, lease_us) : MONO_NEVER);
 }
 
 int fault_set_expired(const struct fault_set *s, mono_t now)
@@ -418,6 +432,13 @@ static void age_unlink(struct fault_set *s, struct fault_flow *w)
 	w->older = w->newer = NULL;
 }
 
+void fault_unbound_until(struct fault_set *s, struct fault_flow *w, mono_t ends)
+{
+	w->ends = ends;
+	wheel_arm(&s->wheel, &w->timer,
+		  mono_earlier(w->ends, fault_react_wake(w)));
+}
+
 void fault_unbound_keep(struct fault_set *s, struct fault_flow *w, mono_t now)
 {
 	struct fault_flow **b = unbound_bucket(s, &w->t);
@@ -427,9 +448,7 @@ void fault_unbound_keep(struct fault_set *s, struct fault_flow *w, mono_t now)
 	*b = w;
 	age_link(s, w);
 	s->nunbound++;
-	w->ends = mono_add(now, UNBOUND_LIFE_US);
-	wheel_arm(&s->wheel, &w->timer,
-		  mono_earlier(w->ends, fault_react_wake(w)));
+	fault_unbound_until(s, w, mono_add(now, UNBOUND_LIFE_US));
 }
 
 bool fault_unbound_wake(struct fault_set *s, struct fault_flow *w, mono_t now)

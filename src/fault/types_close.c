@@ -109,6 +109,7 @@ FAULT_TYPE(SIMULTANEOUS_CLOSE) = {
 	.defaults = FAULT_DEFAULTS({FP_DELAY, 0, 200 * USEC_PER_MSEC, 0}),
 	.params = PBIT(DELAY),
 	.hit = hit_crossing,
+	.times = BIT(1),
 };
 
 FAULT_TYPE(TIME_WAIT_REPLAY) = {

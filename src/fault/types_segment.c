@@ -349,6 +349,7 @@ FAULT_TYPE(RATE) = {
 	.needs = PBIT(RATE),
 	.dir = FAULT_TO_PEER,
 	.hit = hit_rate,
+	.times = BIT(0),
 };
 
 FAULT_TYPE(BLACKHOLE) = {
@@ -394,6 +395,7 @@ FAULT_TYPE(SLOT) = {
 	.needs = PBIT(MIN),
 	.dir = FAULT_TO_PEER,
 	.hit = hit_slot,
+	.times = BIT(0),
 };
 
 FAULT_TYPE(MTU_BLACKHOLE) = {

@@ -120,6 +120,7 @@ FAULT_TYPE(TIMEOUT) = {
 	.stream = true,
 	.due = timeout_due,
 	.share = timeout_share,
+	.times = BIT(1),
 };
 
 FAULT_TYPE(LATENCY) = {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "impair/state.h"
 #include "internal.h"
 #include "tcp/leg_state.h"
 
@@ -15,7 +16,8 @@ enum flow_field {
 	FLOW_CLIENT_LEG = 5,
 	FLOW_SERVER_LEG = 6,
 	FLOW_WAIT = 7,
-	FLOW_OPENED = 8
+	FLOW_OPENED = 8,
+	FLOW_FAULTS = 9
 };
 
 /* clang-format off */
@@ -31,7 +33,8 @@ static const struct record_member members[] = {
 	{FLOW_OPENED, offsetof(struct flow, opened), RECORD_TIME},
 };
 
-void flow_save(const struct flow *f, uint32_t worker, struct record_writer *w)
+void flow_save(const struct engine *e, const struct flow *f, uint32_t worker,
+	       struct record_writer *w)
 {
 	uint64_t flags = f->charge.source ? FLAG_SOURCE : 0;
 	size_t mark;
@@ -49,18 +52,24 @@ void flow_save(const struct flow *f, uint32_t worker, struct record_writer *w)
 		leg_save(&f->leg[i], w);
 		record_close(w, mark);
 	}
+	if (!f->hooked)
+		return;
+	mark = record_open(w, FLOW_FAULTS);
+	impair_save_flow(e, f, w);
+	record_close(w, mark);
 }
 
 /**
  * struct saved - A flow's record, taken apart
  * @in:  its legs' records
+ * @faults: its faults' record
  * @has: a bit for each part
  */
 struct saved {
 	uint32_t worker;
 	uint64_t flags;
 	struct tuple t[2];
-	struct record_reader in[2];
+	struct record_reader in[2], faults;
 	struct record_field wait, opened;
 	uint32_t has;
 };
@@ -92,6 +101,9 @@ static bool take_apart(struct record_reader r, struct saved *s)
 		case FLOW_SERVER_LEG:
 			s->in[f.id - FLOW_CLIENT_LEG] = f.in;
 			break;
+		case FLOW_FAULTS:
+			s->faults = f.in;
+			break;
 		case FLOW_WAIT:
 			s->wait = f;
 			break;
@@ -106,11 +118,13 @@ static bool take_apart(struct record_reader r, struct saved *s)
 	return !more && (s->has & HAS_ALL) == HAS_ALL;
 }
 
-static int load_legs(struct flow *f, const struct saved *s)
+static int load_parts(struct engine *e, struct flow *f, const struct saved *s)
 {
 	int err = 0;
 
 	f->leg[LEG_SERVER].t = s->t[LEG_SERVER];
+	if (s->has & BIT(FLOW_FAULTS))
+		err = impair_load_flow(e, f, s->faults);
 	for (int i = 0; i < 2 && !err; i++)
 		err = leg_load(&f->leg[i], s->in[i]);
 	return err;
@@ -133,7 +147,7 @@ enum handover_loss flow_load(struct engine *const *engines, uint32_t n,
 		return why == FLOW_NO_SERVICE ? HANDOVER_NO_SERVICE
 		       : why == FLOW_DENIED   ? HANDOVER_DENIED
 					      : HANDOVER_NO_ROOM;
-	err = load_legs(f, &s);
+	err = load_parts(e, f, &s);
 #define GET(bit, member) f->member = s.flags >> (bit)&1;
 	FLAGS(GET)
 #undef GET

@@ -2,7 +2,7 @@
 /*
  * The state of all engines: a mark, then records (util/record.h).
  *
- *   "penstock state\n" | header | flow... | end
+ *   "penstock state\n" | header | faults... | flow... | tables... | end
  *
  * The header has the version of the format and the two clocks.  The record at
  * the end says that the state is complete.  A reader looks at the whole frame
@@ -94,7 +94,7 @@ static uint32_t save_flows(struct saving *s, uint32_t worker)
 	for (uint32_t i = n; i-- && !s->err;) {
 		size_t mark = record_open(&s->w, STATE_FLOW);
 
-		flow_save(list[i], worker, &s->w);
+		flow_save(e, list[i], worker, &s->w);
 		record_close(&s->w, mark);
 		pass_on(s, PIECE);
 	}
@@ -116,6 +116,8 @@ int handover_save(const struct handover_side *side, handover_put put, void *arg,
 
 	*flows = 0;
 	save_header(&s, now);
+	for (uint32_t i = 0; i < side->n; i++)
+		faults_save(side, i, &s.w);
 	for (uint32_t i = 0; i < side->n; i++) {
 		*flows += save_flows(&s, i);
 		tables_save(side->engine[i], i, &s.w, on_saved, &s);
@@ -262,9 +264,14 @@ void handover_load(struct handover_state *h, const struct handover_side *s,
 	/* the kernel spreads clients anew among them */
 	for (uint32_t k = 0; h->workers != s->n && k < s->n; k++)
 		expect_strays(s->engine[k], h->now);
+	faults_begin(s);
 	while (record_next(&r, &f) > 0) {
 		enum handover_loss loss;
 
+		if (f.id == STATE_FAULTS) {
+			c->faults += faults_load(s, f.in);
+			continue;
+		}
 		if (f.id != STATE_FLOW) {
 			c->forgotten += table_load(s, h->workers, f.id, f.in) !=
 					0;
@@ -279,6 +286,7 @@ void handover_load(struct handover_state *h, const struct handover_side *s,
 		}
 		i++;
 	}
+	faults_end(s, h->now);
 }
 
 void handover_reset(const struct handover_state *h,

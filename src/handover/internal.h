@@ -17,11 +17,14 @@ enum state_field {
 	STATE_SPENT = 5,
 	STATE_VALIDATED = 6,
 	STATE_COOKIES = 7, /* may come back */
+	STATE_FAULTS = 8,  /* of a worker; before all flows */
+	STATE_DRAINED = 9, /* a service, of all workers */
 	STATE_END = 15
 };
 
-/* A flow as a record, of worker @worker. */
-void flow_save(const struct flow *f, uint32_t worker, struct record_writer *w);
+/* A flow of @e as a record, of worker @worker. */
+void flow_save(const struct engine *e, const struct flow *f, uint32_t worker,
+	       struct record_writer *w);
 
 /**
  * flow_load() - Go on with a flow
@@ -34,6 +37,16 @@ enum handover_loss flow_load(struct engine *const *e, uint32_t n,
 /* Reset the peers of a flow that could not be loaded. */
 void flow_tell(struct engine *e, struct record_reader r, handover_send send,
 	       void *arg, mono_t now);
+
+/* faults.c: write those of worker @worker. */
+void faults_save(const struct handover_side *s, uint32_t worker,
+		 struct record_writer *w);
+/* Flows come, after faults_load() of the workers' records; they are all
+ * there. */
+void faults_begin(const struct handover_side *s);
+void faults_end(const struct handover_side *s, mono_t now);
+/* Return: number of faults that cannot go on */
+uint32_t faults_load(const struct handover_side *s, struct record_reader r);
 
 /* Write the tables of worker @worker; @saved is called after each record. */
 typedef void (*table_saved)(void *arg);

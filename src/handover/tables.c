@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The tables of admission: half-open connections, TIME_WAIT, spent cookies,
- * validated sources.
+ * validated sources; and which services are drained.
  *
  * Who waits for the answer to a SYN-ACK is loaded only if the timestamps of
  * that SYN-ACK can be continued, so not with another secret: the client then
@@ -148,6 +148,22 @@ static void save_cookies(const struct saving_table *s)
 	}
 }
 
+static void save_drained(const struct saving_table *s)
+{
+	struct engine_slot of;
+
+	for (uint32_t i = 0; engine_slot(s->e, i, &of); i++) {
+		size_t mark;
+
+		if (!of.in_use || !*of.draining)
+			continue;
+		mark = record_open(s->w, STATE_DRAINED);
+		record_bytes(s->w, ENTRY_SERVICE, of.name, strlen(of.name));
+		record_close(s->w, mark);
+		s->saved(s->arg);
+	}
+}
+
 void tables_save(struct engine *e, uint32_t worker, struct record_writer *w,
 		 table_saved saved, void *arg)
 {
@@ -162,8 +178,10 @@ void tables_save(struct engine *e, uint32_t worker, struct record_writer *w,
 	tw_walk(s.t.tw, save_time_wait, &s);
 	save_spent(&s);
 	save_cookies(&s);
-	if (!worker) /* all workers share it */
-		validated_walk(s.t.validated, save_validated, &s, w->now);
+	if (worker) /* all share the rest */
+		return;
+	validated_walk(s.t.validated, save_validated, &s, w->now);
+	save_drained(&s);
 }
 
 /* --- loading --- */
@@ -297,6 +315,16 @@ static int load_cookies(struct engine *e, const struct saved_entry *s)
 	return 0;
 }
 
+static int load_drained(struct engine *e, const struct saved_entry *s)
+{
+	struct engine_slot of;
+
+	if (slot_of(e, s, &of) < 0)
+		return -ENOENT;
+	*of.draining = true;
+	return 0;
+}
+
 static int load_one(struct engine *e, enum state_field what,
 		    const struct saved_entry *s)
 {
@@ -311,6 +339,8 @@ static int load_one(struct engine *e, enum state_field what,
 		return load_validated(e, s);
 	case STATE_COOKIES:
 		return load_cookies(e, s);
+	case STATE_DRAINED:
+		return load_drained(e, s);
 	default:
 		return 0;
 	}
@@ -319,9 +349,10 @@ static int load_one(struct engine *e, enum state_field what,
 int table_load(const struct handover_side *to, uint32_t workers,
 	       enum state_field what, struct record_reader r)
 {
-	bool everywhere = workers != to->n &&
-			  (what == STATE_HALF_OPEN || what == STATE_SPENT ||
-			   what == STATE_COOKIES);
+	bool everywhere = what == STATE_DRAINED ||
+			  (workers != to->n &&
+			   (what == STATE_HALF_OPEN || what == STATE_SPENT ||
+			    what == STATE_COOKIES));
 	struct saved_entry s;
 	int err = 0;
 

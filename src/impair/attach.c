@@ -37,8 +37,11 @@ void attach_bind(void *wing, struct flow *f)
 {
 	struct impair *im = wing;
 	const struct tuple *t = &f->leg[LEG_CLIENT].t;
-	struct fault_flow *w = fault_unbound_find(&im->set, t);
+	struct fault_flow *w;
 
+	if (im->receiving) /* impair_load_flow() */
+		return;
+	w = fault_unbound_find(&im->set, t);
 	if (w)
 		fault_unbound_take(&im->set, w);
 	else

@@ -31,7 +31,7 @@ void delayq_free(struct impair *im)
 	free(im->heap);
 }
 
-static bool before(const struct held *a, const struct held *b)
+bool delayq_before(const struct held *a, const struct held *b)
 {
 	return a->due.us != b->due.us ? a->due.us < b->due.us
 				      : a->serial < b->serial;
@@ -39,7 +39,7 @@ static bool before(const struct held *a, const struct held *b)
 
 static void sift_up(struct impair *im, uint32_t i)
 {
-	while (i && before(im->heap[i], im->heap[(i - 1) / 2])) {
+	while (i && delayq_before(im->heap[i], im->heap[(i - 1) / 2])) {
 		struct held *t = im->heap[i];
 
 		im->heap[i] = im->heap[(i - 1) / 2];
@@ -54,9 +54,10 @@ static struct held *heap_pop(struct impair *im)
 	uint32_t i = 0, c;
 
 	while ((c = 2 * i + 1) < im->nheap) {
-		if (c + 1 < im->nheap && before(im->heap[c + 1], im->heap[c]))
+		if (c + 1 < im->nheap &&
+		    delayq_before(im->heap[c + 1], im->heap[c]))
 			c++;
-		if (!before(im->heap[c], last))
+		if (!delayq_before(im->heap[c], last))
 			break;
 		im->heap[i] = im->heap[c];
 		i = c;

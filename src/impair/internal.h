@@ -12,6 +12,7 @@
 #include "engine/hooks.h"
 #include "fault/set.h"
 #include "impair/impair.h"
+#include "util/record.h"
 #include "wire/frame.h"
 
 #define PIPE_MARKS 32
@@ -95,6 +96,8 @@ struct impair_flow {
  * @serial: of the next packet
  * @overflow: packets lost because there was no room
  * @lost: gets packets that are lost instead of sent, or NULL
+ * @carried: faults that another process had, a bit for each slot
+ * @receiving: flows come from there
  */
 struct impair {
 	struct engine *e;
@@ -108,6 +111,8 @@ struct impair {
 	uint64_t serial, overflow;
 	void (*lost)(void *arg, const struct tx *tx, mono_t now);
 	void *lost_arg;
+	uint32_t carried;
+	bool receiving;
 };
 
 /* Only for a flow that is hooked. */
@@ -232,6 +237,8 @@ struct held *delayq_put(struct impair *im, struct held *h, mono_t due,
 			mono_t now);
 /* The next packet that is due, or NULL. */
 struct held *delayq_due(struct impair *im, mono_t now);
+/* Does @a go on before @b? */
+bool delayq_before(const struct held *a, const struct held *b);
 /* When the next packet is due; MONO_UNSET: there is none. */
 mono_t delayq_deadline(const struct impair *im);
 /* All packets of a slot are due now, or dropped. */
@@ -290,6 +297,10 @@ static inline uint32_t held_hlen(const struct held *h)
 
 /* Compute the lengths and checksums of a packet that is sent. */
 void held_seal(struct held *h);
+
+/* held_state.c: all of them, each a field @id; and such a field again. */
+void held_save(const struct impair *im, uint32_t id, struct record_writer *w);
+void held_load(struct impair *im, struct record_reader r);
 
 /* damage.c: flip bits of @h, as @v says. */
 void held_damage(struct held *h, const struct fault_verdict *v);

@@ -242,21 +242,3 @@ void transit_unmark(struct flow *f, int to, mono_t now)
 	for (uint32_t i = 0; i < p->marks; i++)
 		p->mark[i].due = now;
 }
-
-void impair_settle(struct engine *e, mono_t now)
-{
-	struct impair *im = engine_wing(e);
-
-	for (struct flow *f = im ? engine_flow_first(e) : NULL; f;
-	     f = engine_flow_next(e, f)) {
-		for (int to = 0; f->hooked && to < 2; to++) {
-			struct transit *p = &impaired(f)->transit[to];
-
-			transit_flush(im, f, to);
-			if (p->q.bytes || !(p->fin || p->owed))
-				continue;
-			p->fin = false;
-			end_stream(f, to, now);
-		}
-	}
-}

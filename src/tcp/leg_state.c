@@ -508,6 +508,7 @@ void leg_load_numbers(struct leg *l, struct record_reader r)
 	leg_init(&clean, l->env, l->cfg, l->side, &l->t, l->rcv.sink);
 	clean.hashed = l->hashed;
 	clean.hnext = l->hnext;
+	clean.behave = l->behave;
 	*l = clean;
 	while (record_next(&r, &f) > 0) {
 		if (f.id == FIELD_FLAGS && !f.has_bytes) {

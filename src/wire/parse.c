@@ -17,16 +17,6 @@
 #include "wire/build.h"
 #include "internal.h"
 
-/* Flag combinations that are invalid in every state. */
-static bool flags_senseless(uint32_t flags)
-{
-	uint32_t f = flags & (TCP_SYN | TCP_FIN | TCP_RST);
-
-	if (f & (f - 1))
-		return true; /* two of them */
-	return (flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == 0;
-}
-
 static bool tcp_csum_ok(const struct packet *pkt, const struct ip_view *v)
 {
 	uint64_t sum;
@@ -96,7 +86,7 @@ static enum drop_reason tcp_parse(const struct packet *pkt,
 	tcp_opts_parse(v->l4 + TCP_HLEN,
 		       (uint32_t)(seg->data.p - v->l4) - TCP_HLEN,
 		       seg->flags & TCP_SYN, &seg->opts);
-	if (flags_senseless(seg->flags))
+	if (segment_senseless(seg->flags))
 		return DROP_FLAGS;
 	return DROP_NONE;
 }

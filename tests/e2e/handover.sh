@@ -194,6 +194,50 @@ handover_time_wait() {
 
 handover_has_tw() { [ "$(penstock_gauge time_wait)" -gt 0 ]; }
 
+# handover_fault NAME COUNTER
+handover_fault() {
+	ctl -j fault list | jq ".[] | select(.name == \"$1\") | .$2"
+}
+
+# Faults of the file and those added by hand go on, with what they have counted,
+# on a transfer whose bytes they hold; and what is drained stays so.
+handover_faults() {
+	local n=16000000 pid before name
+	penstock_on || skip "plain forwarding has no daemon"
+	daemon_conf
+	printf '\n[fault filed]\ntype = observe\n' >>"$DAEMON_CONF"
+	daemon_up
+	ctl fault add slow type=bandwidth rate=500 || fail "no fault"
+	ctl fault add late type=latency latency=300 || fail "no fault"
+	ctl fault add lossy type=loss percent=1 side=both lease=1h ||
+		fail "no fault"
+	in_c "$PEER" run "$SERVER" "$PORT_PEER" send $n 5 >"$TMP/out" 2>&1 &
+	pid=$!
+	poll 10 handover_acts || fail "no fault acts: $(ctl fault list)"
+	before=$(handover_fault filed matched)
+	handover_times 3
+	kill -0 "$pid" || fail "it was over before: $(<"$TMP/out")"
+	for name in filed slow late lossy; do
+		assert_eq "connections of $name" 1 "$(handover_fault $name conns)"
+		assert_eq "$name acts" 1 "$(handover_fault $name active)"
+	done
+	assert_num "segments before" "$(handover_fault filed matched)" -ge \
+		"$before"
+	assert_num "lease" "$(handover_fault lossy lease_left_ms)" -lt 3600000
+	ctl drain e2e --timeout=1 >/dev/null
+	handover_again
+	assert_eq "drained" '["e2e"]' "$(ctl -j status | jq -c .drained)"
+	ctl fault reset
+	wait "$pid"
+	LINE=$(<"$TMP/out")
+	echo "$LINE"
+	assert_fields "$LINE" bad=- rx=$n end=FIN
+	assert_clean 20
+	daemon_end
+}
+
+handover_acts() { [ "$(handover_fault late injected)" -gt 0 ]; }
+
 # --- when it does not work ---------------------------------------------------
 
 handover_refused() {
@@ -328,6 +372,7 @@ handover_cases() {
 	handover_case half_open_at_server_goes_on 60 handover_half_open 0 \
 		"handshake = server_first"
 	handover_case time_wait_goes_on 60 handover_time_wait
+	handover_case faults_and_drained_services_go_on 90 handover_faults
 	handover_case nobody_to_take_over_from_exits_1 30 handover_nobody
 	handover_case bad_file_leaves_the_old_one 60 handover_bad_file
 	handover_case cannot_run_leaves_the_old_one 60 handover_cannot_run

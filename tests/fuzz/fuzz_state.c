@@ -65,7 +65,8 @@ static void check(const struct engine *e)
 
 static void go_on(struct engine *e, const uint8_t *p, size_t len, mono_t now)
 {
-	const struct handover_side s = {&e, 1, WALL_US};
+	const struct handover_side s = {
+		.engine = &e, .n = 1, .wall_us = WALL_US};
 	struct handover_counts c;
 	struct handover_state h;
 	struct tx tx[16];

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The include graph: arrows go down only.
 
-impair -> engine, fault; splice, view, handover -> engine; engine -> policy ->
+handover -> impair -> engine, fault; splice, view -> engine; engine -> policy ->
 shield, tcp -> wire -> util; io -> wire, util; rules, scenario -> config -> util and the headers
 that publish option tables; api -> util; front -> policy, shield, tcp, and what
 is asked of a translator; bpf -> the layout of front's maps.
@@ -28,7 +28,8 @@ DOWN = {
     "splice": {"engine", "policy", "tcp", "wire", "util"},
     "view": {"engine", "policy", "shield", "tcp", "wire", "util"},
     "capture": {"engine", "impair", "view", "policy", "tcp", "wire", "util"},
-    "handover": {"engine", "policy", "fault", "shield", "tcp", "wire", "util"},
+    "handover": {"engine", "impair", "policy", "fault", "shield", "tcp", "wire",
+                 "util"},
     "io": {"wire", "util"},
     "front": {"policy", "shield", "tcp", "util"},
     "bpf": {"front", "shield"},

@@ -114,7 +114,8 @@ void renew(struct world *w)
 	uint8_t salt = w->plan->renew_secret ? (uint8_t)++w->renewed
 					     : !++w->renewed;
 	struct engine *old = w->engine, *e;
-	struct handover_side s = {&old, 1, MIDDLE_WALL_US};
+	struct handover_side s = {
+		.engine = &old, .n = 1, .wall_us = MIDDLE_WALL_US};
 	struct bytes b = {0};
 
 	world_trace(w, "renewed", NULL);

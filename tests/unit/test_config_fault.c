@@ -5,7 +5,7 @@
  * LINKS: util/log config/config config/keys config/diag config/inidoc
  * LINKS: config/secret policy/% tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
- * LINKS: fault/% util/region util/slab util/wheel
+ * LINKS: fault/% util/record util/region util/slab util/wheel
  * LINKS: util/word config/textfile util/address
  */
 #include <check.h>

@@ -3,7 +3,8 @@
  * LINKS: util/log config/config config/keys config/diag config/inidoc
  * LINKS: config/secret policy/% tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
- * LINKS: fault/% util/region util/slab util/wheel util/word config/textfile
+ * LINKS: fault/% util/record util/region util/slab util/wheel util/word
+ * LINKS: config/textfile
  * LINKS: util/address
  *
  * "Linux's sysctls keep their defaults": so it is, or help, example file and

@@ -3,7 +3,7 @@
  * Changes of faults: what is read at run time, and what one file makes of
  * another.
  *
- * LINKS: fault/% util/option util/slab util/wheel
+ * LINKS: fault/% util/record util/option util/slab util/wheel
  * LINKS: util/word util/address util/region
  */
 #include <check.h>

@@ -3,7 +3,8 @@
  * The dice follow their parameters: share, bursts, mean, deviation and
  * correlation over 1e5 events, slots and MTUs, and tables from files.
  *
- * LINKS: config/textfile fault/% util/option util/region util/slab util/wheel
+ * LINKS: config/textfile fault/% util/record util/option util/region
+ * LINKS: util/slab util/wheel
  * LINKS: util/word util/address
  */
 #include <check.h>

@@ -2,7 +2,7 @@
 /*
  * drop_nth: exactly every nth segment is lost, counted on each connection.
  *
- * LINKS: fault/% util/option util/region util/slab util/wheel
+ * LINKS: fault/% util/record util/option util/region util/slab util/wheel
  * LINKS: util/word util/address
  */
 #include <check.h>

@@ -4,7 +4,7 @@
  * are joined, and what is printed.  What is measured, and when, is played in
  * tests/fault/cases_profile.c.
  *
- * LINKS: fault/% util/option util/region util/slab util/wheel
+ * LINKS: fault/% util/record util/option util/region util/slab util/wheel
  * LINKS: util/word util/address
  */
 #include <check.h>

@@ -3,7 +3,7 @@
  * What counts as a peer's answer to a decision, what does not, how long is
  * waited, and that nothing is promised beyond the room there is.
  *
- * LINKS: fault/% util/option util/region util/slab util/wheel
+ * LINKS: fault/% util/record util/option util/region util/slab util/wheel
  * LINKS: util/word util/address
  */
 #include <check.h>

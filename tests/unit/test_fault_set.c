@@ -3,7 +3,7 @@
  * Decisions: who is selected, when a fault acts, how far it goes, and that
  * equal seeds decide alike.  The dice themselves: test_fault_models.c.
  *
- * LINKS: fault/% util/option util/region util/slab util/wheel
+ * LINKS: fault/% util/record util/option util/region util/slab util/wheel
  * LINKS: util/word util/address
  */
 #include <check.h>

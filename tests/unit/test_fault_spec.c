@@ -2,7 +2,7 @@
 /*
  * How faults are written, and what is refused.
  *
- * LINKS: fault/% util/option util/region util/slab util/wheel
+ * LINKS: fault/% util/record util/option util/region util/slab util/wheel
  * LINKS: util/word util/address
  */
 #include <check.h>

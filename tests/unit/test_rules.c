@@ -4,7 +4,8 @@
  * LINKS: util/log rules/plan rules/state config/config config/keys
  * LINKS: rules/host config/diag config/inidoc rules/run policy/%
  * LINKS: tcp/cfg util/option shield/cfg shield/prefix shield/tfo
- * LINKS: shield/ratelimit shield/assoc util/hash fault/% util/region util/slab
+ * LINKS: shield/ratelimit shield/assoc util/hash fault/% util/record
+ * LINKS: util/region util/slab
  * LINKS: util/wheel util/word config/textfile util/address
  */
 #include <check.h>
