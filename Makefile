@@ -35,10 +35,10 @@ DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \
 	dpkg-dev lintian git prometheus python3-prometheus-client python3-pyte zsh systemd systemd-container \
-	autopkgtest podman runc
+	autopkgtest podman runc chromium
 # For the pictures of `make paths`.
 DEPS_PATHS := gnuplot-nox haproxy iproute2 iptables python3
-# toxiproxy's client; not where somebody else's nodejs has npm in it.
+# toxiproxy's client and playwright-core; not where somebody else's nodejs has npm in it.
 DEPS_TEST += $(if $(shell command -v npm),,nodejs npm)
 
 PKGS := libnetfilter_queue libmnl libevent libevent_pthreads inih jansson \
@@ -77,6 +77,7 @@ PKGS += $(if $(BPF),libbpf)
 LIB_SRC := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 LIB_SRC := $(filter-out $(if $(BPF),src/front/%none.c,src/front/pins.c src/front/%maps.c src/front/%attach.c),$(LIB_SRC))
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)
+LIB_OBJ += $(BUILD)/obj/api/assets.o
 STACK_OBJ := $(filter $(STACK:%=$(BUILD)/obj/%/%),$(LIB_OBJ))
 # The engine and its invariants, for tests that drive it.
 CHECK_OBJ := $(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/check/*.c))
@@ -131,6 +132,16 @@ $(BUILD)/obj/front/attach.o: $(BUILD)/bpf/front.skel.h
 $(BUILD)/obj/front/splice_attach.o: $(BUILD)/bpf/splice.skel.h
 $(BUILD)/obj/front/attach.o $(BUILD)/obj/front/splice_attach.o: \
 	private CPPFLAGS += -isystem $(BUILD)/bpf
+
+# The files of the page, in the program.
+PAGE_FILES := $(sort $(wildcard src/page/*.html src/page/*.css src/page/*.js src/page/*.svg src/page/uplot/*))
+$(BUILD)/page/assets.c: src/page/embed.sh $(PAGE_FILES) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call Q,PAGE)src/page/embed.sh $(PAGE_FILES) >$@
+
+$(BUILD)/obj/api/assets.o: $(BUILD)/page/assets.c
+	@mkdir -p $(@D)
+	$(call Q,CC)$(CC) $(CPPFLAGS) -Isrc $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@

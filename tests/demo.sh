@@ -33,7 +33,7 @@ verdict() {
 # The configuration as it stands, but for where a demonstration may write;
 # further arguments are keys for its service.
 demo_conf() {
-	sed "s|^\[penstock\]|&\ncontrol = $TMP/control.sock\nsecret_file = $TMP/secret\nshutdown_grace = 1s|" \
+	sed "s|^\[penstock\]|&\ncontrol = $TMP/control.sock\nsecret_file = $TMP/secret\nhttp_token_file = $TMP/http_token\nshutdown_grace = 1s|" \
 		conf/penstock.conf >"$TMP/penstock.conf"
 	[ $# = 0 ] || printf '%s\n' "$@" >>"$TMP/penstock.conf"
 }

@@ -17,4 +17,8 @@ json_t *faults_json(const struct fault_sum *f, uint32_t n);
  * client leg. */
 json_t *fault_hit_json(const char *fault, const struct tuple *t);
 
+/* {"types": [{"name", "example", "keys": [{"name", "help", "allowed",
+ * "needed"}], "common": [names]}], "common": [keys]}, owned by the caller. */
+json_t *fault_types_json(void);
+
 #endif

@@ -19,9 +19,10 @@
  *                                       stream from then on (capture: pcapng)
  *   what fails                       -> {"ok": false, "error": "text"}
  *
- * HTTP: /metrics (Prometheus), / (a page), /api/status, /api/counters,
- * /api/flows?max=N&filter=F, /healthz, which read; and toxiproxy's API
- * (toxiproxy.h).
+ * HTTP: /metrics (Prometheus), /healthz, the files of a page at /; with a token
+ * /api/status, /api/counters, /api/flows?max=N&filter=F, /api/snapshot,
+ * /api/events (snapshots, as server-sent events), /api/fault-types and
+ * /api/faults, which POST changes; and toxiproxy's API (toxiproxy.h).
  */
 #include <event2/event.h>
 #include <jansson.h>
@@ -36,7 +37,9 @@ struct bufferevent;
 #define CONTROL_IDLE_S 60      /* a silent client is disconnected */
 #define CONTROL_FLOWS_MAX 1000 /* if the request has no maximum */
 #define CONTROL_HTTP_MAX 64    /* connections to the HTTP server */
+#define CONTROL_EVENTS_MAX 8   /* of those, that listen to /api/events */
 #define CONTROL_NAMES_MAX 255  /* characters of http_names */
+#define CONTROL_TOKEN_MAX 127
 
 /* A metric is a number, or a part of a histogram: METRIC_SUM is in
  * microseconds, the others are counts. */
@@ -124,20 +127,30 @@ void control_server_free(struct control_server *s);
 struct control_http;
 
 /**
- * control_http_new() - Serve HTTP
+ * struct control_http_cfg - What the HTTP server is told
  * @listen: ADDRESS:PORT, IPv6 in brackets
- * @writes: toxiproxy's API may make changes
- * @names:  host names that it answers to, blanks between them; copied.
- *          Addresses and localhost need none
- * @ops:    borrowed, outlives the server
- * @err:    out: 0 or -errno
+ * @names:  host names that it answers to, blanks between them.  Addresses and
+ *          localhost need none
+ * @token:  opens all but metrics, health and the files of the page; not empty
+ * @writes: toxiproxy's API answers without the token, and may make changes
+ */
+struct control_http_cfg {
+	const char *listen, *names, *token;
+	bool writes;
+};
+
+/**
+ * control_http_new() - Serve HTTP
+ * @cfg: copied
+ * @ops: borrowed, outlives the server
+ * @err: out: 0 or -errno
  *
  * It has at most CONTROL_HTTP_MAX connections.  A further one waits until the
- * oldest is at least a second old, and replaces it.
+ * oldest is at least a second old, and replaces it; but not one that listens to
+ * events.
  */
 struct control_http *control_http_new(struct event_base *base,
-				      const char *listen, bool writes,
-				      const char *names,
+				      const struct control_http_cfg *cfg,
 				      const struct control_ops *ops, int *err);
 void control_http_free(struct control_http *h);
 

@@ -58,7 +58,8 @@ struct front_ifs {
  * @secret_file: path of the fleet's secret; empty = a new one at each start
  * @control:    path of the control socket; empty = none
  * @http:       ADDRESS:PORT of the HTTP server; empty = none
- * @http_write: it may change faults
+ * @http_token_file: path of the token for it; empty = a new one at each start
+ * @http_write: toxiproxy's clients may change faults without the token
  * @http_names: host names that it answers to, besides addresses
  * @fault_log:  path of the file for decisions of faults; empty = none
  * @connection_log: path of the connection log, or "journal"; empty = none
@@ -81,6 +82,7 @@ struct daemon_cfg {
 	char secret_file[256];
 	char control[108];
 	char http[64];
+	char http_token_file[256];
 	char http_names[256];
 	char fault_log[256];
 	char connection_log[256];

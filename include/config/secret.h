@@ -3,13 +3,15 @@
 #define PENSTOCK_CONFIG_SECRET_H
 
 /*
- * The 32 bytes that every key is derived from.
+ * The 32 bytes that every key is derived from, and the token of the HTTP
+ * server.
  */
 #include <stdio.h>
 
 #include "util/types.h"
 
 #define SECRET_BYTES 32
+#define TOKEN_LEN (2 * SECRET_BYTES) /* characters */
 
 enum secret_source {
 	SECRET_READ,	  /* from the file */
@@ -37,5 +39,13 @@ enum secret_source {
  *         or -errno of reading the file
  */
 int secret_load(const char *path, uint8_t out[SECRET_BYTES], FILE *errors);
+
+/**
+ * token_load() - Read the file of the HTTP server's token, or make it
+ * @out: out: the token, lower-case hexadecimal digits
+ *
+ * The file is one like that of the secret, and so is the rest.
+ */
+int token_load(const char *path, char out[TOKEN_LEN + 1], FILE *errors);
 
 #endif

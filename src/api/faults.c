@@ -80,3 +80,49 @@ json_t *faults_json(const struct fault_sum *f, uint32_t n)
 		json_array_append_new(all, sum_json(&f[i]));
 	return all;
 }
+
+/* --- types --- */
+
+static json_t *key_json(const struct opt_desc *d, bool needed)
+{
+	char allowed[256];
+
+	fault_key_allowed(d, allowed, sizeof(allowed));
+	return json_pack("{s:s, s:s, s:s, s:b}", "name", d->name, "help",
+			 d->help ? d->help : "", "allowed", allowed, "needed",
+			 needed);
+}
+
+static json_t *type_json(enum fault_type t)
+{
+	json_t *own = json_array(), *common = json_array();
+	bool needed;
+
+	for (int p = 0; p < FP_COUNT; p++) {
+		if (fault_type_takes(t, (enum fault_param)p, &needed))
+			json_array_append_new(
+				own,
+				key_json(fault_param_desc((enum fault_param)p),
+					 needed));
+	}
+	for (const struct opt_desc *d = fault_options;
+	     d != fault_param_desc((enum fault_param)0); d++) {
+		if (fault_type_takes_key(t, d->name))
+			json_array_append_new(common, json_string(d->name));
+	}
+	return json_pack("{s:s, s:s, s:o, s:o}", "name", fault_type_name[t],
+			 "example", fault_type_example(t), "keys", own,
+			 "common", common);
+}
+
+json_t *fault_types_json(void)
+{
+	json_t *types = json_array(), *common = json_array();
+
+	for (int t = 1; t < FT_COUNT; t++)
+		json_array_append_new(types, type_json((enum fault_type)t));
+	for (const struct opt_desc *d = fault_options;
+	     d != fault_param_desc((enum fault_param)0); d++)
+		json_array_append_new(common, key_json(d, false));
+	return json_pack("{s:o, s:o}", "types", types, "common", common);
+}

@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP server.
- *
- * It has no authentication.  So a web page, in the browser of somebody who can
- * reach the server, must not be able to read or change anything.  A request is
- * refused if its Host is a name that somebody else's DNS could have pointed
- * here, because the browser would take our answer for one of that page's own
- * server.  Only toxiproxy's API changes anything, and only if http_write allows
- * it.  Then a request must not look like a browser's: it has none of the
- * headers that browsers add and scripts cannot remove, and no body of a type
- * that a form could send.
+ * The HTTP server: its connections and its addresses.  See access.c for who may
+ * ask what.
  *
  * Connections. evhttp reports neither their number nor their end.  So the
  * bufferevent of each is made here, with one reference more.  When a connection
@@ -23,16 +15,13 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "api/flows.h"
 #include "api/listener.h"
-#include "api/server.h"
 #include "api/toxiproxy.h"
-#include "util/address.h"
+#include "http.h"
 
 #define HEADERS_MAX 16384
 #define BODY_MAX 65536
 #define TIMEOUT_S 10
-#define PAGE_FLOWS 50
 #define STAY_US USEC_PER_SEC /* a younger connection is never closed */
 
 /**
@@ -40,6 +29,7 @@
  * @guard: of the listening socket
  * @conn:  @nconn connections, the oldest first; some may be dead
  * @names: host names that it accepts
+ * @token: what opens it
  */
 struct control_http {
 	struct evhttp *http;
@@ -50,62 +40,20 @@ struct control_http {
 	} conn[CONTROL_HTTP_MAX];
 	uint32_t nconn;
 	char names[CONTROL_NAMES_MAX + 1];
+	char token[CONTROL_TOKEN_MAX + 1];
 	const struct control_ops *ops;
 	struct toxi *toxi;
+	struct events *events;
 	bool writes;
 };
 
-static void reply_status(struct evhttp_request *req, int status,
-			 const char *type, const char *text, size_t len)
+/* --- texts --- */
+
+static void reply_metrics(struct control_http *h, struct evhttp_request *req)
 {
-	struct evkeyvalq *h = evhttp_request_get_output_headers(req);
-	struct evbuffer *b = evbuffer_new();
-
-	if (!b || evbuffer_add(b, text, len)) {
-		evhttp_send_error(req, HTTP_INTERNAL, NULL);
-	} else {
-		evhttp_add_header(h, "Content-Type", type);
-		evhttp_add_header(h, "Cache-Control", "no-store");
-		evhttp_add_header(h, "X-Content-Type-Options", "nosniff");
-		evhttp_add_header(h, "Content-Security-Policy",
-				  "default-src 'none'; "
-				  "style-src 'unsafe-inline'");
-		evhttp_send_reply(req, status, NULL, b);
-	}
-	if (b)
-		evbuffer_free(b);
-}
-
-static void reply(struct evhttp_request *req, const char *type,
-		  const char *text, size_t len)
-{
-	reply_status(req, HTTP_OK, type, text, len);
-}
-
-/* Takes @j over. */
-static void reply_json_status(struct evhttp_request *req, int status, json_t *j)
-{
-	char *text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
-
-	if (text)
-		reply_status(req, status, "application/json", text,
-			     strlen(text));
-	else
-		evhttp_send_error(req, HTTP_INTERNAL, NULL);
-	free(text);
-	json_decref(j);
-}
-
-static void reply_json(struct evhttp_request *req, json_t *j)
-{
-	reply_json_status(req, HTTP_OK, j);
-}
-
-typedef void (*page_fn)(const struct control_ops *ops, FILE *out);
-
-static void reply_page(struct evhttp_request *req, const struct control_ops *o,
-		       const char *type, page_fn fn)
-{
+	const char *accept = evhttp_find_header(
+		evhttp_request_get_input_headers(req), "Accept");
+	bool open = accept && strstr(accept, "application/openmetrics-text");
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -114,151 +62,59 @@ static void reply_page(struct evhttp_request *req, const struct control_ops *o,
 		evhttp_send_error(req, HTTP_INTERNAL, NULL);
 		return;
 	}
-	fn(o, f);
+	control_metrics_text(h->ops, open ? METRICS_OPEN : METRICS_PROMETHEUS,
+			     f);
 	if (fclose(f))
 		evhttp_send_error(req, HTTP_INTERNAL, NULL);
 	else
-		reply(req, type, text, len);
+		http_reply_text(req, HTTP_OK,
+				open ? "application/openmetrics-text; "
+				       "version=1.0.0; charset=utf-8"
+				     : "text/plain; version=0.0.4; "
+				       "charset=utf-8",
+				text, len);
 	free(text);
 }
 
-static void text_metrics(const struct control_ops *ops, FILE *out)
+static void reply_health(struct control_http *h, struct evhttp_request *req)
 {
-	control_metrics_text(ops, METRICS_PROMETHEUS, out);
+	(void)h;
+	http_reply_text(req, HTTP_OK, "text/plain", "ok\n", 3);
 }
 
-static void text_open_metrics(const struct control_ops *ops, FILE *out)
+/* --- the API --- */
+
+static void reply_status(struct control_http *h, struct evhttp_request *req)
 {
-	control_metrics_text(ops, METRICS_OPEN, out);
+	http_reply_json(req, HTTP_OK, h->ops->status(h->ops->arg));
 }
 
-/* In the form that the client asks for. */
-static void reply_metrics(struct evhttp_request *req,
-			  const struct control_ops *ops)
+static void reply_counters(struct control_http *h, struct evhttp_request *req)
 {
-	const char *accept = evhttp_find_header(
-		evhttp_request_get_input_headers(req), "Accept");
+	http_reply_json(req, HTTP_OK, control_metrics_json(h->ops));
+}
 
-	if (accept && strstr(accept, "application/openmetrics-text"))
-		reply_page(req, ops,
-			   "application/openmetrics-text; version=1.0.0; "
-			   "charset=utf-8",
-			   text_open_metrics);
+static void reply_events(struct control_http *h, struct evhttp_request *req)
+{
+	events_begin(h->events, req);
+}
+
+/* Answer a command; takes @request, which may be NULL. */
+static void reply_command(struct control_http *h, struct evhttp_request *req,
+			  json_t *request)
+{
+	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	json_t *answer = line ? control_answer(h->ops, line, strlen(line))
+			      : NULL;
+	json_t *result = json_object_get(answer, "result");
+
+	if (answer && !result)
+		http_reply_json(req, 400, json_incref(answer));
 	else
-		reply_page(req, ops, "text/plain; version=0.0.4; charset=utf-8",
-			   text_metrics);
-}
-
-static void put_html(FILE *out, const char *s)
-{
-	for (; *s; s++) {
-		switch (*s) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc(*s, out);
-		}
-	}
-}
-
-static void html_row(FILE *out, const char *a, const char *b, const char *c)
-{
-	const char *cell[] = {a, b, c};
-
-	fputs("<tr>", out);
-	for (size_t i = 0; i < ARRAY_LEN(cell); i++) {
-		if (!cell[i])
-			continue;
-		fputs("<td>", out);
-		put_html(out, cell[i]);
-		fputs("</td>", out);
-	}
-	fputs("</tr>\n", out);
-}
-
-static void html_status(const struct control_ops *ops, FILE *out)
-{
-	json_t *status = ops->status(ops->arg), *v;
-	const char *key;
-
-	fputs("<h2>Status</h2>\n<table>\n", out);
-	json_object_foreach(status, key, v) {
-		char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-
-		html_row(out, key, text ? text : "", NULL);
-		free(text);
-	}
-	fputs("</table>\n", out);
-	json_decref(status);
-}
-
-static void html_counters(const struct control_ops *ops, FILE *out)
-{
-	struct control_metric m = {.worker = -1};
-	char value[24];
-
-	fputs("<h2>Counters that are not 0</h2>\n<table>\n", out);
-	for (uint32_t i = 0; ops->metric(ops->arg, i, &m); i++) {
-		snprintf(value, sizeof(value), "%llu",
-			 (unsigned long long)m.value);
-		if (m.value && m.part == METRIC_NUMBER)
-			html_row(out, m.name, m.service ? m.service : "",
-				 value);
-		m = (struct control_metric){.worker = -1};
-	}
-	fputs("</table>\n", out);
-}
-
-static void html_flows(const struct control_ops *ops, FILE *out)
-{
-	json_t *flows = ops->flows(ops->arg, PAGE_FLOWS), *v;
-	char *text = NULL;
-	size_t i, len;
-	FILE *f = open_memstream(&text, &len);
-
-	fprintf(out, "<h2>Connections, at most %d</h2>\n<pre>", PAGE_FLOWS);
-	json_array_foreach(flows, i, v) {
-		if (!f)
-			break;
-		flow_print(v, f);
-		fputc('\n', f);
-	}
-	if (f)
-		fclose(f);
-	if (text)
-		put_html(out, text);
-	free(text);
-	fputs("</pre>\n", out);
-	json_decref(flows);
-}
-
-static void text_page(const struct control_ops *ops, FILE *out)
-{
-	fputs("<!doctype html>\n<html lang=\"en\"><head><meta "
-	      "charset=\"utf-8\">"
-	      "<meta http-equiv=\"refresh\" content=\"5\">"
-	      "<title>penstock</title>\n"
-	      "<style>body{font:14px sans-serif;margin:2em}"
-	      "td{padding:0 1em 0 0;font-family:monospace}</style></head>\n"
-	      "<body><h1>penstock " PENSTOCK_VERSION "</h1>\n",
-	      out);
-	html_status(ops, out);
-	html_counters(ops, out);
-	html_flows(ops, out);
-	fputs("<p>/metrics /api/status /api/counters "
-	      "/api/flows?max=N&amp;filter=F "
-	      "/healthz /proxies</p></body></html>\n",
-	      out);
+		http_reply_json(req, HTTP_OK, json_incref(result));
+	free(line);
+	json_decref(request);
+	json_decref(answer);
 }
 
 /* The command that the query asks for; owned by the caller. */
@@ -286,98 +142,67 @@ static json_t *flows_request(const struct evhttp_uri *uri)
 	return request;
 }
 
-static void reply_flows(struct evhttp_request *req,
-			const struct control_ops *ops,
-			const struct evhttp_uri *uri)
+static void reply_flows(struct control_http *h, struct evhttp_request *req)
 {
-	json_t *request = flows_request(uri);
-	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
-	json_t *answer = line ? control_answer(ops, line, strlen(line)) : NULL;
-	json_t *list = json_object_get(answer, "result");
-
-	if (answer && !list)
-		reply_json_status(req, 400, json_incref(answer));
-	else
-		reply_json(req, json_incref(list));
-	free(line);
-	json_decref(request);
-	json_decref(answer);
+	reply_command(h, req,
+		      flows_request(evhttp_request_get_evhttp_uri(req)));
 }
 
-/* Is it one of the words of @names? */
-static bool host_is_named(const char *names, const char *host)
+static void reply_snapshot(struct control_http *h, struct evhttp_request *req)
 {
-	size_t len = strlen(host), n;
+	reply_command(h, req, json_pack("{s:s}", "cmd", "snapshot"));
+}
 
-	for (; *(names += strspn(names, " \t")); names += n) {
-		n = strcspn(names, " \t");
-		if (n == len && !strncasecmp(names, host, n))
-			return true;
+static void reply_types(struct control_http *h, struct evhttp_request *req)
+{
+	reply_command(h, req, json_pack("{s:s}", "cmd", "fault-types"));
+}
+
+/* GET lists them; POST has the members of the command "fault". */
+static void reply_faults(struct control_http *h, struct evhttp_request *req)
+{
+	struct evbuffer *b = evhttp_request_get_input_buffer(req);
+	size_t len = evbuffer_get_length(b);
+	const char *body = (const char *)evbuffer_pullup(b, (ev_ssize_t)len);
+	json_error_t why;
+	json_t *request;
+
+	if (evhttp_request_get_command(req) != EVHTTP_REQ_POST) {
+		reply_command(h, req, json_pack("{s:s}", "cmd", "fault-list"));
+		return;
 	}
-	return false;
-}
-
-/* Is the Host an address, this machine or one of @names, so that nobody else's
- * DNS could have chosen it? */
-static bool host_is_ours(const struct control_http *h,
-			 struct evhttp_request *req)
-{
-	const char *host = evhttp_find_header(
-		evhttp_request_get_input_headers(req), "Host");
-	char copy[CONTROL_NAMES_MAX + 1];
-	struct ipaddr addr;
-	size_t n;
-
-	if (!host)
-		return true; /* HTTP/1.0 */
-	if (strlen(host) >= sizeof(copy))
-		return false;
-	strcpy(copy, host + (*host == '['));
-	copy[strcspn(copy, *host == '[' ? "]" : ":")] = '\0';
-	n = strlen(copy);
-	if (n && copy[n - 1] == '.')
-		copy[n - 1] = '\0';
-	return !strcasecmp(copy, "localhost") || address_parse(copy, &addr) ||
-	       host_is_named(h->names, copy);
+	request =
+		json_loadb(body ? body : "", len, JSON_REJECT_DUPLICATES, &why);
+	if (json_object_set_new(request, "cmd", json_string("fault"))) {
+		json_decref(request);
+		http_refuse(req, 400,
+			    "the body must be an object: {\"lines\": [...]}");
+		return;
+	}
+	reply_command(h, req, request);
 }
 
 /* --- toxiproxy's API --- */
-
-/* JSON, or the default type of Ruby's and curl's clients. */
-static bool type_is_fine(const char *type)
-{
-	size_t n = type ? strcspn(type, "; \t") : 0;
-
-	return !type ||
-	       (n == 16 && !strncasecmp(type, "application/json", n)) ||
-	       (n == 33 &&
-		!strncasecmp(type, "application/x-www-form-urlencoded", n));
-}
 
 /* Why this request may not change anything, or NULL; *status: of the answer. */
 static const char *write_denied(const struct control_http *h,
 				struct evhttp_request *req, int *status)
 {
-	struct evkeyvalq *in = evhttp_request_get_input_headers(req);
-	const char *agent = evhttp_find_header(in, "User-Agent");
+	const char *why;
 
 	*status = 403;
 	if (!h->writes)
 		return "read only: set http_write = yes in [penstock] of the "
 		       "configuration";
-	if (agent && !strncmp(agent, "Mozilla/", 8))
-		return "User agent not allowed";
-	if (evhttp_find_header(in, "Origin") ||
-	    evhttp_find_header(in, "Sec-Fetch-Site"))
-		return "web pages may change nothing here";
-	*status = 415;
-	if (evbuffer_get_length(evhttp_request_get_input_buffer(req)) &&
-	    !type_is_fine(evhttp_find_header(in, "Content-Type")))
-		return "Content-Type must be application/json";
-	return NULL;
+	why = http_browser_denied(req);
+	if (!why && !http_type_is_fine(req)) {
+		*status = 415;
+		why = "Content-Type must be application/json";
+	}
+	return why;
 }
 
-static unsigned method_of(struct evhttp_request *req)
+static unsigned toxi_method(struct evhttp_request *req)
 {
 	switch (evhttp_request_get_command(req)) {
 	case EVHTTP_REQ_POST:
@@ -395,60 +220,138 @@ static void answer_toxi(struct control_http *h, struct evhttp_request *req,
 			const char *path)
 {
 	struct evbuffer *b = evhttp_request_get_input_buffer(req);
-	unsigned method = method_of(req);
 	size_t len = evbuffer_get_length(b);
-	const char *why = NULL;
 	json_t *answer;
-	int status;
+	int status =
+		toxi_answer(h->toxi, toxi_method(req), path,
+			    (const char *)evbuffer_pullup(b, (ev_ssize_t)len),
+			    len, &answer);
 
-	if (method != TOXI_GET)
-		why = write_denied(h, req, &status);
-	if (why)
-		answer = toxi_error(status, why);
-	else
-		status = toxi_answer(
-			h->toxi, method, path,
-			(const char *)evbuffer_pullup(b, (ev_ssize_t)len), len,
-			&answer);
 	if (answer)
-		reply_json_status(req, status, answer);
+		http_reply_json(req, status, answer);
 	else
 		evhttp_send_reply(req, status, NULL, NULL);
 }
 
+/* --- requests --- */
+
+/**
+ * struct route - An address
+ * @writes: it takes POST, too
+ * @open:   it needs no token
+ */
+static const struct route {
+	const char *path;
+	void (*answer)(struct control_http *h, struct evhttp_request *req);
+	bool writes, open;
+} routes[] = {
+	{"/metrics", reply_metrics, false, true},
+	{"/healthz", reply_health, false, true},
+	{"/api/status", reply_status, false, false},
+	{"/api/counters", reply_counters, false, false},
+	{"/api/flows", reply_flows, false, false},
+	{"/api/snapshot", reply_snapshot, false, false},
+	{"/api/events", reply_events, false, false},
+	{"/api/faults", reply_faults, true, false},
+	{"/api/fault-types", reply_types, false, false},
+};
+
+static const struct route *route_find(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		if (!strcmp(routes[i].path, path))
+			return &routes[i];
+	}
+	return NULL;
+}
+
+static void refuse_stranger(struct evhttp_request *req, enum http_pass pass)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(req),
+			  "WWW-Authenticate", "Bearer realm=\"penstock\"");
+	http_refuse(req, 401,
+		    pass == HTTP_WRONG_TOKEN
+			    ? "wrong token: it is in the file that "
+			      "http_token_file in [penstock] names"
+			    : "a token is needed: Authorization: Bearer and "
+			      "what is in the file that http_token_file in "
+			      "[penstock] names");
+}
+
+/* Does the method fit?  Else it has been answered. */
+static bool method_fits(struct evhttp_request *req, bool writes)
+{
+	enum evhttp_cmd_type m = evhttp_request_get_command(req);
+
+	if (m == EVHTTP_REQ_GET || m == EVHTTP_REQ_HEAD ||
+	    (writes && m == EVHTTP_REQ_POST))
+		return true;
+	evhttp_add_header(evhttp_request_get_output_headers(req), "Allow",
+			  writes ? "GET, HEAD, POST" : "GET, HEAD");
+	http_refuse(req, HTTP_BADMETHOD, "method not allowed here");
+	return false;
+}
+
+static void on_route(struct control_http *h, struct evhttp_request *req,
+		     const struct route *r)
+{
+	enum http_pass pass = http_pass(h->token, req);
+
+	if (!r->open && pass != HTTP_OPERATOR)
+		refuse_stranger(req, pass);
+	else if (!method_fits(req, r->writes))
+		return;
+	else if (!http_type_is_fine(req))
+		http_refuse(req, 415, "Content-Type must be application/json");
+	else
+		r->answer(h, req);
+}
+
+/* toxiproxy's clients have no token: http_write is for them. */
+static void on_toxi(struct control_http *h, struct evhttp_request *req,
+		    const char *path)
+{
+	enum http_pass pass = http_pass(h->token, req);
+	bool reads = toxi_method(req) == TOXI_GET;
+	const char *why = NULL;
+	int status;
+
+	if (pass != HTTP_OPERATOR && !reads)
+		why = write_denied(h, req, &status);
+	if (why)
+		http_reply_json(req, status, toxi_error(status, why));
+	else if (pass != HTTP_OPERATOR && !h->writes)
+		refuse_stranger(req, pass);
+	else
+		answer_toxi(h, req, path);
+}
+
 static void on_request(struct evhttp_request *req, void *arg)
 {
-	struct control_http *h = arg;
-	const struct control_ops *ops = h->ops;
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	const char *path = evhttp_uri_get_path(uri);
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+	struct control_http *h = arg;
+	const struct asset *asset;
+	const struct route *r;
 
 	if (!path || !*path)
 		path = "/";
-	if (!host_is_ours(h, req))
-		reply_json_status(
+	r = route_find(path);
+	asset = asset_find(path);
+	if (!http_host_is_ours(h->names, req))
+		http_reply_json(
 			req, 403,
 			toxi_error(403, "Host must be an address, localhost or "
 					"one of http_names in [penstock] of "
 					"the configuration"));
 	else if (toxi_owns(path))
-		answer_toxi(h, req, path);
-	else if (method_of(req) != TOXI_GET)
-		evhttp_send_error(req, HTTP_BADMETHOD, NULL);
-	else if (!strcmp(path, "/metrics"))
-		reply_metrics(req, ops);
-	else if (!strcmp(path, "/"))
-		reply_page(req, ops, "text/html; charset=utf-8", text_page);
-	else if (!strcmp(path, "/healthz"))
-		reply(req, "text/plain", "ok\n", 3);
-	else if (!strcmp(path, "/api/status"))
-		reply_json(req, ops->status(ops->arg));
-	else if (!strcmp(path, "/api/counters"))
-		reply_json(req, control_metrics_json(ops));
-	else if (!strcmp(path, "/api/flows"))
-		reply_flows(req, ops, uri);
-	else
-		evhttp_send_error(req, HTTP_NOTFOUND, NULL);
+		on_toxi(h, req, path);
+	else if (r)
+		on_route(h, req, r);
+	else if (!asset)
+		http_refuse(req, HTTP_NOTFOUND, "nothing is there");
+	else if (method_fits(req, false))
+		asset_reply(req, asset);
 }
 
 /* --- connections --- */
@@ -476,18 +379,33 @@ static void conns_sweep(struct control_http *h)
 	h->nconn = n;
 }
 
-/* Is there room for @n more?  If not, close the oldest connection, once it is
- * old enough to have sent a request.  So idle connections keep nobody out. */
+/* The oldest connection that is old enough to have sent a request, and is not
+ * one that listens to events; or NULL. */
+static struct bufferevent *conn_to_close(const struct control_http *h)
+{
+	mono_t now = listener_clock();
+
+	for (uint32_t i = 0; i < h->nconn; i++) {
+		if (mono_sub(now, h->conn[i].since) < STAY_US)
+			break;
+		if (!events_use(h->events, h->conn[i].bev))
+			return h->conn[i].bev;
+	}
+	return NULL;
+}
+
+/* Is there room for @n more?  If not, close the oldest one that may be closed.
+ * So idle connections keep nobody out. */
 static bool conns_room(struct control_http *h, uint32_t n)
 {
 	conns_sweep(h);
 	for (uint32_t i = 0; i < n; i++) {
-		if (h->nconn + n <= CONTROL_HTTP_MAX ||
-		    mono_sub(listener_clock(), h->conn[0].since) < STAY_US)
+		struct bufferevent *bev = conn_to_close(h);
+
+		if (h->nconn + n <= CONTROL_HTTP_MAX || !bev)
 			break;
-		bufferevent_trigger_event(h->conn[0].bev,
-					  BEV_EVENT_READING | BEV_EVENT_TIMEOUT,
-					  0);
+		bufferevent_trigger_event(
+			bev, BEV_EVENT_READING | BEV_EVENT_TIMEOUT, 0);
 		conns_sweep(h);
 	}
 	return h->nconn + n <= CONTROL_HTTP_MAX;
@@ -539,8 +457,7 @@ static int http_bind(struct control_http *h, const char *listen)
 }
 
 struct control_http *control_http_new(struct event_base *base,
-				      const char *listen, bool writes,
-				      const char *names,
+				      const struct control_http_cfg *cfg,
 				      const struct control_ops *ops, int *err)
 {
 	struct control_http *h = calloc(1, sizeof(*h));
@@ -550,10 +467,12 @@ struct control_http *control_http_new(struct event_base *base,
 		return NULL;
 	signal(SIGPIPE, SIG_IGN);
 	h->ops = ops;
-	h->writes = writes;
-	snprintf(h->names, sizeof(h->names), "%s", names);
+	h->writes = cfg->writes;
+	snprintf(h->names, sizeof(h->names), "%s", cfg->names);
+	snprintf(h->token, sizeof(h->token), "%s", cfg->token);
 	h->toxi = toxi_new(ops);
-	h->http = h->toxi ? evhttp_new(base) : NULL;
+	h->events = events_new(base, ops);
+	h->http = h->toxi && h->events ? evhttp_new(base) : NULL;
 	if (!h->http)
 		goto err_free;
 	evhttp_set_max_headers_size(h->http, HEADERS_MAX);
@@ -564,7 +483,7 @@ struct control_http *control_http_new(struct event_base *base,
 				 EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE);
 	evhttp_set_gencb(h->http, on_request, h);
 	evhttp_set_bevcb(h->http, on_conn, h);
-	*err = http_bind(h, listen);
+	*err = http_bind(h, cfg->listen);
 	if (!*err)
 		return h;
 err_free:
@@ -577,9 +496,13 @@ void control_http_free(struct control_http *h)
 	if (!h)
 		return;
 	listener_forget(&h->guard);
+	events_free(h->events);
+	for (uint32_t i = 0; i < h->nconn; i++)
+		bufferevent_disable(h->conn[i].bev, EV_READ | EV_WRITE);
 	if (h->http)
 		evhttp_free(h->http);
 	conns_sweep(h);
 	toxi_free(h->toxi);
+	explicit_bzero(h->token, sizeof(h->token));
 	free(h);
 }

@@ -259,7 +259,13 @@ static const struct opt_desc daemon_options[] = {
 	 .type = OPT_ENUM,
 	 .def = "no",
 	 .names = yes_names,
-	 .help = "toxiproxy's API over HTTP may change faults"},
+	 .help = "toxiproxy's API over HTTP needs no token and may change "
+		 "faults"},
+	{.name = "http_token_file",
+	 TEXT(http_token_file),
+	 .def = "/var/lib/penstock/http_token",
+	 .help = "token that opens the page and the API; made when missing; "
+		 "empty: one that nobody knows"},
 	{.name = "http_names",
 	 TEXT(http_names),
 	 .def = "",

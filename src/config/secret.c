@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The secret file: reads it and checks its mode, or makes it if it is missing.
+ * The secret file and the token's file: reads them and checks their mode, or
+ * makes them if they are missing.
  */
 #include "config/secret.h"
 
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEX_LEN (2 * SECRET_BYTES)
+#define HEX_LEN TOKEN_LEN
 
 static int random_fill(uint8_t out[SECRET_BYTES])
 {
@@ -78,13 +79,18 @@ out:
 	return err;
 }
 
+static void hex_print(const uint8_t secret[SECRET_BYTES], char out[HEX_LEN + 1])
+{
+	for (size_t i = 0; i < SECRET_BYTES; i++)
+		sprintf(out + 2 * i, "%02x", secret[i]);
+}
+
 static int write_flushed(int fd, const uint8_t secret[SECRET_BYTES])
 {
 	char text[HEX_LEN + 2];
 	int err = 0;
 
-	for (size_t i = 0; i < SECRET_BYTES; i++)
-		sprintf(text + 2 * i, "%02x", secret[i]);
+	hex_print(secret, text);
 	strcpy(text + HEX_LEN, "\n");
 	errno = EIO;
 	if (write(fd, text, HEX_LEN + 1) != HEX_LEN + 1 || fsync(fd))
@@ -113,24 +119,35 @@ static int file_make(const char *path, const uint8_t secret[SECRET_BYTES])
 	return err;
 }
 
-static int fail(FILE *errors, const char *path, int err)
+/**
+ * struct secret_use - What a file is for
+ * @key:  of [penstock], which names it
+ * @lost: what ends with the process when the file cannot be made
+ */
+struct secret_use {
+	const char *key, *lost;
+};
+
+static int fail(const struct secret_use *use, FILE *errors, const char *path,
+		int err)
 {
 	if (err == -EPERM)
 		fprintf(errors,
-			"secret_file %s: found it open to group or others; "
+			"%s %s: found it open to group or others; "
 			"allowed: mode 0600\n",
-			path);
+			use->key, path);
 	else if (err == -EINVAL)
 		fprintf(errors,
-			"secret_file %s: found something else; allowed: a "
+			"%s %s: found something else; allowed: a "
 			"file of %d hexadecimal digits\n",
-			path, HEX_LEN);
+			use->key, path, HEX_LEN);
 	else
-		fprintf(errors, "secret_file %s: %s\n", path, strerror(-err));
+		fprintf(errors, "%s %s: %s\n", use->key, path, strerror(-err));
 	return err;
 }
 
-int secret_load(const char *path, uint8_t out[SECRET_BYTES], FILE *errors)
+static int load(const struct secret_use *use, const char *path,
+		uint8_t out[SECRET_BYTES], FILE *errors)
 {
 	int err = -ENOENT;
 
@@ -139,20 +156,39 @@ int secret_load(const char *path, uint8_t out[SECRET_BYTES], FILE *errors)
 	if (!err)
 		return SECRET_READ;
 	if (err != -ENOENT)
-		return fail(errors, path, err);
+		return fail(use, errors, path, err);
 	err = random_fill(out);
 	if (err || !*path)
-		return err ? fail(errors, path, err) : SECRET_EPHEMERAL;
+		return err ? fail(use, errors, path, err) : SECRET_EPHEMERAL;
 	err = file_make(path, out);
 	if (!err)
 		return SECRET_MADE;
 	if (err == -EEXIST) {
 		err = file_read(path, out);
-		return err ? fail(errors, path, err) : SECRET_READ;
+		return err ? fail(use, errors, path, err) : SECRET_READ;
 	}
 	fprintf(errors,
-		"secret_file %s: cannot be made (%s): cookies will not "
-		"outlive this process\n",
-		path, strerror(-err));
+		"%s %s: cannot be made (%s): %s will not outlive this "
+		"process\n",
+		use->key, path, strerror(-err), use->lost);
 	return SECRET_EPHEMERAL;
+}
+
+int secret_load(const char *path, uint8_t out[SECRET_BYTES], FILE *errors)
+{
+	static const struct secret_use use = {"secret_file", "cookies"};
+
+	return load(&use, path, out, errors);
+}
+
+int token_load(const char *path, char out[TOKEN_LEN + 1], FILE *errors)
+{
+	static const struct secret_use use = {"http_token_file", "the token"};
+	uint8_t secret[SECRET_BYTES] = {0};
+	int rc = load(&use, path, secret, errors);
+
+	if (rc >= 0)
+		hex_print(secret, out);
+	explicit_bzero(secret, sizeof(secret));
+	return rc;
 }

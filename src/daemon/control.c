@@ -8,19 +8,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "api/listener.h"
+#include "config/secret.h"
 #include "handover/handover.h"
 #include "penstockd.h"
 #include "util/address.h"
 
 /* --- numbers --- */
-
-static int64_t uptime_s(const struct daemon *d)
-{
-	return mono_sub(worker_clock(), d->started) / USEC_PER_SEC;
-}
 
 static int gauges_append(struct daemon *d, struct metrics *m)
 {
@@ -59,7 +54,7 @@ static int gauges_append(struct daemon *d, struct metrics *m)
 		      "packets that wait in the kernel's queues for SYNs",
 		      waiting.syn),
 		GAUGE("uptime_seconds", "since the start",
-		      (uint64_t)uptime_s(d)),
+		      (uint64_t)daemon_uptime_s(d)),
 		{.name = "build_info",
 		 .worker = -1,
 		 .gauge = true,
@@ -137,68 +132,9 @@ void control_print_counters(struct daemon *d, FILE *out)
 
 /* --- the other answers --- */
 
-static json_t *service_names(const struct policy *p)
-{
-	json_t *list = json_array();
-	uint32_t i;
-
-	for (i = 0; list && i < p->nservice; i++)
-		json_array_append_new(list, json_string(p->service[i].name));
-	return list;
-}
-
-static void put_number(json_t *o, const char *key, uint64_t n)
-{
-	json_object_set_new(o, key, json_integer((json_int_t)n));
-}
-
-static void put_gauges(struct daemon *d, json_t *o)
-{
-	struct worker_waiting waiting;
-	struct engine_gauges g;
-
-	units_gauges(d, &g);
-	units_waiting(d, &waiting);
-	put_number(o, "flows", g.flows);
-	put_number(o, "flows_max", g.flows_max);
-	put_number(o, "spliced", d->splice ? splice_map_count(d->splice) : 0);
-	put_number(o, "half_open", g.half_open);
-	put_number(o, "time_wait", g.time_wait);
-	put_number(o, "time_wait_max", g.time_wait_max);
-	put_number(o, "mem_held", g.mem_held);
-	put_number(o, "mem_limit", g.mem_limit);
-	put_number(o, "reassembly_nodes", g.nodes);
-	put_number(o, "reassembly_nodes_max", g.nodes_max);
-	put_number(o, "sources", g.sources);
-	put_number(o, "timers", g.timers);
-	put_number(o, "queue_waiting", waiting.other);
-	put_number(o, "syn_waiting", waiting.syn);
-}
-
 static json_t *op_status(void *arg)
 {
-	struct daemon *d = arg;
-	const struct daemon_cfg *c = &d->cfg->daemon;
-	bool stopping = mono_is_set(d->stop_by);
-	json_t *o = json_pack("{s:s, s:s, s:s}", "version", PENSTOCK_VERSION,
-			      "state", stopping ? "stopping" : "running", "tun",
-			      c->tun);
-
-	if (!o)
-		return NULL;
-	/* the path is left out if it is not UTF-8 */
-	json_object_set_new(o, "config", json_string(d->path));
-	put_number(o, "pid", (uint64_t)getpid());
-	put_number(o, "uptime_s", (uint64_t)uptime_s(d));
-	put_number(o, "workers", d->n);
-	put_number(o, "queue", c->queue);
-	put_gauges(d, o);
-	json_object_set_new(o, "rules", json_string(rules_word(d)));
-	json_object_set_new(o, "front", json_string(xdp_word(d)));
-	json_object_set_new(o, "services", service_names(d->cfg->policy));
-	json_object_set_new(o, "drained", drained_services(d));
-	attacks_status(d, o);
-	return o;
+	return status_json(arg, true);
 }
 
 static json_t *endpoint_json(const struct endpoint *ep)
@@ -309,6 +245,8 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 		return kill_command(arg, request, result, errors);
 	if (!strcmp(cmd, "states"))
 		return states_command(arg, result);
+	if (!strcmp(cmd, "snapshot"))
+		return snapshot_command(arg, result);
 	if (!strcmp(cmd, "tw"))
 		return tw_command(arg, request, result, errors);
 	if (!strcmp(cmd, "drain"))
@@ -332,6 +270,25 @@ static void op_stream(void *arg, struct bufferevent *bev)
 }
 
 /* --- life --- */
+
+static int http_start(struct daemon *d)
+{
+	const struct daemon_cfg *c = &d->cfg->daemon;
+	char token[TOKEN_LEN + 1];
+	const struct control_http_cfg cfg = {.listen = c->http,
+					     .names = c->http_names,
+					     .token = token,
+					     .writes = c->http_write};
+	int err = token_load(c->http_token_file, token, stderr);
+
+	if (err < 0)
+		return err;
+	d->http = control_http_new(d->base, &cfg, &d->ops, &err);
+	explicit_bzero(token, sizeof(token));
+	if (err)
+		log_err("http %s: %s", c->http, strerror(-err));
+	return err;
+}
 
 int control_start(struct daemon *d)
 {
@@ -362,12 +319,7 @@ int control_start(struct daemon *d)
 		log_err("control %s: %s", c->control, strerror(-err));
 		return err;
 	}
-	if (*c->http)
-		d->http = control_http_new(d->base, c->http, c->http_write,
-					   c->http_names, &d->ops, &err);
-	if (err)
-		log_err("http %s: %s", c->http, strerror(-err));
-	return err;
+	return *c->http ? http_start(d) : 0;
 }
 
 void control_free(struct daemon *d)

@@ -302,6 +302,10 @@ int faults_command(struct daemon *d, const char *cmd, const json_t *request,
 		return cmd_fault(d, request, result, errors);
 	if (!strcmp(cmd, "fault-list"))
 		return cmd_list(d, result);
+	if (!strcmp(cmd, "fault-types")) {
+		*result = fault_types_json();
+		return *result ? 0 : -ENOMEM;
+	}
 	if (!strcmp(cmd, "fault-reports"))
 		return cmd_reports(d, request, result);
 	if (!strcmp(cmd, "profile"))

@@ -291,6 +291,8 @@ int paths_command(struct daemon *d, const json_t *request, json_t **result,
 
 /* --- why.c --- */
 
+/* What limits a connection, as an object; owned by the caller. */
+json_t *why_json(const struct flow_view *f);
 /* {"cmd":"why"}, with "filter" and "max": what limits connections. */
 int why_command(struct daemon *d, const json_t *request, json_t **result,
 		FILE *errors);
@@ -416,6 +418,17 @@ int takeover_load(struct daemon *d, struct takeover *t);
 /* Let it go on, for this reason. */
 void takeover_refuse(struct takeover *t, const char *why);
 void takeover_free(struct takeover *t);
+
+/* --- status.c, snapshot.c --- */
+
+/* How long it has run. */
+int64_t daemon_uptime_s(const struct daemon *d);
+/* What `penstockctl status` shows; @drained: with the services that are
+ * drained, which asks a worker for each service.  NULL: no memory. */
+json_t *status_json(struct daemon *d, bool drained);
+
+/* {"cmd":"snapshot"}: what the page shows, of one time. */
+int snapshot_command(struct daemon *d, json_t **result);
 
 /* --- relay.c --- */
 

@@ -84,8 +84,10 @@ static void warn_restart(const struct daemon_cfg *old,
 	if (strcmp(old->control, new->control) != 0 ||
 	    strcmp(old->http, new->http) != 0 ||
 	    old->http_write != new->http_write ||
-	    strcmp(old->http_names, new->http_names) != 0)
-		log_warn(line, "control, http, http_names, http_write");
+	    strcmp(old->http_names, new->http_names) != 0 ||
+	    strcmp(old->http_token_file, new->http_token_file) != 0)
+		log_warn(line, "control, http, http_names, http_token_file, "
+			       "http_write");
 	if (strcmp(old->fault_log, new->fault_log) != 0)
 		log_warn(line, "fault_log");
 }

@@ -23,33 +23,37 @@ static json_t *times_json(const struct leg_chrono *c)
 	return o;
 }
 
-static void judge_flow(void *arg, const struct flow_view *f)
+json_t *why_json(const struct flow_view *f)
 {
 	const struct leg_view *c = &f->leg[0], *s = &f->leg[1];
 	char from[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX];
-	struct why_call *call = arg;
 	const struct why_flow flow = {.service = f->service,
 				      .serial = f->serial,
 				      .faulty = f->faulty,
 				      .leg = f->leg};
 	struct why w;
 
-	call->max--;
 	why_judge(&flow, &w);
-	json_array_append_new(
-		call->list,
-		json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:i, s:i, s:s, s:o, "
-			  "s:o}",
-			  "service", f->service, "client",
-			  address_print_port(&c->peer, c->port, from), "server",
-			  address_print_port(&s->peer, s->port, to), "serial",
-			  (json_int_t)f->serial, "side", why_side_name[w.side],
-			  "limit",
-			  w.opening ? "handshake" : leg_limit_name[w.limit],
-			  "percent", (int)w.percent, "total_ms",
-			  (int)w.total_ms, "why", w.text, "client_leg",
-			  times_json(&c->chrono), "server_leg",
-			  times_json(&s->chrono)));
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:i, s:i, s:s}",
+			 "service", f->service, "client",
+			 address_print_port(&c->peer, c->port, from), "server",
+			 address_print_port(&s->peer, s->port, to), "serial",
+			 (json_int_t)f->serial, "side", why_side_name[w.side],
+			 "limit",
+			 w.opening ? "handshake" : leg_limit_name[w.limit],
+			 "percent", (int)w.percent, "total_ms", (int)w.total_ms,
+			 "why", w.text);
+}
+
+static void judge_flow(void *arg, const struct flow_view *f)
+{
+	struct why_call *call = arg;
+	json_t *o = why_json(f);
+
+	call->max--;
+	json_object_set_new(o, "client_leg", times_json(&f->leg[0].chrono));
+	json_object_set_new(o, "server_leg", times_json(&f->leg[1].chrono));
+	json_array_append_new(call->list, o);
 }
 
 static void do_why(void *arg, mono_t now)

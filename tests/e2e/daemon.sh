@@ -512,15 +512,16 @@ http_code() {
 }
 
 daemon_http() {
-	local u
+	local u key
 	daemon_begin
+	key="Authorization: Bearer $(<"$TMP/http_token")"
 	for u in / /metrics /healthz /api/status /api/counters "/api/flows?max=3"; do
-		assert_eq "GET $u" 200 "$(http_code "http://$HTTP$u")"
+		assert_eq "GET $u" 200 "$(http_code -H "$key" "http://$HTTP$u")"
 	done
 	assert_eq "GET /nowhere" 404 "$(http_code "http://$HTTP/nowhere")"
-	u=$(http_code -X POST "http://$HTTP/api/status")
+	u=$(http_code -H "$key" -X POST "http://$HTTP/api/status")
 	assert_num "POST" "$u" -ge 400
-	assert_eq "api/status" running "$(in_g curl -s \
+	assert_eq "api/status" running "$(in_g curl -s -H "$key" \
 		"http://$HTTP/api/status" | jq -r .state)"
 	daemon_end
 }

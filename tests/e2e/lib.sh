@@ -294,6 +294,7 @@ conf_write() {
 		echo "[penstock]"
 		echo "control = $TMP/control.sock"
 		echo "secret_file = $TMP/secret"
+		echo "http_token_file = $TMP/http_token"
 		echo "http ="
 		echo "shutdown_grace = 1s"
 		for kv in "$@"; do
@@ -467,6 +468,33 @@ data_sum() {
 	f=$(data_file "$1")
 	[ -e "$f.sha256" ] || sha256sum <"$f" | cut -d' ' -f1 >"$f.sha256"
 	cat "$f.sha256"
+}
+
+# --- packages of npm ----------------------------------------------------------
+
+NPM=$(readlink -f "$BUILD")/npm # once a build
+
+npm_has() { [ -d "$NPM/node_modules/$1" ]; }
+
+# npm_install PACKAGE VERSION, from npm's registry.
+npm_install() {
+	mkdir -p "$NPM"
+	# the other address family's run may be at it
+	exec 9>"$NPM/lock"
+	flock 9
+	npm_has "$1" || timeout 120 npm install --prefix "$NPM" \
+		--no-audit --no-fund --ignore-scripts "$1@$2" \
+		>"$TMP/npm.log" 2>&1 9>&-
+	exec 9>&-
+}
+
+# npm_need PACKAGE: only a machine without a network is excused.
+npm_need() {
+	npm_has "$1" && return 0
+	grep -qE 'E(AI_AGAIN|NOTFOUND|CONNREFUSED|NETUNREACH|TIMEDOUT)' \
+		"$TMP/npm.log" && skip "npm reaches no registry"
+	cat "$TMP/npm.log"
+	fail "npm does not install $1"
 }
 
 # --- assertions -----------------------------------------------------------

@@ -7,48 +7,22 @@
 
 TOXI_CLIENT_VERSION=4.0.0
 TOXI_HTTP=127.0.0.1:8474 # the example's
-TOXI_NPM=
 
 # The example, with this test's addresses and paths.
 toxi_conf() {
 	sed "s,^\[penstock\],&\ncontrol = $TMP/control.sock,
 		s,^\[penstock\],&\nsecret_file = $TMP/secret\nshutdown_grace = 1s,
+		s,^\[penstock\],&\nhttp_token_file = $TMP/http_token,
 		s,203\.0\.113\.10:,$URL:," conf/examples/toxiproxy.conf \
 		>"$TMP/toxi.conf"
 }
 
-toxi_installed() {
-	[ -d "$TOXI_NPM/node_modules/toxiproxy-node-client" ]
-}
-
-# Only a machine without a network is excused.
-toxi_missing() {
-	grep -qE 'E(AI_AGAIN|NOTFOUND|CONNREFUSED|NETUNREACH|TIMEDOUT)' \
-		"$TMP/npm.log" && skip "npm reaches no registry"
-	cat "$TMP/npm.log"
-	fail "npm does not install toxiproxy-node-client"
-}
-
-# The client, once a build; from npm's registry.
-toxi_install() {
-	TOXI_NPM=$(readlink -f "$BUILD")/npm
-	mkdir -p "$TOXI_NPM"
-	# the other address family's run may be at it
-	exec 9>"$TOXI_NPM/lock"
-	flock 9
-	toxi_installed || timeout 120 npm install --prefix "$TOXI_NPM" \
-		--no-audit --no-fund --ignore-scripts \
-		"toxiproxy-node-client@$TOXI_CLIENT_VERSION" \
-		>"$TMP/npm.log" 2>&1 9>&-
-	exec 9>&-
-}
-
 toxi_js() {
 	penstock_on || skip "plain forwarding has no API"
-	toxi_installed || toxi_missing
+	npm_need toxiproxy-node-client
 	in_g env "TOXI_URL=http://$TOXI_HTTP" "TOXI_CLIENT=$NS_C" \
 		"TOXI_WEB=http://$URL" "TOXI_TMP=$TMP" \
-		"NODE_PATH=$TOXI_NPM/node_modules" \
+		"NODE_PATH=$NPM/node_modules" \
 		node tests/e2e/toxi.js "$1" || fail "toxi.js $1"
 }
 
@@ -61,7 +35,7 @@ toxi_cases() {
 	data_file 1024 >/dev/null
 	data_file 20000 >/dev/null
 	data_file 200000 >/dev/null
-	toxi_install
+	npm_install toxiproxy-node-client "$TOXI_CLIENT_VERSION"
 	stop_penstockd
 	toxi_conf
 	start_penstockd "$TMP/toxi.conf" || die "no gateway to test"

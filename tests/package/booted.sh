@@ -164,7 +164,10 @@ own_tests_pass() {
 }
 
 answers_on_loopback_only() {
-	curl -sf http://127.0.0.1:9464/healthz
+	curl -sf http://127.0.0.1:9464/healthz &&
+		curl -sf -H "Authorization: Bearer $(</var/lib/penstock/http_token)" \
+			http://127.0.0.1:9464/api/status &&
+		! curl -sf http://127.0.0.1:9464/api/status
 }
 
 exposure() {

@@ -81,6 +81,13 @@ case_lintian() {
 	return $rc
 }
 
+# The licence of what is vendored is told, and goes along in the program.
+case_copyright() {
+	dpkg-deb --fsys-tarfile "$deb" |
+		tar -xO ./usr/share/doc/penstock/copyright |
+		grep -A1 '^Files: src/page/uplot/' | grep -q 'Leon Sorokin'
+}
+
 case_install() {
 	fresh
 	in_root -i "$deb" && installed
@@ -164,6 +171,8 @@ export SOURCE_DATE_EPOCH
 verdict "is built" $?
 case_lintian
 verdict "has nothing that lintian complains of" $?
+case_copyright
+verdict "names the licence of uPlot" $?
 case_install
 verdict "installs what it has" $?
 case_upgrade

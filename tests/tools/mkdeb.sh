@@ -40,6 +40,11 @@ gzip -9n <"$work/debian/changelog" >"$doc/changelog.gz"
 		"Copyright: $(sed -n 's/^Copyright (c) //p' LICENSE)" \
 		'License: Expat'
 	sed -n '/^Permission/,$p' LICENSE | sed 's/^$/./; s/^/ /'
+	# vendored, and built into penstockd
+	printf '%s\n' '' 'Files: src/page/uplot/*' \
+		"Copyright: $(sed -n 's/^Copyright (c) //p' src/page/uplot/LICENSE)" \
+		'License: Expat' \
+		'Comment: uPlot, https://github.com/leeoniya/uPlot'
 } >"$doc/copyright"
 rm -f "$doc/LICENSE"
 

@@ -2,7 +2,8 @@
 /*
  * Listening sockets when there is no room: connections without end, a process
  * without descriptors.  And whom the HTTP server answers to.
- * LINKS: api/server api/answer api/metrics api/flows api/http
+ * LINKS: api/server api/answer api/metrics api/flows api/http api/reply
+ * LINKS: api/access api/page api/events api/assets
  * LINKS: api/client api/toxiproxy api/toxic
  * LINKS: api/listener util/log util/address
  */
@@ -111,16 +112,19 @@ static int turn(int64_t ms)
 	return n;
 }
 
+#define TOKEN "token"
+
 static struct control_http *http_start(const char *names, uint16_t *port)
 {
 	struct control_http *h = NULL;
 	char listen[32];
+	const struct control_http_cfg cfg = {listen, names, TOKEN, true};
 	int err;
 
 	for (uint16_t p = 20000; !h && p < 20200; p++) {
 		*port = (uint16_t)(p + getpid() % 20000);
 		snprintf(listen, sizeof(listen), "127.0.0.1:%u", *port);
-		h = control_http_new(base, listen, true, names, &ops, &err);
+		h = control_http_new(base, &cfg, &ops, &err);
 	}
 	ck_assert_ptr_nonnull(h);
 	return h;
@@ -309,7 +313,8 @@ START_TEST(http_is_read_by_names_of_ours_only)
 		int fd = http_connect(port);
 
 		snprintf(request, sizeof(request),
-			 "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n",
+			 "GET %s HTTP/1.0\r\nAuthorization: Bearer " TOKEN
+			 "\r\nHost: %s\r\n\r\n",
 			 path[i % ARRAY_LEN(path)], rows[i].host);
 		ask(fd, request, buf, sizeof(buf), 2000);
 		ck_assert_msg(!strncmp(buf + 9, rows[i].status, 3), "%s: %s",
