@@ -58,8 +58,7 @@ static enum verdict at_limit(struct engine *e, struct svc *s,
 	return VERDICT_REPLY;
 }
 
-/* server_first: the client is answered after the server has answered; parallel:
- * at once. */
+/* parallel: the client is answered at once, else after the server has. */
 static enum verdict open_flow(struct engine *e, struct svc *s,
 			      const struct opening *o, mono_t now)
 {

@@ -179,8 +179,7 @@ static inline bool memory_out(const struct engine *e)
 }
 
 /* shares.c: what each source holds. */
-/* The client is proven: charge its source from now on.  False:
- * max_per_source. */
+/* The client is proven: its source is charged.  False: max_per_source. */
 bool flow_join_source(struct engine *e, struct flow *f);
 /* Charge the source for what the flow holds now. */
 void flow_account(struct engine *e, struct flow *f);
@@ -275,8 +274,7 @@ struct tw_next {
 /* A segment for a 4-tuple in TIME_WAIT.  False: none, or a new one (*next). */
 bool tw_admit(struct engine *e, const struct segment *s, mono_t now,
 	      struct tx *reply, struct tw_next *next, enum verdict *v);
-/* The server leg's 4-tuple may be in TIME_WAIT.  False: its reuse is
- * forbidden. */
+/* Is the server leg's 4-tuple not in TIME_WAIT, or may it be reused? */
 bool tw_dial(struct engine *e, struct flow *f, mono_t now, seq_t *iss,
 	     uint32_t *ts_off);
 

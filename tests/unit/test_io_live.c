@@ -30,161 +30,13 @@
 #include "io/priv.h"
 #include "io/tun.h"
 #include "io/worker.h"
-#include "util/log.h"
+#include "live.h"
 #include "wire/build.h"
 #include "wire/segment.h"
 
-#define QUEUE 7
 #define MARK 0x51000000u
 #define PORT 4000
 #define WAIT_MS 5000
-
-static char last_log[1024];
-
-static void keep_log(enum log_level lvl, const char *line)
-{
-	(void)lvl;
-	snprintf(last_log, sizeof(last_log), "%s", line);
-}
-
-static void shell(const char *cmd)
-{
-	ck_assert_msg(system(cmd) == 0, "%s", cmd);
-}
-
-static void setup(void)
-{
-	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
-	shell("ip link set lo up");
-	last_log[0] = '\0';
-	log_set_sink(keep_log);
-}
-
-/* --- queue --- */
-
-static int open_queue(struct nfq *q, uint16_t number, uint32_t maxlen,
-		      uint32_t rcvbuf)
-{
-	const struct nfq_cfg cfg = {
-		.queue = number,
-		.maxlen = maxlen,
-		.rcvbuf = rcvbuf,
-	};
-
-	return nfq_open(q, &cfg);
-}
-
-START_TEST(queue_owned_by_another_is_busy)
-{
-	struct nfq a, b, c;
-
-	ck_assert_int_eq(open_queue(&a, QUEUE, 0, 0), 0);
-	ck_assert_int_eq(open_queue(&b, QUEUE, 0, 0), -EBUSY);
-	ck_assert_ptr_nonnull(strstr(last_log, "queue 7: occupied"));
-	ck_assert_int_eq(open_queue(&c, QUEUE + 1, 0, 0), 0);
-	nfq_close(&a);
-	ck_assert_int_eq(open_queue(&b, QUEUE, 0, 0), 0);
-	nfq_close(&b);
-	nfq_close(&c);
-}
-END_TEST
-
-START_TEST(queue_without_capability_is_refused)
-{
-	struct nfq q;
-
-	capng_clear(CAPNG_SELECT_BOTH);
-	ck_assert_int_eq(capng_apply(CAPNG_SELECT_CAPS), 0);
-	ck_assert(!priv_has_net_admin());
-	ck_assert_int_eq(open_queue(&q, QUEUE, 0, 0), -EPERM);
-	ck_assert_ptr_nonnull(strstr(last_log, "CAP_NET_ADMIN is missing"));
-}
-END_TEST
-
-START_TEST(privileges_dropped_still_serve)
-{
-	struct nfq q;
-
-	ck_assert_int_eq(priv_drop(), 0);
-	ck_assert(priv_has_net_admin());
-	capng_get_caps_process();
-	ck_assert(!capng_have_capability(CAPNG_PERMITTED, CAP_NET_RAW));
-	ck_assert(!capng_have_capability(CAPNG_PERMITTED, CAP_SYS_ADMIN));
-	ck_assert_int_eq(open_queue(&q, QUEUE, 0, 0), 0);
-	nfq_close(&q);
-}
-END_TEST
-
-static void divert(const char *match)
-{
-	char cmd[256];
-
-	snprintf(cmd, sizeof(cmd),
-		 "iptables -w -t raw -A PREROUTING -i lo %s -j NFQUEUE "
-		 "--queue-num %d",
-		 match, QUEUE);
-	shell(cmd);
-}
-
-static void send_udp(int n, size_t len)
-{
-	static const uint8_t payload[2000];
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
-	int i, s = socket(AF_INET, SOCK_DGRAM, 0);
-
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	for (i = 0; i < n; i++)
-		ck_assert_int_eq(sendto(s, payload, len, 0, (void *)&to,
-					sizeof(to)),
-				 (ssize_t)len);
-	close(s);
-}
-
-START_TEST(queue_full_is_counted)
-{
-	struct nfq_stats s;
-	struct nfq q;
-
-	ck_assert_int_eq(open_queue(&q, QUEUE, 4, 0), 0);
-	divert("-p udp");
-	send_udp(10, 10);
-	ck_assert_int_eq(nfq_kernel_stats(&q, &s), 0);
-	ck_assert_uint_eq(s.waiting, 4);
-	ck_assert_uint_eq(s.dropped, 6);
-	ck_assert_uint_eq(s.user_dropped, 0);
-	nfq_close(&q);
-}
-END_TEST
-
-/* An overrun loses what does not fit, and nothing after that. */
-START_TEST(socket_full_is_counted_and_survived)
-{
-	struct nfq_ring *r = calloc(1, sizeof(*r));
-	struct io_counters c = {0};
-	struct buf_pool pool;
-	struct nfq_stats s;
-	struct nfq q;
-	int n, got = 0;
-
-	ck_assert_int_eq(buf_pool_init(&pool, 16 << 20, NFQ_BATCH), 0);
-	nfq_ring_init(r, &pool);
-	ck_assert_int_eq(open_queue(&q, QUEUE, 0, 8192), 0);
-	divert("-p udp");
-	send_udp(60, 1400);
-	ck_assert_int_eq(nfq_kernel_stats(&q, &s), 0);
-	ck_assert_uint_gt(s.user_dropped, 0);
-	while ((n = nfq_recv(&q, r, NFQ_BATCH, &c)) > 0)
-		got += n;
-	ck_assert_int_eq(n, 0);
-	ck_assert_int_eq(got + (int)s.user_dropped, 60);
-	send_udp(1, 10);
-	ck_assert_int_eq(nfq_recv(&q, r, NFQ_BATCH, &c), 1);
-	nfq_ring_fini(r);
-	nfq_close(&q);
-	buf_pool_fini(&pool);
-	free(r);
-}
-END_TEST
 
 /* --- TUN --- */
 
@@ -873,18 +725,11 @@ START_TEST(tun_stray_packets_are_discarded)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
-	Suite *s = suite_create("io_live");
 	TCase *t = tcase_create("live");
 
-	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_set_timeout(t, 30);
-	tcase_add_test(t, queue_owned_by_another_is_busy);
-	tcase_add_test(t, queue_without_capability_is_refused);
-	tcase_add_test(t, privileges_dropped_still_serve);
-	tcase_add_test(t, queue_full_is_counted);
-	tcase_add_test(t, socket_full_is_counted_and_survived);
+	tcase_add_checked_fixture(t, live_setup, NULL);
 	tcase_add_test(t, tun_queues_of_one_device_are_shared);
 	tcase_add_test(t, tun_of_another_kind_is_refused);
 	tcase_add_test(t, tun_device_node_missing_is_explained);
@@ -907,17 +752,5 @@ static Suite *suite(void)
 	tcase_add_test(t, worker_starved_of_buffers_recovers);
 	tcase_add_test(t, worker_past_memory_limit_takes_only_small);
 	tcase_add_test(t, tun_stray_packets_are_discarded);
-	suite_add_tcase(s, t);
-	return s;
-}
-
-int main(void)
-{
-	SRunner *sr = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return live_run("io_live", t);
 }
