@@ -4,8 +4,9 @@
  *
  * It is asked for once a second while somebody looks, so it costs little: each
  * worker is called once for what takes a walk over its flows, and what that
- * walk took is told as "stall_us".  All flows are counted by state; for the
- * worst, the LOOK_MAX newest ones of a worker are judged.
+ * walk took of its time is told as "stall_us".  The walk has an end: of a
+ * worker's flows, the COUNT_MAX newest are counted by state, and for the worst,
+ * the JUDGE_MAX newest are judged.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@
 #include "penstockd.h"
 #include "util/tcp_state.h"
 
-#define LOOK_MAX 2000u
+#define COUNT_MAX 20000u
+#define JUDGE_MAX 2000u
 #define WORST_MAX 10u
 #define BUSY_LEAST_MS 20u /* who was busy for less is not judged */
 
@@ -43,7 +45,7 @@ struct worst {
 /**
  * struct look - What workers are asked for
  * @worst:  @n of the worker that is asked
- * @flows, @judged, @state: summed over all workers; @state by side and state
+ * @counted, @judged, @state: summed over all workers; @state by side and state
  * @cpu_us: of the worker's thread
  * @stall_us: the longest time that one of them needed
  * @faults: there are some
@@ -52,7 +54,7 @@ struct look {
 	struct engine *engine;
 	struct worst worst[WORST_MAX];
 	uint32_t n;
-	uint32_t flows, judged, state[2][TS_COUNT];
+	uint32_t counted, judged, state[2][TS_COUNT];
 	int64_t cpu_us, stall_us;
 	bool faults;
 };
@@ -136,20 +138,19 @@ static void do_look(void *arg, mono_t now)
 {
 	struct look *l = arg;
 	const struct flow *f = engine_flow_first(l->engine);
-	const mono_t begin = worker_clock();
+	const int64_t begin = clock_us(CLOCK_THREAD_CPUTIME_ID);
 	struct impair_fault fault;
 	uint32_t n = 0;
-	int64_t us;
 
 	l->n = 0;
-	for (; f; f = engine_flow_next(l->engine, f), n++) {
+	for (; f && n < COUNT_MAX; f = engine_flow_next(l->engine, f), n++) {
 		for (int i = 0; i < 2; i++)
 			l->state[i][f->leg[i].state]++;
-		if (n < LOOK_MAX)
+		if (n < JUDGE_MAX)
 			judge(l, f, now);
 	}
-	l->flows += n;
-	l->judged += n < LOOK_MAX ? n : LOOK_MAX;
+	l->counted += n;
+	l->judged += min_u32(n, JUDGE_MAX);
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct flow_view v =
 			flow_view(l->engine, l->worst[i].flow, now);
@@ -158,9 +159,8 @@ static void do_look(void *arg, mono_t now)
 	}
 	l->faults |= impair_get(l->engine, 0, now, &fault);
 	l->cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID);
-	us = mono_sub(worker_clock(), begin);
-	if (us > l->stall_us)
-		l->stall_us = us;
+	if (l->cpu_us - begin > l->stall_us)
+		l->stall_us = l->cpu_us - begin;
 }
 
 /* --- of all workers --- */
@@ -231,7 +231,7 @@ static json_t *look_at_all(struct daemon *d, struct look *l, json_t **cpu)
 
 int snapshot_command(struct daemon *d, json_t **result)
 {
-	struct look l = {.flows = 0};
+	struct look l = {.counted = 0};
 	json_t *faults = NULL, *worst, *cpu;
 
 	worst = look_at_all(d, &l, &cpu);
@@ -242,7 +242,7 @@ int snapshot_command(struct daemon *d, json_t **result)
 		"time_us", (json_int_t)worker_clock().us, "stall_us",
 		(json_int_t)l.stall_us, "status", status_json(d, false),
 		"counters", counters_json(d), "client", states_json(l.state[0]),
-		"server", states_json(l.state[1]), "flows", (int)l.flows,
+		"server", states_json(l.state[1]), "counted", (int)l.counted,
 		"judged", (int)l.judged, "worst", worst, "workers_cpu_us", cpu,
 		"process_cpu_us",
 		(json_int_t)clock_us(CLOCK_PROCESS_CPUTIME_ID), "faults",

@@ -82,8 +82,7 @@ function factsShow(status) {
 	const facts = [["Version", status.version],
 		["Up", fmt.duration(status.uptime_s)],
 		["Rules", status.rules],
-		["XDP front", status.front],
-		["Workers", String(status.workers)]];
+		["XDP front", status.front]];
 
 	$("facts").hidden = false;
 	sync($("facts"), facts.map(([key, value]) => ({key, value})),
@@ -135,6 +134,13 @@ function tilesShow(h, s) {
 
 /* --- tables --- */
 
+// Where there are very many, the newest stand for all.
+function scopeShow(id, n, s, what) {
+	$(id).hidden = n >= s.status.flows;
+	setText($(id), `The newest ${fmt.full(n)} of ` +
+		`${fmt.full(s.status.flows)} connections ${what}.`);
+}
+
 function statesShow(s) {
 	const names = [...new Set([...Object.keys(s.client),
 		...Object.keys(s.server)])];
@@ -150,6 +156,7 @@ function statesShow(s) {
 	if (s.status.spliced)
 		list.push({key: "relayed by the kernel", client: s.status.spliced,
 			server: s.status.spliced});
+	scopeShow("states-scope", s.counted, s, "were counted");
 	rows($("states"), list, (r) => [r.key, fmt.full(r.client),
 		fmt.full(r.server)]);
 }
@@ -191,11 +198,7 @@ function worstFill(e, w) {
 }
 
 function worstShow(s) {
-	const scope = $("worst-scope");
-
-	scope.hidden = s.judged === s.flows;
-	setText(scope, `The newest ${fmt.full(s.judged)} of ` +
-		`${fmt.full(s.flows)} connections were judged.`);
+	scopeShow("worst-scope", s.judged, s, "were judged");
 	sync($("worst"), s.worst.map((w) => ({...w,
 		key: `${w.client} ${w.server} ${w.serial}`})), worstMake, worstFill);
 }

@@ -12,7 +12,7 @@ function scaled(n, unit) {
 		n /= 1000;
 		u++;
 	}
-	const digits = u === 0 && Number.isInteger(n) ? 0
+	const digits = u === 0 ? (Number.isInteger(n) ? 0 : 1)
 		: Math.abs(n) < 9.995 ? 2 : Math.abs(n) < 99.95 ? 1 : 0;
 	const text = n === 0 ? "0" : n.toFixed(digits);
 

@@ -78,6 +78,12 @@ export class History {
 		return now;
 	}
 
+	// No numbers come: lines are interrupted.
+	gap() {
+		if (Object.values(this.rows).some((row) => row.at(-1) !== null))
+			this.put({});
+	}
+
 	put(values) {
 		const t = Date.now() / 1000;
 

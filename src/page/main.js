@@ -60,6 +60,7 @@ function lostShow(why, seconds) {
 	$("lost").hidden = false;
 	$("lost-text").textContent = `${since}${why}. Trying again in ${seconds} s.`;
 	$("board").classList.add("stale");
+	history.gap();
 }
 
 function snapshotShow(s) {

@@ -198,6 +198,7 @@ page_nonsense() {
 	pid_end "$REPLY"
 	penstock_alive || fail "penstockd has died"
 	page_get_as_operator 200 /api/snapshot
+	! grep -a libevent "$TMP/penstockd.log" || fail "libevent complains"
 }
 
 # --- with a browser ---------------------------------------------------------------
