@@ -106,7 +106,8 @@ fc_log_without_root() {
 	daemon_conf "[penstock] fault_log = $dir/log" \
 		"[fault x]" "type = duplicate" "on = synack"
 	sed -i "s,^control = .*,control = $dir/control.sock,
-		s,^secret_file = .*,secret_file =," "$DAEMON_CONF"
+		s,^secret_file = .*,secret_file =,
+		s,^http_token_file = .*,http_token_file =," "$DAEMON_CONF"
 	# systemd-udevd makes the device anybody's; elsewhere this does, in a
 	# mount namespace of the daemon's own.
 	# shellcheck disable=SC2016 # the inner shell's own

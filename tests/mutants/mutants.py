@@ -29,7 +29,7 @@ CPU_LIMIT = 60  # seconds of CPU for one step: a slow machine is no fault
 TEST_LIMIT = 1500  # seconds, for what sleeps for ever
 SHELL = ("src/config/", "src/rules/", "src/api/", "src/scenario/")
 # Unit tests that can see these.
-CONTROL = re.compile(r"^test_(attack|config|control|listener|rules|scenario|"
+CONTROL = re.compile(r"^test_(attack|config|control|http|listener|rules|scenario|"
                      r"secret|toxiproxy)")
 UNIT = re.compile(r"^test_(?!io_live)")  # which wants namespaces
 HOSTILE = re.compile(r"^hostile_(?!alloc)")  # which replaces the allocator
