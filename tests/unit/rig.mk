@@ -10,6 +10,16 @@ $(BUILD)/unit/rig.o: tests/unit/rig.c $(BUILD)/flags
 
 $(RIG_TESTS:%=$(BUILD)/unit/%): $(RIG_OBJ)
 
--include $(BUILD)/unit/rig.d
+# What tests of handing over link besides.
+HANDOVER_TESTS := $(filter test_handover%,$(UNIT))
+
+$(BUILD)/unit/process.o: tests/unit/process.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call Q,TEST)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(HANDOVER_TESTS:%=$(BUILD)/unit/%): $(BUILD)/unit/process.o
+$(HANDOVER_TESTS:%=$(BUILD)/unit/%): TEST_LIBS += $(LIB)
+
+-include $(BUILD)/unit/rig.d $(BUILD)/unit/process.d
 $(BUILD)/matrix/cells: $(RIG_OBJ)
 $(BUILD)/hostile/hostile_leg: $(RIG_OBJ)
