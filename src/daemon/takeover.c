@@ -29,7 +29,6 @@
  * @sock:  to the other process
  * @fds:   of its workers
  * @map:   its state, @len bytes
- * @begun: when it was asked
  */
 struct takeover {
 	int sock;
@@ -37,7 +36,6 @@ struct takeover {
 	void *map;
 	size_t len;
 	struct handover_state state;
-	mono_t begun;
 	char path[128];
 };
 
@@ -213,7 +211,6 @@ struct takeover *takeover_begin(struct daemon *d)
 		return NULL;
 	t->sock = -1;
 	snprintf(t->path, sizeof(t->path), "%s.takeover", control);
-	t->begun = worker_clock();
 	if (!*control) {
 		log_err("takeover: control is empty, so no other penstockd "
 			"can be asked");
@@ -305,8 +302,6 @@ struct takeover *takeover_stored(void)
 		free(name[i]);
 	}
 	free(name);
-	if (t)
-		t->begun = worker_clock();
 	if (err)
 		log_err("takeover: what the last penstockd left cannot be "
 			"read: %s",
@@ -336,12 +331,14 @@ void takeover_refuse(struct takeover *t, const char *why)
 
 /* --- going on --- */
 
+/* The time counts from when the state was written: nobody has gone on with them
+ * since then. */
 static void report(const struct takeover *t, const struct handover_counts *c)
 {
 	log_info("takeover: %u connections of penstockd %.*s go on after %lld "
 		 "ms",
 		 c->taken, (int)t->state.program_len, t->state.program,
-		 (long long)(mono_sub(worker_clock(), t->begun) /
+		 (long long)(mono_sub(worker_clock(), t->state.now) /
 			     USEC_PER_MSEC));
 	for (int i = 0; i < HANDOVER_LOSSES; i++) {
 		if (c->lost[i])

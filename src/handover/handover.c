@@ -141,15 +141,19 @@ static bool begin(const struct handover_state *h, struct record_reader *r)
 	return true;
 }
 
-/* The clock of this host goes on: times count from the writer's.  Another
- * host's has another origin: they count from now on. */
+/*
+ * The clock of this host goes on: times count from the writer's.  Another
+ * host's has another origin: they count from now on.  They are told apart by
+ * the wall clock at that origin, so two hosts that were started in the same
+ * second are taken for one, and times are wrong by that much.  After a step of
+ * the wall clock one is taken for two, and times stand still during the pause.
+ */
 static mono_t origin(int64_t written_us, int64_t wall_us, int64_t my_wall_us,
 		     mono_t now)
 {
 	const int64_t apart = wall_us - written_us - my_wall_us;
 	const bool same = written_us <= now.us && written_us > 0 &&
-			  apart < 60 * (int64_t)USEC_PER_SEC &&
-			  apart > -60 * (int64_t)USEC_PER_SEC;
+			  apart < USEC_PER_SEC && apart > -USEC_PER_SEC;
 
 	if (same)
 		now.us = written_us;

@@ -73,7 +73,7 @@ handover_load() {
 # handover_loaded: they end, and nothing was lost.
 handover_loaded() {
 	: >"$TMP/stop"
-	poll 60 pid_gone "$LOAD_PID" || fail "the load does not end"
+	poll 120 pid_gone "$LOAD_PID" || fail "the load does not end"
 	LINE=$(<"$TMP/load")
 	echo "$LINE"
 	assert_fields "$LINE" wrong=0 lost=0 idle_lost=0
@@ -89,21 +89,19 @@ handover_many() {
 	daemon_end
 }
 
-# Each time with another file.
-handover_other_files() {
+# handover_other [CHANGE]: the next file has other keys, and CHANGE is done to
+# the host; the one after it is as before.
+handover_other() {
+	local change=$1
+	shift
 	daemon_begin
-	handover_load 20 50
-	daemon_conf "[penstock] max_flows = 500" "tcp_congestion_control = bbr"
-	handover_again
-	rm -f "$TMP/secret"
-	daemon_conf "handshake = client_first" "tcp_sack = 0"
-	handover_again
-	daemon_conf "[penstock] workers = 3" "tcp_rmem = 4096 65536 262144"
+	handover_load 10 30
+	$change
+	daemon_conf "$@"
 	rules_apply "$DAEMON_CONF" || fail "rules apply"
 	handover_again
-	daemon_conf "[penstock] workers = 2"
-	handover_again
-	rules_apply "$DAEMON_CONF" || fail "rules apply"
+	peer_run echo 100000 3
+	assert_fields "$LINE" bad=- rx=100000 end=FIN
 	daemon_conf
 	rules_apply "$DAEMON_CONF" || fail "rules apply"
 	handover_again
@@ -113,6 +111,22 @@ handover_other_files() {
 	assert_clean 20
 	daemon_end
 }
+
+# The rules follow afterwards.
+handover_fewer_workers() {
+	daemon_begin "[penstock] workers = 3"
+	handover_load 10 30
+	daemon_conf "[penstock] workers = 2"
+	handover_again
+	rules_apply "$DAEMON_CONF" || fail "rules apply"
+	handover_loaded
+	peer_run echo 100000 3
+	assert_fields "$LINE" bad=- rx=100000 end=FIN
+	assert_clean 20
+	daemon_end
+}
+
+handover_new_secret() { rm -f "$TMP/secret"; }
 
 # What has no place in the new file is reset on both sides, at once.
 handover_gone_or_denied() {
@@ -357,9 +371,21 @@ handover_cases() {
 	# shellcheck disable=SC2034 # case_gateway_check reads it
 	EXPECT_DEATH=1
 	handover_case download_goes_on 60 handover_download
-	handover_case transfers_and_idle_go_on_20_times 180 \
-		handover_many 30 100 20
-	handover_case other_limits_workers_secret_policy 90 handover_other_files
+	if [ -n "${E2E_HEAVY:-}" ]; then
+		handover_case transfers_and_idle_go_on_20_times 600 \
+			handover_many 200 1000 20
+	else
+		handover_case transfers_and_idle_go_on_20_times 180 \
+			handover_many 30 100 20
+	fi
+	handover_case other_max_flows 90 handover_other : \
+		"[penstock] max_flows = 500"
+	handover_case other_secret 90 handover_other handover_new_secret
+	handover_case other_policy 90 handover_other : "handshake = client_first" \
+		"tcp_congestion_control = bbr" "tcp_sack = 0" \
+		"tcp_rmem = 4096 65536 262144"
+	handover_case more_workers 90 handover_other : "[penstock] workers = 3"
+	handover_case fewer_workers 90 handover_fewer_workers
 	handover_case service_gone_resets_both 60 handover_gone_or_denied \
 		"-$PORT_PEER" "no service has their address"
 	handover_case client_denied_resets_both 60 handover_gone_or_denied \
