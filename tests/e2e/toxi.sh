@@ -26,6 +26,34 @@ toxi_js() {
 		node tests/e2e/toxi.js "$1" || fail "toxi.js $1"
 }
 
+# toxiproxy's own client, in Go, where there is one: Debian has none.
+toxi_cli() {
+	local t="in_g toxiproxy-cli -h http://$TOXI_HTTP"
+	penstock_on || skip "plain forwarding has no API"
+	command -v toxiproxy-cli >/dev/null ||
+		skip "toxiproxy-cli is not installed"
+	$t list | grep -q "^web.*enabled" || fail "list: $($t list)"
+	$t toxic add -n slow -t latency -a latency=400 web || fail "add"
+	$t inspect web | grep "^slow" | grep -q "latency=400" ||
+		fail "inspect: $($t inspect web)"
+	toxi_takes -ge 400
+	$t toxic update -n slow -a latency=200 web || fail "update"
+	toxi_takes -ge 200
+	$t toxic delete -n slow web || fail "delete"
+	$t toggle web || fail "toggle"
+	in_c curl -s -m 10 -o /dev/null "http://$URL/f1024" && fail "not off"
+	$t toggle web || fail "toggle"
+	in_c curl -s -m 60 -o /dev/null "http://$URL/f1024" || fail "not on"
+}
+
+# toxi_takes OP MS: a download.
+toxi_takes() {
+	local s
+	s=$(in_c curl -s -o /dev/null -w '%{time_total}' "http://$URL/f1024") ||
+		fail "curl"
+	assert_num "download, ms" "$((10#${s/./} / 1000))" "$1" "$2"
+}
+
 toxi_case() {
 	run_case "toxi_$1" 60 toxi_js "$2"
 	penstock_on && "$PENSTOCKCTL" -S "$TMP/control.sock" fault reset
@@ -56,6 +84,7 @@ toxi_cases() {
 	toxi_case toxicity_takes_some toxicity
 	toxi_case own_types_and_keys_work penstock
 	toxi_case browsers_are_refused browsers
+	run_case toxi_cli_controls_it 60 toxi_cli
 	stop_penstockd
 	start_penstockd "$TMP/penstock.conf" || die "no gateway to test"
 }
