@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""soak.py BUILD [--minutes N] [--seed N] [--load N] [--only EVENT,...]
+"""soak.py BUILD [--minutes N] [--seed N] [--load N] [--events N]
+        [--only EVENT,...]
 
 Phases of half a minute: traffic, and events in a random order that the seed
 decides, until all of them had their turn; then again.  Between phases there is
@@ -29,7 +30,6 @@ from stand import Failed, Stand, poll
 
 TRAFFIC = 22  # seconds of each phase
 SHOWN = 8     # complaints of a kind
-AT_ONCE = 4   # events of a phase
 TALK = ("conf", "fault")  # groups whose events ask the daemon
 
 
@@ -179,7 +179,7 @@ class Soak:
         longest = TRAFFIC
         while time.monotonic() + 2 * longest < end or self.phase < 2:
             begin = time.monotonic()
-            self.one_phase(self.deal(min(AT_ONCE, len(self.names()))))
+            self.one_phase(self.deal(self.args.events))
             longest = max(longest, time.monotonic() - begin)
         self.one_phase([])
         self.complain(judge.not_flat(self.samples))
@@ -215,6 +215,7 @@ def arguments():
     p.add_argument("--minutes", type=float, default=20)
     p.add_argument("--seed", type=int, default=int(time.time()))
     p.add_argument("--load", type=int, default=8)
+    p.add_argument("--events", type=int, default=4, help="of a phase")
     p.add_argument("--only", help="these events only")
     return p.parse_args()
 

@@ -155,7 +155,7 @@ static size_t ask(int fd, const char *request, char *buf, size_t room,
 	while (now_ms() < end) {
 		ssize_t n = recv(fd, buf + len, room - 1 - len, 0);
 
-		if (n == 0)
+		if (n == 0 || (n < 0 && errno != EAGAIN))
 			break;
 		len += n > 0 ? (size_t)n : 0;
 		turn(1);
@@ -326,6 +326,70 @@ START_TEST(http_is_read_by_names_of_ours_only)
 }
 END_TEST
 
+/* More than it takes ends the connection; the answer, @status, may be lost to a
+ * RST because of what was not read. */
+static void assert_too_much(uint16_t port, const char *head, size_t more,
+			    const char *status)
+{
+	char buf[4096], *text = malloc(strlen(head) + more + 8);
+	int fd = http_connect(port);
+	size_t n = (size_t)sprintf(text, "%s", head);
+
+	memset(text + n, 'a', more);
+	strcpy(text + n + more, "\r\n\r\n");
+	fcntl(fd, F_SETFL, 0); /* one send() sends all */
+	ask(fd, text, buf, sizeof(buf), 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	ask(fd, "", buf, sizeof(buf), 8000);
+	ck_assert_msg(!*buf || !strncmp(buf + 9, status, 3), "%s", buf);
+	if (recv(fd, buf, 1, 0))
+		ck_assert_int_ne(errno, EAGAIN);
+	close(fd);
+	free(text);
+}
+
+START_TEST(http_long_header_and_body_are_refused)
+{
+	struct control_http *h;
+	char buf[1024];
+	uint16_t port;
+	int fd;
+
+	h = http_start("", &port);
+	assert_too_much(port, "GET /healthz HTTP/1.0\r\nX: ", 20000, "400");
+	assert_too_much(port,
+			"POST /populate HTTP/1.0\r\nHost: localhost\r\n"
+			"Content-Length: 70004\r\n\r\n",
+			70000, "413");
+	fd = http_connect(port);
+	ask(fd, GET, buf, sizeof(buf), 8000);
+	ck_assert_ptr_nonnull(strstr(buf, "200 OK"));
+	close(fd);
+	control_http_free(h);
+}
+END_TEST
+
+/* Half a request and no more. */
+START_TEST(http_silence_ends_the_connection)
+{
+	struct control_http *h;
+	char buf[1024];
+	int64_t begin;
+	uint16_t port;
+	int fd;
+
+	h = http_start("", &port);
+	fd = http_connect(port);
+	turn(10);
+	begin = now_ms();
+	ask(fd, "GET /healthz HT", buf, sizeof(buf), 60000);
+	ck_assert_int_lt(now_ms() - begin, 59000);
+	ck_assert_int_ge(now_ms() - begin, 5000);
+	close(fd);
+	control_http_free(h);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("listener");
@@ -334,10 +398,12 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 100);
 	tcase_add_test(t, http_crowd_is_limited_and_keeps_nobody_out);
 	tcase_add_test(t, http_without_descriptors_rests);
 	tcase_add_test(t, socket_without_descriptors_rests);
+	tcase_add_test(t, http_long_header_and_body_are_refused);
+	tcase_add_test(t, http_silence_ends_the_connection);
 	tcase_add_test(t, http_is_read_by_names_of_ours_only);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
