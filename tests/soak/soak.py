@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """soak.py BUILD [--minutes N] [--seed N] [--load N] [--events N]
-        [--only EVENT,...]
+        [--only EVENT,...] [--bpf]
 
 Phases of half a minute: traffic, and events in a random order that the seed
 decides, until all of them had their turn; then again.  Between phases there is
@@ -217,6 +217,8 @@ def arguments():
     p.add_argument("--load", type=int, default=8)
     p.add_argument("--events", type=int, default=4, help="of a phase")
     p.add_argument("--only", help="these events only")
+    p.add_argument("--bpf", action="store_true",
+                   help="one service is relayed by the kernel, with a front")
     return p.parse_args()
 
 
@@ -229,7 +231,7 @@ def keep(st, build):
     kept = f"{build}/soak/last"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(st.tmp, kept, ignore=shutil.ignore_patterns(
-        "*.sock", "small", "*.pcapng"))
+        "*.sock", "small", "bpf", "*.pcapng"))
     say(f"logs are in {kept}")
 
 
@@ -239,7 +241,7 @@ def main():
         signal.signal(sig, interrupted)
     tmp = tempfile.mkdtemp(prefix="soak.", dir="/tmp")
     os.chmod(tmp, 0o755)
-    st = Stand(args.build, tmp)
+    st = Stand(args.build, tmp, args.bpf)
     group = Group(os.path.basename(tmp))
     soak = Soak(st, args)
     say(f"seed {args.seed} (SEED={args.seed} repeats the schedule)")

@@ -38,6 +38,7 @@ listen = 203.0.113.10:7000
 listen = [2001:db8::10]:7000
 handshake = client_first
 tcp_max_syn_backlog = 256
+{plain}
 
 [service tls]
 listen = 203.0.113.10:7443
@@ -46,6 +47,10 @@ handshake = server_first
 """
 DAEMON = {"workers": "2", "max_flows": "20000",
           "connection_log": "{tmp}/small/connections"}
+
+# What the kernel does for it.
+BPF = {"bpf_dir": "{tmp}/bpf/p", "bpf_interfaces": "cl sv", "front": "auto",
+       "front_interfaces": "cl"}
 
 TOPOLOGY = """
 c addr add 198.51.100.2/24 dev up
@@ -80,12 +85,15 @@ def poll(seconds, what, happened):
 
 
 class Stand:
-    def __init__(self, build, tmp):
+    def __init__(self, build, tmp, bpf=False):
         self.build, self.tmp = os.path.abspath(build), tmp
         self.log_path = f"{tmp}/penstockd.log"
         self.log_at = 0
         self.daemon = self.group = None
-        self.daemon_keys, self.tcp_keys = dict(DAEMON), {}
+        self.keys, self.plain = dict(DAEMON), ""
+        if bpf:
+            self.keys.update(BPF)
+            self.plain = "relay = splice"
         name = f"soak{os.getpid()}-{os.path.basename(tmp)}"
         self.ns = {n: f"{name}-{n}" for n in "cgs"}
         r = subprocess.run([f"{self.build}/penstockd", "--help"],
@@ -144,7 +152,10 @@ class Stand:
             self.inside("g", t, "-t", "raw", "-N", "SOAK")
             self.inside("g", t, "-t", "raw", "-I", "PREROUTING", "-j", "SOAK")
 
-    def small_disk(self):
+    def file_systems(self):
+        """A small one for what is written; one for BPF."""
+        os.makedirs(f"{self.tmp}/bpf")
+        self.sh("mount", "-t", "bpf", "bpf", f"{self.tmp}/bpf", check=False)
         os.makedirs(f"{self.tmp}/small")
         self.sh("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs",
                 f"{self.tmp}/small")
@@ -171,9 +182,9 @@ class Stand:
     def write_conf(self, **change):
         """The usual file; change: of [penstock], and under tcp= of [tcp]."""
         tcp = change.pop("tcp", {})
-        keys = {**self.daemon_keys, **change}
+        keys = {**self.keys, **change}
         text = CONF.format(
-            tmp=self.tmp, tcp="\n".join(f"{k} = {v}" for k, v in tcp.items()),
+            tmp=self.tmp, plain=self.plain, tcp="\n".join(f"{k} = {v}" for k, v in tcp.items()),
             daemon="\n".join(f"{k} = {v}" for k, v in keys.items()
                              ).format(tmp=self.tmp))
         with open(f"{self.tmp}/conf", "w", encoding="ascii") as f:
@@ -271,7 +282,7 @@ class Stand:
         with open(f"{self.tmp}/clock", "wb") as f:
             f.write(bytes(8))
         self.raise_network()
-        self.small_disk()
+        self.file_systems()
         self.start_servers()
         self.write_conf()
         self.rules()
@@ -285,6 +296,7 @@ class Stand:
                 p.wait()
         for n in self.ns.values():
             self.sh("ip", "netns", "del", n, check=False)
-        self.sh("umount", f"{self.tmp}/small", check=False)
+        for d in ("small", "bpf"):
+            self.sh("umount", f"{self.tmp}/{d}", check=False)
         if self.group:
             self.group.remove()
