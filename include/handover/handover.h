@@ -55,7 +55,8 @@ int handover_save(const struct handover_side *s, handover_put put, void *arg,
  * @program_len: bytes of @program
  * @now:     what the times in it count from, by the clock of the reader
  * @flows:   connections in it
- * @bad:     a bit for each connection: it could not be taken over
+ * @bad:     a bit for each connection: it could not be taken over, and its
+ *           peers must be told
  */
 struct handover_state {
 	const uint8_t *p;
@@ -85,6 +86,8 @@ enum handover_loss {
 	HANDOVER_DENIED,     /* a list refuses the client now */
 	HANDOVER_NO_ROOM,    /* max_flows, max_memory, or another limit */
 	HANDOVER_UNREADABLE, /* a damaged record, or of an unknown kind */
+	HANDOVER_TAKEN,	     /* another connection here has their addresses;
+			      * the peers are not told */
 	HANDOVER_LOSSES
 };
 

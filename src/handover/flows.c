@@ -130,6 +130,17 @@ static int load_parts(struct engine *e, struct flow *f, const struct saved *s)
 	return err;
 }
 
+/* Has one of the engines a connection of this client already? */
+static bool is_taken(struct engine *const *engines, uint32_t n,
+		     const struct tuple *t)
+{
+	uint32_t i = 0;
+
+	while (i < n && !table_find(engines[i], t))
+		i++;
+	return i < n;
+}
+
 enum handover_loss flow_load(struct engine *const *engines, uint32_t n,
 			     struct record_reader r)
 {
@@ -141,6 +152,8 @@ enum handover_loss flow_load(struct engine *const *engines, uint32_t n,
 
 	if (!take_apart(r, &s))
 		return HANDOVER_UNREADABLE;
+	if (is_taken(engines, n, &s.t[LEG_CLIENT]))
+		return HANDOVER_TAKEN;
 	e = engines[s.worker % n];
 	f = flow_receive(e, &s.t[LEG_CLIENT], &why);
 	if (!f)
@@ -156,11 +169,13 @@ enum handover_loss flow_load(struct engine *const *engines, uint32_t n,
 	if (s.has & BIT(FLOW_OPENED))
 		record_load(&s.opened, members, ARRAY_LEN(members), f, r.now);
 	if (!flow_received(e, f, s.flags & FLAG_SOURCE) && !err)
-		err = -EBADMSG;
+		err = -EEXIST;
 	if (!err)
 		return HANDOVER_LOSSES;
 	flow_free(e, f);
-	return err == -ENOBUFS ? HANDOVER_NO_ROOM : HANDOVER_UNREADABLE;
+	return err == -ENOBUFS	? HANDOVER_NO_ROOM
+	       : err == -EEXIST ? HANDOVER_TAKEN
+				: HANDOVER_UNREADABLE;
 }
 
 /* The legs live for this call only, and belong to no engine's tables. */

@@ -23,6 +23,7 @@ const char *const handover_loss_name[HANDOVER_LOSSES] = {
 	[HANDOVER_DENIED] = "their client is denied",
 	[HANDOVER_NO_ROOM] = "no room",
 	[HANDOVER_UNREADABLE] = "unreadable",
+	[HANDOVER_TAKEN] = "their addresses are in use here",
 };
 
 enum header_field {
@@ -286,7 +287,8 @@ void handover_load(struct handover_state *h, const struct handover_side *s,
 			c->taken++;
 		} else {
 			c->lost[loss]++;
-			h->bad[i / 8] |= (uint8_t)BIT(i % 8);
+			if (loss != HANDOVER_TAKEN)
+				h->bad[i / 8] |= (uint8_t)BIT(i % 8);
 		}
 		i++;
 	}

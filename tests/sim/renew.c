@@ -92,9 +92,9 @@ static void go_on(struct world *w, const struct handover_side *s,
 	else if (losses(&c) && !plan_is_tight(w->plan))
 		world_fail(w,
 			   "%u connections lost: service %u, denied %u, "
-			   "room %u, unreadable %u",
+			   "room %u, unreadable %u, in use %u",
 			   losses(&c), c.lost[0], c.lost[1], c.lost[2],
-			   c.lost[3]);
+			   c.lost[3], c.lost[4]);
 	handover_reset(&h, s, send, w);
 	handover_close(&h);
 }

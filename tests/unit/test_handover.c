@@ -88,6 +88,50 @@ START_TEST(no_room_resets_both_sides)
 }
 END_TEST
 
+/* Another gateway's state: what is here goes on, and no peer is told. */
+START_TEST(addresses_in_use_leave_the_connection)
+{
+	struct handover_counts c;
+
+	connect_by(40000);
+	connect_by(40001);
+	save(&old, &state);
+	ck_assert_int_eq(load(&old, &state, &c), 0);
+	ck_assert_uint_eq(c.taken, 0);
+	ck_assert_uint_eq(c.lost[HANDOVER_TAKEN], 2);
+	ck_assert_int_eq(nreset, 0);
+	ck_assert_ptr_nonnull(engine_flow_first(old.e[0]));
+
+	start(&new, 1, 64);
+	ck_assert_int_eq(load(&new, &state, &c), 0);
+	ck_assert_uint_eq(c.taken, 2);
+}
+END_TEST
+
+/* Other workers may have them. */
+START_TEST(addresses_in_use_by_another_worker_are_found)
+{
+	struct handover_counts c;
+
+	connect_by(40000);
+	save(&old, &state);
+	stop(&old);
+	start(&old, 3, 64);
+	ck_assert_int_eq(load(&old, &state, &c), 0);
+	ck_assert_uint_eq(c.taken, 1);
+	for (int i = 0; i < 3; i++) { /* the record says worker 0 */
+		struct engine *first = old.e[0];
+
+		old.e[0] = old.e[1];
+		old.e[1] = old.e[2];
+		old.e[2] = first;
+		ck_assert_int_eq(load(&old, &state, &c), 0);
+		ck_assert_uint_eq(c.lost[HANDOVER_TAKEN], 1);
+	}
+	ck_assert_int_eq(nreset, 0);
+}
+END_TEST
+
 START_TEST(service_gone_resets_both_sides)
 {
 	struct handover_counts c;
@@ -199,6 +243,8 @@ int main(void)
 	tcase_add_test(t, loaded_connection_has_its_past);
 	tcase_add_test(t, loaded_connection_retransmits);
 	tcase_add_test(t, no_room_resets_both_sides);
+	tcase_add_test(t, addresses_in_use_leave_the_connection);
+	tcase_add_test(t, addresses_in_use_by_another_worker_are_found);
 	tcase_add_test(t, service_gone_resets_both_sides);
 	tcase_add_test(t, other_worker_gives_packets_to_the_owner);
 	tcase_add_test(t, cut_state_is_refused);
