@@ -61,9 +61,15 @@ static const char usage_text[] =
 	"1\n"
 	"                 when the host's rules are not those of the file\n"
 	"  stop           stop, as SIGTERM does\n"
-	"  handover       stop, and leave the connections with systemd for "
-	"the\n"
-	"                 next process: for `systemctl restart'\n"
+	"  ready          exits 0 if it takes new connections\n"
+	"  handover [-- COMMAND]\n"
+	"                 the connections, for takeover at another gateway: "
+	"to\n"
+	"                 a pipe, or to COMMAND, and if it fails they go on\n"
+	"                 here.  --undo, within --timeout=SECONDS (60): they "
+	"go\n"
+	"                 on here.  --systemd: to the unit's next process\n"
+	"  takeover       go on with the connections that come by a pipe\n"
 	"  ask JSON       any request of the control protocol\n"
 	"  fault add NAME type=TYPE [KEY=VALUE ...]\n"
 	"  fault del NAME ... | lease NAME TIME | reset | batch [FILE]\n"
@@ -193,8 +199,6 @@ static int cmd_daemon(const struct args *a, int argc, char **argv)
 	if (argc != 1)
 		return usage("too many words for this command");
 	request = json_pack("{s:s}", "cmd", cmd);
-	if (!strcmp(cmd, "handover"))
-		json_object_set_new(request, "to", json_string("systemd"));
 	result = ask(a, request, &answer);
 	rc = result ? EXIT_GOOD : EXIT_USAGE;
 	warning = json_string_value(json_object_get(result, "warning"));
@@ -213,18 +217,19 @@ static const struct {
 	const char *name;
 	int (*run)(const struct args *a, int argc, char **argv);
 } commands[] = {
-	{"rules", cmd_rules},	  {"keys", cmd_keys},
-	{"doctor", cmd_doctor},	  {"status", cmd_daemon},
-	{"flows", cmd_flows},	  {"nstat", cmd_daemon},
-	{"reload", cmd_daemon},	  {"stop", cmd_daemon},
-	{"ask", cmd_ask},	  {"fault", cmd_fault},
-	{"profile", cmd_profile}, {"scenario", cmd_scenario},
-	{"reset", cmd_reset},	  {"capture", cmd_capture},
-	{"lab", cmd_lab},	  {"why", cmd_why},
-	{"paths", cmd_paths},	  {"ss", cmd_ss},
-	{"states", cmd_states},	  {"tw", cmd_tw},
-	{"kill", cmd_kill},	  {"drain", cmd_drain},
-	{"top", cmd_top},	  {"handover", cmd_daemon},
+	{"rules", cmd_rules},	    {"keys", cmd_keys},
+	{"doctor", cmd_doctor},	    {"status", cmd_daemon},
+	{"flows", cmd_flows},	    {"nstat", cmd_daemon},
+	{"reload", cmd_daemon},	    {"stop", cmd_daemon},
+	{"ask", cmd_ask},	    {"fault", cmd_fault},
+	{"profile", cmd_profile},   {"scenario", cmd_scenario},
+	{"reset", cmd_reset},	    {"capture", cmd_capture},
+	{"lab", cmd_lab},	    {"why", cmd_why},
+	{"paths", cmd_paths},	    {"ss", cmd_ss},
+	{"states", cmd_states},	    {"tw", cmd_tw},
+	{"kill", cmd_kill},	    {"drain", cmd_drain},
+	{"top", cmd_top},	    {"handover", cmd_handover},
+	{"takeover", cmd_takeover}, {"ready", cmd_ready},
 };
 
 static int run_command(const struct args *a, int argc, char **argv)
@@ -249,6 +254,7 @@ enum {
 	OPT_SNAPLEN,
 	OPT_ALL,
 	OPT_UNDO,
+	OPT_SYSTEMD,
 	OPT_TIMEOUT,
 };
 
@@ -300,6 +306,9 @@ static int read_long_option(struct args *a, int opt)
 		return -1;
 	case OPT_UNDO:
 		a->undo = true;
+		return -1;
+	case OPT_SYSTEMD:
+		a->systemd = true;
 		return -1;
 	case OPT_TIMEOUT:
 		return read_number("--timeout", 86400, &a->timeout_s)
@@ -386,6 +395,7 @@ static int read_options(struct args *a, int argc, char **argv, bool only)
 		{"jobs", required_argument, NULL, OPT_JOBS},
 		{"all", no_argument, NULL, OPT_ALL},
 		{"undo", no_argument, NULL, OPT_UNDO},
+		{"systemd", no_argument, NULL, OPT_SYSTEMD},
 		{"timeout", required_argument, NULL, OPT_TIMEOUT},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},

@@ -38,8 +38,10 @@ enum {
  * @keep:    scenario: do not remove its faults
  * @set:     scenario: @nset "NAME=VALUE"
  * @all:     kill: every connection
- * @undo:    drain: take connections again
- * @timeout_s: drain: how long to wait; -1: the default
+ * @undo:    drain: take connections again; handover: go on with them
+ * @systemd: handover: to the next process of the unit
+ * @timeout_s: drain: how long to wait; handover: how long `undo' is possible;
+ *           -1: the default
  * @max:     most lines of a list; 0: as many as the daemon returns
  * @write:   capture: file, "-" for standard output
  * @seconds: capture: how long; 0: no limit
@@ -52,7 +54,7 @@ enum {
 struct args {
 	const char *conf, *state, *socket;
 	bool test, json, zeros, dry_run, keep;
-	bool all, undo;
+	bool all, undo, systemd;
 	long timeout_s;
 	long max;
 	const char *set[SET_MAX];
@@ -124,6 +126,11 @@ int cmd_reset(const struct args *a, int argc, char **argv);
 
 /* capture.c: `capture [FILTER] -w FILE' */
 int cmd_capture(const struct args *a, int argc, char **argv);
+
+/* move.c: `handover', `handover -- COMMAND', `takeover', `ready' */
+int cmd_handover(const struct args *a, int argc, char **argv);
+int cmd_takeover(const struct args *a, int argc, char **argv);
+int cmd_ready(const struct args *a, int argc, char **argv);
 
 /* lab.c: `lab -- COMMAND'.  Return: the exit status of COMMAND, or 125 */
 int cmd_lab(const struct args *a, int argc, char **argv);

@@ -369,6 +369,10 @@ int capture_command(struct daemon *d, const json_t *request, json_t **result,
 		      errors);
 		return -EBUSY;
 	}
+	if (d->leave) {
+		fputs("capture: the connections are handed over\n", errors);
+		return -EBUSY;
+	}
 	capture_free(d); /* one whose client never took it */
 	c = calloc(1, sizeof(*c));
 	if (!c)

@@ -197,8 +197,8 @@ static void op_stop(void *arg)
 }
 
 /* Another process wants to take over.  That ends this server, so not here. */
-static int handover_command(struct daemon *d, const json_t *request,
-			    json_t **result, FILE *errors)
+static int process_command(struct daemon *d, const json_t *request,
+			   json_t **result, FILE *errors)
 {
 	const char *to = json_string_value(json_object_get(request, "to"));
 	json_int_t format =
@@ -222,9 +222,11 @@ static int handover_command(struct daemon *d, const json_t *request,
 		      errors);
 		return -EINVAL;
 	}
-	if (mono_is_set(d->stop_by) || d->hand_to) {
-		fputs(d->hand_to ? "another process is taking over\n"
-				 : "this penstockd is stopping\n",
+	if (mono_is_set(d->stop_by) || d->hand_to || d->leave || d->join) {
+		fputs(d->leave || d->join ? "connections go to or come from "
+					    "another gateway\n"
+		      : d->hand_to	  ? "another process is taking over\n"
+					  : "this penstockd is stopping\n",
 		      errors);
 		return -EBUSY;
 	}
@@ -234,6 +236,16 @@ static int handover_command(struct daemon *d, const json_t *request,
 	daemon_set_timer(d->ev_hand, 0);
 	*result = json_null();
 	return 0;
+}
+
+static int handover_command(struct daemon *d, const json_t *request,
+			    json_t **result, FILE *errors)
+{
+	const char *to = json_string_value(json_object_get(request, "to"));
+
+	return json_object_get(request, "undo") || (to && !strcmp(to, "stream"))
+		       ? leave_command(d, request, result, errors)
+		       : process_command(d, request, result, errors);
 }
 
 static int op_command(void *arg, const char *cmd, const json_t *request,
@@ -255,6 +267,8 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 		return flows_command(arg, request, result, errors);
 	if (!strcmp(cmd, "handover"))
 		return handover_command(arg, request, result, errors);
+	if (!strcmp(cmd, "takeover"))
+		return join_command(arg, result, errors);
 	if (!strcmp(cmd, "why"))
 		return why_command(arg, request, result, errors);
 	if (!strcmp(cmd, "capture"))
@@ -266,7 +280,14 @@ static int op_command(void *arg, const char *cmd, const json_t *request,
 
 static void op_stream(void *arg, struct bufferevent *bev)
 {
-	capture_stream(arg, bev);
+	struct daemon *d = arg;
+
+	if (leave_waits(d))
+		leave_stream(d, bev);
+	else if (join_waits(d))
+		join_stream(d, bev);
+	else
+		capture_stream(d, bev);
 }
 
 /* --- life --- */
@@ -325,6 +346,7 @@ int control_start(struct daemon *d)
 void control_free(struct daemon *d)
 {
 	capture_free(d);
+	join_free(d);
 	control_http_free(d->http);
 	control_server_free(d->control);
 	free(d->metrics.m);

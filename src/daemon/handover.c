@@ -22,7 +22,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -34,66 +33,10 @@
 #define WAIT_MS 20000 /* for the other process; the watchdog waits longer */
 
 struct giving {
-	int sock, state;
-	uint64_t bytes;
-	uint32_t flows;
+	int sock;
+	struct handover_written state;
 	struct pass m;
 };
-
-static int put(void *arg, const void *p, size_t n)
-{
-	struct giving *g = arg;
-	const uint8_t *at = p;
-
-	g->bytes += n;
-	while (n) {
-		ssize_t done = write(g->state, at, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return done ? -errno : -EIO;
-		at += done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
-
-void handover_side(struct daemon *d, struct handover_side *s,
-		   struct engine **engine)
-{
-	for (uint32_t i = 0; i < d->n; i++)
-		engine[i] = d->unit[i].engine;
-	*s = (struct handover_side){.engine = engine,
-				    .n = d->n,
-				    .wall_us = units_wall_offset(),
-				    .file = faults_of_file(d)};
-}
-
-/* What the relay in the kernel holds goes to the legs. */
-static void settle(struct daemon *d)
-{
-	const mono_t now = worker_clock();
-
-	for (uint32_t i = 0; i < d->n; i++) {
-		if (d->unit[i].splicer)
-			splice_settle(d->unit[i].splicer, now);
-	}
-	units_kick(d);
-}
-
-static int save(struct daemon *d, struct giving *g)
-{
-	struct engine *engine[HANDOVER_WORKERS_MAX];
-	struct handover_side s;
-
-	settle(d);
-	g->state = memfd_create("penstock state", MFD_CLOEXEC);
-	if (g->state < 0)
-		return -errno;
-	handover_side(d, &s, engine);
-	return handover_save(&s, put, g, worker_clock(), &g->flows);
-}
 
 static int give_worker(struct giving *g, const struct worker *w)
 {
@@ -113,15 +56,15 @@ static int give_worker(struct giving *g, const struct worker *w)
 
 static int give(struct daemon *d, struct giving *g)
 {
-	int err = save(d, g);
+	int err = handover_write(d, &g->state);
 
 	for (uint32_t i = 0; i < d->n && !err; i++)
 		err = give_worker(g, d->unit[i].worker);
 	if (err)
 		return err;
-	g->m = (struct pass){.fd = {g->state}, .n = 1};
+	g->m = (struct pass){.fd = {g->state.fd}, .n = 1};
 	snprintf(g->m.text, sizeof(g->m.text), "state %llu %u",
-		 (unsigned long long)g->bytes, g->flows);
+		 (unsigned long long)g->state.bytes, g->state.flows);
 	err = pass_send(g->sock, &g->m);
 	return err ? err : pass_recv(g->sock, &g->m);
 }
@@ -158,12 +101,12 @@ static int store_worker(const struct worker *w)
 
 static int store_all(struct daemon *d, struct giving *g)
 {
-	int err = save(d, g);
+	int err = handover_write(d, &g->state);
 
 	for (uint32_t i = 0; i < d->n && !err; i++)
 		err = store_worker(d->unit[i].worker);
 	if (!err)
-		err = store(STORED_STATE, "", g->state);
+		err = store(STORED_STATE, "", g->state.fd);
 	if (!err)
 		err = sd_notify_barrier(0, WAIT_MS * USEC_PER_MSEC);
 	return err < 0 ? err : 0;
@@ -219,7 +162,7 @@ static const char *hand_to(struct daemon *d, struct giving *g, const char *path)
 static void hand_over(struct daemon *d, const char *path)
 {
 	const mono_t begun = worker_clock();
-	struct giving g = {.state = -1, .sock = -1};
+	struct giving g = {.state.fd = -1, .sock = -1};
 	const char *why = hand_to(d, &g, path);
 
 	if (why) {
@@ -228,7 +171,7 @@ static void hand_over(struct daemon *d, const char *path)
 		d->handed_over = true;
 		log_info("handover: %u connections, %llu bytes; it took %lld "
 			 "ms",
-			 g.flows, (unsigned long long)g.bytes,
+			 g.state.flows, (unsigned long long)g.state.bytes,
 			 (long long)(mono_sub(worker_clock(), begun) /
 				     USEC_PER_MSEC));
 		/* what is pinned is the other one's now, and none has ended */
@@ -239,8 +182,8 @@ static void hand_over(struct daemon *d, const char *path)
 	}
 	if (g.sock >= 0)
 		close(g.sock);
-	if (g.state >= 0)
-		close(g.state);
+	if (g.state.fd >= 0)
+		close(g.state.fd);
 }
 
 void daemon_hand_over(evutil_socket_t fd, short what, void *arg)

@@ -82,6 +82,9 @@ struct metrics {
  * @takeover: --takeover
  * @hand_to:  the process that takes over will listen there; NULL: none asked
  * @handed_over: another process goes on with all connections
+ * @leave:    connections that go to another gateway, while the workers stand
+ *            still for that; NULL: they do not
+ * @join:     connections that come from another gateway, or NULL
  */
 struct daemon {
 	const char *path;
@@ -116,6 +119,8 @@ struct daemon {
 	int status;
 	bool takeover, handed_over;
 	char *hand_to;
+	struct leave *leave;
+	struct join *join;
 };
 
 /* A gauge of the process. */
@@ -389,18 +394,33 @@ int kill_command(struct daemon *d, const json_t *request, json_t **result,
 int reset_command(struct daemon *d, const json_t *request, json_t **result,
 		  FILE *errors);
 
+/* --- handover_state.c --- */
+
+struct handover_side;
+#define HANDOVER_WORKERS_MAX 64 /* as the key says */
+/**
+ * struct handover_written - The state of all engines
+ * @fd: a memfd with @bytes
+ */
+struct handover_written {
+	int fd;
+	uint64_t bytes;
+	uint32_t flows;
+};
+/* Write it; no worker runs.  Return: 0 or -errno; @w->fd may be open then */
+int handover_write(struct daemon *d, struct handover_written *w);
+/* The engines, by worker; @engine has room for HANDOVER_WORKERS_MAX. */
+void handover_side(struct daemon *d, struct handover_side *s,
+		   struct engine **engine);
+
 /* --- handover.c, takeover.c --- */
 
-#define HANDOVER_WORKERS_MAX 64 /* as the key says */
 #define HANDOVER_TO_SYSTEMD "systemd"
 /* Names of descriptors in systemd's store. */
 #define STORED_STATE "penstock-state"
 #define STORED_TUN "penstock-tun-"     /* and the device's name */
 #define STORED_QUEUE "penstock-queue-" /* and the queue's number */
 struct handover_side;
-/* The engines, by worker; @engine has room for HANDOVER_WORKERS_MAX. */
-void handover_side(struct daemon *d, struct handover_side *s,
-		   struct engine **engine);
 /* Callback of the timer d->ev_hand: hand over to the process at d->hand_to. */
 void daemon_hand_over(evutil_socket_t fd, short what, void *arg);
 
@@ -418,6 +438,30 @@ int takeover_load(struct daemon *d, struct takeover *t);
 /* Let it go on, for this reason. */
 void takeover_refuse(struct takeover *t, const char *why);
 void takeover_free(struct takeover *t);
+
+/* --- leave.c, join.c: to and from another gateway --- */
+
+/* {"cmd":"handover","to":"stream"} makes ready for leave_stream(); from then on
+ * the workers stand still.  "undo": they go on. */
+int leave_command(struct daemon *d, const json_t *request, json_t **result,
+		  FILE *errors);
+/* Is it made ready?  Then leave_stream() takes @bev. */
+bool leave_waits(const struct daemon *d);
+void leave_stream(struct daemon *d, struct bufferevent *bev);
+/* While the workers stand still: "handing over", or, when the state is written,
+ * "handed over". */
+const char *leave_word(const struct daemon *d);
+/* End that: forget connections that another gateway has, and go on with those
+ * that none has. */
+void leave_end(struct daemon *d);
+/* Add it to @status. */
+void leave_status(const struct daemon *d, json_t *status);
+
+/* {"cmd":"takeover"} makes ready for join_stream(). */
+int join_command(struct daemon *d, json_t **result, FILE *errors);
+bool join_waits(const struct daemon *d);
+void join_stream(struct daemon *d, struct bufferevent *bev);
+void join_free(struct daemon *d);
 
 /* --- status.c, snapshot.c --- */
 

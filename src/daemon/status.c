@@ -52,10 +52,11 @@ static void put_gauges(struct daemon *d, json_t *o)
 json_t *status_json(struct daemon *d, bool drained)
 {
 	const struct daemon_cfg *c = &d->cfg->daemon;
-	bool stopping = mono_is_set(d->stop_by);
+	const char *state = mono_is_set(d->stop_by) ? "stopping"
+			    : d->leave		    ? leave_word(d)
+						    : "running";
 	json_t *o = json_pack("{s:s, s:s, s:s}", "version", PENSTOCK_VERSION,
-			      "state", stopping ? "stopping" : "running", "tun",
-			      c->tun);
+			      "state", state, "tun", c->tun);
 
 	if (!o)
 		return NULL;
@@ -71,6 +72,7 @@ json_t *status_json(struct daemon *d, bool drained)
 	json_object_set_new(o, "services", service_names(d->cfg->policy));
 	if (drained)
 		json_object_set_new(o, "drained", drained_services(d));
+	leave_status(d, o);
 	attacks_status(d, o);
 	return o;
 }

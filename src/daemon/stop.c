@@ -53,6 +53,7 @@ void daemon_stop(struct daemon *d)
 {
 	int64_t grace = d->cfg->daemon.shutdown_grace;
 
+	leave_end(d);
 	daemon_set_timer(d->ev_stop, STOP_POLL_US);
 	if (mono_is_set(d->stop_by)) {
 		d->stop_by = worker_clock();

@@ -151,7 +151,7 @@ void xdp_tick(struct daemon *d)
 	const struct daemon_cfg *c = &d->cfg->daemon;
 	struct xdp *x = d->xdp;
 
-	if (!x || mono_is_set(d->stop_by))
+	if (!x || mono_is_set(d->stop_by) || d->leave)
 		return;
 	if (c->front == FRONT_OFF) {
 		xdp_close(d);
