@@ -30,7 +30,7 @@ DEPS_BUILD := gcc make libc6-dev pkg-config libnetfilter-queue-dev \
 	libseccomp-dev libcap-ng-dev libsystemd-dev libncurses-dev
 # For the XDP front; without them it is left out.
 DEPS_BPF := clang bpftool libbpf-dev
-DEPS_TEST := check libsubunit-dev python3 iproute2 iptables iputils-ping \
+DEPS_TEST := check libsubunit-dev python3 iproute2 iptables keepalived iputils-ping \
 	procps ethtool curl jq bc openssl tcpdump tshark iperf3 wrk nginx-light \
 	haproxy postgresql socat util-linux valgrind clang clang-tidy \
 	clang-format cppcheck shellcheck universal-ctags gcovr mandoc \

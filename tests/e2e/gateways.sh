@@ -13,10 +13,11 @@
 #   198.51.100.0/24  2001:db8:c::/64       203.0.113.0/24  2001:db8::/64
 #
 # Each network is a set of macvlans, which reach one another as in a switch.
-# Both sides have .1 and ::1 as their gateway, which a or b has.
+# Both sides have .1 and ::1 as their gateway, which keepalived gives to a or b.
 
 GW_DIR=	# what belongs to one gateway: $GW_DIR/a, $GW_DIR/b
-declare -A GW_NS GW_PID
+NS_X=	# a host behind the router, for ECMP
+declare -A GW_NS GW_PID GW_KEEP
 
 in_gw() { ip netns exec "${GW_NS[$1]}" "${@:2}"; }
 gw_ctl() { "$PENSTOCKCTL" -S "$GW_DIR/$1/control.sock" "${@:2}"; }
@@ -422,6 +423,232 @@ gw_forgets() {
 	gw_end
 }
 
+# --- keepalived --------------------------------------------------------------
+
+# gw_keep GATEWAY PRIORITY: the example, with the paths of this test.
+gw_keep() {
+	local dir=$GW_DIR/$1
+	sed "s,/usr/sbin/penstockctl,$(realpath "$PENSTOCKCTL") -S $dir/control.sock,
+		s,priority .*,priority $2,
+		/enable_script_security/d" \
+		conf/examples/keepalived/keepalived.conf >"$dir/keepalived.conf"
+	start_in "${GW_NS[$1]}" "$dir/keepalived.log" keepalived --dont-fork \
+		--vrrp --log-console -f "$dir/keepalived.conf" \
+		-p "$dir/keepalived.pid" -r "$dir/vrrp.pid"
+	GW_KEEP[$1]=$REPLY
+}
+
+gw_has_address() {
+	in_gw "$1" ip -4 -o addr show dev sv | grep -qF 203.0.113.1/ &&
+		in_gw "$1" ip -6 -o addr show dev sv | grep -qF 2001:db8::1/
+}
+
+# gw_kept: both with keepalived, and a has the addresses.
+gw_kept() {
+	gw_begin
+	gw_take nobody
+	gw_keep a 150
+	poll 20 gw_has_address a || fail "a: $(<"$GW_DIR/a/keepalived.log")"
+	gw_keep b 100
+	poll 20 gw_carries || fail "no way to the server"
+}
+
+gw_kept_end() {
+	local gw
+	for gw in a b; do
+		pid_end "${GW_KEEP[$gw]}"
+	done
+}
+
+gw_probe() {
+	rm -f "$TMP/probed"
+	in_c tests/e2e/probe.py "$SERVER" "$PORT_PEER" "$TMP/probed" \
+		>"$TMP/probe" 2>&1 &
+	PROBE_PID=$!
+	poll 20 grep -q up "$TMP/probe" || fail "no connection comes up"
+}
+
+# gw_gap WHAT: from now on until a connection comes up; 3 s are promised on a
+# quiet machine.
+gw_gap() {
+	local begun
+	begun=$(cut -d' ' -f1 /proc/uptime)
+	poll 10 gw_first_up "$begun" || fail "no new connection after $1"
+	echo "$1: a new connection after $REPLY ms"
+	: >"$TMP/probed"
+	poll 10 pid_gone "$PROBE_PID"
+	assert_num "ms" "$REPLY" -lt $((3000 * SLOW))
+}
+
+# The first that was begun then or later, as ms after.
+gw_first_up() {
+	REPLY=$(awk -v t="$1" '$1 == "up" && $2 >= t {
+		printf "%d", ($2 - t) * 1000; exit }' "$TMP/probe")
+	[ -n "$REPLY" ]
+}
+
+# A host that fails: it is gone from both networks, and with all its programs.
+gw_host_fails() {
+	gw_kept
+	gw_probe
+	in_gw a ip link set cl down
+	in_gw a ip link set sv down
+	kill -KILL "${GW_KEEP[a]}" "${GW_PID[a]}"
+	gw_gap "the host has failed"
+	gw_has_address b || fail "b does not have the addresses"
+	gw_kept_end
+}
+
+gw_daemon_fails() {
+	gw_kept
+	gw_probe
+	kill -KILL "${GW_PID[a]}"
+	gw_gap "penstockd has failed"
+	gw_has_address b || fail "b does not have the addresses"
+	gw_has_address a && fail "a keeps the addresses"
+	gw_kept_end
+}
+
+# One command: the connections go, and the addresses follow.
+gw_kept_move() {
+	gw_kept
+	gw_load 10 20
+	gw_probe
+	gw_ctl a handover -- "$PENSTOCKCTL" -S "$GW_DIR/b/control.sock" takeover
+	assert_eq "exit code" 0 $?
+	gw_gap "the connections were handed over"
+	poll 20 gw_has_address b || fail "b does not have the addresses"
+	gw_still_works
+	gw_kept_end
+	gw_end
+}
+
+# --- ECMP --------------------------------------------------------------------
+# The client's namespace is the router: it has both gateways as next hops, and
+# who connects is a host behind it.
+
+# gw_next_hops GATEWAY...: what the router has towards the servers.
+gw_next_hops() {
+	local gw v4=() v6=()
+	for gw in "$@"; do
+		gw=$([ "$gw" = a ] && echo 3 || echo 4)
+		v4+=(nexthop via "198.51.100.$gw")
+		v6+=(nexthop via "2001:db8:c::$gw")
+	done
+	in_c ip route replace 203.0.113.0/24 "${v4[@]}"
+	in_c ip -6 route del 2001:db8::/64 2>/dev/null
+	in_c ip -6 route add 2001:db8::/64 "${v6[@]}"
+}
+
+# gw_behind PREFIX4 PREFIX6: these networks are behind the router.
+gw_behind() {
+	local gw
+	for gw in a b; do
+		in_gw $gw ip route replace "$1" via 198.51.100.2
+		in_gw $gw ip -6 route replace "$2" via 2001:db8:c::2
+	done
+}
+
+# A host behind the router, in NS_X.
+gw_customer() {
+	NS_X=$1x-c
+	TOPOS+=("$1x")
+	ip netns add "$NS_X"
+	ip -n "$NS_X" link set lo up
+	ip -n "$NS_C" link add x type veth peer name up netns "$NS_X"
+	in_c sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+		net.ipv4.fib_multipath_hash_policy=1 \
+		net.ipv6.fib_multipath_hash_policy=1
+	in_c ip addr add 192.0.2.1/24 dev x
+	in_c ip -6 addr add 2001:db8:e::1/64 dev x nodad
+	in_c ip link set x up
+	ip -n "$NS_X" addr add 192.0.2.2/24 dev up
+	ip -n "$NS_X" addr add 2001:db8:e::2/64 dev up nodad
+	ip -n "$NS_X" link set dev up up
+	ip -n "$NS_X" route add default via 192.0.2.1
+	ip -n "$NS_X" -6 route add default via 2001:db8:e::1
+	gw_behind 192.0.2.0/24 2001:db8:e::/64
+}
+
+# gw_across KEY=VALUE...: the SYN goes through a, the ACK through b.
+gw_across() {
+	local pid
+	gw_begin "handshake = client_first" "tcp_syncookies = 2" "$@"
+	gw_take nobody
+	gw_behind 10.0.0.0/8 2001:db8:77::/48
+	data_file 1024 >/dev/null
+	gw_next_hops a
+	rm -f "$TMP/go"
+	# shellcheck disable=SC2086 # words
+	in_c /usr/bin/python3 tests/e2e/rawtcp.py across $RAW_HTTP ts=1 \
+		go="$TMP/go" >"$TMP/half" 2>&1 &
+	pid=$!
+	poll 10 grep -q open "$TMP/half" || fail "$(<"$TMP/half")"
+	gw_next_hops b
+	: >"$TMP/go"
+	wait "$pid"
+	LINE=$(tail -n 1 "$TMP/half")
+	assert_num "bytes of <$LINE>" "$(field bytes "$LINE")" -ge 1024
+	gw_ecmp_end
+}
+
+gw_ecmp_end() {
+	in_c ip route del 203.0.113.0/24
+	in_c ip -6 route del 2001:db8::/64
+	gw_end
+}
+
+# gw_spread: connections through both, each by one of them.
+gw_spread() {
+	local a b
+	gw_take nobody
+	gw_next_hops a b
+	rm -f "$TMP/ready" "$TMP/stop"
+	ip netns exec "$NS_X" tests/e2e/handover.py "$SERVER" "$PORT_HTTP" \
+		"f$((4 << 20))" "$(data_sum $((4 << 20)))" 10 40 \
+		"$TMP/ready" "$TMP/stop" >"$TMP/load" 2>&1 &
+	LOAD_PID=$!
+	poll 30 test -e "$TMP/ready" || fail "not connected: $(<"$TMP/load")"
+	a=$(gw_gauge a flows) b=$(gw_gauge b flows)
+	echo "$a connections by a, $b by b"
+	assert_eq "connections" 50 $((a + b))
+	assert_num "by a" "$a" -gt 0
+	assert_num "by b" "$b" -gt 0
+	gw_loaded
+	gw_ecmp_end
+}
+
+# Servers answer the gateway that has asked.
+gw_spread_source() {
+	gw_begin "source = gateway"
+	gw_spread
+}
+
+# Servers see the clients' addresses, and return by the gateway from which a
+# connection came: they know it by its MAC address.
+gw_spread_marks() {
+	local gw n=3 ipt mac
+	gw_begin
+	for gw in a b; do
+		mac=$(in_gw $gw cat /sys/class/net/sv/address)
+		for ipt in iptables ip6tables; do
+			in_s $ipt -t mangle -A PREROUTING -m mac \
+				--mac-source "$mac" -j CONNMARK --set-mark $n
+		done
+		in_s ip rule add fwmark $n lookup 10$n
+		in_s ip route add default via 203.0.113.$n table 10$n
+		in_s ip -6 rule add fwmark $n lookup 10$n
+		in_s ip -6 route add default via 2001:db8::$n table 10$n
+		n=$((n + 1))
+	done
+	in_s iptables -t mangle -A OUTPUT -j CONNMARK --restore-mark
+	in_s ip6tables -t mangle -A OUTPUT -j CONNMARK --restore-mark
+	gw_spread
+	for ipt in iptables ip6tables; do
+		in_s $ipt -t mangle -F
+	done
+}
+
 # --- all ---------------------------------------------------------------------
 
 gateways_case() {
@@ -453,6 +680,14 @@ gateways_cases() {
 	# shellcheck disable=SC2034 # case_gateway_check reads it
 	EXPECT_DEATH=1
 	gateways_moves
+	gw_customer "$topo"
+	gateways_case ecmp_ack_by_the_other_gateway 60 gw_across \
+		"source = gateway"
+	gateways_case ecmp_source_gateway 60 gw_spread_source
+	gateways_case ecmp_servers_return_by_marks 60 gw_spread_marks
+	gateways_case keepalived_planned_move 60 gw_kept_move
+	gateways_case keepalived_daemon_fails 60 gw_daemon_fails
+	gateways_case keepalived_host_fails 60 gw_host_fails
 	unset EXPECT_DEATH
 	NS_C=$c NS_S=$s
 }
