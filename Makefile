@@ -65,8 +65,8 @@ unitdir = $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/system
 sysconfdir = $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 # What is deterministic, and the rest of the library.
-STACK := util wire tcp shield fault policy engine impair splice view capture \
-	handover
+STACK := util wire crash tcp shield fault policy engine impair splice view \
+	capture handover
 MODULES := $(STACK) io front config rules api scenario
 # Programs for the kernel need clang, bpftool and libbpf; without them, or with
 # BPF=, there are none.

@@ -50,6 +50,8 @@ struct front_ifs {
  * @mark:       firewall mark on packets that we send
  * @mark_mask:  bits of the mark that are ours
  * @max_flows:  connections at once, all workers together
+ * @crash_probe_rate: segments a second that ask peers of a crashed process; 0:
+ *              none
  * @max_tw:     TIME_WAIT entries at once, all workers together
  * @max_memory: bytes of buffers, all workers together
  * @secret_rotate:  microseconds that an epoch of cookie keys lasts
@@ -76,6 +78,7 @@ struct daemon_cfg {
 	uint32_t workers, queue;
 	uint32_t mark, mark_mask;
 	uint32_t max_flows, max_tw;
+	uint32_t crash_probe_rate;
 	uint64_t max_memory;
 	int64_t shutdown_grace, secret_rotate;
 	char tun[16];

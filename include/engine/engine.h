@@ -22,6 +22,7 @@
 
 struct engine;
 struct commons;
+struct journal;
 struct paths;
 
 /**
@@ -29,6 +30,8 @@ struct paths;
  * @policy:     services; the engine takes a reference
  * @pool:       buffers; borrowed, outlives the engine
  * @paths:      path memory; borrowed, outlives the engine.  NULL: none
+ * @journal:    notes all legs (crash/journal.h); borrowed, outlives the engine.
+ *              NULL: none
  * @max_flows:  flows at once
  * @max_tw:     TIME_WAIT entries at once
  * @seed:       for every random choice that is not a secret
@@ -45,6 +48,7 @@ struct engine_cfg {
 	struct policy *policy;
 	struct buf_pool *pool;
 	struct paths *paths;
+	struct journal *journal;
 	uint32_t max_flows, max_tw;
 	uint64_t seed;
 	uint8_t secret[32];

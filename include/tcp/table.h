@@ -5,6 +5,7 @@
 /*
  * The table of legs, by local and remote address and port.
  */
+#include "crash/journal.h"
 #include "tcp/leg.h"
 #include "util/hash.h"
 #include "util/slab.h"
@@ -17,6 +18,7 @@
  * @bucket: the first leg of each chain: twice its object's number in @pairs,
  *          plus its side, plus one; 0: none
  * @mask:   number of buckets minus 1
+ * @journal: notes the legs that are in the table; NULL: none.  Borrowed
  * @last:   client leg of the pair that was found last; NULL: none.  Segments
  *          come in trains, so the next one mostly belongs to the same pair
  */
@@ -24,6 +26,7 @@ struct leg_table {
 	struct hash_key key;
 	const struct slab *pairs;
 	uint32_t *bucket, mask;
+	struct journal *journal;
 	struct leg *last;
 };
 

@@ -214,6 +214,12 @@ static const struct opt_desc daemon_options[] = {
 	 INT(1, 1 << 24),
 	 .def = "100000",
 	 .help = "connections at once"},
+	{.name = "crash_probe_rate",
+	 CFG(crash_probe_rate),
+	 INT(0, 1000000),
+	 .def = "10000",
+	 .help = "segments a second that ask the peers of a crashed penstockd "
+		 "for their numbers, to reset them; 0: none"},
 	{.name = "max_memory",
 	 CFG(max_memory),
 	 .type = OPT_SIZE,

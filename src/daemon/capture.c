@@ -373,6 +373,12 @@ int capture_command(struct daemon *d, const json_t *request, json_t **result,
 		fputs("capture: the connections are handed over\n", errors);
 		return -EBUSY;
 	}
+	if (crash_is_telling(d)) {
+		fputs("capture: the peers of a crashed penstockd are still "
+		      "being told; try again in some seconds\n",
+		      errors);
+		return -EBUSY;
+	}
 	capture_free(d); /* one whose client never took it */
 	c = calloc(1, sizeof(*c));
 	if (!c)

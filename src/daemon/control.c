@@ -93,7 +93,7 @@ static void metrics_take(struct daemon *d)
 	d->metrics.n = 0;
 	if ((units_counters(d, &d->metrics) || gauges_append(d, &d->metrics) ||
 	     attacks_metrics(d, &d->metrics) || xdp_metrics(d, &d->metrics) ||
-	     connlog_metrics(d, &d->metrics) ||
+	     connlog_metrics(d, &d->metrics) || crash_metrics(d, &d->metrics) ||
 	     hists_metrics(d, &d->metrics)) &&
 	    log_limit_ok(&limit, worker_clock(), LISTENER_LOG_US, &n))
 		log_warn("metrics: out of memory, some are left out");
@@ -221,6 +221,12 @@ static int process_command(struct daemon *d, const json_t *request,
 		fputs("to: found nothing, allowed: the path of a socket\n",
 		      errors);
 		return -EINVAL;
+	}
+	if (crash_is_telling(d) && strcmp(to, HANDOVER_TO_SYSTEMD) != 0) {
+		fputs("the peers of a crashed penstockd are still being told; "
+		      "try again in some seconds\n",
+		      errors);
+		return -EBUSY;
 	}
 	if (mono_is_set(d->stop_by) || d->hand_to || d->leave || d->join) {
 		fputs(d->leave || d->join ? "connections go to or come from "

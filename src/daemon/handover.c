@@ -71,34 +71,6 @@ static int give(struct daemon *d, struct giving *g)
 
 /* --- by systemd's store of descriptors --- */
 
-/* systemd keeps a descriptor for the next process under this name.  It must not
- * look after it: a socket that has lost a packet would seem broken. */
-static int store(const char *what, const char *name, int fd)
-{
-	char text[PASS_TEXT];
-	int err;
-
-	snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s%s", what,
-		 name);
-	err = sd_pid_notify_with_fds(0, 0, text, &fd, 1);
-	return err < 0 ? err : err ? 0 : -ENOTCONN;
-}
-
-static int store_worker(const struct worker *w)
-{
-	struct worker_fds fds;
-	char number[8];
-	int err;
-
-	worker_fds(w, &fds);
-	err = store(STORED_TUN, fds.name, fds.tun);
-	for (uint32_t i = 0; i < fds.n && !err; i++) {
-		snprintf(number, sizeof(number), "%u", fds.queue[i]);
-		err = store(STORED_QUEUE, number, fds.nfq[i]);
-	}
-	return err;
-}
-
 static int store_all(struct daemon *d, struct giving *g)
 {
 	int err = handover_write(d, &g->state);
@@ -106,7 +78,7 @@ static int store_all(struct daemon *d, struct giving *g)
 	for (uint32_t i = 0; i < d->n && !err; i++)
 		err = store_worker(d->unit[i].worker);
 	if (!err)
-		err = store(STORED_STATE, "", g->state.fd);
+		err = store_fd(STORED_STATE, "", g->state.fd);
 	if (!err)
 		err = sd_notify_barrier(0, WAIT_MS * USEC_PER_MSEC);
 	return err < 0 ? err : 0;

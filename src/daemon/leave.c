@@ -413,6 +413,12 @@ int leave_command(struct daemon *d, const json_t *request, json_t **result,
 		      errors);
 		return -EBUSY;
 	}
+	if (crash_is_telling(d)) {
+		fputs("handover: the peers of a crashed penstockd are still "
+		      "being told; try again in some seconds\n",
+		      errors);
+		return -EBUSY;
+	}
 	return begin(d, hold_s, result, errors);
 }
 

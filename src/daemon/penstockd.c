@@ -98,6 +98,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		report_loss(d, &d->unit[i]);
 	}
 	xdp_tick(d);
+	crash_look(d, xdp_known(d));
 	attacks_look(d);
 	relay_look(d);
 	if (++d->ticks % CLOCK_TICKS == 0)
@@ -200,6 +201,8 @@ static int take_over(struct daemon *d)
 
 	if (!err)
 		err = units_make(d);
+	if (!err)
+		err = crash_open(d, NULL);
 	if (err)
 		return err;
 	t = takeover_begin(d);
@@ -210,6 +213,8 @@ static int take_over(struct daemon *d)
 		takeover_refuse(t, "the new one cannot run");
 	else
 		err = takeover_load(d, t);
+	if (!err)
+		crash_publish(d);
 	if (!err && control_start(d))
 		log_err("going on without a control socket");
 	takeover_free(t);
@@ -229,9 +234,13 @@ static int set_up(struct daemon *d)
 	if (err)
 		return err;
 	t = takeover_stored();
-	err = open_units(d, t);
+	err = crash_open(d, takeover_journals(t));
+	if (!err)
+		err = open_units(d, t);
 	if (!err && t)
 		err = takeover_load(d, t);
+	if (!err)
+		crash_publish(d);
 	takeover_free(t);
 	return err;
 }
@@ -242,6 +251,8 @@ static int start(struct daemon *d)
 
 	if (!err)
 		err = priv_drop();
+	if (!err)
+		crash_start(d, xdp_known(d));
 	if (!err)
 		err = units_start(d);
 	if (!err)
@@ -287,7 +298,10 @@ static int run(struct daemon *d)
 out:
 	control_free(d);
 	rules_watch_free(d);
+	units_stop(d);
+	crash_end(d);
 	units_free(d);
+	crash_free(d);
 	connlog_close(d);
 	relay_close(d);
 	xdp_free(d);

@@ -13,6 +13,7 @@
 
 #include "config/config.h"
 #include "api/server.h"
+#include "crash/journal.h"
 #include "engine/engine.h"
 #include "front/splice.h"
 #include "io/worker.h"
@@ -26,6 +27,9 @@ struct tap;
 #include "view/ends.h"
 #include "view/flow.h"
 
+struct crash;
+struct crash_stored;
+
 /**
  * struct unit - One worker and what belongs to it
  * @pool:   buffers
@@ -35,6 +39,8 @@ struct tap;
  * @tap:    between worker and engine, while there is a capture; only within
  *          worker_call()
  * @ends:   looks on the flows of @engine
+ * @journal: notes the legs of @engine
+ * @crash:  while peers of a crashed process are told
  * @lost:   packets lost in the kernel, when last reported
  */
 struct unit {
@@ -45,6 +51,8 @@ struct unit {
 	struct worker *worker;
 	struct tap *tap;
 	struct ends ends;
+	struct journal journal;
+	struct crash *crash;
 	uint64_t lost;
 };
 
@@ -69,6 +77,7 @@ struct metrics {
  * @metrics:  taken when the first metric is asked for
  * @faults:   the log and the reports of faults
  * @connlog:  the connection log; NULL: there was none yet
+ * @crash:    what is kept for a crash, and told after one
  * @watch:    attacks on services
  * @splice:   connections that the kernel relays; NULL: there is no such relay
  * @rules:    what is known about the host's rules
@@ -105,6 +114,7 @@ struct daemon {
 	struct faults *faults;
 	struct connlog *connlog;
 	struct rules_watch *rules;
+	struct crash *crash;
 	struct watch *watch;
 	struct splice_map *splice;
 	struct xdp *xdp;
@@ -170,6 +180,8 @@ void xdp_follow(struct daemon *d);
 /* No new connections from now on: leave SYNs to the engines, which refuse
  * them. */
 void xdp_stop(struct daemon *d);
+/* What the front knows; NULL: there is none. */
+const struct known *xdp_known(const struct daemon *d);
 /* Does XDP answer the SYNs of service number @i now? */
 bool xdp_answers(const struct daemon *d, uint32_t i);
 /* The state as a word: off, missing, ready or answering. */
@@ -413,16 +425,22 @@ int handover_write(struct daemon *d, struct handover_written *w);
 void handover_side(struct daemon *d, struct handover_side *s,
 		   struct engine **engine);
 
-/* --- handover.c, takeover.c --- */
+/* --- handover.c, takeover.c, store.c --- */
 
 #define HANDOVER_TO_SYSTEMD "systemd"
 /* Names of descriptors in systemd's store. */
 #define STORED_STATE "penstock-state"
-#define STORED_TUN "penstock-tun-"     /* and the device's name */
-#define STORED_QUEUE "penstock-queue-" /* and the queue's number */
+#define STORED_TUN "penstock-tun-"	   /* and the device's name */
+#define STORED_QUEUE "penstock-queue-"	   /* and the queue's number */
+#define STORED_JOURNAL "penstock-journal-" /* and a letter */
 struct handover_side;
 /* Callback of the timer d->ev_hand: hand over to the process at d->hand_to. */
 void daemon_hand_over(evutil_socket_t fd, short what, void *arg);
+
+/* store.c: systemd keeps a descriptor under the name @what@name, or those of a
+ * worker.  Return: 0, or -errno; -ENOTCONN: systemd did not start us */
+int store_fd(const char *what, const char *name, int fd);
+int store_worker(const struct worker *w);
 
 struct takeover;
 /* Ask the running daemon; it stands still afterwards.  NULL with a line
@@ -430,6 +448,8 @@ struct takeover;
 struct takeover *takeover_begin(struct daemon *d);
 /* What systemd has kept of the last process; NULL: nothing. */
 struct takeover *takeover_stored(void);
+/* Journals that systemd has kept; NULL: none. */
+struct crash_stored *takeover_journals(struct takeover *t);
 /* What it had open; NULL: nothing. */
 struct worker_taken *takeover_fds(struct takeover *t);
 /* Go on with its connections, and let it end.  0, or -errno with a line
@@ -473,6 +493,41 @@ json_t *status_json(struct daemon *d, bool drained);
 
 /* {"cmd":"snapshot"}: what the page shows, of one time. */
 int snapshot_command(struct daemon *d, json_t **result);
+
+/* --- crash.c --- */
+
+#define STORED_JOURNALS 4
+
+/**
+ * struct crash_stored - Journals that systemd has kept
+ * @fd: @n of them; crash_open() closes them
+ */
+struct crash_stored {
+	char name[STORED_JOURNALS][sizeof(STORED_JOURNAL) + 1];
+	int fd[STORED_JOURNALS];
+	uint32_t n;
+};
+
+/* Read the journals of the last process, and make one for the units, which have
+ * no flows yet.  Without a journal it goes on.  Return: 0 or -ENOMEM */
+int crash_open(struct daemon *d, struct crash_stored *s);
+/* The units are open: let the next process find journal, queues and TUN. */
+void crash_publish(struct daemon *d);
+/* Begin to tell the peers of the last process; before units_start().  @k: what
+ * the front knows, or NULL */
+void crash_start(struct daemon *d, const struct known *k);
+/* Call it each second. */
+void crash_look(struct daemon *d, const struct known *k);
+/* Are peers being told?  Then workers cannot be diverted. */
+bool crash_is_telling(const struct daemon *d);
+/* Connections of the last process that still have a peer to be told. */
+uint32_t crash_untold(struct daemon *d);
+/* Append its counters.  Return: 0 or -ENOMEM */
+int crash_metrics(struct daemon *d, struct metrics *m);
+/* No worker runs any more. */
+void crash_end(struct daemon *d);
+/* No engine is left. */
+void crash_free(struct daemon *d);
 
 /* --- relay.c --- */
 

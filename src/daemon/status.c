@@ -45,6 +45,7 @@ static void put_gauges(struct daemon *d, json_t *o)
 	put_number(o, "reassembly_nodes_max", g.nodes_max);
 	put_number(o, "sources", g.sources);
 	put_number(o, "timers", g.timers);
+	put_number(o, "crash_untold", crash_untold(d));
 	put_number(o, "queue_waiting", waiting.other);
 	put_number(o, "syn_waiting", waiting.syn);
 }

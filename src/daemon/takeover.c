@@ -29,6 +29,7 @@
  * @sock:  to the other process
  * @fds:   of its workers
  * @map:   its state, @len bytes
+ * @journals: in case that it has crashed
  */
 struct takeover {
 	int sock;
@@ -37,6 +38,7 @@ struct takeover {
 	size_t len;
 	struct handover_state state;
 	char path[128];
+	struct crash_stored journals;
 };
 
 /* --- asking --- */
@@ -231,6 +233,11 @@ struct takeover *takeover_begin(struct daemon *d)
 	return NULL;
 }
 
+struct crash_stored *takeover_journals(struct takeover *t)
+{
+	return t ? &t->journals : NULL;
+}
+
 struct worker_taken *takeover_fds(struct takeover *t)
 {
 	return t ? &t->fds : NULL;
@@ -274,6 +281,18 @@ static int keep_state(struct takeover *t, int fd)
 	return take_state(t, &m);
 }
 
+static int keep_journal(struct takeover *t, const char *name, int fd)
+{
+	struct crash_stored *s = &t->journals;
+
+	if (strncmp(name, STORED_JOURNAL, strlen(STORED_JOURNAL)) != 0 ||
+	    s->n == STORED_JOURNALS)
+		return -EINVAL;
+	snprintf(s->name[s->n], sizeof(s->name[0]), "%s", name);
+	s->fd[s->n++] = fd;
+	return 0;
+}
+
 /* What is left in the store would come again, when it is not true any more. */
 static void forget(const char *name)
 {
@@ -292,6 +311,10 @@ struct takeover *takeover_stored(void)
 	for (int i = 0; i < n; i++) {
 		int fd = SD_LISTEN_FDS_START + i;
 
+		if (t && !keep_journal(t, name[i], fd)) {
+			free(name[i]); /* crash.c forgets it */
+			continue;
+		}
 		forget(name[i]);
 		if (!t)
 			close(fd);

@@ -82,6 +82,7 @@ static int unit_new_engine(struct daemon *d, struct unit *u,
 		.policy = d->cfg->policy,
 		.pool = &u->pool,
 		.paths = &u->paths,
+		.journal = &u->journal,
 		.max_flows = share_of(c->max_flows, d->n),
 		.max_tw = share_of(c->max_tw, d->n),
 		.wall_offset_us = units_wall_offset(),
@@ -205,8 +206,10 @@ int units_start(struct daemon *d)
 
 void units_stop(struct daemon *d)
 {
-	for (uint32_t i = 0; i < d->n; i++)
-		worker_stop(d->unit[i].worker);
+	for (uint32_t i = 0; d->unit && i < d->n; i++) {
+		if (d->unit[i].worker)
+			worker_stop(d->unit[i].worker);
+	}
 }
 
 static void do_nothing(void *engine, mono_t now)

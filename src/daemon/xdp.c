@@ -169,6 +169,11 @@ void xdp_tick(struct daemon *d)
 	front_renew(x->front, worker_clock(), units_wall_offset());
 }
 
+const struct known *xdp_known(const struct daemon *d)
+{
+	return d->xdp && d->xdp->front ? front_known(d->xdp->front) : NULL;
+}
+
 int xdp_start(struct daemon *d)
 {
 	d->xdp = calloc(1, sizeof(*d->xdp));

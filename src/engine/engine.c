@@ -8,7 +8,6 @@
  * send.  A leg in TIME_WAIT that has nothing more to send becomes an entry of
  * the TIME_WAIT table, and the memory of the flow is free again.
  */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -98,6 +97,7 @@ struct engine *engine_new(const struct engine_cfg *cfg, mono_t now)
 	e->worker = cfg->worker;
 	e->commons = cfg->commons;
 	e->owners = commons_owners(cfg->commons);
+	e->table.journal = cfg->journal;
 	prng_seed(&e->rng, cfg->seed);
 	hash_derive(&e->table.key, cfg->secret, "flow table", cfg->seed);
 	hash_derive(&e->isn_key, cfg->secret, "isn", 0);

@@ -2,8 +2,6 @@
 /*
  * What the engine tells of itself: gauges and counters.
  */
-#include <errno.h>
-
 #include "internal.h"
 
 /* A name, and what it counts. */

@@ -62,6 +62,7 @@ static const int worker_calls[] = {
 	CALL(madvise),
 	CALL(brk),
 	CALL(getrandom),
+	CALL(fallocate), /* of the journal */
 	/* maps of the front and of the splice translator */
 	CALL(bpf),
 	/* files that it logs to, and its end */

@@ -146,6 +146,7 @@ void leg_table_insert(struct leg_table *t, struct leg *l)
 	l->hnext = *b;
 	*b = leg_number(t, l);
 	l->hashed = true;
+	journal_note(t->journal, *b - 1, &l->t);
 }
 
 bool leg_table_remove(struct leg_table *t, struct leg *l)
@@ -164,5 +165,6 @@ bool leg_table_remove(struct leg_table *t, struct leg *l)
 	}
 	*p = l->hnext;
 	l->hashed = false;
+	journal_leave(t->journal, me - 1);
 	return true;
 }

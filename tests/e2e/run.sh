@@ -17,12 +17,12 @@ cd "$(dirname "$0")/../.." || exit 1
 GROUPS_ALL="idle transfer close failure loss mtu apps fault fault_seg
 	fault_xfer fault_profile fault_conf why sight capture paths modes
 	splice proof shield lanes workers front bypass host shield_tfo shield_tw shield_limits shield_source
-	shares lab recipes toxi page daemon handover gateways rules scenario connlog"
+	shares lab recipes toxi page daemon handover gateways crash rules scenario connlog"
 FAMILIES="4 6"
 
 # Groups that restart the daemon, so no idle connection may be open; and one
 # that has a topology of its own.
-RESTARTS='^(modes|capture|recipes|splice|proof|lanes|workers|front|bypass|host|shares|toxi|page|daemon|handover|gateways|shield.*|fault_conf|connlog)$'
+RESTARTS='^(modes|capture|recipes|splice|proof|lanes|workers|front|bypass|host|shares|toxi|page|daemon|handover|gateways|crash|shield.*|fault_conf|connlog)$'
 APART='^rules$'
 # These try both families themselves, so once is enough.
 BOTH='^(shield_tfo|shield_source|recipes)$'

@@ -3,14 +3,15 @@
 """The include graph: arrows go down only.
 
 handover -> impair -> engine, fault; splice, view -> engine; engine -> policy ->
-shield, tcp -> wire -> util; io -> wire, util; rules, scenario -> config -> util and the headers
-that publish option tables; api -> util; front -> policy, shield, tcp, and what
-is asked of a translator; bpf -> the layout of front's maps.
+shield, tcp -> wire -> util; tcp -> crash -> wire; io -> wire, util; rules,
+scenario -> config -> util and the headers that publish option tables; api ->
+util; front -> policy, shield, tcp, and what is asked of a translator; bpf ->
+the layout of front's maps.
 The engine knows neither faults nor translators: impair and splice hook
 themselves in.  io and engine never meet: the daemon joins them.  penstockctl
 knows nothing of packets.  Siblings of one floor do not know each other.
-What is deterministic (wire, tcp, shield, fault, policy, engine, impair, splice,
-view, handover) calls no clock, no random device, no file and no descriptor either.
+What is deterministic (wire, crash, tcp, shield, fault, policy, engine, impair,
+splice, view, handover) calls no clock, no random device, no file and no descriptor either.
 """
 import os
 import re
@@ -19,7 +20,8 @@ import sys
 DOWN = {
     "util": set(),
     "wire": {"util"},
-    "tcp": {"wire", "util"},
+    "crash": {"wire", "util"},
+    "tcp": {"crash", "wire", "util"},
     "shield": {"wire", "util"},
     "fault": {"wire", "util"},
     "policy": {"shield", "tcp", "util"},
@@ -38,7 +40,7 @@ DOWN = {
     "api": {"util"},
     "scenario": {"config", "util"},
     "daemon": {"config", "rules", "front", "api", "io", "impair", "splice",
-               "view", "capture", "handover",
+               "view", "capture", "handover", "crash",
                "engine", "policy", "fault", "shield", "util"},
     "ctl": {"config", "rules", "front", "api", "scenario", "util"},
 }
@@ -52,7 +54,7 @@ TABLES = {"config": {"tcp/cfg.h", "shield/cfg.h", "fault/cfg.h",
           "daemon": {"tcp/why.h", "tcp/stats.h"},
           # the library's headers
           "front": {"bpf/bpf.h", "bpf/libbpf.h", "splice/splice.h"}}
-PURE = {"wire", "tcp", "shield", "fault", "policy", "engine",
+PURE = {"wire", "crash", "tcp", "shield", "fault", "policy", "engine",
         "impair", "splice", "view", "capture", "handover"}
 IMPURE = re.compile(
     r"(?<![\w.>])(clock_gettime|gettimeofday|time|getrandom|randombytes\w*|"

@@ -87,6 +87,51 @@ runs_anew() {
 	systemctl is-active penstockd.service && [ "$(main_pid)" != "$1" ]
 }
 
+kept() { systemctl show -P NFileDescriptorStore penstockd.service; }
+keeps() { [ "$(kept)" = "$1" ]; }
+
+# A client that only waits, and a download: both are reset, and so are their
+# servers.
+crash_tells_both_ends() {
+	local before rc
+	rm -f /tmp/held /tmp/held.end /tmp/big
+	ip netns exec c bash -c 'exec 3<>/dev/tcp/203.0.113.10/80
+		: >/tmp/held; read -r -t 100 -u 3; echo $? >/tmp/held.end' &
+	ip netns exec c curl -s --limit-rate 2M -o /tmp/big \
+		http://203.0.113.10/big &
+	until_true 20 test -e /tmp/held && until_true 20 downloading || return 1
+	before=$(main_pid)
+	kill -9 "$before"
+	wait $!
+	rc=$?
+	[ $rc = 56 ] || { echo "curl: $rc"; return 1; }
+	until_true 40 test -e /tmp/held.end && until_true 20 no_connections ||
+		return 1
+	grep -qx 1 /tmp/held.end && runs_anew "$before" &&
+		until_true 20 crash_is_logged && keeps 9
+}
+
+no_connections() {
+	[ -z "$(ip netns exec s ss -Htn state established)" ]
+}
+
+crash_is_logged() {
+	journalctl --no-pager -q -o cat -u penstockd.service |
+		grep -q 'crash: found 2 conn.* 2 reset on both sides'
+}
+
+# What comes while no process runs waits, and is answered.
+crash_keeps_queued_packets() {
+	local before
+	before=$(main_pid)
+	kill -9 "$before"
+	ip netns exec c curl -s -r 0-999 -o /tmp/some \
+		http://203.0.113.10/big || return 1
+	cmp -n 1000 /tmp/some /srv/www/big && runs_anew "$before" &&
+		[ "$(awk '{ n += $6 + $7 } END { print n }' \
+			/proc/net/netfilter/nfnetlink_queue)" = 0 ]
+}
+
 restarts_after_a_crash() {
 	local before
 	before=$(main_pid)
@@ -146,10 +191,12 @@ takeovers() {
 stop_keeps_nothing() {
 	local before
 	before=$(takeovers)
-	systemctl stop penstockd.service &&
-		systemctl start penstockd.service || return 1
-	[ "$(systemctl show -P NFileDescriptorStore penstockd.service)" = 0 ] &&
-		[ "$(takeovers)" = "$before" ] || return 1
+	systemctl stop penstockd.service || return 1
+	[ "$(kept)" = 0 ] || { echo "systemd keeps $(kept)"; return 1; }
+	systemctl start penstockd.service || return 1
+	# queues, TUN, journal: for the process after a crash
+	until_true 20 keeps 9 || { echo "systemd keeps $(kept)"; return 1; }
+	[ "$(takeovers)" = "$before" ] || return 1
 	systemctl reset-failed penstockd.service # so many starts are a failure
 }
 
@@ -208,6 +255,8 @@ systemctl start penstockd.service
 verdict "a reload works, a bad file makes it fail" reloads
 verdict "a restart keeps connections" restart_keeps_connections
 verdict "a stop ends them, and a start begins anew" stop_keeps_nothing
+verdict "after kill -9 both ends are told" crash_tells_both_ends
+verdict "after kill -9 packets have waited" crash_keeps_queued_packets
 verdict "it is started again after kill -9" restarts_after_a_crash
 verdict "a bad file is not tried again" bad_file_is_not_tried_again
 verdict "an upgrade leaves it running" upgrades

@@ -2,7 +2,8 @@
 RIG_TESTS := $(filter test_leg_% test_model_% test_board test_rack test_reasm \
 	test_recovery test_cubic test_rtt test_window,$(UNIT))
 RIG_OBJ = $(filter $(BUILD)/obj/util/%.o $(BUILD)/obj/wire/%.o \
-	$(BUILD)/obj/tcp/%.o,$(LIB_OBJ)) $(BUILD)/unit/rig.o
+	$(BUILD)/obj/crash/%.o $(BUILD)/obj/tcp/%.o,$(LIB_OBJ)) \
+	$(BUILD)/unit/rig.o
 
 $(BUILD)/unit/rig.o: tests/unit/rig.c $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: tcp/table util/hash util/region util/slab wire/% */
+/* LINKS: tcp/table crash/journal util/hash util/region util/slab wire/% */
 #include <check.h>
 #include <stdlib.h>
 
@@ -106,6 +106,54 @@ START_TEST(leg_that_left_is_not_found_again)
 }
 END_TEST
 
+static bool reserve(void *arg, size_t offset, size_t len)
+{
+	(void)offset;
+	(void)len;
+	return !arg;
+}
+
+static bool take(void *arg, const struct journal_flow *f)
+{
+	*(struct journal_flow *)arg = *f;
+	return true;
+}
+
+/* A leg is in the journal as long as it is in the table, at its pair's place. */
+START_TEST(legs_of_the_table_are_in_the_journal)
+{
+	const struct journal_plan plan = {.workers = 1, .flows = PAIRS};
+	const size_t len = journal_size(&plan);
+	struct journal_flow f = {0};
+	uint8_t *at = calloc(1, len);
+	struct journal part[2];
+	struct leg *l;
+
+	journal_init(at, &plan, part);
+	part[0].reserve = reserve;
+	table.journal = &part[0];
+	pair_new(1); /* so that it is not the first one */
+	l = pair_new(2);
+	for (int i = 0; i < 2; i++) {
+		l[i].t.local = ipaddr_v4((uint8_t[]){192, 0, 2, 1});
+		l[i].t.remote = ipaddr_v4((uint8_t[]){192, 0, 2, 2});
+		leg_table_insert(&table, &l[i]);
+	}
+	ck_assert_int_eq(journal_read(at, len, take, &f), 0);
+	ck_assert(f.has[0] && f.has[1]);
+	ck_assert(tuple_eq(&f.t[0], &l[0].t) && tuple_eq(&f.t[1], &l[1].t));
+	leg_table_remove(&table, &l[0]);
+	ck_assert_int_eq(journal_read(at, len, take, &f), 0);
+	ck_assert(!f.has[0] && f.has[1]);
+	leg_table_remove(&table, &l[1]);
+	f.has[1] = false;
+	ck_assert_int_eq(journal_read(at, len, take, &f), 0);
+	ck_assert(!f.has[1]);
+	table.journal = NULL;
+	free(at);
+}
+END_TEST
+
 /* The pair that was found last is tried first; it must change no answer. */
 START_TEST(random_operations_find_what_is_there)
 {
@@ -145,6 +193,7 @@ int main(void)
 	tcase_add_test(t, leg_is_found_by_its_own_addresses);
 	tcase_add_test(t, legs_that_are_expected_are_found_as_before);
 	tcase_add_test(t, leg_that_left_is_not_found_again);
+	tcase_add_test(t, legs_of_the_table_are_in_the_journal);
 	tcase_add_test(t, random_operations_find_what_is_there);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is said of a slow connection (src/tcp/why.c).
- * LINKS: tcp/% wire/% util/%
+ * LINKS: tcp/% crash/% wire/% util/%
  */
 #include <check.h>
 #include <stdlib.h>
