@@ -91,18 +91,18 @@ struct tw_call {
 };
 
 /* A client leg's local address is a service's; else it is a server leg. */
-static void tw_subject(struct tw_call *c, const struct tuple *t,
+static void tw_subject(struct tw_call *c, const struct tw_place *p,
 		       struct filter_subject *s)
 {
-	const char *name = engine_service_at(c->engine, &t->local, t->lport);
-	const struct filter_end local = {t->local, t->lport};
-	const struct filter_end remote = {t->remote, t->rport};
+	const struct filter_end local = {p->t.local, p->t.lport};
+	const struct filter_end remote = {p->t.remote, p->t.rport};
+	bool client = engine_service_at(c->engine, &p->t.local, p->t.lport) !=
+		      NULL;
+	struct engine_slot of;
 
-	s->client = name ? remote : local;
-	s->used = s->server = name ? local : remote;
-	if (!name)
-		name = engine_service_at(c->engine, &t->remote, t->rport);
-	s->service = name ? name : "-";
+	s->client = client ? remote : local;
+	s->used = s->server = client ? local : remote;
+	s->service = engine_slot(c->engine, p->service, &of) ? of.name : "-";
 	s->states = BIT(TS_TIME_WAIT);
 }
 
@@ -114,7 +114,7 @@ static void list_tw(void *arg, const struct tw_place *p)
 
 	if (!c->max)
 		return;
-	tw_subject(c, &p->t, &s);
+	tw_subject(c, p, &s);
 	if (!filter_matches(c->filter, &s))
 		return;
 	c->max--;

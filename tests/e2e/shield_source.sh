@@ -70,7 +70,8 @@ source_own() {
 	http_ok 3 || fail "and a client's"
 }
 
-# connect: the client addresses one port, and another one answers.
+# source_connect SERVICE: the client addresses one port, another one answers, and
+# the address that is then in TIME_WAIT belongs to SERVICE.
 source_connect() {
 	local line
 	shield_only
@@ -79,7 +80,14 @@ source_connect() {
 		remote="$URL:$PORT_DYING"
 	line=$(tail -n 1 "$TMP/peer.log")
 	assert_fields "$line" bad=- end=FIN local="$URL:$PORT_PEER"
+	poll 5 source_waits || fail "$(source_tw)"
+	assert_eq "service of what waits" "$1" \
+		"$(source_tw | jq -r "map(.service) | unique | .[]")"
 }
+source_tw() {
+	"$PENSTOCKCTL" -c "$PENSTOCK_CONF" -j tw "dst $SERVER and dport = :$PORT_PEER"
+}
+source_waits() { [ "$(source_tw | jq length)" -gt 0 ]; }
 
 # source_refused TEXT LINE...: a start with this service is refused.
 source_refused() {
@@ -126,9 +134,9 @@ shield_source_cases() {
 		s/^listen = .2001.*:$PORT_DYING/&\nconnect = [2001:db8::10]:$PORT_PEER/" \
 		"$TMP/penstock.conf"
 	start_penstockd "$TMP/penstock.conf" || die "source: no gateway"
-	run_case connect_another_port_answers 20 source_connect
+	run_case connect_another_port_answers 20 source_connect four
 	family_use 6
-	run_case connect_another_port_answers 20 source_connect
+	run_case connect_another_port_answers 20 source_connect six
 	family_use 4
 	EXPECT_DEATH=1 run_case source_gateway_without_route_is_refused 20 \
 		source_refused "no way to 192.0.2.200" \
