@@ -1,7 +1,7 @@
 # Fuzzing with libFuzzer: `make fuzz [SECONDS=N]`, N seconds for each target.
 # A finding leaves build/fuzz/TARGET.crash-*; replay it by giving the file to
 # build/fuzz/TARGET.
-FUZZ := parse segments ini cookie control toxi scenario state
+FUZZ := parse segments ini cookie control toxi scenario state journal
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
 fuzz_mods := $(STACK)
@@ -9,6 +9,7 @@ fuzz_src := $(foreach m,$(fuzz_mods),$(wildcard src/$(m)/*.c))
 fuzz_src_parse := $(wildcard src/util/*.c src/wire/*.c)
 fuzz_src_segments := $(fuzz_src) tests/sim/spkt.c $(wildcard tests/check/*.c)
 fuzz_src_state := $(fuzz_src) $(wildcard tests/check/*.c)
+fuzz_src_journal := $(wildcard src/util/*.c src/wire/*.c src/crash/*.c)
 fuzz_src_cookie := $(wildcard src/util/*.c) src/shield/cookie.c src/shield/tfo.c
 fuzz_src_control := $(wildcard src/util/*.c) src/api/answer.c src/api/metrics.c
 fuzz_src_toxi := $(fuzz_src) src/api/toxiproxy.c src/api/toxic.c
