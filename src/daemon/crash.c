@@ -462,6 +462,12 @@ int crash_metrics(struct daemon *d, struct metrics *m)
 	return err;
 }
 
+void crash_others(struct daemon *d, bool others)
+{
+	if (d->crash && d->crash->map && d->crash->published)
+		journal_close(d->crash->map, others);
+}
+
 void crash_end(struct daemon *d)
 {
 	struct crash *c = d->crash;

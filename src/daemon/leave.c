@@ -189,6 +189,7 @@ static void resume(struct leave *l)
 
 	for (uint32_t i = 0; i < d->n; i++)
 		worker_call(d->unit[i].worker, do_go_on, &d->unit[i]);
+	crash_others(d, false);
 	free_leave(l);
 	units_kick(d);
 	xdp_tick(d);
@@ -245,28 +246,33 @@ static void set_timer(struct leave *l)
 
 /* --- the stream --- */
 
+static void is_written(struct leave *l)
+{
+	log_info("handover: %u connections, %" PRIu64
+		 " bytes are with another gateway; packets are dropped for "
+		 "%lld s",
+		 l->state.flows, l->state.bytes,
+		 (long long)(l->hold_us / USEC_PER_SEC));
+	send(bufferevent_getfd(l->bev), "ok\n", 3, MSG_NOSIGNAL);
+	bufferevent_free(l->bev);
+	close(l->state.fd);
+	l->bev = NULL;
+	l->state.fd = -1;
+	l->written = true;
+	crash_others(l->d, true);
+	set_timer(l);
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct leave *l = arg;
 	char *line = evbuffer_readln(bufferevent_get_input(bev), NULL,
 				     EVBUFFER_EOL_LF);
 
-	if (!line)
-		return;
-	if (!strcmp(line, "written")) {
-		log_info("handover: %u connections, %" PRIu64
-			 " bytes are with another gateway; packets are dropped "
-			 "for %lld s",
-			 l->state.flows, l->state.bytes,
-			 (long long)(l->hold_us / USEC_PER_SEC));
-		l->written = true;
-		l->bev = NULL;
-		send(bufferevent_getfd(bev), "ok\n", 3, MSG_NOSIGNAL);
-		bufferevent_free(bev);
-		set_timer(l);
-	} else {
+	if (line && !strcmp(line, "written"))
+		is_written(l);
+	else if (line)
 		go_on(l, "penstockctl says something else");
-	}
 	free(line);
 }
 
@@ -403,6 +409,12 @@ int leave_command(struct daemon *d, const json_t *request, json_t **result,
 			HOLD_S_MAX);
 		return -EINVAL;
 	}
+	if (crash_is_telling(d)) {
+		fputs("handover: the peers of a crashed penstockd are still "
+		      "being told; try again in some seconds\n",
+		      errors);
+		return -EBUSY;
+	}
 	if (mono_is_set(d->stop_by) || d->hand_to || d->leave || d->join) {
 		fputs(d->leave	   ? "handover: these connections are handed "
 				     "over already\n"
@@ -410,12 +422,6 @@ int leave_command(struct daemon *d, const json_t *request, json_t **result,
 				     "are coming\n"
 		      : d->hand_to ? "another process is taking over\n"
 				   : "this penstockd is stopping\n",
-		      errors);
-		return -EBUSY;
-	}
-	if (crash_is_telling(d)) {
-		fputs("handover: the peers of a crashed penstockd are still "
-		      "being told; try again in some seconds\n",
 		      errors);
 		return -EBUSY;
 	}

@@ -524,6 +524,9 @@ bool crash_is_telling(const struct daemon *d);
 uint32_t crash_untold(struct daemon *d);
 /* Append its counters.  Return: 0 or -ENOMEM */
 int crash_metrics(struct daemon *d, struct metrics *m);
+/* While another gateway has the connections of this one, their peers must not
+ * be told of a crash. */
+void crash_others(struct daemon *d, bool others);
 /* No worker runs any more. */
 void crash_end(struct daemon *d);
 /* No engine is left. */

@@ -279,6 +279,20 @@ gw_restarts() {
 	gw_end
 }
 
+# A crash of the gateway that has handed over: its next process does not tell
+# the peers of connections that are not its own any more.
+gw_crash_after() {
+	gw_begin
+	gw_load 10 20
+	gw_move a b
+	kill -KILL "${GW_PID[a]}"
+	wait "${GW_PID[a]}" 2>/dev/null
+	gw_up a
+	assert_eq "peers to tell" 0 "$(gw_gauge a crash_untold)"
+	gw_still_works
+	gw_end
+}
+
 # By a command, which succeeds or fails.
 gw_command() {
 	gw_begin
@@ -660,6 +674,7 @@ gateways_moves() {
 	gateways_case there_and_back 60 gw_there_and_back
 	[ "$FAMILY" = 4 ] || return 0
 	gateways_case restarts_before_and_after 60 gw_restarts
+	gateways_case crash_after_a_move_tells_nobody 60 gw_crash_after
 	gateways_case command_decides 60 gw_command
 	gateways_case undo_goes_on 60 gw_undo
 	gateways_case broken_pipe_goes_on 60 gw_broken_pipe
