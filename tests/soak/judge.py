@@ -16,10 +16,10 @@ EMPTY = ("flows", "half_open", "time_wait", "mem_held", "reassembly_nodes",
 # What may be at another level, but has to stay there (memory that was used once
 # remains the process's, within max_memory and the size of the tables): the median of the last
 # quarter of the samples is at most that of the first, and so much more.
-FLAT = {"rss_kib": 12288, "descriptors": 2, "threads": 0, "timers": 16,
+FLAT = {"rss_kib": 24576, "descriptors": 2, "threads": 0, "timers": 16,
         "sources": 64}
 # One process may grow by so much from its first idle sample to its last one.
-LIFE = {"rss_kib": 24576, "descriptors": 2, "threads": 0}
+LIFE = {"rss_kib": 49152, "descriptors": 2, "threads": 0}
 SKEW = 0.5  # seconds: clocks are read a little before and after
 
 

@@ -73,12 +73,12 @@ def levels():
     check("level samples", not judge.not_flat([sample() for _ in range(20)]))
     complains("a table that is not empty", judge.not_empty(sample(flows=1)),
               "flows is 1")
-    leak = [sample(pid=i, rss_kib=40000 + 1000 * i) for i in range(20)]
+    leak = [sample(pid=i, rss_kib=40000 + 3000 * i) for i in range(20)]
     complains("memory that grows", judge.not_flat(leak), "rss_kib grew")
     leak = [sample(pid=i, descriptors=47 + i // 4) for i in range(20)]
     complains("descriptors that grow", judge.not_flat(leak),
               "descriptors grew")
-    back = [sample(rss_kib=40000 + 4000 * (i % 10)) for i in range(20)]
+    back = [sample(rss_kib=40000 + 6000 * (i % 10)) for i in range(20)]
     complains("memory that one process keeps", judge.not_flat(
         back[:10] + [sample(pid=2) for _ in range(20)]), "of process 1")
     complains("a counter that falls", judge.gone_back(
