@@ -14,8 +14,8 @@ Environment:
   ONLY     columns (all): direct-cubic direct-bbr haproxy-bbr penstock-cubic
            penstock-bbr
   ROUNDS   1; the table has medians
-  JOBS     places, by default four a core.  A transfer at 10 Mb/s takes one,
-           one at 100 Mb/s four.  JOBS=1: one transfer at a time
+  JOBS     places (4).  A transfer at 10 Mb/s takes one, one at 100 Mb/s four,
+           so that it is alone: two of them on two cores disturb each other
   TIME     seconds of a transfer
   MINUTES  nothing begins later than that (600)
   RESUME=1 keeps what paths.json has, and measures the rest
@@ -207,7 +207,7 @@ def main():
     env = os.environ.get
     columns = (env("ONLY") or " ".join(stand.COLUMNS)).split()
     results = Results(env("RESUME"))
-    places = Places(int(env("JOBS", 0)) or 4 * os.cpu_count())
+    places = Places(int(env("JOBS", 0)) or 4)
     end = time.monotonic() + 60 * float(env("MINUTES", 600))
     work = [(number + 1, n) for number in range(int(env("ROUNDS", 1)))
             for n in chosen()]
