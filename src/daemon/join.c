@@ -161,6 +161,9 @@ static void finish(struct join *j)
 					   : strerror(-err));
 	if (err) {
 		refuse(j, why);
+	} else if (mono_is_set(j->d->stop_by)) {
+		refuse(j, "this penstockd is stopping");
+		handover_close(&h);
 	} else {
 		load(j, &h);
 		handover_close(&h);
