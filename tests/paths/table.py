@@ -112,13 +112,13 @@ AT_LEAST = (
 )
 # text, kind, ours, theirs, what, which cells, at most
 AT_MOST = (
-    ("completion, no loss, penstock B : direct B", "complete", "penstock-bbr",
+    ("time, no loss, penstock B : direct B", "complete", "penstock-bbr",
      "direct-bbr", "median_ms", no_loss, 1.05),
-    ("completion, loss, penstock B : direct B", "complete", "penstock-bbr",
+    ("time, loss, penstock B : direct B", "complete", "penstock-bbr",
      "direct-bbr", "median_ms", loss, 1.0),
-    ("completion, no loss, penstock C : direct C", "complete",
+    ("time, no loss, penstock C : direct C", "complete",
      "penstock-cubic", "direct-cubic", "median_ms", no_loss, 1.05),
-    ("completion, loss, penstock C : direct C", "complete", "penstock-cubic",
+    ("time, loss, penstock C : direct C", "complete", "penstock-cubic",
      "direct-cubic", "median_ms", loss, 1.0),
     ("the same, no loss, parallel", "complete", "penstock-bbr",
      "direct-bbr", "median_ms", no_loss_parallel, 1.05),
