@@ -54,6 +54,7 @@ int handover_save(const struct handover_side *s, handover_put put, void *arg,
  * @program: version of the program that wrote it; not terminated
  * @program_len: bytes of @program
  * @now:     what the times in it count from, by the clock of the reader
+ * @elsewhere: another host wrote it
  * @flows:   connections in it
  * @bad:     a bit for each connection: it could not be taken over, and its
  *           peers must be told
@@ -65,6 +66,7 @@ struct handover_state {
 	const uint8_t *program;
 	uint32_t program_len;
 	mono_t now;
+	bool elsewhere;
 	uint32_t flows;
 	uint8_t *bad;
 };

@@ -149,16 +149,16 @@ static bool begin(const struct handover_state *h, struct record_reader *r)
  * second are taken for one, and times are wrong by that much.  After a step of
  * the wall clock one is taken for two, and times stand still during the pause.
  */
-static mono_t origin(int64_t written_us, int64_t wall_us, int64_t my_wall_us,
-		     mono_t now)
+static void find_origin(struct handover_state *h, int64_t written_us,
+			int64_t wall_us, int64_t my_wall_us, mono_t now)
 {
 	const int64_t apart = wall_us - written_us - my_wall_us;
-	const bool same = written_us <= now.us && written_us > 0 &&
-			  apart < USEC_PER_SEC && apart > -USEC_PER_SEC;
 
-	if (same)
-		now.us = written_us;
-	return now;
+	h->elsewhere = written_us > now.us || written_us <= 0 ||
+		       apart >= USEC_PER_SEC || apart <= -USEC_PER_SEC;
+	h->now = now;
+	if (!h->elsewhere)
+		h->now.us = written_us;
 }
 
 static int read_header(struct handover_state *h, struct record_reader r,
@@ -184,7 +184,7 @@ static int read_header(struct handover_state *h, struct record_reader r,
 	}
 	if (more || written_us > INT64_MAX / 2 || wall_us > INT64_MAX / 2)
 		return -EBADMSG;
-	h->now = origin((int64_t)written_us, (int64_t)wall_us, my_wall_us, now);
+	find_origin(h, (int64_t)written_us, (int64_t)wall_us, my_wall_us, now);
 	return h->version == HANDOVER_VERSION ? 0 : -EPROTO;
 }
 
@@ -259,6 +259,7 @@ static void expect_strays(struct engine *e, mono_t now)
 void handover_load(struct handover_state *h, const struct handover_side *s,
 		   struct handover_counts *c)
 {
+	const bool anew = h->elsewhere || h->workers != s->n;
 	struct record_reader r;
 	struct record_field f;
 	uint32_t i = 0;
@@ -266,8 +267,10 @@ void handover_load(struct handover_state *h, const struct handover_side *s,
 	*c = (struct handover_counts){0};
 	if (!begin(h, &r))
 		return;
-	/* the kernel spreads clients anew among them */
-	for (uint32_t k = 0; h->workers != s->n && k < s->n; k++)
+	/* Another kernel spreads clients in another way, and so does this one
+	 * among other workers.  The writer may have met that before, so with
+	 * as many workers as here they need not be the right ones either. */
+	for (uint32_t k = 0; k < s->n; k++)
 		expect_strays(s->engine[k], h->now);
 	faults_begin(s);
 	while (record_next(&r, &f) > 0) {
@@ -278,8 +281,7 @@ void handover_load(struct handover_state *h, const struct handover_side *s,
 			continue;
 		}
 		if (f.id != STATE_FLOW) {
-			c->forgotten += table_load(s, h->workers, f.id, f.in) !=
-					0;
+			c->forgotten += table_load(s, anew, f.id, f.in) != 0;
 			continue;
 		}
 		loss = flow_load(s->engine, s->n, f.in);

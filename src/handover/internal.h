@@ -53,9 +53,10 @@ typedef void (*table_saved)(void *arg);
 void tables_save(struct engine *e, uint32_t worker, struct record_writer *w,
 		 table_saved saved, void *arg);
 
-/* Read one record of them.  @workers: that had them.  Return: 0, or -errno: it
- * is forgotten */
-int table_load(const struct handover_side *to, uint32_t workers,
-	       enum state_field what, struct record_reader r);
+/* Read one record of them.  @anew: the kernel spreads clients among the workers
+ * in another way than where it was written.  Return: 0, or -errno: it is
+ * forgotten */
+int table_load(const struct handover_side *to, bool anew, enum state_field what,
+	       struct record_reader r);
 
 #endif

@@ -8,10 +8,10 @@
  * begins again.  Cookies of another secret are not valid, so that they were
  * spent need not be remembered.
  *
- * With another number of workers it is not known which one the kernel will
- * choose for a client.  Then all of them get what is not found otherwise:
- * half-open connections and spent cookies.  TIME_WAIT entries are found by
- * shield/owners.c.
+ * With another number of workers, or on another host, it is not known which one
+ * the kernel will choose for a client.  Then all of them get what is not found
+ * otherwise: half-open connections and spent cookies.  TIME_WAIT entries are
+ * found by shield/owners.c.
  */
 #include <errno.h>
 
@@ -346,13 +346,13 @@ static int load_one(struct engine *e, enum state_field what,
 	}
 }
 
-int table_load(const struct handover_side *to, uint32_t workers,
-	       enum state_field what, struct record_reader r)
+int table_load(const struct handover_side *to, bool anew, enum state_field what,
+	       struct record_reader r)
 {
-	bool everywhere = what == STATE_DRAINED ||
-			  (workers != to->n &&
-			   (what == STATE_HALF_OPEN || what == STATE_SPENT ||
-			    what == STATE_COOKIES));
+	bool everywhere =
+		what == STATE_DRAINED ||
+		(anew && (what == STATE_HALF_OPEN || what == STATE_SPENT ||
+			  what == STATE_COOKIES));
 	struct saved_entry s;
 	int err = 0;
 

@@ -165,6 +165,31 @@ START_TEST(other_worker_gives_packets_to_the_owner)
 }
 END_TEST
 
+/* Once it has found others there, also the next process with as many. */
+START_TEST(next_of_as_many_workers_gives_packets_to_the_owner_too)
+{
+	struct handover_counts c;
+	struct process third = {0};
+	struct bytes again;
+
+	connect_by(40000);
+	save(&old, &state);
+	start(&new, 3, 64);
+	ck_assert_int_eq(load(&new, &state, &c), 0);
+	save(&new, &again);
+	start(&third, 3, 64);
+	ck_assert_int_eq(load(&third, &again, &c), 0);
+	ck_assert_uint_eq(c.taken, 1);
+	for (uint32_t i = 1; i < 3; i++)
+		ck_assert_int_eq(say(&third, i,
+				     (struct say){to_server(40000), TCP_ACK,
+						  1701, 1, 10}),
+				 VERDICT_WORKER);
+	stop(&third);
+	free(again.p);
+}
+END_TEST
+
 START_TEST(cut_state_is_refused)
 {
 	struct handover_counts c;
@@ -199,6 +224,7 @@ START_TEST(other_host_counts_from_now)
 	ck_assert_int_eq(handover_open(&h, state.p, state.len, WALL_US, here),
 			 0);
 	ck_assert_int_eq(h.now.us, now.us);
+	ck_assert(!h.elsewhere);
 	handover_close(&h);
 	/* started two seconds later, and much later */
 	for (int64_t apart = 2; apart < 10000; apart *= 10) {
@@ -207,6 +233,7 @@ START_TEST(other_host_counts_from_now)
 					       here),
 				 0);
 		ck_assert_int_eq(h.now.us, here.us);
+		ck_assert(h.elsewhere);
 		handover_close(&h);
 	}
 }
@@ -247,6 +274,8 @@ int main(void)
 	tcase_add_test(t, addresses_in_use_by_another_worker_are_found);
 	tcase_add_test(t, service_gone_resets_both_sides);
 	tcase_add_test(t, other_worker_gives_packets_to_the_owner);
+	tcase_add_test(t,
+		       next_of_as_many_workers_gives_packets_to_the_owner_too);
 	tcase_add_test(t, cut_state_is_refused);
 	tcase_add_test(t, damaged_state_is_survived);
 	tcase_add_test(t, other_host_counts_from_now);
