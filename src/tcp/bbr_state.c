@@ -85,7 +85,7 @@ static bool is_possible(const struct leg_bbr *l)
 	const struct bbr *b = &l->model;
 
 	return l->pacing_rate && b->state <= BBR_PROBE_RTT &&
-	       b->probe_up_acked_per_inc &&
+	       b->probe_up_acked_per_inc && b->probe_up_rounds <= 30 &&
 	       (b->undo_state <= BBR_PROBE_RTT || b->undo_state == UINT8_MAX);
 }
 

@@ -108,7 +108,7 @@ bool window_update_due(const struct leg *l)
 static void grow_cap(struct leg *l, uint32_t drained, uint32_t held)
 {
 	uint64_t need = 2ULL * drained + 16ULL * l->rcv.mss;
-	uint32_t before = max_u32(l->rcv.drs_most, l->rcv.cap / 2);
+	uint32_t before = max_u32(max_u32(l->rcv.drs_most, l->rcv.cap / 2), 1);
 
 	if (drained <= before)
 		return;

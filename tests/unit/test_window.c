@@ -194,6 +194,21 @@ static uint32_t window_of_7(struct leg *l, uint32_t wnd)
 	return 7 << 7;
 }
 
+/* Such a leg may come from another process: its buffer is nearly nothing. */
+START_TEST(established_tiny_buffer_is_survived)
+{
+	rig_establish(&r, RIG_ALL);
+	r.l.rcv.cap = 1;
+	r.l.rcv.drs_most = 0;
+	for (uint32_t i = 0; i < 4; i++) {
+		rig_data(&r, r.pnxt, 100);
+		rig_read(&r, 100);
+		rig_run(&r, MS(50));
+	}
+	ck_assert_uint_eq(r.l.rcv.nxt.v, rig_peer(400).v);
+}
+END_TEST
+
 START_TEST(behaviour_chooses_the_window)
 {
 	static const struct leg_behaviour b = {.window = window_of_7};
@@ -335,6 +350,7 @@ int main(void)
 	tcase_add_test(tc, zero_window_small_room_is_not_announced);
 	tcase_add_test(tc, established_drained_sink_keeps_the_window_open);
 	tcase_add_test(tc, established_fast_reader_grows_the_buffer);
+	tcase_add_test(tc, established_tiny_buffer_is_survived);
 	tcase_add_test(tc, established_unknown_round_trip_grows_the_buffer);
 	tcase_add_test(tc, established_slow_sender_does_not_grow_the_buffer);
 	tcase_add_test(tc, established_short_memory_stops_growth);
