@@ -416,6 +416,24 @@ static bool conns_full(void *arg)
 	return !conns_room(arg, 1);
 }
 
+/* All of an answer was sent.  evhttp now reads again, or closes the descriptor,
+ * and then leaves our bufferevent reading what has the same number next. */
+static void on_sent(struct evbuffer *out, const struct evbuffer_cb_info *info,
+		    void *arg)
+{
+	struct control_http *h = arg;
+	bufferevent_data_cb read_cb;
+
+	for (uint32_t i = 0; i < h->nconn && !evbuffer_get_length(out); i++) {
+		struct bufferevent *bev = h->conn[i].bev;
+
+		bufferevent_getcb(bev, &read_cb, NULL, NULL, NULL);
+		if (info->n_deleted && bufferevent_get_output(bev) == out &&
+		    !read_cb && !events_use(h->events, bev))
+			bufferevent_disable(bev, EV_READ);
+	}
+}
+
 /* evhttp has accepted a connection.  After the last one that there is room for,
  * accepting stops.  A new connection looks dead until evhttp has set its
  * callbacks, so dead ones are removed before it is added. */
@@ -425,8 +443,16 @@ static struct bufferevent *on_conn(struct event_base *base, void *arg)
 	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
 	bool another = conns_room(h, 2);
 
+	/* evhttp reads on while it sends, for nobody */
+	if (bev)
+		bufferevent_setwatermark(bev, EV_READ, 0,
+					 HEADERS_MAX + BODY_MAX);
 	if (!bev || h->nconn == CONTROL_HTTP_MAX)
 		return bev;
+	if (!evbuffer_add_cb(bufferevent_get_output(bev), on_sent, h)) {
+		bufferevent_free(bev);
+		return NULL;
+	}
 	bufferevent_incref(bev);
 	h->conn[h->nconn++] = (struct http_conn){bev, listener_clock()};
 	if (!another)

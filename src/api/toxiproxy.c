@@ -22,6 +22,7 @@
 #include "util/address.h"
 
 #define DEPTH_MAX 4
+#define NOOPS_MAX 64 /* that have no fault, of which there are few */
 #define DOWN ".down" /* hidden toxics */
 #define CUT ".cut"
 
@@ -96,6 +97,15 @@ static void toxic_append(struct toxi *t, struct toxic *x)
 		p = &(*p)->next;
 	x->next = NULL;
 	*p = x;
+}
+
+static bool noops_full(const struct toxi *t)
+{
+	uint32_t n = 0;
+
+	for (const struct toxic *x = t->toxics; x; x = x->next)
+		n += !*x->fault;
+	return n >= NOOPS_MAX;
 }
 
 static bool fault_exists(const json_t *faults, const char *name)
@@ -612,6 +622,11 @@ static int toxics_post(struct call *c)
 	if (*toxic_find(c->t, x->service, x->name, false)) {
 		toxic_free(x);
 		return fail(c, 409, "toxic already exists");
+	}
+	if (!*x->fault && noops_full(c->t)) {
+		toxic_free(x);
+		return fail(c, 400, "at most %d toxics of type noop",
+			    NOOPS_MAX);
 	}
 	lines = json_array();
 	rc = lines_add(c, lines, x) ? batch_run(c, json_incref(lines)) : 400;

@@ -126,6 +126,8 @@ static const int main_calls[] = {
 	CALL(renameat2),
 	CALL(unlink),
 	CALL(unlinkat),
+	CALL(link), /* a token's file that is made */
+	CALL(linkat),
 	CALL(mkdir),
 	CALL(mkdirat),
 	CALL(chmod),

@@ -102,6 +102,9 @@ export class Stream {
 	}
 
 	async run() {
+		if (this.running)
+			return;
+		this.running = true;
 		this.abort = new AbortController();
 		this.alive();
 		try {
@@ -111,6 +114,7 @@ export class Stream {
 			this.failed(e);
 		} finally {
 			clearTimeout(this.watch);
+			this.running = false;
 		}
 	}
 
