@@ -88,7 +88,8 @@ static const char *why_not(int err)
 				: strerror(-err);
 }
 
-static int read_journal(struct crash *c, int fd)
+/* @taken: a state is here, too, and its connections go on */
+static int read_journal(struct crash *c, int fd, bool taken)
 {
 	struct stat st;
 	void *p;
@@ -104,14 +105,16 @@ static int read_journal(struct crash *c, int fd)
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return -errno;
+	if (taken && !mprotect(p, JOURNAL_HEAD, PROT_READ | PROT_WRITE))
+		journal_close(p, true); /* in our copy only */
 	err = journal_read(p, (size_t)st.st_size, take_flow, c);
 	munmap(p, (size_t)st.st_size);
 	return err;
 }
 
-static void read_one(struct crash *c, const char *what, int fd)
+static void read_one(struct crash *c, const char *what, int fd, bool taken)
 {
-	int err = fd < 0 ? -errno : read_journal(c, fd);
+	int err = fd < 0 ? -errno : read_journal(c, fd, taken);
 
 	if (err && err != -ENOENT)
 		log_warn("crash: the journal %s is not read: %s", what,
@@ -156,11 +159,11 @@ static void choose_name(struct crash *c)
 
 static int open_new(struct crash *c)
 {
-	char path[sizeof(c->path) + 4];
+	char path[sizeof(c->path) + 12];
 
 	if (!*c->path)
 		return memfd_create("penstock journal", MFD_CLOEXEC);
-	snprintf(path, sizeof(path), "%s.new", c->path);
+	snprintf(path, sizeof(path), "%s.%d", c->path, (int)getpid());
 	unlink(path);
 	return open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    0600);
@@ -211,7 +214,7 @@ int crash_open(struct daemon *d, struct crash_stored *s)
 	for (uint32_t i = 0; s && i < s->n; i++) {
 		snprintf(c->old[c->nold++], sizeof(c->old[0]), "%s",
 			 s->name[i]);
-		read_one(c, s->name[i], s->fd[i]);
+		read_one(c, s->name[i], s->fd[i], s->taken);
 	}
 	if (!has_store() && !*control)
 		return 0;
@@ -220,7 +223,8 @@ int crash_open(struct daemon *d, struct crash_stored *s)
 	if (*c->path && !d->takeover)
 		read_one(c, c->path,
 			 open(c->path,
-			      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+			      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+			 false);
 	err = make_journal(d, c);
 	if (err)
 		log_warn("crash: no journal: %s; after a crash no peer would "
@@ -232,10 +236,10 @@ int crash_open(struct daemon *d, struct crash_stored *s)
 void crash_publish(struct daemon *d)
 {
 	struct crash *c = d->crash;
-	char path[sizeof(c->path) + 4];
+	char path[sizeof(c->path) + 12];
 
 	if (*c->path && c->map) {
-		snprintf(path, sizeof(path), "%s.new", c->path);
+		snprintf(path, sizeof(path), "%s.%d", c->path, (int)getpid());
 		if (rename(path, c->path))
 			log_warn("crash: %s: %s", c->path, strerror(errno));
 	}
@@ -476,7 +480,8 @@ void crash_end(struct daemon *d)
 		return;
 	if (c->tell)
 		tell_counts(c->tell, &c->count);
-	if (c->published && d->status != EXIT_FAILURE) {
+	/* handed over: this one counts until the next one has its own */
+	if (c->published && d->status != EXIT_FAILURE && !d->handed_over) {
 		journal_close(c->map, true);
 		return;
 	}
@@ -488,10 +493,12 @@ void crash_end(struct daemon *d)
 /* One that took over has put its own file in the place of ours. */
 static void remove_file(const struct daemon *d, const struct crash *c)
 {
-	char path[sizeof(c->path) + 4];
+	char path[sizeof(c->path) + 12];
 
-	snprintf(path, sizeof(path), "%s%s", c->path,
-		 c->published ? "" : ".new");
+	if (c->published)
+		snprintf(path, sizeof(path), "%s", c->path);
+	else
+		snprintf(path, sizeof(path), "%s.%d", c->path, (int)getpid());
 	if (!*c->path || d->handed_over)
 		return;
 	if (!c->published || (d->status != EXIT_FAILURE && !c->count.open))

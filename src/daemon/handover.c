@@ -117,6 +117,8 @@ static const char *hand_to(struct daemon *d, struct giving *g, const char *path)
 	if (!strcmp(path, HANDOVER_TO_SYSTEMD)) {
 		units_stop(d);
 		err = store_all(d, g);
+		if (err) /* it is not true any more */
+			sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" STORED_STATE);
 		return err ? strerror(-err) : NULL;
 	}
 	g->sock = pass_connect(path, WAIT_MS);

@@ -501,11 +501,13 @@ int snapshot_command(struct daemon *d, json_t **result);
 /**
  * struct crash_stored - Journals that systemd has kept
  * @fd: @n of them; crash_open() closes them
+ * @taken: the state of their process was kept, too, and can be read
  */
 struct crash_stored {
 	char name[STORED_JOURNALS][sizeof(STORED_JOURNAL) + 1];
 	int fd[STORED_JOURNALS];
 	uint32_t n;
+	bool taken;
 };
 
 /* Read the journals of the last process, and make one for the units, which have

@@ -336,6 +336,8 @@ struct takeover *takeover_stored(void)
 			munmap(t->map, t->len);
 		t->map = NULL;
 	}
+	if (t)
+		t->journals.taken = t->map;
 	return t;
 }
 
