@@ -10,6 +10,9 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,6 +218,70 @@ static int status_of(const char *request)
 	REQUEST("POST", "/api/faults", headers "Content-Length: " len "\r\n") \
 	body
 #define NO_LINES "{\"lines\":[]}"
+
+/* --- what connections leave behind --- */
+
+/* Its descriptor is closed, and the next one has the same number. */
+START_TEST(closed_connection_takes_nothing_of_the_next)
+{
+	static const uint8_t sent[18000];
+	struct bufferevent *next;
+	int fd, pair[2];
+	bool closed;
+
+	start();
+	fd = ask("GET /healthz HTTP/1.0\r\n\r\n");
+	receive(fd, NULL, &closed);
+	ck_assert(closed);
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	next = bufferevent_socket_new(base, pair[0], 0);
+	bufferevent_enable(next, EV_READ | EV_WRITE);
+	bufferevent_write(next, "x", 1);
+	ck_assert_int_eq(send(pair[1], sent, sizeof(sent), 0), sizeof(sent));
+	turn(100);
+	ck_assert_uint_eq(evbuffer_get_length(bufferevent_get_input(next)),
+			  sizeof(sent));
+	bufferevent_free(next);
+	close(pair[0]);
+	close(pair[1]);
+	close(fd);
+}
+END_TEST
+
+/* Who does not read the answer may send no more than sockets hold. */
+START_TEST(client_that_only_sends_has_a_bound)
+{
+	static const char big[] = "GET /page/uPlot.iife.min.js HTTP/1.1\r\n"
+				  "Host: localhost\r\n\r\n";
+	static const uint8_t junk[65536];
+	const int small = 2304, mss = 536;
+	struct sockaddr_in sin;
+	size_t sent = 0;
+	int fd;
+
+	start();
+	sin = (struct sockaddr_in){.sin_family = AF_INET,
+				   .sin_port = htons(port),
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	ck_assert_int_gt(send(fd, big, sizeof(big) - 1, MSG_NOSIGNAL), 0);
+	turn(100);
+	for (int i = 0; i < 3000; i++) {
+		ssize_t n = send(fd, junk, sizeof(junk),
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	ck_assert_uint_gt(sent, 0);
+	ck_assert_uint_lt(sent, 64 << 20);
+	close(fd);
+}
+END_TEST
 
 /* --- who may ask --- */
 
@@ -529,6 +596,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, address_taken_or_wrong_is_an_error);
+	tcase_add_test(t, closed_connection_takes_nothing_of_the_next);
+	tcase_add_test(t, client_that_only_sends_has_a_bound);
 	tcase_add_test(t, without_token_only_metrics_health_and_files);
 	tcase_add_test(t, with_token_pages_may_make_changes);
 	tcase_add_test(t, http_write_opens_toxiproxys_api_alone);
