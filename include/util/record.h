@@ -23,6 +23,7 @@
  * Times are written relative to the time of writing, so that a clock with
  * another origin can continue them.
  */
+#include <stddef.h>
 #include "util/types.h"
 
 /**
@@ -112,6 +113,12 @@ struct record_member {
 	uint16_t id, off;
 	enum record_kind kind;
 };
+
+/* Member @member of struct @s, of kind RECORD_@kind, as field @id. */
+#define RECORD_MEMBER(id, kind, s, member)                    \
+	{                                                     \
+		id, offsetof(struct s, member), RECORD_##kind \
+	}
 
 /* Write @n members of @obj. */
 void record_save(struct record_writer *w, const struct record_member *m,

@@ -9,10 +9,7 @@
 
 #include "internal.h"
 
-#define M(id, kind, s, member)                                \
-	{                                                     \
-		id, offsetof(struct s, member), RECORD_##kind \
-	}
+#define M RECORD_MEMBER
 
 enum set_field {
 	SET_SEED = 1,

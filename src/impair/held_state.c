@@ -19,10 +19,7 @@ enum held_field {
 
 #define NO_SLOT UINT8_MAX /* its fault is gone */
 
-#define M(id, kind, member)                                      \
-	{                                                        \
-		id, offsetof(struct held, member), RECORD_##kind \
-	}
+#define M(id, kind, member) RECORD_MEMBER(id, kind, held, member)
 
 static const struct record_member members[] = {
 	M(16, TIME, due),	 M(17, BOOL, crossed), M(18, BOOL, out),

@@ -26,10 +26,7 @@ enum flow_field {
 	FLOW_TRANSIT = 2 /* to the client; and the one after it */
 };
 
-#define M(id, kind, s, member)                                \
-	{                                                     \
-		id, offsetof(struct s, member), RECORD_##kind \
-	}
+#define M RECORD_MEMBER
 
 static const struct record_member flow_members[] = {
 	M(16, TIME, impair_flow, again),

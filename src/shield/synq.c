@@ -461,10 +461,7 @@ struct saved_entry {
 	mono_t deadline;
 };
 
-#define M(id, kind, member)                                             \
-	{                                                               \
-		id, offsetof(struct saved_entry, member), RECORD_##kind \
-	}
+#define M(id, kind, member) RECORD_MEMBER(id, kind, saved_entry, member)
 
 static const struct record_member members[] = {
 	M(1, U32, client_isn), M(2, U32, iss),	 M(3, U32, tsval),

@@ -639,10 +639,7 @@ struct saved_entry {
 	uint64_t len_us;
 };
 
-#define M(id, kind, member)                                             \
-	{                                                               \
-		id, offsetof(struct saved_entry, member), RECORD_##kind \
-	}
+#define M(id, kind, member) RECORD_MEMBER(id, kind, saved_entry, member)
 
 static const struct record_member members[] = {
 	M(1, U32, snd_nxt),   M(2, U32, rcv_nxt), M(3, U32, ts_recent),

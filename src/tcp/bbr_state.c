@@ -9,10 +9,7 @@
 #include "tcp/leg_state.h"
 
 #define FIELD_FLAGS 1
-#define M(id, kind, member)                                         \
-	{                                                           \
-		id, offsetof(struct leg_bbr, member), RECORD_##kind \
-	}
+#define M(id, kind, member) RECORD_MEMBER(id, kind, leg_bbr, member)
 
 static const struct record_member members[] = {
 	M(2, TIME, now),

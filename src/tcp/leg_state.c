@@ -34,10 +34,7 @@ enum island_field {
 	ISLAND_BYTES = 2
 };
 
-#define M(id, kind, s, member)                                \
-	{                                                     \
-		id, offsetof(struct s, member), RECORD_##kind \
-	}
+#define M RECORD_MEMBER
 
 /* Enough to reset the connection.  These numbers have never changed. */
 static const struct record_member numbers[] = {
