@@ -24,7 +24,8 @@
  * than 15 % of a flight is lost: no queue shows before a policer, nor where it
  * is much shorter than the path. (Version 1 counts no loss at all.)  From
  * DRAIN or UP until a round trip without one, a queue is our own.  Then it also
- * takes three segments, and 2 % more than twice what the path loses without.
+ * takes three segments, and 2 % more than what the path loses without, by three
+ * times the standard deviation of that.
  *
  * There are two additions.  ACKs do not come evenly, so the maximum of many
  * rate samples is more than the path has, and CRUISE would build a queue up to
@@ -121,14 +122,21 @@ static bool is_accelerating(const struct bbr *b)
 	       b->state == BBR_PROBE_UP;
 }
 
-/* A burst waits for itself, which is no queue. */
+/* A round-trip time that is longer by no more than this, a part of the least
+ * one, shows no queue.  A burst waits for itself. */
+static uint32_t rtt_room(const struct bbr *b, const struct bbr_view *v,
+			 uint32_t part)
+{
+	uint64_t burst = (uint64_t)v->quantum * USEC_PER_SEC / (b->bw + 1);
+
+	return max_u32(b->min_rtt_us / part, cap32(burst));
+}
+
 static bool is_delayed(const struct bbr *b, const struct bbr_view *v,
 		       uint32_t part)
 {
-	uint64_t burst = (uint64_t)v->quantum * USEC_PER_SEC / (b->bw + 1);
-	uint32_t room = max_u32(b->min_rtt_us / part, cap32(burst));
+	uint32_t room = max_u32(rtt_room(b, v, part), QUEUE_LEAST_US);
 
-	room = max_u32(room, QUEUE_LEAST_US);
 	return b->has_rtt && v->rtt_us > b->min_rtt_us + room;
 }
 
@@ -330,14 +338,19 @@ static void learn_chance(struct bbr *b, const struct bbr_view *v,
 	b->chance = (uint16_t)((b->chance * 15u + part) / 16);
 }
 
-/* More than the path loses by chance, where the queue is our own. */
+/* More than the path loses by chance, where the queue is our own: 2 %, and
+ * three times the standard deviation of what chance takes.  In thousandths of
+ * segments. */
 static bool exceeds_own(const struct bbr *b, const struct bbr_view *v,
 			uint32_t lost, uint32_t tx_in_flight)
 {
-	uint32_t thousandths = LOSS_THRESH * 10 + b->chance / 8u;
+	uint64_t sent = tx_in_flight / v->mss;
+	uint64_t by_chance = sent * b->chance / 16;
+	uint64_t bound = sent * LOSS_THRESH * 10 + by_chance;
+	uint64_t all = (uint64_t)lost * 1000 / v->mss;
 
-	return lost >= LOSS_OWN_SEGMENTS * v->mss &&
-	       (uint64_t)lost * 1000 > (uint64_t)tx_in_flight * thousandths;
+	return lost >= LOSS_OWN_SEGMENTS * v->mss && all > bound &&
+	       (all - bound) * (all - bound) > 9 * by_chance * 1000;
 }
 
 /* For the draft every loss is congestion: see the top. */
@@ -601,10 +614,12 @@ static void check_drain(struct bbr *b, struct bbr_view *v)
 
 /* --- the least round-trip time (5.3.4) --- */
 
-static bool sees_empty_path(const struct bbr *b, const struct rate_sample *rs)
+static bool sees_empty_path(const struct bbr *b, const struct bbr_view *v,
+			    const struct rate_sample *rs)
 {
 	return b->has_rtt && b->full_bw_reached && rs->rtt_us >= 0 &&
-	       rs->rtt_us <= b->min_rtt_us + b->min_rtt_us / EMPTY_PART;
+	       rs->rtt_us <=
+		       (int64_t)b->min_rtt_us + rtt_room(b, v, EMPTY_PART);
 }
 
 static void update_min_rtt(struct bbr *b, const struct bbr_view *v,
@@ -617,7 +632,7 @@ static void update_min_rtt(struct bbr *b, const struct bbr_view *v,
 		b->probe_rtt_min_us = cap32((uint64_t)rs->rtt_us);
 		b->probe_rtt_min_stamp = v->now;
 	}
-	if (sees_empty_path(b, rs)) /* there is no need to drain it */
+	if (sees_empty_path(b, v, rs)) /* there is no need to drain it */
 		b->probe_rtt_min_stamp = b->min_rtt_stamp = v->now;
 	if (b->probe_rtt_min_us != BBR_INF &&
 	    (!b->has_rtt || b->probe_rtt_min_us < b->min_rtt_us ||

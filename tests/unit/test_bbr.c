@@ -403,7 +403,7 @@ START_TEST(probe_loss_as_ever_goes_on)
 	view();
 	w.v.rtt_us = (uint32_t)MS(26);
 	w.b.chance = 16 * 30;
-	for (uint32_t i = 1; i <= 8; i++)
+	for (uint32_t i = 1; i <= 10; i++)
 		bbr_on_loss(&w.b, &w.v, MSS, 100 * MSS, i * MSS, false);
 	ck_assert_uint_eq(w.b.state, BBR_PROBE_UP);
 	ck_assert_uint_eq(w.b.inflight_longterm, BBR_INF);
@@ -416,7 +416,7 @@ START_TEST(probe_loss_too_high_ends_it)
 	static const struct {
 		uint16_t chance;
 		uint32_t flight, lost;
-	} at[] = {{16 * 30, 100, 9}, {0, 100, 3}, {0, 20, 3}};
+	} at[] = {{16 * 30, 100, 11}, {0, 100, 3}, {0, 20, 3}};
 
 	path_init(MBIT(100), MS(20), 1u << 20);
 	ck_assert(run_until(BBR_PROBE_UP, SECS(5)));
@@ -489,6 +489,18 @@ START_TEST(empty_path_skips_probe_rtt)
 	ck_assert(!run_until(BBR_PROBE_RTT, SECS(25)));
 	ck_assert_uint_ge(w.b.min_rtt_us, MS(20));
 	ck_assert_uint_le(w.b.min_rtt_us, MS(21));
+}
+END_TEST
+
+/* On a short path a burst waits longer for itself than a tenth of it. */
+START_TEST(burst_is_no_queue_to_probe_rtt)
+{
+	path_init(MBIT(100), MS(1), 1u << 20);
+	run(SECS(1));
+	w.rtt += MS(1) / 2;
+	ck_assert(!run_until(BBR_PROBE_RTT, SECS(12)));
+	w.rtt += MS(5);
+	ck_assert(run_until(BBR_PROBE_RTT, SECS(8)));
 }
 END_TEST
 
@@ -620,6 +632,7 @@ int main(void)
 	tcase_add_test(tc, shallow_queue_loses_little);
 	tcase_add_test(tc, probe_rtt_after_five_seconds_and_back);
 	tcase_add_test(tc, empty_path_skips_probe_rtt);
+	tcase_add_test(tc, burst_is_no_queue_to_probe_rtt);
 	tcase_add_test(tc, longer_path_is_learnt);
 	tcase_add_test(tc, idle_for_six_seconds_skips_probe_rtt);
 	tcase_add_test(tc, application_limited_stays_in_startup);
