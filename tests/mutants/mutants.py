@@ -33,7 +33,7 @@ CONTROL = re.compile(r"^test_(attack|config|control|http|listener|rules|scenario
                      r"secret|toxiproxy)")
 UNIT = re.compile(r"^test_(?!io_live)")  # which wants namespaces
 HOSTILE = re.compile(r"^hostile_(?!alloc)")  # which replaces the allocator
-HELPERS = ["unit/rig", "hostile/gate", "check/engine_check"]
+HELPERS = ["unit/rig", "unit/process", "hostile/gate", "check/engine_check"]
 
 
 class Fault:
