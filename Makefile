@@ -37,7 +37,7 @@ DEPS_TEST := check libsubunit-dev python3 iproute2 iptables keepalived iputils-p
 	dpkg-dev lintian git prometheus python3-prometheus-client python3-pyte zsh systemd systemd-container \
 	autopkgtest podman runc chromium
 # For the pictures of `make paths`.
-DEPS_PATHS := gnuplot-nox haproxy iproute2 iptables python3
+DEPS_PATHS := gnuplot-nox haproxy iproute2 iptables python3 tcpdump
 # toxiproxy's client and playwright-core; not where somebody else's nodejs has npm in it.
 DEPS_TEST += $(if $(shell command -v npm),,nodejs npm)
 

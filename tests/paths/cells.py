@@ -52,6 +52,9 @@ def others():
                 yield cell("trouble", way, rtt, 0, 100, name, **path)
     for way in WAYS:
         yield cell("veth", way, 0, 0, 0, veth=True)
+    for rate in (1, 10, 100, 1000):
+        yield cell("wire", "down", 20, 0, rate, queue=8)
+    yield cell("fast", "down", 50, 0.1, 1000)
     for rtt in (20, 100):
         yield cell("trace", "down", rtt, 0, 100, "queue8", queue=8)
         yield cell("trace", "down", rtt, 1, 100)
@@ -65,7 +68,7 @@ def seconds(c):
     """How long a transfer lasts: also 25 round trips of the longest path."""
     if c["kind"] == "veth":
         return 4
-    if c["kind"] in ("delay", "trace"):
+    if c["kind"] in ("delay", "trace", "fast"):
         return 12
     if c["more_name"] == "turns":
         return 20

@@ -46,13 +46,20 @@ def read_all(s, n):
 
 
 def send_until(s, end, total=None):
-    """Sends for a time, or so many bytes."""
+    """Sends for a time, or so many bytes.
+
+    The other side, whose time is the same, may be the first to end.
+    """
     sent = 0
     while time.monotonic() < end and (total is None or sent < total):
         s.settimeout(max(0.01, end - time.monotonic()))
         try:
             sent += s.send(BLOCK if total is None else BLOCK[:total - sent])
         except (TimeoutError, BlockingIOError):
+            break
+        except (ConnectionResetError, BrokenPipeError):
+            if time.monotonic() < end - 0.1:
+                raise
             break
 
 

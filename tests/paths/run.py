@@ -14,12 +14,13 @@ Environment:
   ONLY     columns (all): direct-cubic direct-bbr haproxy-bbr penstock-cubic
            penstock-bbr
   ROUNDS   1; the table has medians
-  JOBS     places (4).  A transfer at 10 Mb/s takes one, one at 100 Mb/s four,
-           so that it is alone: two of them on two cores disturb each other
+  JOBS     places (5).  A transfer at 10 Mb/s takes one, one at 100 Mb/s four:
+           two of those on two cores would disturb each other
   TIME     seconds of a transfer
   MINUTES  nothing begins later than that (600)
   RESUME=1 keeps what paths.json has, and measures the rest
 """
+import collections
 import fnmatch
 import json
 import os
@@ -33,6 +34,7 @@ import time
 
 import cells
 import stand
+import wire
 
 BUILD = os.environ.get("BUILD", "build")
 RESULTS = f"{BUILD}/paths.json"
@@ -88,6 +90,19 @@ def traced(st, who, run):
     return {"trace": sampler.stop(), **r}
 
 
+def captured(st, mbit, t, run):
+    """What leaves the gateway for the bottleneck, after STARTUP."""
+    file = f"{st.tmp}/wire.pcap"
+    p = st.start("g", "tcpdump", "-i", "cl", "-n", "-s", "96", "-B", "65536",
+                 "--time-stamp-precision=nano", "-w", file,
+                 "tcp src port 5201")
+    st.wait_for(p, "tcpdump", lambda: "listening" in st.output(p))
+    r = run()
+    st.stop([p])
+    st.children.remove(p)
+    return wire.spacing(file, mbit, t / 2) | r
+
+
 def measure(st, c, cc, who):
     t = int(os.environ.get("TIME", 0)) or cells.seconds(c)
     kind, way = c["kind"], c["way"]
@@ -99,6 +114,9 @@ def measure(st, c, cc, who):
     if kind == "delay":
         r = st.load(cc, "pingpong", way, t, seconds=t)
         return summary(r["ms"]) | {"mbit": r["mbit"]}
+    if kind == "wire":
+        return captured(st, c["rate"], t,
+                        lambda: st.load(cc, "bulk", way, t, seconds=t))
     if kind == "trace":
         return traced(st, who,
                       lambda: st.load(cc, "bulk", way, t, seconds=t))
@@ -203,16 +221,25 @@ def chosen():
             if any(fnmatch.fnmatch(n, p) for p in patterns)]
 
 
+def in_turn(work):
+    """The longest first, and what is small beside what is large."""
+    every, count, place = cells.all_cells(), collections.Counter(), {}
+    for w in work:
+        like = w[0], cells.seconds(every[w[1]]), cells.weight(every[w[1]])
+        place[w] = w[0], -like[1], count[like], -like[2]
+        count[like] += 1
+    work.sort(key=place.get)
+
+
 def main():
     env = os.environ.get
     columns = (env("ONLY") or " ".join(stand.COLUMNS)).split()
     results = Results(env("RESUME"))
-    places = Places(int(env("JOBS", 0)) or 4)
+    places = Places(int(env("JOBS", 0)) or 5)
     end = time.monotonic() + 60 * float(env("MINUTES", 600))
     work = [(number + 1, n) for number in range(int(env("ROUNDS", 1)))
             for n in chosen()]
-    # the longest and largest first: what is small fills the gaps
-    work.sort(key=lambda w: (w[0], -cells.seconds(cells.all_cells()[w[1]])))
+    in_turn(work)
     threads, bad = [], []
 
     def go(n, number, name, tag):

@@ -105,6 +105,8 @@ AT_LEAST = (
      "mbit", every, 0.97, 1.0),
     ("Mb/s, penstock C : direct C", "bulk", "penstock-cubic", "direct-cubic",
      "mbit", every, 0.95, None),
+    ("1 Gb/s, penstock B : direct B", "fast", "penstock-bbr", "direct-bbr",
+     "mbit", every, 0.9, None),
     ("trouble, penstock B : direct B", "trouble", "penstock-bbr",
      "direct-bbr", "mbit", every, 0.95, None),
     ("trouble, penstock C : direct C", "trouble", "penstock-cubic",
@@ -195,6 +197,8 @@ def matrix_table(found, way):
 
 
 def times(v):
+    if "burst" in v:
+        return f"{number(v['burst'])} ({number(v['burst_p95'])})"
     if "median_ms" not in v:
         return number(v.get("mbit"))
     return f"{number(v['median_ms'])} ({number(v['p95_ms'])})"
@@ -217,6 +221,8 @@ OTHERS = (
     ("complete", "ms: median (95th percentile)"),
     ("delay", "ms of a ping-pong: median (95th percentile)"),
     ("trouble", "Mb/s"),
+    ("wire", "segments in a burst: median (95th percentile)"),
+    ("fast", "Mb/s at 1 Gb/s"),
     ("veth", "Mb/s, no emulated link"),
 )
 
