@@ -348,7 +348,9 @@ static const char *const harmless[] = {
 	"h33 type=sack_renege count=3 side=both",
 	"h34 type=coalesce hold=30ms side=both",
 	"h35 type=overlap size=100 percent=30 content=same side=both",
-	"h36 type=simultaneous_close side=both delay=100ms",
+	/* longer, and a peer rightly gives up its FIN: the other side may take
+	 * minutes to close */
+	"h36 type=simultaneous_close side=both delay=100ms duration=30s",
 	"h37 type=time_wait_replay kind=data delay=50ms side=both",
 	"h38 type=time_wait_replay kind=syn delay=2s side=both",
 	/* more, and a peer with keepalive might rightly give up */
