@@ -42,10 +42,21 @@ int secret_load(const char *path, uint8_t out[SECRET_BYTES], FILE *errors);
 
 /**
  * token_load() - Read the file of the HTTP server's token, or make it
- * @out: out: the token, lower-case hexadecimal digits
+ * @out: out: the token: the digits of the file, in their case
  *
  * The file is one like that of the secret, and so is the rest.
  */
 int token_load(const char *path, char out[TOKEN_LEN + 1], FILE *errors);
+
+/**
+ * secrets_usable() - Would the daemon start with these files?  Makes none
+ * @secret: path of the secret file, or empty
+ * @token:  path of the file of the HTTP server's token, or empty
+ * @errors: a line for each that it would refuse
+ *
+ * A file that is missing is fine, and so is one that the caller may not read:
+ * only the daemon's user has to.
+ */
+bool secrets_usable(const char *secret, const char *token, FILE *errors);
 
 #endif

@@ -52,8 +52,10 @@ static int hex_parse(const char *text, size_t len, uint8_t out[SECRET_BYTES])
 	return 0;
 }
 
-/* Return: 0, -ENOENT, -EPERM, -EINVAL, ... */
-static int file_read(const char *path, uint8_t out[SECRET_BYTES])
+/* @digits: as the file has them.
+ * Return: 0, -ENOENT, -EPERM, -EINVAL, ... */
+static int file_read(const char *path, uint8_t out[SECRET_BYTES],
+		     char digits[HEX_LEN + 1])
 {
 	char text[HEX_LEN + 8];
 	struct stat st;
@@ -73,6 +75,8 @@ static int file_read(const char *path, uint8_t out[SECRET_BYTES])
 		goto out;
 	n = read(fd, text, sizeof(text));
 	err = n < 0 ? -errno : hex_parse(text, (size_t)n, out);
+	if (!err)
+		snprintf(digits, HEX_LEN + 1, "%.*s", HEX_LEN, text);
 out:
 	close(fd);
 	explicit_bzero(text, sizeof(text));
@@ -147,24 +151,26 @@ static int fail(const struct secret_use *use, FILE *errors, const char *path,
 }
 
 static int load(const struct secret_use *use, const char *path,
-		uint8_t out[SECRET_BYTES], FILE *errors)
+		uint8_t out[SECRET_BYTES], char digits[HEX_LEN + 1],
+		FILE *errors)
 {
 	int err = -ENOENT;
 
 	if (*path)
-		err = file_read(path, out);
+		err = file_read(path, out, digits);
 	if (!err)
 		return SECRET_READ;
 	if (err != -ENOENT)
 		return fail(use, errors, path, err);
 	err = random_fill(out);
+	hex_print(out, digits);
 	if (err || !*path)
 		return err ? fail(use, errors, path, err) : SECRET_EPHEMERAL;
 	err = file_make(path, out);
 	if (!err)
 		return SECRET_MADE;
 	if (err == -EEXIST) {
-		err = file_read(path, out);
+		err = file_read(path, out, digits);
 		return err ? fail(use, errors, path, err) : SECRET_READ;
 	}
 	fprintf(errors,
@@ -174,21 +180,43 @@ static int load(const struct secret_use *use, const char *path,
 	return SECRET_EPHEMERAL;
 }
 
+static const struct secret_use secret_use = {"secret_file", "cookies"};
+static const struct secret_use token_use = {"http_token_file", "the token"};
+
 int secret_load(const char *path, uint8_t out[SECRET_BYTES], FILE *errors)
 {
-	static const struct secret_use use = {"secret_file", "cookies"};
+	char digits[HEX_LEN + 1];
+	int rc = load(&secret_use, path, out, digits, errors);
 
-	return load(&use, path, out, errors);
+	explicit_bzero(digits, sizeof(digits));
+	return rc;
 }
 
 int token_load(const char *path, char out[TOKEN_LEN + 1], FILE *errors)
 {
-	static const struct secret_use use = {"http_token_file", "the token"};
 	uint8_t secret[SECRET_BYTES] = {0};
-	int rc = load(&use, path, secret, errors);
+	int rc = load(&token_use, path, secret, out, errors);
 
-	if (rc >= 0)
-		hex_print(secret, out);
 	explicit_bzero(secret, sizeof(secret));
 	return rc;
+}
+
+static bool usable(const struct secret_use *use, const char *path, FILE *errors)
+{
+	char digits[HEX_LEN + 1];
+	uint8_t secret[SECRET_BYTES];
+	int err = *path ? file_read(path, secret, digits) : 0;
+
+	explicit_bzero(digits, sizeof(digits));
+	explicit_bzero(secret, sizeof(secret));
+	if (err && err != -ENOENT && err != -EACCES)
+		fail(use, errors, path, err);
+	return !err || err == -ENOENT || err == -EACCES;
+}
+
+bool secrets_usable(const char *secret, const char *token, FILE *errors)
+{
+	bool fine = usable(&secret_use, secret, errors);
+
+	return usable(&token_use, token, errors) && fine;
 }

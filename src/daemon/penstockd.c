@@ -22,6 +22,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "config/secret.h"
 #include "config/textfile.h"
 #include "fault/cfg.h"
 #include "io/priv.h"
@@ -394,10 +395,16 @@ int main(int argc, char **argv)
 	if (test ? daemon_load(d.path, &d.cfg, stderr)
 		 : daemon_load_to_run(d.path, &d.cfg, stderr))
 		return EXIT_CONFIG;
-	if (test)
-		daemon_warn_harm(d.cfg->policy);
-	else
+	if (!test)
 		run(&d);
+	else if (!secrets_usable(d.cfg->daemon.secret_file,
+				 *d.cfg->daemon.http
+					 ? d.cfg->daemon.http_token_file
+					 : "",
+				 stderr))
+		d.status = EXIT_CONFIG;
+	else
+		daemon_warn_harm(d.cfg->policy);
 	if (test && verbose)
 		print_in_force(d.cfg->policy);
 	config_free(d.cfg);

@@ -219,6 +219,8 @@ daemon_paths() {
 		"$DAEMON_CONF"
 	daemon_refuses 1 "^secret_file .*/bad-secret: found something else" \
 		"$PENSTOCKD" -c "$DAEMON_CONF"
+	daemon_refuses 2 "^secret_file .*/bad-secret: found something else" \
+		"$PENSTOCKD" -t -c "$DAEMON_CONF"
 }
 
 daemon_no_tun() {

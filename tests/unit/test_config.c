@@ -2,7 +2,7 @@
 /*
  * The configuration file: what is read, and what is said of a bad one.
  * LINKS: util/log config/config config/keys config/diag config/inidoc
- * LINKS: config/secret policy/% tcp/cfg util/option shield/cfg
+ * LINKS: policy/% tcp/cfg util/option shield/cfg
  * LINKS: shield/prefix shield/tfo shield/ratelimit shield/assoc util/hash
  * LINKS: fault/% util/record util/region util/slab util/wheel
  * LINKS: util/word config/textfile util/address
@@ -18,7 +18,6 @@
 #include "config/config.h"
 #include "config/keys.h"
 #include "config/diag.h"
-#include "config/secret.h"
 #include "util/log.h"
 #include "util/word.h"
 
@@ -742,88 +741,6 @@ START_TEST(every_key_is_documented)
 }
 END_TEST
 
-static int secret(uint8_t out[SECRET_BYTES])
-{
-	size_t len;
-	FILE *errs;
-	int rc;
-
-	free(said);
-	errs = open_memstream(&said, &len);
-	rc = secret_load(path, out, errs);
-	fclose(errs);
-	return rc;
-}
-
-START_TEST(secret_file_missing_is_made_then_read)
-{
-	uint8_t a[SECRET_BYTES] = {0}, b[SECRET_BYTES] = {0};
-	struct stat st;
-
-	ck_assert_int_eq(secret(a), SECRET_MADE);
-	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_uint_eq(st.st_mode & 07777, 0600);
-	ck_assert_int_eq(st.st_size, 65);
-	ck_assert_uint_eq(st.st_nlink, 1);
-	ck_assert_int_eq(secret(b), SECRET_READ);
-	ck_assert_mem_eq(a, b, sizeof(a));
-	ck_assert_str_eq(said, "");
-}
-END_TEST
-
-static void secret_write(const char *text, mode_t mode)
-{
-	FILE *f;
-
-	unlink(path);
-	f = fopen(path, "w");
-	fputs(text, f);
-	fclose(f);
-	chmod(path, mode);
-}
-
-#define HEX16 "0123456789abcdef"
-
-START_TEST(secret_file_bad_is_refused_and_kept)
-{
-	uint8_t a[SECRET_BYTES];
-	static const char *const bad[] = {
-		"",
-		"\n",
-		HEX16,
-		HEX16 HEX16 HEX16 HEX16 "0\n",
-		HEX16 HEX16 HEX16 "0123456789abcdeg\n",
-		HEX16 HEX16 HEX16 HEX16 "\n\n",
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		secret_write(bad[i], 0600);
-		ck_assert_int_eq(secret(a), -EINVAL);
-		ck_assert_ptr_nonnull(strstr(said, path));
-	}
-	secret_write(HEX16 HEX16 HEX16 "0123456789ABCDEF\n", 0640);
-	ck_assert_int_eq(secret(a), -EPERM);
-	chmod(path, 0400);
-	ck_assert_int_eq(secret(a), SECRET_READ);
-	ck_assert_uint_eq(a[0], 0x01);
-	ck_assert_uint_eq(a[31], 0xef);
-}
-END_TEST
-
-START_TEST(secret_without_directory_is_ephemeral_with_a_word)
-{
-	uint8_t a[SECRET_BYTES] = {0}, zero[SECRET_BYTES] = {0};
-
-	strcat(path, "/no/secret");
-	ck_assert_int_eq(secret(a), SECRET_EPHEMERAL);
-	ck_assert_ptr_nonnull(strstr(said, "cannot be made"));
-	ck_assert_mem_ne(a, zero, sizeof(a));
-	path[0] = '\0';
-	ck_assert_int_eq(secret(a), SECRET_EPHEMERAL);
-	ck_assert_str_eq(said, "");
-}
-END_TEST
-
 static TCase *tcase(Suite *s, const char *name)
 {
 	TCase *t = tcase_create(name);
@@ -878,15 +795,10 @@ int main(void)
 {
 	Suite *s = suite_create("config");
 	SRunner *r;
-	TCase *t;
 	int failed;
 
 	add_form(tcase(s, "form"));
 	add_errors(tcase(s, "errors"));
-	t = tcase(s, "secret");
-	tcase_add_test(t, secret_file_missing_is_made_then_read);
-	tcase_add_test(t, secret_file_bad_is_refused_and_kept);
-	tcase_add_test(t, secret_without_directory_is_ephemeral_with_a_word);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

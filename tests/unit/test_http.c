@@ -387,7 +387,24 @@ START_TEST(host_of_others_is_refused_even_with_token)
 }
 END_TEST
 
-/* The file is one like that of the secret (test_config.c). */
+/* A client sends what it has read in the file. */
+START_TEST(token_is_what_the_file_has)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF"
+				     "FEDCBA9876543210fedcba9876543210";
+	char path[] = "/tmp/test_http.XXXXXX", token[TOKEN_LEN + 1] = "";
+	FILE *f = fdopen(mkstemp(path), "w");
+
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "%s\n", digits);
+	fclose(f);
+	ck_assert_int_eq(token_load(path, token, stderr), SECRET_READ);
+	ck_assert_str_eq(token, digits);
+	unlink(path);
+}
+END_TEST
+
+/* The file is one like that of the secret (test_secret.c). */
 START_TEST(token_file_is_made_kept_and_not_for_others)
 {
 	char path[] = "/tmp/test_http.XXXXXX", a[TOKEN_LEN + 1] = "",
@@ -603,6 +620,7 @@ int main(void)
 	tcase_add_test(t, http_write_opens_toxiproxys_api_alone);
 	tcase_add_test(t, host_of_others_is_refused_even_with_token);
 	tcase_add_test(t, token_file_is_made_kept_and_not_for_others);
+	tcase_add_test(t, token_is_what_the_file_has);
 	tcase_add_test(t, methods_that_do_not_fit_are_told_which_do);
 	tcase_add_test(t, files_have_their_policy_and_are_not_sent_twice);
 	tcase_add_test(t, files_name_nothing_elsewhere);
