@@ -125,3 +125,18 @@ void print_json(const json_t *j)
 	json_dumpf(j, stdout, JSON_INDENT(1) | JSON_ENCODE_ANY);
 	putchar('\n');
 }
+
+int ctl_write(int fd, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n) {
+		ssize_t k = write(fd, p, n);
+
+		if (k < 0 && errno != EINTR)
+			return -errno;
+		p += k > 0 ? k : 0;
+		n -= k > 0 ? (size_t)k : 0;
+	}
+	return 0;
+}

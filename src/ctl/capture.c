@@ -104,19 +104,6 @@ static int look(struct stream *s)
 	return 0;
 }
 
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n) {
-		ssize_t k = write(fd, p, n);
-
-		if (k < 0 && errno != EINTR)
-			return -errno;
-		p += k > 0 ? k : 0;
-		n -= k > 0 ? (size_t)k : 0;
-	}
-	return 0;
-}
-
 /* Until the daemon ends it. 0 or -errno. */
 static int copy(struct stream *s)
 {
@@ -131,7 +118,7 @@ static int copy(struct stream *s)
 			continue;
 		if (k < 0)
 			return -errno;
-		err = write_all(s->out, s->b + s->n, (size_t)k);
+		err = ctl_write(s->out, s->b + s->n, (size_t)k);
 		s->n += (size_t)k;
 		if (!err)
 			err = look(s);

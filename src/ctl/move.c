@@ -24,19 +24,6 @@
 #define PIECE 65536
 #define LOOK_MS 50 /* has the command ended? */
 
-static int write_all(int fd, const char *p, size_t n)
-{
-	while (n) {
-		ssize_t k = write(fd, p, n);
-
-		if (k < 0 && errno != EINTR)
-			return -errno;
-		p += k > 0 ? k : 0;
-		n -= k > 0 ? (size_t)k : 0;
-	}
-	return 0;
-}
-
 static long long number_of(const json_t *o, const char *key)
 {
 	return json_integer_value(json_object_get(o, key));
@@ -73,7 +60,7 @@ static int copy(int daemon, int out, uint64_t left)
 		left -= (uint64_t)k;
 		err = await_room(out, daemon);
 		if (!err)
-			err = write_all(out, buf, (size_t)k);
+			err = ctl_write(out, buf, (size_t)k);
 	}
 	return err;
 }
@@ -264,7 +251,7 @@ static int pass_on(int daemon)
 		if (k < 0 && errno != EINTR)
 			return -errno;
 		/* why it does not take it, it says */
-		if (!k || (k > 0 && write_all(daemon, buf, (size_t)k)))
+		if (!k || (k > 0 && ctl_write(daemon, buf, (size_t)k)))
 			return 0;
 	}
 }

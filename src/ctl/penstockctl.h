@@ -69,6 +69,9 @@ struct args {
 /* ask.c: the path of the control socket, or NULL after an error was printed. */
 const char *socket_path(const struct args *a);
 
+/* ask.c: write all of @data, however often it takes.  0 or -errno. */
+int ctl_write(int fd, const void *data, size_t n);
+
 /* Print what is wrong with the call (@why, if not NULL) and the usage.
  * Return: the exit code */
 int usage(const char *why);

@@ -10,9 +10,8 @@
 #include "api/flows.h"
 #include "impair/impair.h"
 #include "penstockd.h"
-#include "util/tcp_state.h"
 
-static const char *const state_names[] = {
+const char *const state_names[TS_COUNT] = {
 #define X(n) #n,
 	TCP_STATE_LIST(X)
 #undef X

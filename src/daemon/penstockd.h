@@ -20,6 +20,7 @@
 #include "shield/commons.h"
 #include "shield/paths.h"
 #include "util/log.h"
+#include "util/tcp_state.h"
 
 struct bufferevent;
 struct capture;
@@ -55,6 +56,9 @@ struct unit {
 	struct crash *crash;
 	uint64_t lost;
 };
+
+/* flows.c: the names of the states, as users see them. */
+extern const char *const state_names[TS_COUNT];
 
 /**
  * struct metrics - All numbers at one time, summed over all workers

@@ -15,18 +15,11 @@
 #include "engine/hooks.h"
 #include "impair/impair.h"
 #include "penstockd.h"
-#include "util/tcp_state.h"
 
 #define COUNT_MAX 20000u
 #define JUDGE_MAX 2000u
 #define WORST_MAX 10u
 #define BUSY_LEAST_MS 20u /* who was busy for less is not judged */
-
-static const char *const state_names[] = {
-#define X(n) #n,
-	TCP_STATE_LIST(X)
-#undef X
-};
 
 /**
  * struct worst - A connection that something holds back

@@ -9,15 +9,8 @@
 #include "engine/hooks.h"
 #include "penstockd.h"
 #include "shield/timewait.h"
-#include "util/tcp_state.h"
 
 #define TW_LIST_MAX 20000u /* its worker stands still meanwhile */
-
-static const char *const state_names[] = {
-#define X(n) #n,
-	TCP_STATE_LIST(X)
-#undef X
-};
 
 /**
  * struct states_call - Counts of all workers
