@@ -21,6 +21,7 @@
 #include "api/client.h"
 #include "api/flows.h"
 #include "api/server.h"
+#include "unit/fake_daemon.h"
 
 static char dir[] = "/tmp/test_control.XXXXXX";
 static char path[64];
@@ -380,33 +381,6 @@ static int unix_connect(void)
 	return fd;
 }
 
-/* Turn the loop until the peer closes, or @until has come (NULL: never), or
- * a good while passed.  Return: bytes; *closed when the peer did. */
-static size_t receive(int fd, char *buf, size_t room, const char *until,
-		      bool *closed)
-{
-	size_t used = 0;
-
-	*closed = false;
-	buf[0] = '\0';
-	for (int i = 0; i < 2000 && used + 1 < room; i++) {
-		ssize_t n;
-
-		event_base_loop(base, EVLOOP_NONBLOCK);
-		n = recv(fd, buf + used, room - used - 1, MSG_DONTWAIT);
-		*closed = n == 0 || (n < 0 && errno != EAGAIN);
-		if (*closed)
-			break;
-		used += n > 0 ? (size_t)n : 0;
-		buf[used] = '\0';
-		if (until && strstr(buf, until))
-			break;
-		if (n < 0)
-			poll(NULL, 0, 1);
-	}
-	return used;
-}
-
 static void put(int fd, const char *text)
 {
 	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL),
@@ -426,7 +400,7 @@ START_TEST(socket_pieces_and_pipelines_are_answered_in_order)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	put(fd, "\"ping\"}\n{\"cmd\":\"no\"}\n{\"cmd\":\"ping\"}\n");
 	shutdown(fd, SHUT_WR);
-	receive(fd, buf, sizeof(buf), NULL, &closed);
+	fake_receive(base, fd, buf, sizeof(buf), NULL, &closed);
 	ck_assert(closed);
 	ck_assert_str_eq(buf, PONG
 			 "{\"ok\":false,\"error\":\"unknown command\"}\n" PONG);
@@ -452,7 +426,7 @@ START_TEST(socket_endless_line_is_refused_and_closed)
 		event_base_loop(base, EVLOOP_NONBLOCK);
 	}
 	ck_assert_uint_eq(sent, CONTROL_LINE_MAX);
-	receive(fd, buf, sizeof(buf), NULL, &closed);
+	fake_receive(base, fd, buf, sizeof(buf), NULL, &closed);
 	ck_assert(closed);
 	ck_assert_str_eq(buf,
 			 "{\"ok\":false,\"error\":\"request too long\"}\n");
@@ -473,10 +447,11 @@ START_TEST(socket_client_beyond_limit_is_closed_others_serve)
 		fd[i] = unix_connect();
 		event_base_loop(base, EVLOOP_NONBLOCK);
 	}
-	receive(fd[CONTROL_CLIENTS_MAX], buf, sizeof(buf), NULL, &closed);
+	fake_receive(base, fd[CONTROL_CLIENTS_MAX], buf, sizeof(buf), NULL,
+		     &closed);
 	ck_assert(closed);
 	put(fd[0], "{\"cmd\":\"ping\"}\n");
-	receive(fd[0], buf, sizeof(buf), "\n", &closed);
+	fake_receive(base, fd[0], buf, sizeof(buf), "\n", &closed);
 	ck_assert_str_eq(buf, PONG);
 
 	/* One leaves, one may come. */
@@ -484,7 +459,7 @@ START_TEST(socket_client_beyond_limit_is_closed_others_serve)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	fd[1] = unix_connect();
 	put(fd[1], "{\"cmd\":\"ping\"}\n");
-	receive(fd[1], buf, sizeof(buf), "\n", &closed);
+	fake_receive(base, fd[1], buf, sizeof(buf), "\n", &closed);
 	ck_assert_str_eq(buf, PONG);
 	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
 		close(fd[i]);
@@ -503,7 +478,7 @@ START_TEST(socket_client_gone_before_answer_is_survived)
 	close(fd);
 	other = unix_connect();
 	put(other, "{\"cmd\":\"ping\"}\n");
-	receive(other, buf, sizeof(buf), "\n", &closed);
+	fake_receive(base, other, buf, sizeof(buf), "\n", &closed);
 	ck_assert_str_eq(buf, PONG);
 	close(other);
 	control_server_free(s);
@@ -676,7 +651,7 @@ static char *http(uint16_t port, const char *request)
 
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	put(fd, request);
-	receive(fd, buf, 1 << 20, NULL, &closed);
+	fake_receive(base, fd, buf, 1 << 20, NULL, &closed);
 	ck_assert(closed);
 	close(fd);
 	return buf;

@@ -22,6 +22,7 @@
 
 #include "../../src/api/http.h"
 #include "config/secret.h"
+#include "unit/fake_daemon.h"
 
 #define TOKEN "0123456789abcdef"
 #define KNOWN "Authorization: Bearer " TOKEN "\r\n"
@@ -37,37 +38,11 @@ static int stall_us, snapshots, changes;
 
 /* --- a daemon --- */
 
-static json_t *fake_status(void *arg)
-{
-	(void)arg;
-	return json_pack("{s:s}", "state", "running");
-}
-
-static bool fake_metric(void *arg, uint32_t i, struct control_metric *m)
-{
-	(void)arg;
-	(void)i;
-	(void)m;
-	return false;
-}
-
 static json_t *fake_flows(void *arg, uint32_t max)
 {
 	(void)arg;
 	(void)max;
 	return json_array();
-}
-
-static int fake_reload(void *arg, FILE *errors)
-{
-	(void)arg;
-	(void)errors;
-	return 0;
-}
-
-static void fake_stop(void *arg)
-{
-	(void)arg;
 }
 
 static int fake_command(void *arg, const char *cmd, const json_t *request,
@@ -95,11 +70,11 @@ static int fake_command(void *arg, const char *cmd, const json_t *request,
 }
 
 static const struct control_ops ops = {
-	.status = fake_status,
-	.metric = fake_metric,
+	.status = fake_running,
+	.metric = fake_no_metric,
 	.flows = fake_flows,
-	.reload = fake_reload,
-	.stop = fake_stop,
+	.reload = fake_reloaded,
+	.stop = fake_stop_nothing,
 	.command = fake_command,
 };
 
@@ -176,28 +151,10 @@ static void turn(int ms)
 	}
 }
 
-/* Append to buf until it has @until, or the server closes (*closed). */
+/* Into buf. */
 static void receive(int fd, const char *until, bool *closed)
 {
-	size_t used = 0;
-
-	*closed = false;
-	buf[0] = '\0';
-	for (int i = 0; i < 15000 && used + 1 < ROOM; i++) {
-		ssize_t n;
-
-		event_base_loop(base, EVLOOP_NONBLOCK);
-		n = recv(fd, buf + used, ROOM - used - 1, MSG_DONTWAIT);
-		*closed = n == 0 || (n < 0 && errno != EAGAIN);
-		if (*closed)
-			return;
-		used += n > 0 ? (size_t)n : 0;
-		buf[used] = '\0';
-		if (until && strstr(buf, until))
-			return;
-		if (n < 0)
-			poll(NULL, 0, TURN_MS);
-	}
+	fake_receive(base, fd, buf, ROOM, until, closed);
 }
 
 /* The whole answer, in buf; its status. */

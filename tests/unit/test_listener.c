@@ -22,26 +22,13 @@
 
 #include "api/listener.h"
 #include "api/server.h"
+#include "unit/fake_daemon.h"
 
 #define CROWD (2 * CONTROL_HTTP_MAX)
 
 static struct event_base *base;
 static int lines; /* logged */
 static char last_line[512];
-
-static json_t *fake_status(void *arg)
-{
-	(void)arg;
-	return json_pack("{s:s}", "state", "running");
-}
-
-static bool fake_metric(void *arg, uint32_t i, struct control_metric *m)
-{
-	(void)arg;
-	(void)i;
-	(void)m;
-	return false;
-}
 
 static json_t *fake_flows(void *arg, uint32_t max)
 {
@@ -50,24 +37,12 @@ static json_t *fake_flows(void *arg, uint32_t max)
 	return json_pack("[{s:s}]", "service", "secret addresses");
 }
 
-static int fake_reload(void *arg, FILE *errors)
-{
-	(void)arg;
-	(void)errors;
-	return 0;
-}
-
-static void fake_stop(void *arg)
-{
-	(void)arg;
-}
-
 static const struct control_ops ops = {
-	.status = fake_status,
-	.metric = fake_metric,
+	.status = fake_running,
+	.metric = fake_no_metric,
 	.flows = fake_flows,
-	.reload = fake_reload,
-	.stop = fake_stop,
+	.reload = fake_reloaded,
+	.stop = fake_stop_nothing,
 };
 
 static void on_line(enum log_level lvl, const char *line)
