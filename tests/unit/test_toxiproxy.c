@@ -390,6 +390,26 @@ START_TEST(toxics_are_listed_upstream_first)
 }
 END_TEST
 
+/* No fault stands for a noop, so nothing else bounds them. */
+START_TEST(noops_have_a_bound)
+{
+	char body[64];
+	int n = 0, status;
+
+	do {
+		snprintf(body, sizeof(body),
+			 "{\"type\":\"noop\",\"name\":\"n%d\"}", n);
+		status = ask(TOXI_POST, TOXICS, body);
+	} while (status == 200 && ++n < 1000);
+	ck_assert_int_eq(status, 400);
+	ck_assert_int_eq(n, 64);
+	ck_assert_str_eq(error_text(), "at most 64 toxics of type noop");
+	ck_assert_int_eq(ask(TOXI_POST, TOXICS, "{\"type\":\"latency\"}"), 200);
+	ck_assert_int_eq(ask(TOXI_DELETE, TOXICS "/n7", NULL), 204);
+	ck_assert_int_eq(ask(TOXI_POST, TOXICS, body), 200);
+}
+END_TEST
+
 START_TEST(toxic_update_merges_in_one_batch)
 {
 	ask(TOXI_POST, TOXICS,
@@ -634,6 +654,7 @@ int main(void)
 	tcase_add_test(c, toxic_types_become_fault_lines);
 	tcase_add_test(c, toxic_without_name_is_called_by_type_and_stream);
 	tcase_add_test(c, toxics_are_listed_upstream_first);
+	tcase_add_test(c, noops_have_a_bound);
 	tcase_add_test(c, toxic_update_merges_in_one_batch);
 	tcase_add_test(c, toxic_name_of_any_kind_works);
 	tcase_add_test(c, toxic_whose_fault_went_is_forgotten);
