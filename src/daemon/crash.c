@@ -56,6 +56,7 @@ struct crash {
 	struct tell *tell;
 	pthread_mutex_t lock;
 	const struct known *known;
+	const struct owners *owners;
 	bool published;
 	struct tell_counts count;
 };
@@ -210,6 +211,7 @@ int crash_open(struct daemon *d, struct crash_stored *s)
 		return -ENOMEM;
 	d->crash = c;
 	c->fd = -1;
+	c->owners = commons_owners(d->n > 1 ? &d->commons : NULL);
 	pthread_mutex_init(&c->lock, NULL);
 	for (uint32_t i = 0; s && i < s->n; i++) {
 		snprintf(c->old[c->nold++], sizeof(c->old[0]), "%s",
@@ -257,9 +259,13 @@ void crash_publish(struct daemon *d)
 
 /* --- the filter --- */
 
-static bool has_leg(void *engine, const struct tuple *t)
+/* The leg may be another worker's: see shield/owners.h. */
+static bool has_leg(void *arg, const struct tuple *t)
 {
-	return table_find(engine, t);
+	const struct unit *u = arg;
+
+	return table_find(u->engine, t) ||
+	       owners_find(u->crash->owners, t) != OWNERS_NONE;
 }
 
 static enum io_verdict op_input(void *arg, const struct packet *pkt, mono_t now,
@@ -269,7 +275,7 @@ static enum io_verdict op_input(void *arg, const struct packet *pkt, mono_t now,
 	enum tell_verdict v;
 
 	pthread_mutex_lock(&u->crash->lock);
-	v = tell_input(u->crash->tell, pkt, has_leg, u->engine, reply);
+	v = tell_input(u->crash->tell, pkt, has_leg, u, reply);
 	pthread_mutex_unlock(&u->crash->lock);
 	if (v == TELL_NOT_OURS)
 		return (enum io_verdict)engine_input(u->engine, pkt, now,

@@ -4,15 +4,23 @@
 
 crash.py serve PORT N READY SECONDS
 crash.py connect HOST PORT FROM N READY SECONDS
+crash.py renew HOST PORT FROM N READY SECONDS
 
 One side of N connections, on each of which the client sends some bytes and the
-server returns them.  FROM: the clients' addresses, with commas.  Creates READY when all are there.  Waits for their ends,
-SECONDS at most.  The last line: n=N reset=N fin=N other=N open=N last=SECONDS,
-where the last is the time since boot of the last end.
+server returns them.  FROM: the clients' addresses, with commas.  Creates READY
+when all are there.  Waits for their ends, SECONDS at most.  The last line: n=N
+reset=N fin=N other=N open=N last=SECONDS, where the last is the time since boot
+of the last end.
+
+renew waits until READY is gone, closes all connections, and opens them anew
+from the same ports.  The last line: n=N renewed=N last=SECONDS.
 """
+import concurrent.futures
+import os
 import resource
 import select
 import socket
+import struct
 import sys
 import time
 
@@ -35,30 +43,54 @@ def text(i):
     return b"%6d" % i + b"x" * (i % 97)
 
 
-def serve(port, n):
+def serve(port, n, seconds):
     listener = socket.socket(socket.AF_INET6)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("::", port))
     listener.listen(4096)
+    listener.settimeout(seconds)
     held = []
     for _ in range(n):
         sock = listener.accept()[0]
+        sock.settimeout(None)
         first = exactly(sock, 6)
         sock.sendall(first + exactly(sock, int(first) % 97))
         held.append(sock)
     return held
 
 
+def connect_one(to, i, source):
+    sock = socket.create_connection(to, timeout=60, source_address=source)
+    sock.sendall(text(i))
+    assert exactly(sock, len(text(i))) == text(i)
+    return sock
+
+
 def connect(host, port, clients, n):
-    held = []
-    for i in range(n):
-        sock = socket.create_connection(
-            (host, port), timeout=60,
-            source_address=(clients[i % len(clients)], 0))
-        sock.sendall(text(i))
-        assert exactly(sock, len(text(i))) == text(i)
-        held.append(sock)
-    return held
+    return [connect_one((host, port), i, (clients[i % len(clients)], 0))
+            for i in range(n)]
+
+
+def renew_one(i, sock, to, source):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                    struct.pack("ii", 1, 0))
+    sock.close()
+    try:
+        return connect_one(to, i, source)
+    except (OSError, EOFError):
+        return None
+
+
+def renew(held, ready, seconds):
+    to = [sock.getpeername()[:2] for sock in held]
+    source = [sock.getsockname()[:2] for sock in held]
+    until = now() + seconds
+    while os.path.exists(ready) and now() < until:
+        time.sleep(0.05)
+    with concurrent.futures.ThreadPoolExecutor(len(held)) as pool:
+        held = list(pool.map(renew_one, range(len(held)), held, to,
+                             source))
+    print(f"n={len(held)} renewed={sum(map(bool, held))} last={now():.3f}")
 
 
 def end_of(sock):
@@ -73,12 +105,15 @@ def end_of(sock):
 def main():
     n, ready, seconds = int(sys.argv[-3]), sys.argv[-2], float(sys.argv[-1])
     if sys.argv[1] == "serve":
-        held = serve(int(sys.argv[2]), n)
+        held = serve(int(sys.argv[2]), n, seconds)
     else:
         held = connect(sys.argv[2], int(sys.argv[3]),
                        sys.argv[4].split(","), n)
     with open(ready, "w", encoding="ascii"):
         pass
+    if sys.argv[1] == "renew":
+        renew(held, ready, seconds)
+        return
     poller, count, last = select.epoll(), {}, 0.0
     by_fd = {sock.fileno(): sock for sock in held}
     for fd in by_fd:

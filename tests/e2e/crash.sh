@@ -11,7 +11,7 @@ crash_hold() {
 	in_s tests/e2e/crash.py serve "$PORT_CRASH" "$1" "$TMP/ready.s" 120 \
 		>"$TMP/ends.s" 2>&1 &
 	poll 10 listening "$PORT_CRASH" || fail "the server does not listen"
-	in_c tests/e2e/crash.py connect "$SERVER" "$PORT_CRASH" \
+	in_c tests/e2e/crash.py "${CRASH_DO:-connect}" "$SERVER" "$PORT_CRASH" \
 		"${CRASH_FROM:-$CLIENT}" "$1" "$TMP/ready.c" 120 >"$TMP/ends.c" 2>&1 &
 	poll 30 crash_held || fail "not connected: $(cat "$TMP"/ends.[cs])"
 }
@@ -71,28 +71,54 @@ crash_many() {
 	crash_again "$1"
 }
 
-# Several workers, and a server that sees another client at another address.
-crash_workers() {
+# crash_workers_up LINE...: several workers, another server, many clients
+crash_workers_up() {
 	local other='\[' i
 	[ "$FAMILY" = 4 ] || other=203
-	workers_addresses add
-	in_g ip addr add "$(workers_own)/$((FAMILY == 4 ? 24 : 64))" dev sv
-	in_s ip addr add "$(workers_to)/$((FAMILY == 4 ? 24 : 64))" dev up
 	CRASH_FROM=$(workers_client 0)
 	for ((i = 1; i < WORKERS_CLIENTS; i++)); do
 		CRASH_FROM+=,$(workers_client "$i")
 	done
 	daemon_conf "[penstock] workers = 4" "[penstock] max_memory = 128M" \
-		"connect = $(workers_server):$PORT_CRASH" \
-		"source = $(workers_own)"
+		"connect = $(workers_server):$PORT_CRASH" "$@"
 	sed -i "/^listen = $other/d" "$DAEMON_CONF" # of one family
 	daemon_up
+}
+
+# The server sees another client at another address.
+crash_workers() {
+	crash_workers_up "source = $(workers_own)"
 	crash_hold 200
 	crash_kill
 	crash_again 200
 }
 
-workers_to() { workers_server | tr -d '[]'; }
+# Clients take their ports again before the server is told.  Its answers may
+# reach another worker than the one that has the new connection.
+crash_renewed() {
+	local n=$WORKERS_CLIENTS before
+	crash_workers_up "[penstock] crash_probe_rate = 1"
+	CRASH_DO=renew crash_hold "$n"
+	crash_kill
+	in_s tests/e2e/crash.py serve "$PORT_CRASH" "$n" "$TMP/renewed.s" 120 \
+		>"$TMP/renewed.ends" 2>&1 &
+	poll 10 listening "$PORT_CRASH" || fail "the server does not listen"
+	daemon_up
+	before=$(crash_syns_again)
+	rm -f "$TMP/ready.c"
+	poll 90 grep -q renewed= "$TMP/ends.c" || fail "$(<"$TMP/ends.c")"
+	cat "$TMP/ends.c"
+	assert_fields "$(tail -n 1 "$TMP/ends.c")" n="$n" renewed="$n"
+	# The first SYN meets the old connection at the server.
+	assert_num "SYNs sent again" $(($(crash_syns_again) - before)) -le \
+		$((2 * n))
+	daemon_end
+}
+
+crash_syns_again() {
+	in_c nstat -asz TcpExtTCPSynRetrans |
+		awk '/SynRetrans/ { print int($2) }'
+}
 
 # The next one has another number of workers, and less room.
 crash_other_limits() {
@@ -327,7 +353,10 @@ crash_cases() {
 	# shellcheck disable=SC2034 # case_gateway_check reads it
 	EXPECT_DEATH=1
 	crash_case both_ends_of_300_are_told 120 crash_many 300
+	workers_addresses add
 	crash_case of_several_workers_behind_connect_are_told 120 crash_workers
+	crash_case ports_are_used_again_behind_connect 150 crash_renewed
+	workers_addresses del
 	crash_case next_one_has_other_limits 120 crash_other_limits
 	crash_case twice_tells_the_rest 120 crash_twice
 	crash_case silent_peers_are_forgotten 120 crash_silent

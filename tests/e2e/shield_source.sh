@@ -154,4 +154,6 @@ shield_source_cases() {
 		source_refused "servers of the other family" \
 		"listen = 203.0.113.10:80" "source = 2001:db8::50"
 	stop_penstockd
+	in_g ip addr del 203.0.113.50/24 dev sv
+	in_g ip addr del 2001:db8::50/64 dev sv
 }

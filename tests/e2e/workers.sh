@@ -19,14 +19,18 @@ workers_client() {
 }
 
 workers_addresses() {
-	local i nodad=
-	[ "$FAMILY" = 4 ] || nodad=nodad
-	for ((i = 0; i < WORKERS_CLIENTS; i++)); do
-		# shellcheck disable=SC2086 # or nothing
-		in_c ip addr "$1" "$(workers_client "$i")/$((FAMILY == 4 ? 24 : 64))" \
-			dev up $nodad
-	done
-} 2>/dev/null
+	local i len=24 more=
+	[ "$FAMILY" = 4 ] || len=64 more="nodad preferred_lft 0"
+	[ "$1" = add ] || more=
+	# shellcheck disable=SC2086 # words, or none
+	{
+		for ((i = 0; i < WORKERS_CLIENTS; i++)); do
+			in_c ip addr "$1" "$(workers_client "$i")/$len" dev up $more
+		done
+		in_g ip addr "$1" "$(workers_own)/$len" dev sv $more
+		in_s ip addr "$1" "$(workers_to)/$len" dev up $more
+	}
+}
 
 # Several addresses of the client get a file each, and all get it whole.
 workers_fetch() {
@@ -133,10 +137,6 @@ workers_cases() {
 	local hs="handshake = server_first" w="[penstock] workers = 8"
 	penstock_on || return 0
 	workers_addresses add
-	in_g ip addr add 203.0.113.50/24 dev sv
-	in_g ip addr add 2001:db8::50/64 dev sv nodad preferred_lft 0
-	in_s ip addr add 203.0.113.11/24 dev up
-	in_s ip addr add 2001:db8::11/64 dev up nodad
 	shield_conf "$hs" "$w"
 	run_case workers_path_mtu_is_found_by_all 60 workers_mtu
 	workers_service "connect = $(workers_server):$PORT_HTTP"
@@ -164,6 +164,7 @@ workers_cases() {
 }
 
 workers_server() { [ "$FAMILY" = 4 ] && echo 203.0.113.11 || echo "[2001:db8::11]"; }
+workers_to() { workers_server | tr -d '[]'; }
 workers_own() { [ "$FAMILY" = 4 ] && echo 203.0.113.50 || echo 2001:db8::50; }
 
 # workers_service LINE: one service of this family, on two ports, with LINE.
