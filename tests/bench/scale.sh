@@ -16,6 +16,8 @@
 #   [ tun crowd0 ]--( penstockd )    one namespace
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/bench/crowd.sh
+. tests/bench/crowd.sh
 : "${BUILD:=build}"
 SECS=4 ROUNDS=${BENCH_ROUNDS:-3} OUT=$BUILD/scale.json
 while getopts r:s:o:h opt; do
@@ -45,25 +47,7 @@ trap 'exit 130' INT TERM
 
 # gateway FLOWS: a namespace with penstockd and the crowd's TUN.
 gateway() {
-	ip netns add "$NS" && ip -n "$NS" link set lo up &&
-		ip -n "$NS" tuntap add dev crowd0 mode tun &&
-		ip -n "$NS" link set crowd0 up txqueuelen 10000 &&
-		ip -n "$NS" addr add 10.255.255.1/32 dev crowd0 &&
-		ip -n "$NS" route add 10.0.0.0/8 dev crowd0 &&
-		ip -n "$NS" route add 192.0.2.0/24 dev crowd0 || exit 1
-	cat >"$TMP/conf" <<-END
-	[penstock]
-	control = $TMP/control.sock
-	secret_file = $TMP/secret
-	http =
-	max_flows = $(($1 + $1 / 4 + 1000))
-	max_memory = 1G
-	[service crowd]
-	listen = 192.0.2.1:80
-	handshake = client_first
-	tcp_syncookies = 0
-	tcp_max_syn_backlog = 65536
-	END
+	crowd_place "$1"
 	ip netns exec "$NS" "$BUILD/penstockctl" -s "$TMP/state" -c "$TMP/conf" \
 		rules apply >"$TMP/log" 2>&1 || { cat "$TMP/log" >&2 && exit 1; }
 	ip netns exec "$NS" "$BUILD/penstockd" -c "$TMP/conf" \

@@ -179,26 +179,6 @@ gw_end() {
 
 # --- load --------------------------------------------------------------------
 
-# gw_load TRANSFERS IDLE: connections in the background, all connected.
-gw_load() {
-	rm -f "$TMP/ready" "$TMP/stop"
-	in_c tests/e2e/handover.py "$SERVER" "$PORT_HTTP" "f$((4 << 20))" \
-		"$(data_sum $((4 << 20)))" "$1" "$2" "$TMP/ready" "$TMP/stop" \
-		>"$TMP/load" 2>&1 &
-	LOAD_PID=$!
-	poll 30 test -e "$TMP/ready" || fail "not connected: $(<"$TMP/load")"
-}
-
-# gw_loaded: it ends, and nothing was lost.
-gw_loaded() {
-	: >"$TMP/stop"
-	poll 60 pid_gone "$LOAD_PID" || fail "the load does not end"
-	LINE=$(<"$TMP/load")
-	echo "$LINE"
-	assert_fields "$LINE" wrong=0 lost=0 idle_lost=0
-	assert_num "downloads" "$(field downloads "$LINE")" -gt 0
-}
-
 # gw_move FROM TO: by a pipe, and then the addresses.
 gw_move() {
 	gw_ctl "$1" handover | gw_ctl "$2" takeover
@@ -208,7 +188,7 @@ gw_move() {
 
 # gw_still_works GATEWAY: the load, and new connections.
 gw_still_works() {
-	gw_loaded
+	load_end 60
 	peer_run echo 100000 3
 	assert_fields "$LINE" bad=- rx=100000 end=FIN
 }
@@ -247,7 +227,7 @@ gw_there_and_back() {
 	gw_conf b "[penstock] workers = 2"
 	gw_restart b
 	gw_ctl a fault add late type=latency latency=20 || fail "no fault"
-	gw_load 20 50
+	load_begin 20 50
 	for i in 1 2; do
 		gw_move a b
 		gw_move b a
@@ -267,7 +247,7 @@ gw_restart() {
 # A restart on either side, before and after a move.
 gw_restarts() {
 	gw_begin
-	gw_load 10 20
+	load_begin 10 20
 	gw_restart a
 	gw_move a b
 	gw_restart b
@@ -283,7 +263,7 @@ gw_restarts() {
 # the peers of connections that are not its own any more.
 gw_crash_after() {
 	gw_begin
-	gw_load 10 20
+	load_begin 10 20
 	gw_move a b
 	kill -KILL "${GW_PID[a]}"
 	wait "${GW_PID[a]}" 2>/dev/null
@@ -296,7 +276,7 @@ gw_crash_after() {
 # By a command, which succeeds or fails.
 gw_command() {
 	gw_begin
-	gw_load 10 20
+	load_begin 10 20
 	gw_ctl a handover -- false 2>"$TMP/err"
 	assert_eq "exit code" 2 $?
 	grep -q "the connections go on here" "$TMP/err" || fail "$(<"$TMP/err")"
@@ -315,7 +295,7 @@ gw_command() {
 # The other side cannot read it, which a pipe does not tell.
 gw_undo() {
 	gw_begin
-	gw_load 10 20
+	load_begin 10 20
 	gw_ctl a handover | false
 	gw_ctl a handover | cat >/dev/null
 	gw_is a "handed over" || fail "a goes on"
@@ -329,7 +309,7 @@ gw_undo() {
 # The reader goes away in the middle: too much for a pipe's buffer.
 gw_broken_pipe() {
 	gw_begin
-	gw_load 20 20
+	load_begin 20 20
 	(
 		set -o pipefail
 		gw_ctl a handover 2>"$TMP/err" | head -c 1000 >/dev/null
@@ -351,7 +331,7 @@ gw_refuses() {
 gw_bad_states() {
 	local f=$TMP/state n
 	gw_begin
-	gw_load 5 10
+	load_begin 5 10
 	gw_ctl a handover >/dev/null 2>&1 && fail "it writes to nowhere"
 	gw_ctl a handover >"$f" || fail "no state"
 	gw_ctl a handover --undo || fail "no undo"
@@ -411,7 +391,7 @@ gw_connected() {
 # A state comes to a gateway that has these connections.
 gw_conflict() {
 	gw_begin
-	gw_load 5 10
+	load_begin 5 10
 	gw_ctl a handover >"$TMP/state" || fail "no state"
 	gw_ctl a handover --undo || fail "no undo"
 	gw_ctl a takeover <"$TMP/state" >"$TMP/out" 2>&1 || fail "refused"
@@ -425,7 +405,7 @@ gw_conflict() {
 # When the time of --undo is over, a forgets them, and takes new ones.
 gw_forgets() {
 	gw_begin
-	gw_load 5 10
+	load_begin 5 10
 	gw_ctl a --timeout=1 handover | gw_ctl b takeover
 	gw_take b
 	poll 10 gw_is a running || fail "a does not come back"
@@ -526,7 +506,7 @@ gw_daemon_fails() {
 # One command: the connections go, and the addresses follow.
 gw_kept_move() {
 	gw_kept
-	gw_load 10 20
+	load_begin 10 20
 	gw_probe
 	gw_ctl a handover -- "$PENSTOCKCTL" -S "$GW_DIR/b/control.sock" takeover
 	assert_eq "exit code" 0 $?
@@ -621,6 +601,7 @@ gw_spread() {
 	ip netns exec "$NS_X" tests/e2e/handover.py "$SERVER" "$PORT_HTTP" \
 		"f$((4 << 20))" "$(data_sum $((4 << 20)))" 10 40 \
 		"$TMP/ready" "$TMP/stop" >"$TMP/load" 2>&1 &
+	# shellcheck disable=SC2034 # of load_end
 	LOAD_PID=$!
 	poll 30 test -e "$TMP/ready" || fail "not connected: $(<"$TMP/load")"
 	a=$(gw_gauge a flows) b=$(gw_gauge b flows)
@@ -628,7 +609,7 @@ gw_spread() {
 	assert_eq "connections" 50 $((a + b))
 	assert_num "by a" "$a" -gt 0
 	assert_num "by b" "$b" -gt 0
-	gw_loaded
+	load_end 60
 	gw_ecmp_end
 }
 

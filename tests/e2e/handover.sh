@@ -58,33 +58,11 @@ handover_download() {
 	daemon_end
 }
 
-# handover_load TRANSFERS IDLE: connections in the background, all connected.
-handover_load() {
-	rm -f "$TMP/ready" "$TMP/stop"
-	data_file 1024 >/dev/null
-	data_file $((4 << 20)) >/dev/null
-	ip netns exec "$NS_C" tests/e2e/handover.py "$SERVER" "$PORT_HTTP" \
-		"f$((4 << 20))" "$(data_sum $((4 << 20)))" "$1" "$2" \
-		"$TMP/ready" "$TMP/stop" >"$TMP/load" 2>&1 &
-	LOAD_PID=$!
-	poll 30 test -e "$TMP/ready" || fail "not connected: $(<"$TMP/load")"
-}
-
-# handover_loaded: they end, and nothing was lost.
-handover_loaded() {
-	: >"$TMP/stop"
-	poll 120 pid_gone "$LOAD_PID" || fail "the load does not end"
-	LINE=$(<"$TMP/load")
-	echo "$LINE"
-	assert_fields "$LINE" wrong=0 lost=0 idle_lost=0
-	assert_num "downloads" "$(field downloads "$LINE")" -gt 0
-}
-
 handover_many() {
 	daemon_begin "[penstock] max_flows = 20000"
-	handover_load "$1" "$2"
+	load_begin "$1" "$2"
 	handover_times "$3"
-	handover_loaded
+	load_end 120
 	assert_clean 20
 	daemon_end
 }
@@ -95,7 +73,7 @@ handover_other() {
 	local change=$1
 	shift
 	daemon_begin
-	handover_load 10 30
+	load_begin 10 30
 	$change
 	daemon_conf "$@"
 	rules_apply "$DAEMON_CONF" || fail "rules apply"
@@ -105,7 +83,7 @@ handover_other() {
 	daemon_conf
 	rules_apply "$DAEMON_CONF" || fail "rules apply"
 	handover_again
-	handover_loaded
+	load_end 120
 	peer_run echo 100000 3
 	assert_fields "$LINE" bad=- rx=100000 end=FIN
 	assert_clean 20
@@ -115,11 +93,11 @@ handover_other() {
 # The rules follow afterwards.
 handover_fewer_workers() {
 	daemon_begin "[penstock] workers = 3"
-	handover_load 10 30
+	load_begin 10 30
 	daemon_conf "[penstock] workers = 2"
 	handover_again
 	rules_apply "$DAEMON_CONF" || fail "rules apply"
-	handover_loaded
+	load_end 120
 	peer_run echo 100000 3
 	assert_fields "$LINE" bad=- rx=100000 end=FIN
 	assert_clean 20
@@ -276,12 +254,12 @@ handover_nobody() {
 # A file with an error: nothing is asked for, and the old one goes on.
 handover_bad_file() {
 	daemon_begin
-	handover_load 5 5
+	load_begin 5 5
 	daemon_conf "no_such_key = 1"
 	handover_refused 2 "no_such_key: "
 	penstock_alive || fail "the old one is gone"
 	daemon_conf
-	handover_loaded
+	load_end 120
 	handover_again
 	daemon_end
 }
@@ -289,12 +267,12 @@ handover_bad_file() {
 # One that cannot open what it needs besides lets the old one go on.
 handover_cannot_run() {
 	daemon_begin
-	handover_load 5 5
+	load_begin 5 5
 	daemon_conf "[penstock] tun = cl" # is no TUN device
 	handover_refused 1 "the other penstockd goes on"
 	penstock_alive || fail "the old one is gone"
 	daemon_conf
-	handover_loaded
+	load_end 120
 	handover_again
 	daemon_end
 }
@@ -348,12 +326,12 @@ handover_too_old() {
 
 handover_sigterm_stops() {
 	daemon_begin grace=600s
-	handover_load 2 2
+	load_begin 2 2
 	kill -TERM "$PENSTOCK_PID"
 	poll 5 daemon_log_has "stop: no new connections"
 	handover_refused 1 "refuses: this penstockd is stopping"
 	penstock_alive || fail "the old one is gone"
-	handover_loaded
+	load_end 120
 	daemon_gone 15
 }
 

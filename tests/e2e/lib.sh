@@ -610,6 +610,30 @@ assert_clean() {
 	}
 }
 
+# --- load that goes on ------------------------------------------------------
+
+# load_begin TRANSFERS IDLE: connections in the background, all connected.
+load_begin() {
+	rm -f "$TMP/ready" "$TMP/stop"
+	data_file 1024 >/dev/null
+	data_file $((4 << 20)) >/dev/null
+	ip netns exec "$NS_C" tests/e2e/handover.py "$SERVER" "$PORT_HTTP" \
+		"f$((4 << 20))" "$(data_sum $((4 << 20)))" "$1" "$2" \
+		"$TMP/ready" "$TMP/stop" >"$TMP/load" 2>&1 &
+	LOAD_PID=$!
+	poll 30 test -e "$TMP/ready" || fail "not connected: $(<"$TMP/load")"
+}
+
+# load_end SECONDS: they end in time, and nothing was lost.
+load_end() {
+	: >"$TMP/stop"
+	poll "$1" pid_gone "$LOAD_PID" || fail "the load does not end"
+	LINE=$(<"$TMP/load")
+	echo "$LINE"
+	assert_fields "$LINE" wrong=0 lost=0 idle_lost=0
+	assert_num "downloads" "$(field downloads "$LINE")" -gt 0
+}
+
 # --- cases ----------------------------------------------------------------
 
 N_CASE=0 N_OK=0 N_FAILED=0 N_SKIPPED=0 FAILED_NAMES=()
