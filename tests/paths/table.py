@@ -126,7 +126,7 @@ AT_MOST = (
      "direct-bbr", "median_ms", no_loss_parallel, 1.05),
     ("the same, loss, parallel", "complete", "penstock-bbr",
      "direct-bbr", "median_ms", loss_parallel, 1.0),
-    ("delay, queue of 8 BDP, penstock B : direct B", "delay", "penstock-bbr",
+    ("delay, 8 BDP, penstock B : direct B", "delay", "penstock-bbr",
      "direct-bbr", "median_ms", queue8, 1.1),
 )
 
