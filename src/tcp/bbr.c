@@ -29,7 +29,8 @@
  *
  * There are two additions.  ACKs do not come evenly, so the maximum of many
  * rate samples is more than the path has, and CRUISE would build a queue up to
- * the window.  So it sends less while it sees half as much of a queue.  And
+ * the window.  So it sends less while it sees half as much of a queue.  A queue
+ * of half a BDP that is still there after six round trips is not its own.  And
  * PROBE_RTT waits as long as round-trip times near the least one show that the
  * path was empty.
  *
@@ -55,6 +56,8 @@
 #define CHANCE_MAX 100 /* thousandths */
 #define QUEUE_PART 4   /* of the least round-trip time: a standing queue */
 #define CRUISE_QUEUE_PART 8
+#define OTHERS_QUEUE_PART 2 /* more than this for so long is others' queue */
+#define OTHERS_QUEUE_ROUNDS 6
 #define EMPTY_PART 10 /* within this part of it, there is none */
 #define QUEUE_LEAST_US (1 * USEC_PER_MSEC)
 #define BETA 70
@@ -148,6 +151,7 @@ bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v)
 static uint32_t pacing_gain(const struct bbr *b, const struct bbr_view *v)
 {
 	bool drains = b->state == BBR_PROBE_CRUISE &&
+		      b->delayed_rounds < OTHERS_QUEUE_ROUNDS &&
 		      is_delayed(b, v, CRUISE_QUEUE_PART);
 
 	return b->state == BBR_STARTUP	    ? STARTUP_PACING_GAIN
@@ -322,6 +326,18 @@ static void start_up(struct bbr *b, const struct bbr_view *v,
 static bool exceeds(uint32_t lost, uint32_t tx_in_flight, uint32_t p)
 {
 	return (uint64_t)lost * 100 > (uint64_t)tx_in_flight * p;
+}
+
+/* How long has there been a queue that draining does not end? */
+static void count_delayed(struct bbr *b, const struct bbr_view *v)
+{
+	if (!b->round_start)
+		return;
+	if (b->state != BBR_PROBE_CRUISE ||
+	    !is_delayed(b, v, OTHERS_QUEUE_PART))
+		b->delayed_rounds = 0;
+	else if (b->delayed_rounds < OTHERS_QUEUE_ROUNDS)
+		b->delayed_rounds++;
 }
 
 /* Without a queue the path loses by chance: how much, of a round trip. */
@@ -760,6 +776,7 @@ void bbr_on_ack(struct bbr *b, struct bbr_view *v, const struct rate_sample *rs)
 	update_latest(b, v, rs);
 	update_max_bw(b, v, rs);
 	learn_chance(b, v, rs);
+	count_delayed(b, v);
 	if (b->loss_round_start)
 		lower_bounds(b, v);
 	update_aggregation(b, v, rs);

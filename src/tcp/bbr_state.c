@@ -65,6 +65,7 @@ static const struct record_member members[] = {
 	M(50, U8, model.rounds_since_probe_up),
 	M(51, U8, model.loss_events),
 	M(52, U16, model.chance),
+	M(53, U8, model.delayed_rounds),
 };
 
 /* clang-format off */
