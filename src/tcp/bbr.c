@@ -37,7 +37,7 @@
  * Gains are percent.  The draft's real numbers are integers here, with 64 bits
  * where two of them are multiplied.
  */
-#include "tcp/bbr.h"
+#include "bbr_queue.h"
 
 #define BBR_NONE 0xff
 #define STARTUP_PACING_GAIN 277
@@ -49,17 +49,6 @@
 #define UP_CWND_GAIN 225
 #define PROBE_RTT_CWND_GAIN 50
 #define PACING_MARGIN 1
-#define LOSS_THRESH 2	/* percent */
-#define LOSS_CERTAIN 15 /* percent: congestion, whatever the delay says */
-#define LOSS_CERTAIN_SEGMENTS 8
-#define LOSS_OWN_SEGMENTS 3
-#define CHANCE_MAX 100 /* thousandths */
-#define QUEUE_PART 4   /* of the least round-trip time: a standing queue */
-#define CRUISE_QUEUE_PART 8
-#define OTHERS_QUEUE_PART 2 /* more than this for so long is others' queue */
-#define OTHERS_QUEUE_ROUNDS 6
-#define EMPTY_PART 10 /* within this part of it, there is none */
-#define QUEUE_LEAST_US (1 * USEC_PER_MSEC)
 #define BETA 70
 #define HEADROOM 15
 #define MIN_PIPE_SEGMENTS 4
@@ -109,11 +98,6 @@ static uint32_t percent(uint32_t v, uint32_t p)
 	return (uint32_t)((uint64_t)v * p / 100);
 }
 
-static uint32_t cap32(uint64_t v)
-{
-	return v < BBR_INF ? (uint32_t)v : BBR_INF;
-}
-
 static bool is_probing_cycle(const struct bbr *b)
 {
 	return b->state >= BBR_PROBE_DOWN && b->state <= BBR_PROBE_UP;
@@ -125,40 +109,13 @@ static bool is_accelerating(const struct bbr *b)
 	       b->state == BBR_PROBE_UP;
 }
 
-/* A round-trip time that is longer by no more than this, a part of the least
- * one, shows no queue.  A burst waits for itself. */
-static uint32_t rtt_room(const struct bbr *b, const struct bbr_view *v,
-			 uint32_t part)
-{
-	uint64_t burst = (uint64_t)v->quantum * USEC_PER_SEC / (b->bw + 1);
-
-	return max_u32(b->min_rtt_us / part, cap32(burst));
-}
-
-static bool is_delayed(const struct bbr *b, const struct bbr_view *v,
-		       uint32_t part)
-{
-	uint32_t room = max_u32(rtt_room(b, v, part), QUEUE_LEAST_US);
-
-	return b->has_rtt && v->rtt_us > b->min_rtt_us + room;
-}
-
-bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v)
-{
-	return is_delayed(b, v, QUEUE_PART);
-}
-
 static uint32_t pacing_gain(const struct bbr *b, const struct bbr_view *v)
 {
-	bool drains = b->state == BBR_PROBE_CRUISE &&
-		      b->delayed_rounds < OTHERS_QUEUE_ROUNDS &&
-		      is_delayed(b, v, CRUISE_QUEUE_PART);
-
 	return b->state == BBR_STARTUP	    ? STARTUP_PACING_GAIN
 	       : b->state == BBR_DRAIN	    ? DRAIN_PACING_GAIN
 	       : b->state == BBR_PROBE_DOWN ? DOWN_PACING_GAIN
 	       : b->state == BBR_PROBE_UP   ? UP_PACING_GAIN
-	       : drains			    ? CRUISE_DRAIN_GAIN
+	       : bbr_drains(b, v)	    ? CRUISE_DRAIN_GAIN
 					    : 100;
 }
 
@@ -181,7 +138,7 @@ static uint32_t bdp_multiple(const struct bbr *b, const struct bbr_view *v,
 {
 	if (!b->has_rtt)
 		return v->initial_cwnd;
-	return cap32(bw * b->min_rtt_us / USEC_PER_SEC * gain / 100);
+	return bbr_cap(bw * b->min_rtt_us / USEC_PER_SEC * gain / 100);
 }
 
 static uint32_t quantized(const struct bbr *b, const struct bbr_view *v,
@@ -190,7 +147,7 @@ static uint32_t quantized(const struct bbr *b, const struct bbr_view *v,
 	cap = max_u32(cap, 3 * v->quantum);
 	cap = max_u32(cap, min_pipe(v));
 	if (b->state == BBR_PROBE_UP)
-		cap = cap32((uint64_t)cap + 2 * v->mss);
+		cap = bbr_cap((uint64_t)cap + 2 * v->mss);
 	return cap;
 }
 
@@ -323,69 +280,13 @@ static void start_up(struct bbr *b, const struct bbr_view *v,
 
 /* --- long-term model (5.3.3.6, 5.5.10.2) --- */
 
-static bool exceeds(uint32_t lost, uint32_t tx_in_flight, uint32_t p)
-{
-	return (uint64_t)lost * 100 > (uint64_t)tx_in_flight * p;
-}
-
-/* How long has there been a queue that draining does not end? */
-static void count_delayed(struct bbr *b, const struct bbr_view *v)
-{
-	if (!b->round_start)
-		return;
-	if (b->state != BBR_PROBE_CRUISE ||
-	    !is_delayed(b, v, OTHERS_QUEUE_PART))
-		b->delayed_rounds = 0;
-	else if (b->delayed_rounds < OTHERS_QUEUE_ROUNDS)
-		b->delayed_rounds++;
-}
-
-/* Without a queue the path loses by chance: how much, of a round trip. */
-static void learn_chance(struct bbr *b, const struct bbr_view *v,
-			 const struct rate_sample *rs)
-{
-	uint64_t part;
-
-	if (!b->round_start || !rs->tx_in_flight || bbr_sees_queue(b, v))
-		return;
-	b->own_queue &= b->state == BBR_PROBE_UP;
-	part = (uint64_t)rs->lost * 1000 * 16 / rs->tx_in_flight;
-	part = part < CHANCE_MAX * 16 ? part : CHANCE_MAX * 16;
-	b->chance = (uint16_t)((b->chance * 15u + part) / 16);
-}
-
-/* More than the path loses by chance, where the queue is our own: 2 %, and
- * three times the standard deviation of what chance takes.  In thousandths of
- * segments. */
-static bool exceeds_own(const struct bbr *b, const struct bbr_view *v,
-			uint32_t lost, uint32_t tx_in_flight)
-{
-	uint64_t sent = tx_in_flight / v->mss;
-	uint64_t by_chance = sent * b->chance / 16;
-	uint64_t bound = sent * LOSS_THRESH * 10 + by_chance;
-	uint64_t all = (uint64_t)lost * 1000 / v->mss;
-
-	return lost >= LOSS_OWN_SEGMENTS * v->mss && all > bound &&
-	       (all - bound) * (all - bound) > 9 * by_chance * 1000;
-}
-
-/* For the draft every loss is congestion: see the top. */
-static bool is_congestion(const struct bbr *b, const struct bbr_view *v,
-			  uint32_t lost, uint32_t tx_in_flight)
-{
-	if (lost >= LOSS_CERTAIN_SEGMENTS * v->mss &&
-	    exceeds(lost, tx_in_flight, LOSS_CERTAIN))
-		return true;
-	return bbr_sees_queue(b, v) &&
-	       (!b->own_queue || exceeds_own(b, v, lost, tx_in_flight));
-}
-
 static bool too_high(const struct bbr *b, const struct bbr_view *v,
 		     uint32_t lost, uint32_t tx_in_flight)
 {
-	if (!exceeds(lost, tx_in_flight, LOSS_THRESH) && (v->sack || !lost))
+	if (!bbr_loss_exceeds(lost, tx_in_flight, LOSS_THRESH) &&
+	    (v->sack || !lost))
 		return false;
-	return is_congestion(b, v, lost, tx_in_flight);
+	return bbr_is_congestion(b, v, lost, tx_in_flight);
 }
 
 static void handle_too_high(struct bbr *b, struct bbr_view *v,
@@ -413,7 +314,7 @@ static void probe_upward(struct bbr *b, const struct bbr_view *v,
 	n = b->probe_up_acked / b->probe_up_acked_per_inc;
 	b->probe_up_acked -= n * b->probe_up_acked_per_inc;
 	b->inflight_longterm =
-		cap32((uint64_t)b->inflight_longterm + (uint64_t)n * v->mss);
+		bbr_cap((uint64_t)b->inflight_longterm + (uint64_t)n * v->mss);
 	if (b->round_start)
 		raise_slope(b, v);
 }
@@ -571,7 +472,7 @@ static void update_aggregation(struct bbr *b, const struct bbr_view *v,
 		expected = 0;
 	}
 	b->extra_acked_delivered =
-		cap32((uint64_t)b->extra_acked_delivered + rs->newly_acked);
+		bbr_cap((uint64_t)b->extra_acked_delivered + rs->newly_acked);
 	extra = min_u32((uint32_t)(b->extra_acked_delivered - expected),
 			v->cwnd);
 	/* two halves of the window approximate a filter of all its samples */
@@ -630,14 +531,6 @@ static void check_drain(struct bbr *b, struct bbr_view *v)
 
 /* --- the least round-trip time (5.3.4) --- */
 
-static bool sees_empty_path(const struct bbr *b, const struct bbr_view *v,
-			    const struct rate_sample *rs)
-{
-	return b->has_rtt && b->full_bw_reached && rs->rtt_us >= 0 &&
-	       rs->rtt_us <=
-		       (int64_t)b->min_rtt_us + rtt_room(b, v, EMPTY_PART);
-}
-
 static void update_min_rtt(struct bbr *b, const struct bbr_view *v,
 			   const struct rate_sample *rs)
 {
@@ -645,10 +538,10 @@ static void update_min_rtt(struct bbr *b, const struct bbr_view *v,
 		after(v->now, b->probe_rtt_min_stamp, PROBE_RTT_INTERVAL_US);
 	if (rs->rtt_us >= 0 && (rs->rtt_us < (int64_t)b->probe_rtt_min_us ||
 				b->probe_rtt_expired)) {
-		b->probe_rtt_min_us = cap32((uint64_t)rs->rtt_us);
+		b->probe_rtt_min_us = bbr_cap((uint64_t)rs->rtt_us);
 		b->probe_rtt_min_stamp = v->now;
 	}
-	if (sees_empty_path(b, v, rs)) /* there is no need to drain it */
+	if (bbr_sees_empty_path(b, v, rs)) /* there is no need to drain it */
 		b->probe_rtt_min_stamp = b->min_rtt_stamp = v->now;
 	if (b->probe_rtt_min_us != BBR_INF &&
 	    (!b->has_rtt || b->probe_rtt_min_us < b->min_rtt_us ||
@@ -758,14 +651,14 @@ static void set_cwnd(struct bbr *b, struct bbr_view *v,
 {
 	uint32_t cap = bdp_multiple(b, v, b->bw, cwnd_gain(b));
 
-	cap = cap32((uint64_t)cap +
-		    max_u32(b->extra_acked[0], b->extra_acked[1]));
+	cap = bbr_cap((uint64_t)cap +
+		      max_u32(b->extra_acked[0], b->extra_acked[1]));
 	b->max_inflight = quantized(b, v, cap);
 	if (b->full_bw_reached)
-		v->cwnd = min_u32(cap32((uint64_t)v->cwnd + rs->newly_acked),
+		v->cwnd = min_u32(bbr_cap((uint64_t)v->cwnd + rs->newly_acked),
 				  b->max_inflight);
 	else if (v->cwnd < b->max_inflight || v->delivered < v->initial_cwnd)
-		v->cwnd = cap32((uint64_t)v->cwnd + rs->newly_acked);
+		v->cwnd = bbr_cap((uint64_t)v->cwnd + rs->newly_acked);
 	v->cwnd = max_u32(v->cwnd, min_pipe(v));
 	bound_cwnd(b, v);
 }
@@ -775,8 +668,7 @@ void bbr_on_ack(struct bbr *b, struct bbr_view *v, const struct rate_sample *rs)
 	v->mark_app_limited = false;
 	update_latest(b, v, rs);
 	update_max_bw(b, v, rs);
-	learn_chance(b, v, rs);
-	count_delayed(b, v);
+	bbr_learn_queue(b, v, rs);
 	if (b->loss_round_start)
 		lower_bounds(b, v);
 	update_aggregation(b, v, rs);
@@ -879,7 +771,7 @@ static uint32_t inflight_at_loss(uint32_t size, uint32_t tx_in_flight,
 void bbr_on_loss(struct bbr *b, struct bbr_view *v, uint32_t size,
 		 uint32_t tx_in_flight, uint32_t lost, bool app_limited)
 {
-	if (!is_congestion(b, v, lost, tx_in_flight))
+	if (!bbr_is_congestion(b, v, lost, tx_in_flight))
 		return;
 	note_loss(b, v);
 	if (!b->bw_probe_sample || !too_high(b, v, lost, tx_in_flight))
@@ -900,7 +792,7 @@ void bbr_enter_recovery(struct bbr *b, struct bbr_view *v, bool timeout)
 	if (!b->loss_in_round) /* saved at the first loss */
 		save_state(b, v);
 	if (timeout)
-		v->cwnd = cap32((uint64_t)v->inflight + v->mss);
+		v->cwnd = bbr_cap((uint64_t)v->inflight + v->mss);
 }
 
 void bbr_exit_recovery(struct bbr *b, struct bbr_view *v)

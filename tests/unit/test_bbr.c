@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: tcp/bbr tcp/rate */
+/* LINKS: tcp/bbr tcp/bbr_queue tcp/rate */
 /*
  * BBR over a simulated path: a sender that obeys window and pacing, a link of a
  * rate with a queue in front, a delay, losses by chance.  The figures are the

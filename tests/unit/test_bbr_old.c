@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LINKS: tcp/bbr tcp/rate */
+/* LINKS: tcp/bbr tcp/bbr_queue tcp/rate */
 /*
  * BBR beside its version 1, which is what Linux has: two senders and one queue,
  * in virtual time.  The old one is a model with what decides how they share:
