@@ -163,9 +163,11 @@ static int load(const struct secret_use *use, const char *path,
 	if (err != -ENOENT)
 		return fail(use, errors, path, err);
 	err = random_fill(out);
+	if (err)
+		return fail(use, errors, path, err);
 	hex_print(out, digits);
-	if (err || !*path)
-		return err ? fail(use, errors, path, err) : SECRET_EPHEMERAL;
+	if (!*path)
+		return SECRET_EPHEMERAL;
 	err = file_make(path, out);
 	if (!err)
 		return SECRET_MADE;

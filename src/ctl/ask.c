@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all commands of penstockctl need: requests to the daemon, and the
- * message for a wrong call.
+ * What all commands of penstockctl need: requests to the daemon, output, and
+ * the message for a wrong call.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -102,7 +102,7 @@ static bool exceeds_own(const struct bbr *b, const struct bbr_view *v,
 	       (all - bound) * (all - bound) > 9 * by_chance * 1000;
 }
 
-/* For the draft every loss is congestion: see the top. */
+/* For the draft every loss is congestion: see the top of bbr.c. */
 bool bbr_is_congestion(const struct bbr *b, const struct bbr_view *v,
 		       uint32_t lost, uint32_t tx_in_flight)
 {

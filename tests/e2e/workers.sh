@@ -18,6 +18,8 @@ workers_client() {
 	fi
 }
 
+# workers_addresses add|del: those of the clients, one of the gateway's own, and
+# the second one of the server.
 workers_addresses() {
 	local i len=24 more=
 	[ "$FAMILY" = 4 ] || len=64 more="nodad preferred_lft 0"

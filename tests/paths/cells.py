@@ -76,9 +76,9 @@ def seconds(c):
 
 
 def weight(c):
-    """How many of the machine's places it takes; see run.py."""
-    if c["kind"] == "veth":
-        return 1000
-    if c["kind"] == "complete" or c["rate"] <= 10:
-        return 1
-    return 4
+    """How many of the machine's places (five) it takes; see run.py."""
+    if c["kind"] in ("veth", "wire", "fast"):
+        return 1000  # alone
+    if c["kind"] == "complete":
+        return 2
+    return 1 if c["rate"] <= 10 else 4

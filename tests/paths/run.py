@@ -14,8 +14,8 @@ Environment:
   ONLY     columns (all): direct-cubic direct-bbr haproxy-bbr penstock-cubic
            penstock-bbr
   ROUNDS   1; the table has medians
-  JOBS     places (5).  A transfer at 10 Mb/s takes one, one at 100 Mb/s four:
-           two of those on two cores would disturb each other
+  JOBS     places (5), so that what runs side by side on two cores does not
+           disturb each other; see weight() in cells.py
   TIME     seconds of a transfer
   MINUTES  nothing begins later than that (600)
   RESUME=1 keeps what paths.json has, and measures the rest
@@ -95,7 +95,7 @@ def captured(st, mbit, t, run):
     file = f"{st.tmp}/wire.pcap"
     p = st.start("g", "tcpdump", "-i", "cl", "-n", "-s", "96", "-B", "65536",
                  "--time-stamp-precision=nano", "-w", file,
-                 "tcp src port 5201")
+                 f"tcp src port {stand.PORT}")
     st.wait_for(p, "tcpdump", lambda: "listening" in st.output(p))
     r = run()
     st.stop([p])

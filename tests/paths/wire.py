@@ -40,14 +40,12 @@ def spacing(path, mbit, since):
     seen = packets(path)
     seen = [p for p in seen if p[0] >= seen[0][0] + since]
     mss = min(1448, max(n for _, n in seen))
-    drain, queue, last, depth, gaps = mbit * FASTER / 8e-6, 0, 0, [], []
+    drain, queue, last, depth = mbit * FASTER / 8e-6, 0, 0, []
     for t, n in seen:
         queue = max(0, queue - (t - last) * drain) + n
-        gaps.append(t - last)
         depth += [queue / mss] * -(-n // mss)
         last = t
     depth.sort()
     return {"burst": round(statistics.median(depth), 1),
             "burst_p95": round(depth[int(len(depth) * 0.95)], 1),
-            "burst_max": round(depth[-1], 1),
-            "gap_ms": round(statistics.median(gaps[1:]) * 1e3, 3)}
+            "burst_max": round(depth[-1], 1)}

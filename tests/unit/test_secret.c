@@ -32,15 +32,20 @@ static void teardown(void)
 	rmdir(dir);
 }
 
-static int secret(uint8_t out[SECRET_BYTES])
+/* What is written there is in said, once it is closed. */
+static FILE *errors(void)
 {
-	size_t len;
-	FILE *errs;
-	int rc;
+	static size_t len;
 
 	free(said);
-	errs = open_memstream(&said, &len);
-	rc = secret_load(path, out, errs);
+	return open_memstream(&said, &len);
+}
+
+static int secret(uint8_t out[SECRET_BYTES])
+{
+	FILE *errs = errors();
+	int rc = secret_load(path, out, errs);
+
 	fclose(errs);
 	return rc;
 }
@@ -102,13 +107,9 @@ END_TEST
 
 static bool usable(const char *secret_path, const char *token_path)
 {
-	size_t len;
-	FILE *errs;
-	bool fine;
+	FILE *errs = errors();
+	bool fine = secrets_usable(secret_path, token_path, errs);
 
-	free(said);
-	errs = open_memstream(&said, &len);
-	fine = secrets_usable(secret_path, token_path, errs);
 	fclose(errs);
 	return fine;
 }
