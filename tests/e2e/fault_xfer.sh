@@ -179,11 +179,13 @@ xfer_optimistic() {
 }
 
 # What is lost and acknowledged is never sent again.  The segment behind it is
-# what makes us acknowledge, so as many bytes have been sent for sure.
+# what makes us acknowledge, so as many bytes have been sent for sure.  It is a
+# segment with data: the peer also acknowledges what it reads, and the loss of an
+# ACK stops nothing.
 xfer_optimistic_loss() {
 	local before line
 	fault_begin "x type=optimistic_ack by=2000" \
-		"d type=droplist index=100 dir=from_peer"
+		"d type=droplist index=100 dir=from_peer on=data"
 	before=$(kernel_count "$NS_C" TcpRetransSegs)
 	wire_segments
 	peer_run --stall-ms 3000 echo 4000000 23
