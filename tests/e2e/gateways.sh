@@ -419,9 +419,19 @@ gw_forgets() {
 
 # --- keepalived --------------------------------------------------------------
 
+# gw_unkept GATEWAY: the keepalived of a case that failed is gone, also its child.
+gw_unkept() {
+	local file
+	for file in "$GW_DIR/$1"/{keepalived,vrrp}.pid; do
+		[ -s "$file" ] && grep -qsx keepalived "/proc/$(<"$file")/comm" && return 1
+	done
+	return 0
+}
+
 # gw_keep GATEWAY PRIORITY: the example, with the paths of this test.
 gw_keep() {
 	local dir=$GW_DIR/$1
+	poll 10 gw_unkept "$1" || fail "an earlier keepalived of $1 does not end"
 	sed "s,/usr/sbin/penstockctl,$(realpath "$PENSTOCKCTL") -S $dir/control.sock,
 		s,priority .*,priority $2,
 		/enable_script_security/d" \
@@ -462,42 +472,50 @@ gw_probe() {
 	poll 20 grep -q up "$TMP/probe" || fail "no connection comes up"
 }
 
-# gw_gap WHAT: from now on until a connection comes up; 3 s are promised on a
-# quiet machine.
+gw_now() { cut -d' ' -f1 /proc/uptime; }
+
+# gw_gap WHAT SINCE: from then on until a connection comes up that was begun when
+# WHAT was over; 3 s are promised on a quiet machine.
 gw_gap() {
-	local begun
-	begun=$(cut -d' ' -f1 /proc/uptime)
-	poll 10 gw_first_up "$begun" || fail "no new connection after $1"
+	local over
+	over=$(awk '{ printf "%.2f", $1 + 0.01 }' /proc/uptime) # hundredths
+	poll 10 gw_first_up "$over" "$2" || fail "no new connection after $1"
 	echo "$1: a new connection after $REPLY ms"
 	: >"$TMP/probed"
 	poll 10 pid_gone "$PROBE_PID"
 	assert_num "ms" "$REPLY" -lt $((3000 * SLOW))
 }
 
-# The first that was begun then or later, as ms after.
+# gw_first_up OVER SINCE: the first that was begun at OVER or later, in ms.
 gw_first_up() {
-	REPLY=$(awk -v t="$1" '$1 == "up" && $2 >= t {
-		printf "%d", ($2 - t) * 1000; exit }' "$TMP/probe")
+	REPLY=$(awk -v over="$1" -v since="$2" '$1 == "up" && $2 >= over {
+		printf "%d", ($2 - since) * 1000; exit }' "$TMP/probe")
 	[ -n "$REPLY" ]
 }
 
 # A host that fails: it is gone from both networks, and with all its programs.
 gw_host_fails() {
+	local since
 	gw_kept
 	gw_probe
+	since=$(gw_now)
 	in_gw a ip link set cl down
 	in_gw a ip link set sv down
 	kill -KILL "${GW_KEEP[a]}" "${GW_PID[a]}"
-	gw_gap "the host has failed"
+	poll 10 pid_gone "${GW_PID[a]}"
+	gw_gap "the host has failed" "$since"
 	gw_has_address b || fail "b does not have the addresses"
 	gw_kept_end
 }
 
 gw_daemon_fails() {
+	local since
 	gw_kept
 	gw_probe
+	since=$(gw_now)
 	kill -KILL "${GW_PID[a]}"
-	gw_gap "penstockd has failed"
+	poll 10 pid_gone "${GW_PID[a]}" # what it still took is no new connection
+	gw_gap "penstockd has failed" "$since"
 	gw_has_address b || fail "b does not have the addresses"
 	gw_has_address a && fail "a keeps the addresses"
 	gw_kept_end
@@ -510,7 +528,7 @@ gw_kept_move() {
 	gw_probe
 	gw_ctl a handover -- "$PENSTOCKCTL" -S "$GW_DIR/b/control.sock" takeover
 	assert_eq "exit code" 0 $?
-	gw_gap "the connections were handed over"
+	gw_gap "the connections were handed over" "$(gw_now)"
 	poll 20 gw_has_address b || fail "b does not have the addresses"
 	gw_still_works
 	gw_kept_end

@@ -6,8 +6,7 @@ probe.py HOST PORT STOP
 
 Begins a connection every 50 ms, each of which may take a second; prints
 "up TIME" for each that a server has accepted, where TIME is when it was begun
-(seconds, as in
-/proc/uptime).  Ends when STOP exists.
+(seconds, as in /proc/uptime).  Ends when STOP exists.
 """
 import asyncio
 import os
