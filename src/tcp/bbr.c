@@ -27,12 +27,18 @@
  * takes three segments, and 2 % more than what the path loses without, by three
  * times the standard deviation of that.
  *
- * There are two additions.  ACKs do not come evenly, so the maximum of many
+ * There are three additions.  ACKs do not come evenly, so the maximum of many
  * rate samples is more than the path has, and CRUISE would build a queue up to
- * the window.  So it sends less while it sees half as much of a queue.  A queue
- * of half a BDP that is still there after six round trips is not its own.  And
- * PROBE_RTT waits as long as round-trip times near the least one show that the
- * path was empty.
+ * the window.  So it sends less while it sees half as much of a queue.
+ *
+ * A queue of half a BDP that DOWN and CRUISE do not end in eight round trips
+ * is not its own, but others', until it has gone.  In such a queue a stream has
+ * the share of the rate that its window has of the flight, and a window that
+ * follows the rate keeps all shares as they are.  Three bursts more for each,
+ * as in version 1, bring them together.
+ *
+ * And PROBE_RTT waits as long as round-trip times near the least one show that
+ * the path was empty.
  *
  * Gains are percent.  The draft's real numbers are integers here, with 64 bits
  * where two of them are multiplied.
@@ -48,6 +54,7 @@
 #define DEFAULT_CWND_GAIN 200
 #define UP_CWND_GAIN 225
 #define PROBE_RTT_CWND_GAIN 50
+#define OTHERS_QUANTA 3
 #define PACING_MARGIN 1
 #define BETA 70
 #define HEADROOM 15
@@ -653,6 +660,8 @@ static void set_cwnd(struct bbr *b, struct bbr_view *v,
 
 	cap = bbr_cap((uint64_t)cap +
 		      max_u32(b->extra_acked[0], b->extra_acked[1]));
+	if (bbr_queue_is_others(b))
+		cap = bbr_cap((uint64_t)cap + OTHERS_QUANTA * v->quantum);
 	b->max_inflight = quantized(b, v, cap);
 	if (b->full_bw_reached)
 		v->cwnd = min_u32(bbr_cap((uint64_t)v->cwnd + rs->newly_acked),

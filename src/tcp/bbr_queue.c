@@ -12,7 +12,7 @@
 #define QUEUE_PART 4   /* of the least round-trip time: a standing queue */
 #define CRUISE_QUEUE_PART 8
 #define OTHERS_QUEUE_PART 2 /* more than this for so long is others' queue */
-#define OTHERS_QUEUE_ROUNDS 6
+#define OTHERS_QUEUE_ROUNDS 8
 #define EMPTY_PART 10 /* within this part of it, there is none */
 #define QUEUE_LEAST_US (1 * USEC_PER_MSEC)
 
@@ -39,10 +39,14 @@ bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v)
 	return is_delayed(b, v, QUEUE_PART);
 }
 
+bool bbr_queue_is_others(const struct bbr *b)
+{
+	return b->delayed_rounds >= OTHERS_QUEUE_ROUNDS;
+}
+
 bool bbr_drains(const struct bbr *b, const struct bbr_view *v)
 {
 	return b->state == BBR_PROBE_CRUISE &&
-	       b->delayed_rounds < OTHERS_QUEUE_ROUNDS &&
 	       is_delayed(b, v, CRUISE_QUEUE_PART);
 }
 
@@ -54,15 +58,18 @@ bool bbr_sees_empty_path(const struct bbr *b, const struct bbr_view *v,
 		       (int64_t)b->min_rtt_us + rtt_room(b, v, EMPTY_PART);
 }
 
-/* How long has there been a queue that draining does not end? */
+/* How long has there been a queue that draining does not end?  Once it is
+ * others', it is until it has gone. */
 static void count_delayed(struct bbr *b, const struct bbr_view *v)
 {
+	bool drains = b->state == BBR_PROBE_DOWN ||
+		      b->state == BBR_PROBE_CRUISE;
+
 	if (!b->round_start)
 		return;
-	if (b->state != BBR_PROBE_CRUISE ||
-	    !is_delayed(b, v, OTHERS_QUEUE_PART))
+	if (!is_delayed(b, v, OTHERS_QUEUE_PART))
 		b->delayed_rounds = 0;
-	else if (b->delayed_rounds < OTHERS_QUEUE_ROUNDS)
+	else if (drains && !bbr_queue_is_others(b))
 		b->delayed_rounds++;
 }
 

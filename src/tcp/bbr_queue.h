@@ -26,6 +26,8 @@ void bbr_learn_queue(struct bbr *b, const struct bbr_view *v,
 		     const struct rate_sample *rs);
 /* Does CRUISE send less, to drain a queue that is its own? */
 bool bbr_drains(const struct bbr *b, const struct bbr_view *v);
+/* Has there been a queue for so long that it is not its own? */
+bool bbr_queue_is_others(const struct bbr *b);
 /* Does this sample show that the path is empty? */
 bool bbr_sees_empty_path(const struct bbr *b, const struct bbr_view *v,
 			 const struct rate_sample *rs);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* LINKS: tcp/bbr tcp/bbr_queue tcp/rate */
 /*
- * BBR beside its version 1, which is what Linux has: two senders and one queue,
- * in virtual time.  The old one is a model with what decides how they share:
- * the highest rate of ten round trips, gains of 1.25, 0.75 and six times 1, the
- * least round-trip time of ten seconds and four packets to look for it, a
- * window of two bandwidth-delay products, and no regard for loss but in the
- * first round trip of a recovery.
+ * BBR beside its version 1, which is what Linux has: two or ten senders and one
+ * queue, in virtual time.  The old one is a model with what decides how they
+ * share: the highest rate of ten round trips, gains of 1.25, 0.75 and six times
+ * 1, the least round-trip time of ten seconds and four packets to look for it,
+ * a window of two bandwidth-delay products, three bursts and what is acked at
+ * once (Linux 5.1 and later), and no regard for loss but in the first round
+ * trip of a recovery.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 #define SECS(n) ((int64_t)(n)*USEC_PER_SEC)
 #define PHASES 8
 #define ROUNDS 10
+#define EXTRA_ROUNDS 5
+#define SENDERS 10
 
 /**
  * struct pkt - A packet under way
@@ -37,6 +40,9 @@ struct pkt {
  * @rate, @of: highest rate of a round trip, and of which one
  * @full:     the rate that STARTUP has last seen grow
  * @probe_end: of PROBE_RTT; 0: still draining
+ * @extra:    most that was acked beyond the rate, of the last five round trips
+ *            or fewer, and of the five before
+ * @acked:    since @acked_since
  */
 struct old {
 	enum {
@@ -47,7 +53,8 @@ struct old {
 	} state;
 	uint64_t rate[ROUNDS], full;
 	uint32_t of[ROUNDS], round, next_round, stalls, phase, saved;
-	int64_t min_rtt, min_rtt_at, phase_at, probe_end;
+	uint32_t extra[2], extra_rounds, acked;
+	int64_t min_rtt, min_rtt_at, phase_at, probe_end, acked_since;
 	bool filled, round_start, round_done, was_recovering, conserve;
 };
 
@@ -61,7 +68,9 @@ static struct sender {
 	uint32_t head, tail;
 	int64_t start, next_send, recovery_until, round_rtt;
 	uint64_t sent, delivered;
-} sender[2];
+} sender[SENDERS];
+
+static int senders;
 
 static struct prng rng;
 static int64_t now, free_at;
@@ -202,10 +211,39 @@ static void old_set_rate(struct sender *s)
 	s->v.quantum = max_u32((uint32_t)(s->v.pacing_rate / 1024), 2 * MSS);
 }
 
+static void old_update_extra(struct sender *s, const struct rate_sample *a)
+{
+	struct old *o = &s->o;
+	uint64_t us = (uint64_t)(now - o->acked_since);
+	uint64_t expected = old_rate(o) * us / USEC_PER_SEC;
+
+	if (o->round_start && ++o->extra_rounds == EXTRA_ROUNDS) {
+		o->extra_rounds = 0;
+		o->extra[1] = o->extra[0];
+		o->extra[0] = 0;
+	}
+	if (o->acked <= expected) {
+		o->acked = 0;
+		o->acked_since = now;
+		expected = 0;
+	}
+	o->acked += a->newly_acked;
+	o->extra[0] = max_u32(
+		o->extra[0], min_u32(o->acked - (uint32_t)expected, s->v.cwnd));
+}
+
+/* Of what was acked at once, no more than a tenth of a second has. */
+static uint32_t old_extra(const struct old *o)
+{
+	uint32_t most = max_u32(o->extra[0], o->extra[1]);
+
+	return o->filled ? min_u32(most, (uint32_t)(old_rate(o) / 10)) : 0;
+}
+
 static void old_set_cwnd(struct sender *s, const struct rate_sample *a)
 {
 	struct old *o = &s->o;
-	uint32_t target = old_bdp(s, o->filled ? 200 : 289);
+	uint32_t target = old_bdp(s, o->filled ? 200 : 289) + old_extra(o);
 	uint32_t flight = s->v.inflight + a->newly_acked, cwnd = s->v.cwnd;
 
 	if (s->v.recovering && !o->was_recovering) {
@@ -236,6 +274,7 @@ static void old_on_ack(struct sender *s, const struct rate_sample *a)
 	old_update_startup(s, a);
 	old_update_min_rtt(s, a);
 	old_set_rate(s);
+	old_update_extra(s, a);
 	old_set_cwnd(s, a);
 }
 
@@ -382,7 +421,7 @@ static void run_until(int64_t end)
 		int64_t at = end;
 		uint32_t which = 0, k;
 
-		for (struct sender *s = sender; s < sender + 2; s++) {
+		for (struct sender *s = sender; s < sender + senders; s++) {
 			if (next_ack(s, &k) < at) {
 				at = next_ack(s, &which);
 				acked = s;
@@ -401,57 +440,71 @@ static void run_until(int64_t end)
 	}
 }
 
-static void path_init(uint64_t seed, uint64_t queue_bytes)
+static void path_init(uint64_t seed, int n, uint64_t queue_bytes)
 {
 	prng_seed(&rng, seed);
 	queue = queue_bytes;
+	senders = n;
 	now = SECS(100);
 	free_at = 0;
 	memset(sender, 0, sizeof(sender));
-	for (int i = 0; i < 2; i++)
-		sender[i].v = (struct bbr_view){.mss = MSS,
-						.initial_cwnd = 10 * MSS,
-						.cwnd = 10 * MSS,
-						.srtt_us = (uint32_t)RTT,
-						.sack = true,
-						.rng = &rng};
-	for (int i = 0; i < 2; i++)
-		sender[i].round_rtt = INT64_MAX;
+	for (struct sender *s = sender; s < sender + n; s++) {
+		s->v = (struct bbr_view){.mss = MSS,
+					 .initial_cwnd = 10 * MSS,
+					 .cwnd = 10 * MSS,
+					 .srtt_us = (uint32_t)RTT,
+					 .sack = true,
+					 .rng = &rng};
+		s->round_rtt = INT64_MAX;
+	}
 }
 
 /* Jain's index of what is delivered in twenty seconds, after as many. */
 static double jain(void)
 {
-	uint64_t before[2];
-	double x[2];
+	uint64_t before[SENDERS];
+	double sum = 0, squares = 0;
 
 	run_until(now + SECS(20));
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < senders; i++)
 		before[i] = sender[i].delivered;
 	run_until(now + SECS(20));
-	for (int i = 0; i < 2; i++)
-		x[i] = (double)(sender[i].delivered - before[i]);
-	ck_assert_double_ge(x[0] + x[1], 0.85 * RATE * 20);
-	return (x[0] + x[1]) * (x[0] + x[1]) / 2 / (x[0] * x[0] + x[1] * x[1]);
+	for (int i = 0; i < senders; i++) {
+		double x = (double)(sender[i].delivered - before[i]);
+
+		sum += x;
+		squares += x * x;
+	}
+	ck_assert_double_ge(sum, 0.85 * RATE * 20);
+	return sum * sum / senders / squares;
 }
 
 #define SEEDS 6
 #define BDP (RATE / 1000 * 40)
 
-/* The mean of some seeds, whose second sender begins up to a second later. */
-static double share(bool old_a, bool old_b, uint64_t queue_bytes)
+/* The mean of some seeds, of two groups of senders that begin within a
+ * second. */
+static double share_of(int n, bool old_a, bool old_b, uint64_t queue_bytes)
 {
+	struct prng starts;
 	double sum = 0;
 
+	prng_seed(&starts, 1);
 	for (int seed = 1; seed <= SEEDS; seed++) {
-		path_init((uint64_t)seed, queue_bytes);
-		sender[0].is_old = old_a;
-		sender[1].is_old = old_b;
-		sender[0].start = now;
-		sender[1].start = now + SECS(1) * (seed - 1) / (SEEDS - 1);
+		path_init((uint64_t)seed, n, queue_bytes);
+		for (int i = 0; i < n; i++) {
+			sender[i].is_old = i < n / 2 ? old_a : old_b;
+			sender[i].start =
+				now + prng_below(&starts, (uint32_t)SECS(1));
+		}
 		sum += jain();
 	}
 	return sum / SEEDS;
+}
+
+static double share(bool old_a, bool old_b, uint64_t queue_bytes)
+{
+	return share_of(2, old_a, old_b, queue_bytes);
 }
 
 /* The model is as fair to itself as Linux's is (0.997 by `make fairness'). */
@@ -482,6 +535,15 @@ START_TEST(new_beside_old_lives_in_a_short_queue)
 }
 END_TEST
 
+/* Of ten, none sees an empty path. */
+START_TEST(ten_share_as_the_old_ones_do)
+{
+	ck_assert_double_ge(share_of(10, true, true, 2 * BDP), 0.93);
+	ck_assert_double_ge(share_of(10, false, false, 2 * BDP), 0.95);
+	ck_assert_double_ge(share_of(10, false, true, 2 * BDP), 0.89);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("bbr_old");
@@ -494,6 +556,7 @@ int main(void)
 	tcase_add_test(tc, new_beside_new_is_fair);
 	tcase_add_test(tc, new_beside_old_is_fair_in_a_deep_queue);
 	tcase_add_test(tc, new_beside_old_lives_in_a_short_queue);
+	tcase_add_test(tc, ten_share_as_the_old_ones_do);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
