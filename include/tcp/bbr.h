@@ -79,7 +79,7 @@ struct bbr {
 	uint8_t ack_phase;
 	uint8_t full_bw_count, probe_up_rounds, rounds_since_probe_up;
 	uint8_t loss_events;
-	uint8_t delayed_rounds; /* in a row that draining did not end */
+	uint8_t delayed_rounds; /* of draining, since there is a queue */
 	bool round_start : 1, loss_round_start : 1, loss_in_round : 1;
 	bool full_bw_now : 1, full_bw_reached : 1;
 	bool idle_restart : 1, probe_rtt_expired : 1, probe_rtt_round_done : 1;

@@ -35,7 +35,8 @@
  * is not its own, but others', until it has gone.  In such a queue a stream has
  * the share of the rate that its window has of the flight, and a window that
  * follows the rate keeps all shares as they are.  Three bursts more for each,
- * as in version 1, bring them together.
+ * as in version 1, bring them together.  Where a BDP has only a few packets, a
+ * stream alone counts as such, too.
  *
  * And PROBE_RTT waits as long as round-trip times near the least one show that
  * the path was empty.

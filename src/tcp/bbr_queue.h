@@ -24,7 +24,7 @@ static inline bool bbr_loss_exceeds(uint32_t lost, uint32_t tx_in_flight,
  * queue. */
 void bbr_learn_queue(struct bbr *b, const struct bbr_view *v,
 		     const struct rate_sample *rs);
-/* Does CRUISE send less, to drain a queue that is its own? */
+/* Does CRUISE send less, to drain a queue? */
 bool bbr_drains(const struct bbr *b, const struct bbr_view *v);
 /* Has there been a queue for so long that it is not its own? */
 bool bbr_queue_is_others(const struct bbr *b);

@@ -478,7 +478,7 @@ gw_now() { cut -d' ' -f1 /proc/uptime; }
 # WHAT was over; 3 s are promised on a quiet machine.
 gw_gap() {
 	local over
-	over=$(awk '{ printf "%.2f", $1 + 0.01 }' /proc/uptime) # hundredths
+	over=$(awk '{ printf "%.2f", $1 + 0.01 }' /proc/uptime) # rounded down
 	poll 10 gw_first_up "$over" "$2" || fail "no new connection after $1"
 	echo "$1: a new connection after $REPLY ms"
 	: >"$TMP/probed"
@@ -502,7 +502,7 @@ gw_host_fails() {
 	in_gw a ip link set cl down
 	in_gw a ip link set sv down
 	kill -KILL "${GW_KEEP[a]}" "${GW_PID[a]}"
-	poll 10 pid_gone "${GW_PID[a]}"
+	poll 10 pid_gone "${GW_PID[a]}" || fail "penstockd does not end"
 	gw_gap "the host has failed" "$since"
 	gw_has_address b || fail "b does not have the addresses"
 	gw_kept_end
@@ -514,7 +514,8 @@ gw_daemon_fails() {
 	gw_probe
 	since=$(gw_now)
 	kill -KILL "${GW_PID[a]}"
-	poll 10 pid_gone "${GW_PID[a]}" # what it still took is no new connection
+	# what it still took is no new connection
+	poll 10 pid_gone "${GW_PID[a]}" || fail "penstockd does not end"
 	gw_gap "penstockd has failed" "$since"
 	gw_has_address b || fail "b does not have the addresses"
 	gw_has_address a && fail "a keeps the addresses"

@@ -42,6 +42,7 @@ static struct path {
 	uint32_t head, tail, high;
 	int64_t recovery_until;
 	uint64_t sent, lost, delivered, peak_queue, waited;
+	uint8_t most_delayed; /* rounds */
 	struct pkt p[PKTS];
 } w;
 
@@ -139,6 +140,8 @@ static void take_ack(uint32_t i)
 		bbr_exit_recovery(&w.b, &w.v);
 	w.v.cwnd_limited = w.v.inflight + 2 * MSS >= w.v.cwnd;
 	bbr_on_ack(&w.b, &w.v, &s);
+	if (w.b.delayed_rounds > w.most_delayed)
+		w.most_delayed = w.b.delayed_rounds;
 	if (w.v.mark_app_limited)
 		rate_limited(&w.r, w.v.inflight);
 }
@@ -337,6 +340,24 @@ START_TEST(queue_of_others_lengthens_the_window)
 	w.rtt -= MS(12);
 	run(MS(3 * 20));
 	ck_assert_uint_eq(w.b.delayed_rounds, 0);
+}
+END_TEST
+
+/* What UP has made is drained sooner than that, with ACKs that come unevenly
+ * and with loss, too. */
+START_TEST(alone_it_is_in_no_queue_of_others)
+{
+	static const struct {
+		uint32_t mbit, rtt_ms, loss_pm;
+	} at[] = {{10, 20, 0},	{10, 20, 30},  {10, 100, 0},
+		  {100, 20, 0}, {100, 20, 30}, {100, 100, 0}};
+
+	path_init(MBIT(at[_i].mbit), MS(at[_i].rtt_ms), 8u << 20);
+	w.loss = at[_i].loss_pm / 1e3;
+	w.jitter = 1500;
+	run(SECS(20));
+	ck_assert_uint_gt(w.most_delayed, 0);
+	ck_assert_uint_lt(w.most_delayed, 8);
 }
 END_TEST
 
@@ -645,6 +666,7 @@ int main(void)
 	tcase_add_test(tc, steady_fills_the_link_with_a_short_queue);
 	tcase_add_test(tc, steady_uneven_acks_keep_the_queue_short);
 	tcase_add_test(tc, queue_of_others_lengthens_the_window);
+	tcase_add_loop_test(tc, alone_it_is_in_no_queue_of_others, 0, 6);
 	tcase_add_test(tc, random_loss_of_a_small_flight_keeps_the_rate);
 	tcase_add_loop_test(tc, random_loss_keeps_the_rate, 0, 9);
 	tcase_add_test(tc, cruise_loss_without_a_queue_is_chance);
