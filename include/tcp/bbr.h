@@ -74,12 +74,13 @@ struct bbr {
 	uint32_t round_count, drain_start_round;
 	uint32_t probe_up_acked_per_inc, probe_up_acked;
 	uint32_t probe_wait_us;
-	uint16_t chance; /* 1/16,000 of a flight, lost without a queue */
+	uint32_t delayed_us; /* the time, low bits: last seen a long queue */
+	uint16_t chance;     /* 1/16,000 of a flight, lost without a queue */
 	uint8_t state, undo_state; /* enum bbr_state; BBR_NONE */
 	uint8_t ack_phase;
 	uint8_t full_bw_count, probe_up_rounds, rounds_since_probe_up;
 	uint8_t loss_events;
-	uint8_t delayed_rounds; /* of draining, since there is a queue */
+	uint8_t delayed_rounds; /* of draining, with a long queue */
 	bool round_start : 1, loss_round_start : 1, loss_in_round : 1;
 	bool full_bw_now : 1, full_bw_reached : 1;
 	bool idle_restart : 1, probe_rtt_expired : 1, probe_rtt_round_done : 1;

@@ -31,12 +31,16 @@
  * rate samples is more than the path has, and CRUISE would build a queue up to
  * the window.  So it sends less while it sees half as much of a queue.
  *
- * A queue of half a BDP that DOWN and CRUISE do not end in eight round trips
- * is not its own, but others', until it has gone.  In such a queue a stream has
- * the share of the rate that its window has of the flight, and a window that
- * follows the rate keeps all shares as they are.  Three bursts more for each,
- * as in version 1, bring them together.  Where a BDP has only a few packets, a
- * stream alone counts as such, too.
+ * A queue of half a BDP and of two bursts, that DOWN and CRUISE do not end
+ * in eight round trips, is not its own, but others', until there has been
+ * none for a second.  In such a queue a stream has the share of the rate
+ * that its window has of the flight, and a window that follows the rate
+ * keeps all shares as they are.  Three bursts more for each, as in version
+ * 1, bring them together.  When the queue is full, all lose.  Of fewer than
+ * fifty segments one is more than 2 %, and who gives way for it leaves the
+ * rate to those that have most of it.  So of so few, fewer than eight lost
+ * ones do not count in the queue of others.  Where the round trip is a
+ * millisecond, uneven ACKs alone look like such a queue.
  *
  * And PROBE_RTT waits as long as round-trip times near the least one show that
  * the path was empty.

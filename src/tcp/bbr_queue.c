@@ -8,22 +8,27 @@
 #define LOSS_CERTAIN 15 /* percent: congestion, whatever the delay says */
 #define LOSS_CERTAIN_SEGMENTS 8
 #define LOSS_OWN_SEGMENTS 3
-#define CHANCE_MAX 100 /* thousandths */
-#define QUEUE_PART 4   /* of the least round-trip time: a standing queue */
+#define FEW_SEGMENTS (100 / LOSS_THRESH) /* of fewer, one is more than that */
+#define CHANCE_MAX 100			 /* thousandths */
+#define QUEUE_PART 4 /* of the least round-trip time: a standing queue */
 #define CRUISE_QUEUE_PART 8
 #define OTHERS_QUEUE_PART 2 /* more than this for so long is others' queue */
 #define OTHERS_QUEUE_ROUNDS 8
+#define OTHERS_QUEUE_KEPT_US USEC_PER_SEC
 #define EMPTY_PART 10 /* within this part of it, there is none */
 #define QUEUE_LEAST_US (1 * USEC_PER_MSEC)
+
+static uint32_t burst_us(const struct bbr *b, const struct bbr_view *v)
+{
+	return bbr_cap((uint64_t)v->quantum * USEC_PER_SEC / (b->bw + 1));
+}
 
 /* A round-trip time that is longer by no more than this, a part of the least
  * one, shows no queue.  A burst waits for itself. */
 static uint32_t rtt_room(const struct bbr *b, const struct bbr_view *v,
 			 uint32_t part)
 {
-	uint64_t burst = (uint64_t)v->quantum * USEC_PER_SEC / (b->bw + 1);
-
-	return max_u32(b->min_rtt_us / part, bbr_cap(burst));
+	return max_u32(b->min_rtt_us / part, burst_us(b, v));
 }
 
 static bool is_delayed(const struct bbr *b, const struct bbr_view *v,
@@ -37,6 +42,13 @@ static bool is_delayed(const struct bbr *b, const struct bbr_view *v,
 bool bbr_sees_queue(const struct bbr *b, const struct bbr_view *v)
 {
 	return is_delayed(b, v, QUEUE_PART);
+}
+
+/* More than what CRUISE leaves of our own, also where that is a burst. */
+static bool is_long(const struct bbr *b, const struct bbr_view *v)
+{
+	return is_delayed(b, v, OTHERS_QUEUE_PART) &&
+	       v->rtt_us - b->min_rtt_us > 2ull * burst_us(b, v);
 }
 
 bool bbr_queue_is_others(const struct bbr *b)
@@ -59,18 +71,24 @@ bool bbr_sees_empty_path(const struct bbr *b, const struct bbr_view *v,
 }
 
 /* How long has there been a queue that draining does not end?  Once it is
- * others', it is until it has gone. */
+ * others', it is until there has been none for a second: sooner it may only
+ * have been their PROBE_RTT. */
 static void count_delayed(struct bbr *b, const struct bbr_view *v)
 {
 	bool drains = b->state == BBR_PROBE_DOWN ||
 		      b->state == BBR_PROBE_CRUISE;
+	bool others = bbr_queue_is_others(b);
 
 	if (!b->round_start)
 		return;
-	if (!is_delayed(b, v, OTHERS_QUEUE_PART))
+	if (is_long(b, v)) {
+		b->delayed_us = (uint32_t)v->now.us;
+		if (drains && !others)
+			b->delayed_rounds++;
+	} else if (!others ||
+		   (uint32_t)v->now.us - b->delayed_us > OTHERS_QUEUE_KEPT_US) {
 		b->delayed_rounds = 0;
-	else if (drains && !bbr_queue_is_others(b))
-		b->delayed_rounds++;
+	}
 }
 
 /* Without a queue the path loses by chance: how much, of a round trip. */
@@ -116,6 +134,9 @@ bool bbr_is_congestion(const struct bbr *b, const struct bbr_view *v,
 	if (lost >= LOSS_CERTAIN_SEGMENTS * v->mss &&
 	    bbr_loss_exceeds(lost, tx_in_flight, LOSS_CERTAIN))
 		return true;
+	if (v->sack && tx_in_flight < FEW_SEGMENTS * v->mss &&
+	    bbr_queue_is_others(b))
+		return false;
 	return bbr_sees_queue(b, v) &&
 	       (!b->own_queue || exceeds_own(b, v, lost, tx_in_flight));
 }

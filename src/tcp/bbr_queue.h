@@ -26,7 +26,7 @@ void bbr_learn_queue(struct bbr *b, const struct bbr_view *v,
 		     const struct rate_sample *rs);
 /* Does CRUISE send less, to drain a queue? */
 bool bbr_drains(const struct bbr *b, const struct bbr_view *v);
-/* Has there been a queue for so long that it is not its own? */
+/* Has there lately been a queue for so long that it was not its own? */
 bool bbr_queue_is_others(const struct bbr *b);
 /* Does this sample show that the path is empty? */
 bool bbr_sees_empty_path(const struct bbr *b, const struct bbr_view *v,

@@ -66,6 +66,7 @@ static const struct record_member members[] = {
 	M(51, U8, model.loss_events),
 	M(52, U16, model.chance),
 	M(53, U8, model.delayed_rounds),
+	M(54, US, model.delayed_us),
 };
 
 /* clang-format off */

@@ -319,27 +319,67 @@ START_TEST(steady_uneven_acks_keep_the_queue_short)
 }
 END_TEST
 
-/* A queue that stays in spite of that is others'.  The window is three bursts
- * longer then, until it has gone; less is sent all the same. */
-START_TEST(queue_of_others_lengthens_the_window)
+/* In CRUISE for @rounds round trips with a queue of 12 ms, that none of ours
+ * makes. */
+static void cruise_in_the_queue_of_others(uint32_t rounds)
 {
-	uint32_t most;
-
 	path_init(MBIT(100), MS(20), 8u << 20);
 	run(SECS(3));
 	ck_assert(run_until(BBR_PROBE_CRUISE, SECS(5)));
 	w.rtt += MS(12);
-	run(MS(4 * 32));
+	run(MS(32) * rounds);
 	ck_assert_uint_eq(w.b.state, BBR_PROBE_CRUISE);
+}
+
+/* A queue that stays in spite of that is others'.  The window is three bursts
+ * longer then; less is sent all the same. */
+START_TEST(queue_of_others_lengthens_the_window)
+{
+	uint32_t most;
+
+	cruise_in_the_queue_of_others(4);
 	most = w.b.max_inflight;
-	run(MS(8 * 32));
+	run(MS(32 * 8));
 	ck_assert_uint_eq(w.b.state, BBR_PROBE_CRUISE);
 	ck_assert_uint_ge(w.b.max_inflight, most + 5 * w.v.quantum / 2);
 	ck_assert_uint_le(w.b.max_inflight, most + 7 * w.v.quantum / 2);
 	ck_assert_uint_le(w.v.pacing_rate, w.b.bw * 95 / 100);
+}
+END_TEST
+
+/* Without it for nine tenths of a second it may be back; after one it has
+ * gone. */
+START_TEST(queue_of_others_is_remembered_for_a_second)
+{
+	cruise_in_the_queue_of_others(12);
 	w.rtt -= MS(12);
-	run(MS(3 * 20));
+	run(MS(900));
+	ck_assert_uint_eq(w.b.delayed_rounds, 8);
+	ck_assert(run_until(BBR_PROBE_UP, SECS(1)));
+	ck_assert(run_until(BBR_PROBE_CRUISE, SECS(1)));
+	run(MS(1100));
 	ck_assert_uint_eq(w.b.delayed_rounds, 0);
+}
+END_TEST
+
+/* @lost segments of @sent that were in flight, in the queue of others */
+static bool others_loss_counts(uint32_t lost, uint32_t sent, bool sack)
+{
+	cruise_in_the_queue_of_others(12);
+	view();
+	w.v.sack = sack;
+	bbr_on_loss(&w.b, &w.v, MSS, sent * MSS, lost * MSS, false);
+	return w.b.loss_in_round;
+}
+
+/* One of fewer than fifty segments is more than 2 %, and a full queue loses
+ * some of all.  Without SACK, losses become known one by one. */
+START_TEST(queue_of_others_loses_some_of_a_small_flight)
+{
+	ck_assert(!others_loss_counts(7, 49, true));
+	ck_assert(others_loss_counts(7, 50, true));
+	ck_assert(others_loss_counts(8, 49, true)); /* more than 15 % */
+	ck_assert(others_loss_counts(7, 49, false));
 }
 END_TEST
 
@@ -349,8 +389,8 @@ START_TEST(alone_it_is_in_no_queue_of_others)
 {
 	static const struct {
 		uint32_t mbit, rtt_ms, loss_pm;
-	} at[] = {{10, 20, 0},	{10, 20, 30},  {10, 100, 0},
-		  {100, 20, 0}, {100, 20, 30}, {100, 100, 0}};
+	} at[] = {{10, 20, 0},	 {10, 20, 30},	{10, 100, 0}, {100, 20, 0},
+		  {100, 20, 30}, {100, 100, 0}, {1, 40, 0}};
 
 	path_init(MBIT(at[_i].mbit), MS(at[_i].rtt_ms), 8u << 20);
 	w.loss = at[_i].loss_pm / 1e3;
@@ -666,7 +706,9 @@ int main(void)
 	tcase_add_test(tc, steady_fills_the_link_with_a_short_queue);
 	tcase_add_test(tc, steady_uneven_acks_keep_the_queue_short);
 	tcase_add_test(tc, queue_of_others_lengthens_the_window);
-	tcase_add_loop_test(tc, alone_it_is_in_no_queue_of_others, 0, 6);
+	tcase_add_test(tc, queue_of_others_is_remembered_for_a_second);
+	tcase_add_test(tc, queue_of_others_loses_some_of_a_small_flight);
+	tcase_add_loop_test(tc, alone_it_is_in_no_queue_of_others, 0, 7);
 	tcase_add_test(tc, random_loss_of_a_small_flight_keeps_the_rate);
 	tcase_add_loop_test(tc, random_loss_keeps_the_rate, 0, 9);
 	tcase_add_test(tc, cruise_loss_without_a_queue_is_chance);

@@ -19,6 +19,7 @@
 #define PKTS 16384u
 #define RATE 6250000u /* bytes a second: 50 Mb/s */
 #define RTT (40 * USEC_PER_MSEC)
+#define UNEVEN 300 /* us: what an ACK is late by at most */
 #define SECS(n) ((int64_t)(n)*USEC_PER_SEC)
 #define PHASES 8
 #define ROUNDS 10
@@ -66,7 +67,7 @@ static struct sender {
 	struct rate_meter r;
 	struct pkt p[PKTS];
 	uint32_t head, tail;
-	int64_t start, next_send, recovery_until, round_rtt;
+	int64_t rtt, start, next_send, recovery_until, round_rtt, last_ack;
 	uint64_t sent, delivered;
 } sender[SENDERS];
 
@@ -280,10 +281,10 @@ static void old_on_ack(struct sender *s, const struct rate_sample *a)
 
 static void old_begin(struct sender *s)
 {
-	s->o.min_rtt = RTT;
+	s->o.min_rtt = s->rtt;
 	s->o.min_rtt_at = now;
 	s->v.quantum = 2 * MSS;
-	s->v.pacing_rate = 10ull * MSS * USEC_PER_SEC / RTT * 289 / 100;
+	s->v.pacing_rate = 10ull * MSS * USEC_PER_SEC / s->rtt * 289 / 100;
 }
 
 /* --- both --- */
@@ -311,7 +312,10 @@ static void send_one(struct sender *s)
 	if ((uint64_t)(begin - now) * RATE / USEC_PER_SEC > queue)
 		return;
 	free_at = begin + (MSS + FRAME) * USEC_PER_SEC / RATE;
-	p->acked_at = free_at + RTT;
+	p->acked_at = free_at + s->rtt + prng_below(&rng, UNEVEN);
+	if (p->acked_at < s->last_ack) /* the link keeps the order */
+		p->acked_at = s->last_ack;
+	s->last_ack = p->acked_at;
 }
 
 static void send_burst(struct sender *s)
@@ -341,7 +345,7 @@ static void lose(struct sender *s, struct pkt *p, struct rate_sample *a)
 	view(s);
 	if (!s->is_old && !s->v.recovering)
 		bbr_enter_recovery(&s->b, &s->v, false);
-	s->recovery_until = now + RTT;
+	s->recovery_until = now + s->rtt;
 	if (!s->is_old)
 		bbr_on_loss(&s->b, &s->v, MSS, p->mark.tx_in_flight,
 			    s->r.lost - p->mark.lost, p->mark.app_limited);
@@ -398,7 +402,7 @@ static int64_t next_ack(const struct sender *s, uint32_t *which)
 	for (uint32_t k = s->head; k != s->tail; k++) {
 		const struct pkt *p = &s->p[k % PKTS];
 
-		*which = k; /* the link keeps the order */
+		*which = k;
 		if (!p->done && p->acked_at)
 			return p->acked_at;
 	}
@@ -452,7 +456,6 @@ static void path_init(uint64_t seed, int n, uint64_t queue_bytes)
 		s->v = (struct bbr_view){.mss = MSS,
 					 .initial_cwnd = 10 * MSS,
 					 .cwnd = 10 * MSS,
-					 .srtt_us = (uint32_t)RTT,
 					 .sack = true,
 					 .rng = &rng};
 		s->round_rtt = INT64_MAX;
@@ -479,12 +482,18 @@ static double jain(void)
 	return sum * sum / senders / squares;
 }
 
-#define SEEDS 6
+#define SEEDS 24
 #define BDP (RATE / 1000 * 40)
+
+struct group {
+	bool is_old;
+	int64_t rtt;
+};
 
 /* The mean of some seeds, of two groups of senders that begin within a
  * second. */
-static double share_of(int n, bool old_a, bool old_b, uint64_t queue_bytes)
+static double share_of(int n, struct group a, struct group b,
+		       uint64_t queue_bytes)
 {
 	struct prng starts;
 	double sum = 0;
@@ -493,7 +502,11 @@ static double share_of(int n, bool old_a, bool old_b, uint64_t queue_bytes)
 	for (int seed = 1; seed <= SEEDS; seed++) {
 		path_init((uint64_t)seed, n, queue_bytes);
 		for (int i = 0; i < n; i++) {
-			sender[i].is_old = i < n / 2 ? old_a : old_b;
+			struct group g = i < n / 2 ? a : b;
+
+			sender[i].is_old = g.is_old;
+			sender[i].rtt = g.rtt;
+			sender[i].v.srtt_us = (uint32_t)g.rtt;
 			sender[i].start =
 				now + prng_below(&starts, (uint32_t)SECS(1));
 		}
@@ -504,7 +517,8 @@ static double share_of(int n, bool old_a, bool old_b, uint64_t queue_bytes)
 
 static double share(bool old_a, bool old_b, uint64_t queue_bytes)
 {
-	return share_of(2, old_a, old_b, queue_bytes);
+	return share_of(2, (struct group){old_a, RTT},
+			(struct group){old_b, RTT}, queue_bytes);
 }
 
 /* The model is as fair to itself as Linux's is (0.997 by `make fairness'). */
@@ -535,12 +549,25 @@ START_TEST(new_beside_old_lives_in_a_short_queue)
 }
 END_TEST
 
+#define OLD(ms) ((struct group){true, (ms)*USEC_PER_MSEC})
+#define NEW(ms) ((struct group){false, (ms)*USEC_PER_MSEC})
+
 /* Of ten, none sees an empty path. */
 START_TEST(ten_share_as_the_old_ones_do)
 {
-	ck_assert_double_ge(share_of(10, true, true, 2 * BDP), 0.93);
-	ck_assert_double_ge(share_of(10, false, false, 2 * BDP), 0.95);
-	ck_assert_double_ge(share_of(10, false, true, 2 * BDP), 0.89);
+	ck_assert_double_ge(share_of(10, OLD(40), OLD(40), 2 * BDP), 0.90);
+	ck_assert_double_ge(share_of(10, NEW(40), NEW(40), 2 * BDP), 0.95);
+	ck_assert_double_ge(share_of(10, NEW(40), OLD(40), 2 * BDP), 0.93);
+}
+END_TEST
+
+/* Who has the shorter round trip keeps less in flight, and has less. */
+START_TEST(ten_with_two_round_trips_share_as_the_old_ones_do)
+{
+	double old = share_of(10, OLD(20), OLD(80), 2 * BDP);
+
+	ck_assert_double_ge(share_of(10, NEW(20), NEW(80), 2 * BDP), old);
+	ck_assert_double_ge(share_of(10, NEW(20), OLD(80), 2 * BDP), 0.9 * old);
 }
 END_TEST
 
@@ -557,6 +584,7 @@ int main(void)
 	tcase_add_test(tc, new_beside_old_is_fair_in_a_deep_queue);
 	tcase_add_test(tc, new_beside_old_lives_in_a_short_queue);
 	tcase_add_test(tc, ten_share_as_the_old_ones_do);
+	tcase_add_test(tc, ten_with_two_round_trips_share_as_the_old_ones_do);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
