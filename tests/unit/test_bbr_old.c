@@ -521,7 +521,7 @@ static double share(bool old_a, bool old_b, uint64_t queue_bytes)
 			(struct group){old_b, RTT}, queue_bytes);
 }
 
-/* The model is as fair to itself as Linux's is (0.997 by `make fairness'). */
+/* The model is as fair to itself as Linux's is (0.999 by `make fairness'). */
 START_TEST(old_beside_old_is_fair)
 {
 	ck_assert_double_ge(share(true, true, 2 * BDP), 0.97);
