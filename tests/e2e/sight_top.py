@@ -50,10 +50,18 @@ def main(cols, rows, keys, command):
                 os.kill(pid, 9)
                 sys.exit(1)
 
+    # What is drawn at once may arrive in pieces.
+    def settle():
+        end = time.monotonic() + 5
+        while select.select([fd], [], [], 0.1)[0] and feed(0):
+            if time.monotonic() > end:
+                break
+
     for key in keys.split("|"):
         if key.startswith("="):
             wait(key[1:])
         elif key == "?":
+            settle()
             print("\n".join(screen.display))
         else:
             os.write(fd, key.replace("\\n", "\n").encode())
